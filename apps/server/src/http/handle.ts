@@ -1,0 +1,65 @@
+/*
+ * A route of the contract, bound to what serves it. Authentication, authorization, parsing,
+ * idempotency and the mapping of refusals to HTTP happen once, in `server.ts`, from the route's data.
+ */
+import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
+import type { Input, Output, Route, Scope } from "@signalbox/contract/route";
+import type { Origin } from "@signalbox/eventlog/log";
+import type { z } from "zod";
+
+/** Who calls, as authenticated; every handler acts inside `organizationId` and nowhere else. */
+export interface Caller {
+  readonly principal: { readonly id: string; readonly type: PrincipalType; readonly displayName: string };
+  readonly organizationId: string;
+  readonly role: OrganizationRole;
+  readonly scopes: readonly Scope[];
+}
+
+export interface RequestContext {
+  readonly caller: Caller;
+  readonly requestId: string;
+  /** RFC 3339, read once per request. */
+  readonly now: string;
+  /** Envelope context for commands: the caller, this request as correlation. */
+  readonly origin: Origin;
+  /** From `Idempotency-Key`, on idempotent routes; pass it to `log.unit` or `log.run`. */
+  readonly idempotency?: { readonly key: string; readonly bodyHash: string } | undefined;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+}
+
+type Parsed<R extends Route> = (R extends { params: infer P extends z.ZodType } ? { params: z.output<P> } : unknown) &
+  (R extends { query: infer Q extends z.ZodType } ? { query: z.output<Q> } : unknown) &
+  (R extends { body: infer B extends z.ZodType } ? { body: z.output<B> } : unknown);
+
+export type RefusalOf<R extends Route> = keyof R["refusals"] & string;
+export interface Refused<Code extends string = string> {
+  readonly ok: false;
+  readonly refusal: { readonly code: Code; readonly details?: unknown; readonly message?: string; readonly fix?: string };
+}
+export const refused = <Code extends string>(code: Code, extra: { details?: unknown; message?: string; fix?: string } = {}): Refused<Code> => ({
+  ok: false,
+  refusal: { code, ...extra },
+});
+
+/** A 2xx answer is the value itself; for a `stream` route an async iterable of frames or lines. */
+type Answer<R extends Route> = R extends { stream: "sse" | "ndjson" } ? AsyncIterable<StreamFrame> : z.input<R["ok"]>;
+/** `id` becomes the SSE `id:`; `text` is sent as it is (already JSON). */
+export interface StreamFrame {
+  readonly id?: string | undefined;
+  readonly text: string;
+}
+
+export type Handler<R extends Route> = (request: RequestContext & Parsed<R>) => Promise<Answer<R> | Refused<RefusalOf<R>>>;
+
+export interface BoundRoute {
+  readonly route: Route;
+  /** `never`: only `server.ts` calls it, with what the route's schemas parsed. */
+  readonly handler: (request: never) => Promise<unknown>;
+}
+
+export function handle<const R extends Route>(route: R, handler: Handler<R>): BoundRoute {
+  return { route, handler };
+}
+
+export type { Input, Output };

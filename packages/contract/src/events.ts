@@ -1,0 +1,29 @@
+/* Every event type there is, by name. Exported as JSON Schema; released shapes never change. */
+import { z } from "zod";
+import { ApprovalEvent } from "./events/approvals.ts";
+import { AuditEvent } from "./events/audit.ts";
+import { GateEvent, InvocationEvent } from "./events/gate.ts";
+import { IdentityEvent } from "./events/identity.ts";
+import { LedgerEvent } from "./events/ledger.ts";
+import { RoomEvent } from "./events/rooms.ts";
+import { RunEvent } from "./events/runs.ts";
+import { SessionEvent } from "./events/sessions.ts";
+
+const UNIONS = [IdentityEvent, RoomEvent, RunEvent, ApprovalEvent, GateEvent, InvocationEvent, SessionEvent, LedgerEvent, AuditEvent];
+
+export type AnyEvent =
+  | IdentityEvent
+  | RoomEvent
+  | RunEvent
+  | ApprovalEvent
+  | GateEvent
+  | InvocationEvent
+  | SessionEvent
+  | LedgerEvent
+  | AuditEvent;
+export type EventType = AnyEvent["type"];
+
+/** Schema of `data` by event type. */
+export const EVENT_SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map(
+  UNIONS.flatMap((union) => union.options.map((option) => [option.shape.type.value as string, option.shape.data as z.ZodType] as const)),
+);

@@ -1,0 +1,17 @@
+/* Every route there is; registration, client, OpenAPI, reference and access matrix read this list. */
+import * as approvals from "./approvals.ts";
+import * as gate from "./gate.ts";
+import * as identity from "./identity.ts";
+import * as log from "./log.ts";
+import * as rooms from "./rooms.ts";
+import type { Route } from "./route.ts";
+import * as runs from "./runs.ts";
+import * as sessions from "./sessions.ts";
+import * as sync from "./sync.ts";
+import * as system from "./system.ts";
+
+const MODULES = [system, identity, rooms, runs, approvals, gate, log, sessions, sync];
+
+const isRoute = (value: unknown): value is Route => typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;
+
+export const ROUTES: readonly Route[] = MODULES.flatMap((module) => Object.values(module).filter(isRoute));

@@ -1,0 +1,23 @@
+import { z } from "zod";
+import { MicroUsd } from "./primitives.ts";
+import { route } from "./route.ts";
+
+export const HealthPart = z.object({ name: z.string(), ok: z.boolean(), detail: z.string().nullable() }).meta({ id: "HealthPart" });
+export const HealthView = z.object({ ok: z.boolean(), version: z.string(), parts: z.array(HealthPart) }).meta({ id: "Health" });
+/** Green only when every part is; 503 otherwise, with the same body. */
+export const getHealth = route({ id: "health.get", summary: "Whether every part works", method: "GET", path: "/v1/health", ok: HealthView, refusals: {}, access: "public" });
+
+export const ModelView = z
+  .object({
+    id: z.string(), name: z.string(), upstream: z.string(),
+    /** A scripted demonstration, not an AI model. */
+    is_demo: z.boolean(),
+    is_default: z.boolean(),
+    input_micro_usd_per_million: MicroUsd.nullable(), output_micro_usd_per_million: MicroUsd.nullable(),
+  })
+  .meta({ id: "Model" });
+export const listModels = route({
+  id: "models.list", summary: "Models that a session may use", method: "GET", path: "/v1/models",
+  ok: z.object({ items: z.array(ModelView), problems: z.array(z.object({ upstream: z.string(), message: z.string() })) }).meta({ id: "Models" }), refusals: {},
+  access: { resource: "model", role: "viewer", scopes: ["read"] },
+});
