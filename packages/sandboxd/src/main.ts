@@ -1,0 +1,118 @@
+/*
+ * sandboxd: the first process inside every sandbox.
+ *
+ *   host                            sandbox (own network namespace, loopback only)
+ *   control.sock  ◄──── dials ────  sandboxd ── spawns ──► agent, tools
+ *   egress.sock   ◄──── dials ────  sandboxd ◄── 127.0.0.1:3128 ── anything that honours HTTP(S)_PROXY
+ *
+ * It always dials out and never listens where the host would connect: the host follows no path that the sandbox
+ * can write. When the host goes away it dials on; processes go on running, their output waits (`processes.ts`).
+ * The socket directories are bound, not the sockets, because a bound socket file is dead once its server restarts.
+ *
+ * Nothing here is a security boundary. Everything inside a sandbox runs as one uid, so the agent could stop or
+ * imitate sandboxd; the host gives what comes through the control socket no more trust than the agent itself.
+ *
+ * Imports only `node:` modules and its own folder: `image.ts` strips the types and that is the whole build.
+ */
+import { createServer, connect, type Socket } from "node:net";
+import { randomUUID } from "node:crypto";
+import { readInto, writeFrom } from "./files.ts";
+import { Mux, type Channel, type Json } from "./mux.ts";
+import { fail, Processes, tell } from "./processes.ts";
+import { INSIDE, WIRE_VERSION, type Request } from "./wire.ts";
+
+const REDIAL_FIRST_MS = 50;
+const REDIAL_MOST_MS = 1000;
+
+const boot = randomUUID();
+const processes = new Processes(environment());
+
+function environment(): { [name: string]: string } {
+  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+function dial(delayMs: number): void {
+  let mux: Mux | null = null;
+  const again = (): void => {
+    setTimeout(dial, delayMs, Math.min(delayMs * 2, REDIAL_MOST_MS));
+  };
+  const socket = connect(INSIDE.control);
+  socket.once("error", () => {
+    // No host right now (ENOENT, ECONNREFUSED). After the connect the mux has the error.
+    if (!mux) again();
+  });
+  socket.once("connect", () => {
+    mux = new Mux(socket, { onOpen: (channel, request) => serve(channel, request), onClose: () => dial(REDIAL_FIRST_MS) });
+    mux.hello({ version: WIRE_VERSION, sandbox: process.env["SBX_ID"] ?? "", boot, pid: process.pid });
+  });
+}
+
+function serve(channel: Channel, raw: Json): void {
+  const request = raw as Request;
+  switch (request.kind) {
+    case "spawn":
+      return processes.spawn(channel, request);
+    case "attach":
+      return processes.attach(channel, request);
+    case "processes":
+      tell(channel, { type: "processes", processes: processes.list() });
+      return channel.close();
+    case "connect":
+      return connectInside(channel, request.port);
+    case "read":
+      return readInto(channel, request.path);
+    case "write":
+      return writeFrom(channel, request.path, request.mode);
+    default:
+      return fail(channel, "unknown_request", "this sandboxd does not know that request");
+  }
+}
+
+function connectInside(channel: Channel, port: number): void {
+  const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true });
+  const out = channel.writable(0);
+  let connected = false;
+  socket.once("connect", () => {
+    connected = true;
+    tell(channel, { type: "ready" });
+    channel.readable(0).pipe(socket);
+    socket.pipe(out);
+  });
+  socket.once("error", (error: NodeJS.ErrnoException) => {
+    if (!connected) fail(channel, error.code ?? "connect_failed", error.message);
+  });
+  // Not before everything was sent: with a slow reader the socket is closed long before its last bytes have credit.
+  socket.once("close", () => out.end(() => channel.close()));
+  channel.onGone(() => socket.destroy());
+}
+
+/** 127.0.0.1:3128 → the egress socket. Bytes only: what is asked and whether it may be is the host's affair. */
+function forwardEgress(): void {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client: Socket) => {
+    const upstream = connect({ path: INSIDE.egress, allowHalfOpen: true });
+    const end = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    client.on("error", end).on("close", end);
+    upstream.on("error", () => {
+      // No host: say so in the protocol that the client speaks, instead of an empty reply.
+      if (client.writable && client.bytesWritten === 0) {
+        client.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n"
+          + '{"error":{"code":"egress_unavailable","message":"The egress proxy does not answer.","fix":"Wait until the server is back, then try again."}}\n');
+      } else end();
+    }).on("close", () => client.destroySoon());
+    client.pipe(upstream);
+    upstream.pipe(client);
+  });
+  server.on("error", (error) => {
+    console.error(`sandboxd: cannot listen on 127.0.0.1:${INSIDE.proxyPort}: ${error.message}`);
+    process.exit(1);
+  });
+  server.listen(INSIDE.proxyPort, "127.0.0.1");
+}
+
+// A tool that breaks a pipe or a peer that vanishes is daily business; an unforeseen fault must not take the agent with it.
+process.on("uncaughtException", (error) => console.error(`sandboxd: ${error.stack ?? error.message}`));
+forwardEgress();
+dial(REDIAL_FIRST_MS);
