@@ -197,7 +197,7 @@ async function* readable<T>(stream: ReadableStream<T>): AsyncGenerator<T, void, 
 }
 
 /** Resolves after `ms`, or as soon as the signal aborts. */
-export function pause(ms: number, signal?: AbortSignal | undefined): Promise<void> {
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
     function done(): void {

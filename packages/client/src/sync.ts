@@ -72,7 +72,7 @@ export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOpt
   }
 
   function deliver(update: SyncUpdate): void {
-    for (const followed of topics.get(update.topic as Topic) ?? []) {
+    for (const followed of topics.get(update.topic) ?? []) {
       if (followed.watermark !== undefined && compare(update.watermark, followed.watermark) <= 0) continue;
       followed.watermark = update.watermark;
       followed.subscription.onUpdate(update);
@@ -87,7 +87,7 @@ export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOpt
     if (frame.type === "update_batch") frame.updates.forEach(deliver);
     if (frame.type !== "error") return;
     if (frame.code === "stale_cursor") {
-      for (const topic of (frame.stale_topics ?? []) as Topic[]) {
+      for (const topic of frame.stale_topics ?? []) {
         for (const followed of topics.get(topic) ?? []) {
           followed.watermark = undefined;
           followed.subscription.onStale();
@@ -95,7 +95,7 @@ export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOpt
         send(subscribeFrame([topic]));
       }
     } else if (frame.code === "forbidden_topic" || frame.code === "bad_topic") {
-      const refused = (frame.stale_topics as Topic[] | undefined) ?? [...topics.keys()];
+      const refused = frame.stale_topics ?? [...topics.keys()];
       for (const topic of refused) {
         for (const followed of topics.get(topic) ?? []) followed.subscription.onRefused?.(frame.code, frame.message);
         topics.delete(topic);
