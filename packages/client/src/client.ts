@@ -109,7 +109,7 @@ export function createClient(options: ClientOptions): Client {
     baseUrl,
 
     async call<const R extends Route>(route: R, input: Input<R> & CallOptions): Promise<Output<R>> {
-      const response = await request(route, input as AnyInput, {});
+      const response = await request(route, input, {});
       return (await response.json()) as Output<R>;
     },
 
@@ -140,7 +140,7 @@ export function createClient(options: ClientOptions): Client {
     },
 
     async *lines<const R extends Route>(route: R, input: Input<R> & CallOptions): AsyncGenerator<string, void, undefined> {
-      const response = await request(route, input as AnyInput, { accept: "application/x-ndjson" });
+      const response = await request(route, input, { accept: "application/x-ndjson" });
       if (response.body === null) return;
       let rest = "";
       for await (const text of readable(response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>))) {

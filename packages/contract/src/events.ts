@@ -1,5 +1,5 @@
 /* Every event type there is, by name. Exported as JSON Schema; released shapes never change. */
-import { z } from "zod";
+import type { z } from "zod";
 import { ApprovalEvent } from "./events/approvals.ts";
 import { AuditEvent } from "./events/audit.ts";
 import { GateEvent, InvocationEvent } from "./events/gate.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** Prefix + ULID (26 characters of Crockford base32). */
-const id = <P extends string, B extends string>(prefix: P, _brand: B) =>
+const id = <B extends string>(prefix: string, _brand: B) =>
   z
     .string()
     .regex(new RegExp(`^${prefix}_[0-9A-HJKMNP-TV-Z]{26}$`), `expected an id like ${prefix}_01J…`)
