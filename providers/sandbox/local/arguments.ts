@@ -94,9 +94,9 @@ function bubblewrap(plan: Plan): string[] {
  * when the server is not root and other things run under the same uid.
  */
 function insideLimits(plan: Plan): string[] {
-  const limits = [`ulimit -c 0`, `ulimit -p ${plan.limits.pids}`, `ulimit -f ${Math.ceil(plan.limits.fileBytes / 512)}`];
-  if (plan.limits.dataBytes !== null) limits.push(`ulimit -d ${Math.ceil(plan.limits.dataBytes / 1024)}`);
-  return ["/bin/sh", "-c", `${limits.join(" && ")} && exec "$@"`, "limits"];
+  const argv = ["/usr/bin/prlimit", "--core=0", `--nproc=${plan.limits.pids}`, `--fsize=${plan.limits.fileBytes}`];
+  if (plan.limits.dataBytes !== null) argv.push(`--data=${plan.limits.dataBytes}`);
+  return argv;
 }
 
 function parent(path: string): string {

@@ -16,7 +16,8 @@ export const DEFAULT_RANGE: UidRange = { first: 61500, count: 3500 };
 
 export async function leaseUid(leases: string, range: UidRange, directory: string, wanted: number | null): Promise<number> {
   await mkdir(leases, { recursive: true, mode: 0o700 });
-  if (wanted !== null && (await claim(leases, wanted, directory))) return wanted;
+  const inRange = wanted !== null && wanted >= range.first && wanted < range.first + range.count;
+  if (inRange && (await claim(leases, wanted, directory))) return wanted;
   // Begin somewhere else each time: with many sandboxes the first uids are taken, and each miss is a system call.
   const offset = hash(directory) % range.count;
   for (let i = 0; i < range.count; i++) {

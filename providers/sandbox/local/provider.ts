@@ -1,0 +1,286 @@
+/*
+ * The `local` sandbox provider: bubblewrap on this machine.
+ *
+ * Start, in order, each phase timed: uid lease and folders, cgroup, control socket, bubblewrap (the inner pid is known
+ * from --info-fd), sandboxd's greeting. `specs/sandbox.md` has the measured figures.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
+import { chown, lstat, readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Readable } from "node:stream";
+import { INSIDE } from "@signalbox/sandboxd/wire";
+import type { ProviderCheck, Sandbox, SandboxProvider, SandboxRecord, SandboxSpec } from "../port.ts";
+import { INFO_FD, startArguments, type Plan } from "./arguments.ts";
+import { cgroupFiles, findCgroupBase, makeCgroup, removeCgroup, type Cgroup, type CgroupBase } from "./cgroup.ts";
+import { checkBubblewrap } from "./check.ts";
+import { DiskWatchdog } from "./disk.ts";
+import { identify, isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
+import { daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, type Places } from "./layout.ts";
+import { closeServer, listenForDaemon, LocalSandbox, type LocalRecord } from "./sandbox.ts";
+import { DEFAULT_RANGE, leaseUid, releaseUid, type UidRange } from "./uids.ts";
+
+export type LocalOptions = {
+  dataDir: string;
+  /** The Node 24 that sandboxd and the agent's tools run on; default the server's own. */
+  node?: string | undefined;
+  uidRange?: UidRange | undefined;
+  /** Shared by every server of the machine. */
+  uidLeases?: string | undefined;
+  /** Where the time of a start went, in milliseconds since `create` was called. */
+  onTimings?: ((id: string, timings: StartTimings) => void) | undefined;
+};
+
+export type StartTimings = { prepared: number; spawned: number; inside: number; connected: number };
+
+const START_WITHIN_MS = 10_000;
+const TMPFS_MOST_BYTES = 2 * 1024 ** 3;
+
+type Prepared = { etc: string; daemon: string; node: string; cgroups: CgroupBase | null };
+
+export function localSandboxes(options: LocalOptions): SandboxProvider {
+  const { dataDir } = options;
+  const uidLeases = options.uidLeases ?? "/run/signalbox/uids";
+  const uidRange = options.uidRange ?? DEFAULT_RANGE;
+  const asRoot = process.getuid?.() === 0;
+  const watchdog = new DiskWatchdog();
+  const live = new Map<string, LocalSandbox>();
+  let prepared: Promise<Prepared> | null = null;
+
+  async function prepare(): Promise<Prepared> {
+    await makeRoots(dataDir);
+    const [etc, daemon, node] = await Promise.all([etcDirectory(dataDir), daemonDirectory(dataDir), open(options.node ?? process.execPath)]);
+    return { etc, daemon, node, cgroups: findCgroupBase() };
+  }
+
+  const open = (source: string): Promise<string> => (asRoot ? reachable(dataDir, source) : Promise.resolve(source));
+
+  function adoptLive(sandbox: LocalSandbox, places: Places): LocalSandbox {
+    live.set(sandbox.id, sandbox);
+    const { diskBytes: limitBytes } = sandbox.record.limits;
+    watchdog.watch(sandbox.id, {
+      directories: [places.home, places.workspace],
+      limitBytes,
+      exceeded: (usedBytes) => void sandbox.endBecause({ reason: "disk_quota", usedBytes, limitBytes }),
+    });
+    sandbox.onEnd(() => {
+      live.delete(sandbox.id);
+      watchdog.forget(sandbox.id);
+    });
+    return sandbox;
+  }
+
+  async function create(spec: SandboxSpec): Promise<Sandbox> {
+    const started = performance.now();
+    const since = (): number => performance.now() - started;
+    const places = placesOf(dataDir, spec.id);
+    if (live.get(spec.id)?.alive()) throw new Error(`sandbox ${spec.id} is running already`);
+    const { etc, daemon, node, cgroups } = await (prepared ??= prepare());
+    const tools = await Promise.all(spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })));
+
+    const owner = asRoot ? await ownerOf(places.workspace) : null;
+    const uid = asRoot ? await leaseUid(uidLeases, uidRange, places.directory, owner) : null;
+    await makePlaces(places, uid);
+    if (owner !== null && owner !== uid) await giveTo(uid!, [places.home, places.workspace]);
+    const cgroup = cgroups && makeCgroup(cgroups, cgroupName(places), spec.limits);
+    const control = await listenForDaemon(places);
+    const plan: Plan = {
+      hostUid: uid,
+      hostname: "sandbox",
+      etc,
+      daemon,
+      node,
+      tools,
+      controlDirectory: places.control,
+      egressDirectory: places.egress,
+      home: places.home,
+      workspace: places.workspace,
+      env: { ...insideEnvironment(spec.id), ...spec.env },
+      limits: {
+        pids: spec.limits.pids,
+        fileBytes: spec.limits.diskBytes,
+        dataBytes: cgroup ? null : spec.limits.memoryBytes,
+        tmpfsBytes: Math.min(TMPFS_MOST_BYTES, Math.floor(spec.limits.memoryBytes / 2)),
+      },
+      rootEntries: rootEntries(),
+      seccompFd: null,
+      cgroupFiles: cgroup ? cgroupFiles(cgroup) : [],
+    };
+    const timings: StartTimings = { prepared: since(), spawned: 0, inside: 0, connected: 0 };
+
+    let inner: ProcessIdentity | null = null;
+    const outer = startOuter(startArguments(plan), places.log);
+    try {
+      timings.spawned = since();
+      inner = await innerProcess(outer);
+      timings.inside = since();
+      const outerStart = outer.pid === undefined ? null : startTimeOf(outer.pid);
+      if (outer.pid === undefined || outerStart === null) throw new Error("bubblewrap ended at once");
+      await Promise.race([control.link.ready(START_WITHIN_MS), exitOf(outer)]);
+      timings.connected = since();
+      const record: LocalRecord = {
+        provider: "local",
+        version: 1,
+        id: spec.id,
+        organizationId: spec.organizationId,
+        directory: places.directory,
+        uid,
+        inner,
+        outer: { pid: outer.pid, startTime: outerStart },
+        cgroup,
+        limits: spec.limits,
+        startedAt: new Date().toISOString(),
+      };
+      const sandbox = adoptLive(new LocalSandbox(record, places, control), places);
+      outer.once("exit", (code) => void sandbox.endBecause({ reason: "exited", detail: `sandboxd ended with ${code}` }));
+      outer.unref();
+      options.onTimings?.(spec.id, timings);
+      return sandbox;
+    } catch (cause) {
+      if (inner) killExactly(inner);
+      outer.kill("SIGKILL");
+      control.link.close();
+      await closeServer(control.server);
+      if (cgroup) removeSoon(cgroup);
+      const said = (await readFile(places.log, "utf8").catch(() => "")).trim().split("\n").slice(-3).join(" · ");
+      throw new Error(`the sandbox did not start${said ? `: ${said}` : ""}`, { cause });
+    }
+  }
+
+  async function adopt(given: SandboxRecord): Promise<Sandbox | null> {
+    const record = given as LocalRecord;
+    if (record.provider !== "local" || record.version !== 1) return null;
+    const places = placesOf(dataDir, record.id);
+    const known = live.get(record.id);
+    if (known) return known.alive() ? known : null;
+    const control = await listenForDaemon(places);
+    const sandbox = adoptLive(new LocalSandbox(record, places, control), places);
+    try {
+      if (!isAlive(record.inner)) throw new Error("its first process is gone");
+      await control.link.ready(3000);
+      return sandbox;
+    } catch (error) {
+      // Dead, or nothing inside answers: either way there must be nothing left of it when null is returned.
+      await sandbox.endBecause({ reason: "exited", detail: error instanceof Error ? error.message : String(error) });
+      return null;
+    }
+  }
+
+  return {
+    name: "local",
+    check: (): Promise<ProviderCheck> => checkBubblewrap({ asRoot, prepare: () => (prepared ??= prepare()) }),
+    create,
+    adopt,
+    async remove(id) {
+      await live.get(id)?.stop();
+      const places = placesOf(dataDir, id);
+      const uid = asRoot ? await ownerOf(places.workspace) : null;
+      // Nothing inside is alive, so nothing can swap a folder for a link meanwhile; rm itself follows none.
+      await rm(places.directory, { recursive: true, force: true });
+      if (uid !== null) await releaseUid(uidLeases, uid, places.directory);
+    },
+    async close() {
+      for (const [id, sandbox] of live) {
+        watchdog.forget(id);
+        await sandbox.release();
+      }
+      live.clear();
+    },
+  };
+}
+
+function insideEnvironment(id: string): { [name: string]: string } {
+  const proxy = `http://127.0.0.1:${INSIDE.proxyPort}`;
+  return {
+    SBX_ID: id,
+    PATH: `${INSIDE.tools}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin`,
+    HOME: INSIDE.home,
+    USER: "sbx",
+    LOGNAME: "sbx",
+    SHELL: "/bin/bash",
+    LANG: "C.UTF-8",
+    TERM: "xterm-256color",
+    TMPDIR: "/tmp",
+    HTTP_PROXY: proxy,
+    HTTPS_PROXY: proxy,
+    http_proxy: proxy,
+    https_proxy: proxy,
+    NO_PROXY: "localhost,127.0.0.1,::1",
+    no_proxy: "localhost,127.0.0.1,::1",
+    // Node's own fetch ignores the proxy otherwise and fails with EAI_AGAIN.
+    NODE_USE_ENV_PROXY: "1",
+    NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/ca-certificates.crt",
+    SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt",
+    GIT_TERMINAL_PROMPT: "0",
+  };
+}
+
+function startOuter(argv: string[], log: string): ChildProcess {
+  const [program, ...rest] = argv;
+  const out = openSync(log, "a", 0o600);
+  try {
+    // A session of its own: Ctrl-C in the server's terminal must not reach the sandbox before the server decides.
+    return spawn(program!, rest, { cwd: "/", env: { PATH: "/usr/bin:/bin" }, detached: true, stdio: ["ignore", out, out, "pipe"] });
+  } finally {
+    closeSync(out);
+  }
+}
+
+async function innerProcess(outer: ChildProcess): Promise<ProcessIdentity> {
+  const info = outer.stdio[INFO_FD] as Readable;
+  const read = (async () => {
+    let text = "";
+    for await (const chunk of info as AsyncIterable<Buffer>) {
+      text += chunk.toString("utf8");
+      if (text.includes("}")) break;
+    }
+    return text;
+  })();
+  const text = await Promise.race([read, exitOf(outer)]);
+  const pid = (JSON.parse(text) as { "child-pid"?: unknown })["child-pid"];
+  if (typeof pid !== "number") throw new Error("bubblewrap named no child pid");
+  const identity = identify(pid);
+  if (!identity) throw new Error("bubblewrap's child ended at once");
+  return identity;
+}
+
+function exitOf(child: ChildProcess): Promise<never> {
+  const exit = new Promise<never>((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => reject(new Error(`bubblewrap ended with ${code ?? signal}`)));
+  });
+  exit.catch(() => undefined);
+  return exit;
+}
+
+/** Ids are unique per data directory only; two servers of one machine must not share a cgroup. */
+function cgroupName(places: Places): string {
+  return `${basename(places.directory)}-${createHash("sha256").update(places.directory).digest("hex").slice(0, 8)}`;
+}
+
+async function ownerOf(path: string): Promise<number | null> {
+  try {
+    return (await lstat(path)).uid;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** Only when a lease was lost (the machine restarted and somebody else has the uid). chown -h follows no link. */
+async function giveTo(uid: number, directories: string[]): Promise<void> {
+  for (const directory of directories) await chown(directory, uid, uid);
+  await new Promise<void>((resolve, reject) => {
+    const child = spawn("/usr/bin/chown", ["-hR", `${uid}:${uid}`, "--", ...directories], { stdio: "ignore" });
+    child.once("error", reject);
+    child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`chown ended with ${code}`))));
+  });
+}
+
+function removeSoon(cgroup: Cgroup, tries = 20): void {
+  if (removeCgroup(cgroup) || tries === 0) return;
+  setTimeout(removeSoon, 50, cgroup, tries - 1).unref();
+}
+
+export const LOCAL_LOG = (dataDir: string, id: string): string => join(placesOf(dataDir, id).directory, "sandbox.log");

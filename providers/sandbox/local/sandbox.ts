@@ -1,0 +1,218 @@
+/*
+ * One local sandbox, from the host's side.
+ *
+ *   starting ──► alive ──► ending ──► ended
+ *                  │  inner pid 1 gone, stop(), disk quota
+ *
+ * Two processes matter. The *outer* bubblewrap is our child (or was, before a restart); the *inner* one is pid 1 of
+ * the sandbox's pid namespace, and its death is the kernel's kill of everything inside, setsid'd children
+ * included. Killing sandboxd or the outer one is not enough: the inner one then waits for its other children, and
+ * the agent lived on when that was tried. So `stop` kills the inner one, and the end of either is the end of the
+ * sandbox.
+ */
+import { createServer, type Server } from "node:net";
+import { chmod, rm } from "node:fs/promises";
+import { PassThrough, type Duplex, type Readable } from "node:stream";
+import { SandboxLink, SandboxLinkError } from "@signalbox/sandboxd/host";
+import type { AttachOptions, ExecRequest, ExecResult, ProcessState, Sandbox, SandboxEnd, SandboxLimits, SandboxProcess, SandboxRecord, SandboxUsage, SpawnOptions } from "../port.ts";
+import { cgroupUsage, cgroupPids, removeCgroup, type Cgroup } from "./cgroup.ts";
+import { diskBytes } from "./disk.ts";
+import { isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
+import type { Places } from "./layout.ts";
+
+const DEFAULT_READ_BYTES = 16 * 1024 * 1024;
+const LIVENESS_EVERY_MS = 500;
+/** sandboxd redials within a second; longer without it and nobody inside can be reached any more. */
+const LOST_LINK_MS = 5000;
+const GONE_WITHIN_MS = 5000;
+
+export type LocalRecord = SandboxRecord & {
+  version: 1;
+  organizationId: string;
+  directory: string;
+  uid: number | null;
+  inner: ProcessIdentity;
+  outer: { pid: number; startTime: string };
+  cgroup: Cgroup | null;
+  limits: SandboxLimits;
+  startedAt: string;
+};
+
+export class LocalSandbox implements Sandbox {
+  readonly id: string;
+  readonly record: LocalRecord;
+  readonly egressDirectory: string;
+  readonly #places: Places;
+  readonly #link: SandboxLink;
+  readonly #server: Server;
+  readonly #watch: NodeJS.Timeout;
+  readonly #listeners: ((end: SandboxEnd) => void)[] = [];
+  #end: SandboxEnd | null = null;
+  #ending: Promise<void> | null = null;
+  #lostSince: number | null = null;
+
+  constructor(record: LocalRecord, places: Places, control: Control) {
+    this.id = record.id;
+    this.record = record;
+    this.#places = places;
+    this.#link = control.link;
+    this.#server = control.server;
+    this.egressDirectory = places.egress;
+    this.#watch = setInterval(() => this.#checkAlive(), LIVENESS_EVERY_MS);
+    this.#watch.unref();
+  }
+
+  alive(): boolean {
+    return this.#end === null && isAlive(this.record.inner);
+  }
+
+  exec(request: ExecRequest): Promise<ExecResult> {
+    return this.#link.exec(request);
+  }
+
+  spawn(options: SpawnOptions): Promise<SandboxProcess> {
+    return this.#link.spawn(options);
+  }
+
+  attach(processId: string, options?: AttachOptions): Promise<SandboxProcess> {
+    return this.#link.attach(processId, options);
+  }
+
+  processes(): Promise<ProcessState[]> {
+    return this.#link.processes();
+  }
+
+  connect(port: number): Promise<Duplex> {
+    return this.#link.connect(port);
+  }
+
+  readFile(path: string, maxBytes = DEFAULT_READ_BYTES): Promise<Buffer> {
+    return this.#link.readFile(path, maxBytes);
+  }
+
+  writeFile(path: string, content: string | Buffer | Readable, mode?: number): Promise<void> {
+    return this.#link.writeFile(path, content, mode);
+  }
+
+  async tarOut(directory: string): Promise<Readable> {
+    const tar = await this.#link.spawn({ argv: ["tar", "-C", directory, "-cf", "-", "."] });
+    tar.stdin.end();
+    const errors = text(tar.stderr);
+    const out = new PassThrough();
+    tar.stdout.on("error", (error) => out.destroy(error));
+    tar.stdout.pipe(out, { end: false });
+    const read = new Promise((resolve) => tar.stdout.once("end", resolve));
+    // A half-read tree must not look like a whole one: the end comes only after tar said that it is.
+    Promise.all([tar.exited, read]).then(
+      async ([exit]) => (exit.code === 0 ? out.end() : out.destroy(new SandboxLinkError("tar_failed", (await errors).trim() || `tar ended with ${exit.code}`))),
+      (error: Error) => out.destroy(error),
+    );
+    out.once("close", () => tar.kill("SIGKILL"));
+    return out;
+  }
+
+  async tarIn(directory: string, tar: Readable): Promise<void> {
+    const result = await this.#link.exec({
+      argv: ["/bin/sh", "-c", 'mkdir -p "$1" && exec tar -C "$1" -xf -', "tar-in", directory],
+      cwd: "/",
+      stdin: tar,
+      timeoutMs: 10 * 60_000,
+    });
+    if (result.exitCode !== 0) throw new SandboxLinkError("tar_failed", result.stderr.toString("utf8").trim() || `tar ended with ${result.exitCode}`);
+  }
+
+  async usage(): Promise<SandboxUsage> {
+    const disk = await diskBytes([this.#places.home, this.#places.workspace]);
+    const group = this.record.cgroup ? cgroupUsage(this.record.cgroup) : { memoryBytes: 0, pids: 0, cpuMs: 0, oomKills: 0 };
+    return { ...group, diskBytes: disk };
+  }
+
+  onEnd(listener: (end: SandboxEnd) => void): void {
+    if (this.#end) listener(this.#end);
+    else this.#listeners.push(listener);
+  }
+
+  stop(): Promise<void> {
+    return this.endBecause({ reason: "stopped" });
+  }
+
+  /** For the provider: the outer bubblewrap was seen to exit, or the quota to be exceeded. The first reason stays. */
+  endBecause(end: SandboxEnd): Promise<void> {
+    return (this.#ending ??= this.#endNow(end));
+  }
+
+  /** For the provider's `close`: lets go, as a killed server would. */
+  async release(): Promise<void> {
+    clearInterval(this.#watch);
+    this.#link.close();
+    await closeServer(this.#server);
+  }
+
+  async #endNow(end: SandboxEnd): Promise<void> {
+    clearInterval(this.#watch);
+    const reason: SandboxEnd = end.reason === "exited" && this.#wasOutOfMemory() ? { reason: "out_of_memory" } : end;
+    killExactly(this.record.inner);
+    await untilGone(() => isAlive(this.record.inner) || (this.record.cgroup !== null && cgroupPids(this.record.cgroup).some((pid) => startTimeOf(pid) !== null)));
+    if (startTimeOf(this.record.outer.pid) === this.record.outer.startTime) {
+      await untilGone(() => startTimeOf(this.record.outer.pid) === this.record.outer.startTime);
+    }
+    this.#link.close();
+    await closeServer(this.#server);
+    await rm(this.#places.controlSocket, { force: true });
+    const { cgroup } = this.record;
+    if (cgroup) await untilGone(() => !removeCgroup(cgroup));
+    this.#end = reason;
+    for (const listener of this.#listeners.splice(0)) listener(reason);
+  }
+
+  #wasOutOfMemory(): boolean {
+    return this.record.cgroup !== null && cgroupUsage(this.record.cgroup).oomKills > 0;
+  }
+
+  #checkAlive(): void {
+    if (!isAlive(this.record.inner)) {
+      void this.endBecause({ reason: "exited", detail: "the sandbox's first process is gone" });
+    } else if (startTimeOf(this.record.outer.pid) !== this.record.outer.startTime) {
+      void this.endBecause({ reason: "exited", detail: "sandboxd ended" });
+    } else if (this.#link.connected) {
+      this.#lostSince = null;
+    } else {
+      this.#lostSince ??= Date.now();
+      if (Date.now() - this.#lostSince > LOST_LINK_MS) void this.endBecause({ reason: "exited", detail: "sandboxd does not answer" });
+    }
+  }
+}
+
+export type Control = { link: SandboxLink; server: Server };
+
+/** Listens where sandboxd dials. The old socket file of a killed server is in the way and is replaced. */
+export async function listenForDaemon(places: Places): Promise<Control> {
+  const link = new SandboxLink();
+  const server = createServer((socket) => link.accept(socket));
+  await rm(places.controlSocket, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(places.controlSocket, resolve);
+  });
+  // Anyone may connect who can reach it; only the sandbox that has the directory bound can.
+  await chmod(places.controlSocket, 0o666);
+  return { link, server };
+}
+
+export function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+async function untilGone(there: () => boolean): Promise<void> {
+  const deadline = Date.now() + GONE_WITHIN_MS;
+  for (let wait = 1; there(); wait = Math.min(wait * 2, 20)) {
+    if (Date.now() > deadline) throw new Error("the sandbox did not end within 5 s of SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
+async function text(stream: Readable): Promise<string> {
+  let all = "";
+  for await (const chunk of stream as AsyncIterable<Buffer>) if (all.length < 10_000) all += chunk.toString("utf8");
+  return all;
+}
