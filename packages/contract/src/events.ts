@@ -4,12 +4,12 @@ import { ApprovalEvent } from "./events/approvals.ts";
 import { AuditEvent } from "./events/audit.ts";
 import { GateEvent, InvocationEvent } from "./events/gate.ts";
 import { IdentityEvent } from "./events/identity.ts";
-import { LedgerEvent } from "./events/ledger.ts";
+import { LedgerEvent, ModelKeyEvent } from "./events/ledger.ts";
 import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
 
-const UNIONS = [IdentityEvent, RoomEvent, RunEvent, ApprovalEvent, GateEvent, InvocationEvent, SessionEvent, LedgerEvent, AuditEvent];
+const UNIONS = [IdentityEvent, RoomEvent, RunEvent, ApprovalEvent, GateEvent, InvocationEvent, SessionEvent, LedgerEvent, ModelKeyEvent, AuditEvent];
 
 export type AnyEvent =
   | IdentityEvent
@@ -20,6 +20,7 @@ export type AnyEvent =
   | InvocationEvent
   | SessionEvent
   | LedgerEvent
+  | ModelKeyEvent
   | AuditEvent;
 export type EventType = AnyEvent["type"];
 

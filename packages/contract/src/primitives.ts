@@ -31,6 +31,8 @@ export const InvocationId = id("act", "InvocationId");
 export type InvocationId = z.infer<typeof InvocationId>;
 export const ReservationId = id("rsv", "ReservationId");
 export type ReservationId = z.infer<typeof ReservationId>;
+export const ModelKeyId = id("vk", "ModelKeyId");
+export type ModelKeyId = z.infer<typeof ModelKeyId>;
 export const TokenId = id("tok", "TokenId");
 export type TokenId = z.infer<typeof TokenId>;
 

@@ -135,6 +135,8 @@ export const getUsage = route({
   params: session,
   ok: z.object({
     cap_micro_usd: MicroUsd, spent_micro_usd: MicroUsd, reserved_micro_usd: MicroUsd, calls: z.int(),
+    /** What calls cost beyond what had been reserved for them. */
+    overrun_micro_usd: MicroUsd,
     by_model: z.array(z.object({ model: z.string(), calls: z.int(), cost_micro_usd: MicroUsd, input_tokens: z.int(), output_tokens: z.int() })),
   }).meta({ id: "SessionUsage" }),
   refusals: { session_not_found: 404 }, access: read,

@@ -32,6 +32,8 @@ export const GateEvent = z.discriminatedUnion("type", [
       method: z.string(),
       reason_code: z.string(),
       reason: z.string(),
+      /** Refusals of this kind that this event stands for: repeats within a minute are gathered into one. */
+      count: z.int().min(1).optional(),
     }),
   }),
   z.object({ type: z.literal("egress.rule_added"), data: z.object({ host: z.string(), by: PrincipalId, session_id: SessionId.optional() }) }),
