@@ -13,6 +13,8 @@ export interface Caller {
   readonly organizationId: string;
   readonly role: OrganizationRole;
   readonly scopes: readonly Scope[];
+  /** What was presented: revoking it ends everything that was opened with it. */
+  readonly credential?: { readonly kind: "token" | "session"; readonly id: string } | undefined;
 }
 
 export interface RequestContext {
@@ -26,6 +28,10 @@ export interface RequestContext {
   readonly idempotency?: { readonly key: string; readonly bodyHash: string } | undefined;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
+  /** Headers to answer with, beyond what the shell sets (a cookie). Always there when `server.ts` calls. */
+  readonly responseHeaders?: Record<string, string> | undefined;
+  /** `Last-Event-ID` of a resuming event stream. */
+  readonly lastEventId?: string | undefined;
 }
 
 type Parsed<R extends Route> = (R extends { params: infer P extends z.ZodType } ? { params: z.output<P> } : unknown) &
@@ -48,6 +54,15 @@ type Answer<R extends Route> = R extends { stream: "sse" | "ndjson" } ? AsyncIte
 export interface StreamFrame {
   readonly id?: string | undefined;
   readonly text: string;
+}
+
+/**
+ * A stream that many follow at once may push instead: frames are then written without a promise
+ * per client, and one frame object given to a thousand clients is encoded once.
+ */
+export interface PushStream extends AsyncIterable<StreamFrame> {
+  /** Called once, instead of iterating. `frame` is never called after `end` or the returned function. */
+  attach(sink: { frame(frame: StreamFrame): void; end(): void }): () => void;
 }
 
 export type Handler<R extends Route> = (request: RequestContext & Parsed<R>) => Promise<Answer<R> | Refused<RefusalOf<R>>>;
