@@ -65,7 +65,7 @@ export const ClaimedRun = RunView.extend({ run_id: RunId, claim_token: z.string(
 /** Both are required by every write of an engine. */
 const fence = { claim_token: z.string().min(1).max(200), epoch: z.int().min(1) };
 /** Writes on a run are made by its engine (fence) or, for session turns, by the platform itself. */
-const LEASE = { run_not_found: 404, run_not_running: 409, run_already_ended: 409, lease_expired: 409, lease_token_mismatch: 409 } as const;
+const LEASE = { run_not_found: 404, run_not_queued: 409, run_not_running: 409, run_already_ended: 409, lease_expired: 409, lease_token_mismatch: 409 } as const;
 
 const run = z.object({ id: RunId });
 const read = { resource: "run", role: "viewer", scopes: ["read"] } as const;

@@ -47,6 +47,8 @@ export const RunEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.needs_human"), data: z.object({ run_id, reason: z.string() }) }),
   z.object({ type: z.literal("run.timed_out"), data: z.object({ run_id, after_ms: z.int() }) }),
   z.object({ type: z.literal("run.canceled"), data: z.object({ run_id, reason: z.string().optional(), by: PrincipalId }) }),
+  /** It never ran, by decision: filtered, superseded, or not wanted any more. */
+  z.object({ type: z.literal("run.skipped"), data: z.object({ run_id, reason: z.string() }) }),
   z.object({ type: z.literal("run.resolved"), data: z.object({ run_id, outcome: RunOutcome, comment: z.string().optional(), by: PrincipalId }) }),
   /** A result that came after the end: kept as evidence, changes no state. */
   z.object({ type: z.literal("run.late_result"), data: z.object({ run_id, epoch: z.int(), attempted: z.string(), summary: z.string().optional() }) }),
