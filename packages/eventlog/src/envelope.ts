@@ -1,0 +1,209 @@
+/*
+ * From what a decider says to what the log keeps, and the hashes that bind it.
+ *
+ *   data_hash  = sha256(salt ‖ canonical data)                         salt: 32 random bytes
+ *   entry_hash = sha256(0x00 ‖ RFC 8785(header))                       header: the envelope without seq, position,
+ *                                                                      recorded_at, prev_hash, hash, data; with data_hash
+ *   hash       = sha256(0x01 ‖ prev_hash ‖ seq, 8 bytes BE ‖ entry_hash)   made in the database (0001-log.sql)
+ *
+ * The header's and data's text are stored as hashed and never made again.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { canonicalJson, wellFormed, type Json } from "@signalbox/kernel/canonical";
+import { uuidv7 } from "@signalbox/kernel/id";
+import type { Scanner } from "./dlp.ts";
+import { SCANNER_VERSION } from "./dlp.ts";
+import type { DomainEvent, Origin, Recorded, StreamRef } from "./log.ts";
+
+/** An event that is ready to be chained. */
+export interface Entry {
+  readonly eventId: string;
+  readonly event: DomainEvent;
+  readonly organizationId: string;
+  readonly stream: StreamRef;
+  readonly subject: string;
+  readonly subjectVersion: number;
+  readonly header: string;
+  readonly data: string;
+  readonly salt: Buffer;
+  readonly entryHash: Buffer;
+  /** Everything of `Recorded` that is known before the append. */
+  readonly draft: Omit<Recorded, "seq" | "position" | "recordedAt" | "prevHash" | "hash">;
+}
+
+export interface EntryInput {
+  readonly organizationId: string;
+  readonly stream: StreamRef;
+  readonly subject: string;
+  readonly subjectVersion: number;
+  readonly event: DomainEvent;
+  readonly origin: Origin;
+  readonly correlationId: string;
+  readonly occurredAt: string;
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface Sealed {
+  readonly entry: Entry;
+  /** Rules of the secrets that were replaced. */
+  readonly rules: readonly string[];
+}
+
+const ENTRY_TAG = Buffer.from([0x00]);
+
+export function seal(scanner: Scanner, input: EntryInput): Sealed {
+  const { organizationId, stream, subject, subjectVersion, origin } = input;
+  const { data, rules: found } = scanner.clean(organizationId, input.event.data);
+  const rules = [...found];
+  // Callers choose these texts, so they may hold a secret as well as data does.
+  const text = (raw: string | undefined): string | undefined => {
+    if (raw === undefined) return undefined;
+    const scan = scanner.scanText(organizationId, wellFormed(raw));
+    if (scan.rules.length > 0) rules.push(...scan.rules);
+    return scan.text;
+  };
+  const event: DomainEvent = { type: input.event.type, data };
+  const dataText = canonicalJson(data as Json);
+  const salt = randomBytes(32);
+  const eventId = uuidv7();
+  const context = {
+    room_id: text(origin.roomId),
+    thread_id: text(origin.threadId),
+    session_id: text(origin.sessionId),
+    run_id: text(origin.runId),
+    step_id: text(origin.stepId),
+    correlation_id: text(input.correlationId) ?? "",
+    causation_id: text(origin.causationId),
+    idempotency_key: text(input.idempotencyKey),
+  };
+  const zone = origin.zone ?? "supervised";
+  const redaction = rules.length > 0 ? "partial" : "none";
+  const principal = { id: origin.principal.id, type: origin.principal.type };
+  const header = canonicalJson({
+    ...context,
+    event_id: eventId,
+    type: event.type,
+    version: 1,
+    organization_id: organizationId,
+    stream: { type: stream.type, id: stream.id },
+    subject,
+    subject_version: subjectVersion,
+    occurred_at: input.occurredAt,
+    principal,
+    zone,
+    redaction,
+    data_hash: `sha256:${dataHash(salt, dataText).toString("hex")}`,
+  });
+  return {
+    rules,
+    entry: {
+      eventId, event, organizationId, stream, subject, subjectVersion, header, data: dataText, salt,
+      entryHash: entryHash(header),
+      draft: {
+        eventId, event, version: 1, organizationId, stream, subject, subjectId: subjectIdOf(subject), subjectVersion,
+        occurredAt: input.occurredAt, principal, zone, correlationId: context.correlation_id, redaction,
+        ...present({
+          causationId: context.causation_id, idempotencyKey: context.idempotency_key, roomId: context.room_id,
+          threadId: context.thread_id, sessionId: context.session_id, runId: context.run_id, stepId: context.step_id,
+        }),
+      },
+    },
+  };
+}
+
+export const dataHash = (salt: Buffer, data: string): Buffer => createHash("sha256").update(salt).update(data, "utf8").digest();
+
+export const entryHash = (header: string): Buffer => createHash("sha256").update(ENTRY_TAG).update(header, "utf8").digest();
+
+export const subjectIdOf = (subject: string): string => subject.slice(subject.indexOf(":") + 1);
+
+/** The two records that go with every redaction, caused by the redacted event and in its stream. */
+export function redactionRecords(sealed: Sealed): readonly DomainEvent[] {
+  const target_event_id = sealed.entry.eventId;
+  return [
+    {
+      type: "secret.leaked.detected",
+      data: {
+        target_event_id,
+        source_type: sealed.entry.event.type,
+        scanner_version: SCANNER_VERSION,
+        match_count: sealed.rules.length,
+        rule_ids: [...new Set(sealed.rules)].toSorted(),
+      },
+    },
+    { type: "event.redacted", data: { target_event_id, reason: "dlp_secret_detected", level: "partial" } },
+  ];
+}
+
+function present<T extends Record<string, string | undefined>>(members: T): { [K in keyof T]?: string } {
+  const out: Record<string, string> = {};
+  for (const [key, value] of Object.entries(members)) if (value !== undefined) out[key] = value;
+  return out as { [K in keyof T]?: string };
+}
+
+/** A row as `STORED_COLUMNS` selects it. */
+export interface StoredRow {
+  readonly position: string;
+  readonly seq: string;
+  readonly recorded_at: Date;
+  readonly header: string;
+  readonly prev_hash: Buffer;
+  readonly hash: Buffer;
+  /** Null once erased. */
+  readonly data: string | null;
+}
+
+export const STORED_COLUMNS = "e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data";
+
+interface Header {
+  event_id: string;
+  type: string;
+  version: number;
+  organization_id: string;
+  stream: StreamRef;
+  subject: string;
+  subject_version: number;
+  occurred_at: string;
+  principal: Recorded["principal"];
+  zone: Recorded["zone"];
+  redaction: Recorded["redaction"];
+  correlation_id: string;
+  causation_id?: string;
+  idempotency_key?: string;
+  room_id?: string;
+  thread_id?: string;
+  session_id?: string;
+  run_id?: string;
+  step_id?: string;
+}
+
+/** An erased event reads with empty data and redaction `full`; its header, and so its hash, stay as they were. */
+export function recordedOf(row: StoredRow): Recorded {
+  const h = JSON.parse(row.header) as Header;
+  return {
+    eventId: h.event_id,
+    event: { type: h.type, data: row.data === null ? {} : (JSON.parse(row.data) as object) },
+    version: h.version,
+    organizationId: h.organization_id,
+    stream: h.stream,
+    seq: Number(row.seq),
+    position: Number(row.position),
+    subject: h.subject,
+    subjectId: subjectIdOf(h.subject),
+    subjectVersion: h.subject_version,
+    occurredAt: h.occurred_at,
+    recordedAt: row.recorded_at.toISOString(),
+    principal: h.principal,
+    zone: h.zone,
+    correlationId: h.correlation_id,
+    redaction: row.data === null ? "full" : h.redaction,
+    prevHash: hashText(row.prev_hash),
+    hash: hashText(row.hash),
+    ...present({
+      causationId: h.causation_id, idempotencyKey: h.idempotency_key, roomId: h.room_id,
+      threadId: h.thread_id, sessionId: h.session_id, runId: h.run_id, stepId: h.step_id,
+    }),
+  };
+}
+
+export const hashText = (hash: Buffer): string => `sha256:${hash.toString("hex")}`;

@@ -1,0 +1,152 @@
+/*
+ * The wake-up: tells this process that streams grew, whoever appended.
+ *
+ *   own commits     → told at once by the writer
+ *   other processes → NOTIFY on a connection of its own, which reconnects for ever
+ *   after a gap     → the heads that moved meanwhile are read and told
+ *
+ * Hints may repeat and may arrive late; they never carry events. Heads are remembered only while
+ * the listening connection stands: without it, memory could be an older truth.
+ */
+import pg from "pg";
+import type { Recorded, StreamRef } from "./log.ts";
+
+export interface AppendedHint {
+  readonly position: number;
+  readonly streams: readonly { readonly organizationId: string; readonly stream: StreamRef; readonly seq: number }[];
+}
+
+export interface Listener {
+  subscribe(listener: (hint: AppendedHint) => void): () => void;
+  /** For the writer of this process. */
+  committed(recorded: readonly Recorded[]): void;
+  /** Null when it is not known for certain. */
+  head(organizationId: string, stream: StreamRef): number | null;
+  /** What was read from the database; kept while following. */
+  remember(organizationId: string, stream: StreamRef, seq: number): void;
+  isFollowing(): boolean;
+  close(): Promise<void>;
+}
+
+const MAX_HEADS = 50_000;
+
+const keyOf = (organizationId: string, { type, id }: StreamRef): string => `${organizationId}\n${type}\n${id}`;
+
+export function createListener(options: {
+  readonly connection: pg.ClientConfig;
+  readonly ownBackend: () => number | undefined;
+  readonly onError: (error: unknown) => void;
+}): Listener & { start(): Promise<void> } {
+  const listeners = new Set<(hint: AppendedHint) => void>();
+  const heads = new Map<string, number>();
+  let highest = 0;
+  let client: pg.Client | undefined;
+  let closed = false;
+  let retry: NodeJS.Timeout | undefined;
+
+  function tell(hint: AppendedHint): void {
+    highest = Math.max(highest, hint.position);
+    for (const { organizationId, stream, seq } of hint.streams) raise(keyOf(organizationId, stream), seq);
+    for (const listener of listeners) {
+      try {
+        listener(hint);
+      } catch (error) {
+        options.onError(error); // one subscriber's bug must not keep the others asleep
+      }
+    }
+  }
+
+  function raise(key: string, seq: number): void {
+    const known = heads.get(key);
+    if (known !== undefined && known >= seq) return;
+    heads.delete(key);
+    heads.set(key, seq);
+    if (heads.size > MAX_HEADS) {
+      const oldest = heads.keys().next().value;
+      if (oldest !== undefined) heads.delete(oldest);
+    }
+  }
+
+  async function connect(): Promise<void> {
+    const next = new pg.Client(options.connection);
+    const lost = () => {
+      if (client !== next) return;
+      client = undefined;
+      heads.clear();
+      schedule(50);
+    };
+    next.on("error", (error) => {
+      options.onError(error);
+      lost();
+    });
+    next.on("end", lost);
+    next.on("notification", ({ payload, processId }) => {
+      if (processId === options.ownBackend()) return;
+      const hint = JSON.parse(payload ?? "{}") as { p: number; s?: [string, StreamRef["type"], string, number][] };
+      if (hint.s === undefined) void since(next, highest).then(tell, options.onError);
+      else tell({ position: hint.p, streams: hint.s.map(([organizationId, type, id, seq]) => ({ organizationId, stream: { type, id }, seq })) });
+    });
+    await next.connect();
+    await next.query("listen evt_appended");
+    const missed = highest === 0 ? { position: await lastPosition(next), streams: [] } : await since(next, highest);
+    client = next;
+    tell(missed);
+  }
+
+  function schedule(delayMs: number): void {
+    if (closed) return;
+    retry = setTimeout(() => {
+      connect().catch((error: unknown) => {
+        options.onError(error);
+        schedule(Math.min(delayMs * 2, 1000));
+      });
+    }, delayMs);
+  }
+
+  return {
+    start: connect,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    committed(recorded) {
+      const streams = new Map<string, AppendedHint["streams"][number]>();
+      let position = 0;
+      for (const event of recorded) {
+        streams.set(keyOf(event.organizationId, event.stream), { organizationId: event.organizationId, stream: event.stream, seq: event.seq });
+        position = Math.max(position, event.position ?? 0);
+      }
+      tell({ position, streams: [...streams.values()] });
+    },
+    head: (organizationId, stream) => (client === undefined ? null : (heads.get(keyOf(organizationId, stream)) ?? null)),
+    remember(organizationId, stream, seq) {
+      if (client !== undefined) raise(keyOf(organizationId, stream), seq);
+    },
+    isFollowing: () => client !== undefined,
+    async close() {
+      closed = true;
+      clearTimeout(retry);
+      const last = client;
+      client = undefined;
+      await last?.end();
+    },
+  };
+}
+
+async function lastPosition(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ position: string }>("select coalesce(max(position), 0) as position from public.evt_events");
+  return Number(rows[0]?.position ?? 0);
+}
+
+/** Everything that moved after `position`, as one hint. */
+async function since(client: pg.Client, position: number): Promise<AppendedHint> {
+  const { rows } = await client.query<{ organization_id: string; stream_type: StreamRef["type"]; stream_id: string; seq: string; position: string }>(
+    `select organization_id, stream_type, stream_id, max(seq) as seq, max(position) as position
+       from public.evt_events where position > $1 group by 1, 2, 3`,
+    [position],
+  );
+  return {
+    position: rows.reduce((high, row) => Math.max(high, Number(row.position)), position),
+    streams: rows.map((row) => ({ organizationId: row.organization_id, stream: { type: row.stream_type, id: row.stream_id }, seq: Number(row.seq) })),
+  };
+}
