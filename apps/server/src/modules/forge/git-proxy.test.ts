@@ -1,0 +1,163 @@
+import { git, gitText } from "@signalbox/providers/forge/git/run";
+import { plainGit } from "@signalbox/providers/forge/git/plain-git";
+import { ZERO_COMMIT } from "@signalbox/providers/forge/port";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { gitProxy } from "./git-proxy.ts";
+import { isConnected, quarantine, summarise } from "./mirror.ts";
+import type { RefCommand, RefReport } from "./pkt-line.ts";
+import { executePush, reconcilePush } from "./push.ts";
+
+const AUTHOR = { GIT_AUTHOR_NAME: "A", GIT_AUTHOR_EMAIL: "a@example.com", GIT_COMMITTER_NAME: "A", GIT_COMMITTER_EMAIL: "a@example.com" };
+
+let scratch: string;
+let remote: string;
+let mirror: string;
+let server: Server;
+let url: string;
+let asked: RefCommand[] = [];
+let verdict: (command: RefCommand) => Promise<RefReport> = (command) => Promise.resolve({ ref: command.ref, ok: true });
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "signalbox-git-proxy-"));
+  remote = join(scratch, "remote.git");
+  mirror = join(scratch, "mirror.git");
+  const seed = join(scratch, "seed");
+  await gitText(["init", "--quiet", "--bare", "--initial-branch=main", remote]);
+  await gitText(["clone", "--quiet", remote, seed]);
+  await commit(seed, "First");
+  await gitText(["-C", seed, "push", "--quiet", "origin", "HEAD:main"]);
+  const source = await plainGit().check({ url: remote });
+  if (!source.ok) throw new Error(source.message);
+  await plainGit().mirror({ directory: mirror, source });
+  const handle = gitProxy({
+    mirrorOf: (sessionId) => Promise.resolve(sessionId === "ses_mine" ? mirror : null),
+    push: (_session, _directory, command, { progress }) => {
+      asked.push(command);
+      progress("asked the gate");
+      return verdict(command);
+    },
+  });
+  server = createServer((request, response) => void handle(request, response, { sessionId: String(request.headers["x-session"] ?? "ses_mine") }));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/repo.git`;
+});
+afterAll(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await rm(scratch, { recursive: true, force: true });
+});
+
+async function commit(directory: string, message: string): Promise<string> {
+  await writeFile(join(directory, "a.txt"), `${message}\n`);
+  await gitText(["-C", directory, "add", "-A"]);
+  await gitText(["-C", directory, "commit", "--quiet", "-m", message], { env: AUTHOR });
+  return gitText(["-C", directory, "rev-parse", "HEAD"]);
+}
+
+async function clone(): Promise<string> {
+  const directory = await mkdtemp(join(scratch, "clone-"));
+  await gitText(["clone", "--quiet", url, directory]);
+  return directory;
+}
+
+test("a real git clones through the proxy", async () => {
+  const directory = await clone();
+  expect(await gitText(["-C", directory, "log", "--format=%s"])).toBe("First");
+});
+
+test("a push goes to the gate as the exact ref update, with its objects in the mirror and no ref moved", async () => {
+  asked = [];
+  verdict = async (command) => {
+    expect(await isConnected(mirror, command.new)).toBe(true);
+    return { ref: command.ref, ok: false, reason: "awaits approval" };
+  };
+  const directory = await clone();
+  const head = await commit(directory, "Second");
+  const pushed = await git(["-C", directory, "push", "origin", "HEAD:refs/heads/feature"]);
+  expect(pushed.exitCode).not.toBe(0);
+  expect(pushed.stderr).toContain("remote: asked the gate");
+  expect(pushed.stderr).toContain("awaits approval");
+  expect(asked).toEqual([{ old: ZERO_COMMIT, new: head, ref: "refs/heads/feature" }]);
+  expect((await git(["-C", mirror, "rev-parse", "--verify", "--quiet", "refs/heads/feature"])).exitCode).not.toBe(0);
+});
+
+test("an allowed push is told to git as done", async () => {
+  verdict = (command) => Promise.resolve({ ref: command.ref, ok: true });
+  const directory = await clone();
+  await commit(directory, "Third");
+  const pushed = await git(["-C", directory, "push", "origin", "HEAD:refs/heads/third"]);
+  expect(pushed.stderr).toContain("[new branch]");
+  expect(pushed.exitCode).toBe(0);
+});
+
+test("refs other than branches and tags are refused before the gate", async () => {
+  asked = [];
+  const directory = await clone();
+  await commit(directory, "Fourth");
+  const pushed = await git(["-C", directory, "push", "origin", "HEAD:refs/quarantine/evil"]);
+  expect(pushed.exitCode).not.toBe(0);
+  expect(asked).toEqual([]);
+});
+
+test("what lies in quarantine is neither advertised nor cloned", async () => {
+  const directory = await clone();
+  const hidden = await commit(directory, "Hidden");
+  await gitText(["-C", mirror, "fetch", "--quiet", directory, `+HEAD:refs/quarantine/act_x`]);
+  expect(await gitText(["ls-remote", url])).not.toContain("quarantine");
+  const other = await clone();
+  expect((await git(["-C", other, "cat-file", "-e", hidden])).exitCode).not.toBe(0);
+});
+
+test("a session without a repository gets 404, whatever it asks for", async () => {
+  const answer = await fetch(`${url}/info/refs?service=git-upload-pack`, { headers: { "x-session": "ses_other" } });
+  expect(answer.status).toBe(404);
+});
+
+test("a body that is no push is answered with 400", async () => {
+  const answer = await fetch(`${url}/git-receive-pack`, { method: "POST", body: "hello, this is not git" });
+  expect(answer.status).toBe(400);
+});
+
+test("a pack with garbage is refused, and nothing of it reaches the gate", async () => {
+  asked = [];
+  const line = `${ZERO_COMMIT} ${"a".repeat(40)} refs/heads/x\0report-status`;
+  const body = Buffer.concat([Buffer.from((line.length + 4).toString(16).padStart(4, "0") + line), Buffer.from("0000PACKgarbage")]);
+  const answer = await fetch(`${url}/git-receive-pack`, { method: "POST", body });
+  expect(await answer.text()).toContain("unpacker error");
+  expect(asked).toEqual([]);
+});
+
+test("an approved push is executed once, and a repeat finds it done", async () => {
+  const directory = await clone();
+  const head = await commit(directory, "Approved");
+  await gitText(["-C", mirror, "fetch", "--quiet", directory, "+HEAD:refs/quarantine/act_1"]);
+  await quarantine(mirror, "act_1", head);
+  const call = { remote, ref: "refs/heads/approved", old: ZERO_COMMIT, new: head };
+  const context = { forge: plainGit(), directory: mirror, invocationId: "act_1", signal: AbortSignal.timeout(20_000) };
+  expect(await executePush(call, context)).toMatchObject({ status: "completed" });
+  expect(await gitText(["-C", remote, "rev-parse", "refs/heads/approved"])).toBe(head);
+  expect(await reconcilePush(call, context)).toMatchObject({ status: "completed" });
+});
+
+test("an unknown outcome is settled by what the remote has", async () => {
+  const directory = await clone();
+  const head = await commit(directory, "Unknown");
+  const context = { forge: plainGit(), directory: mirror, invocationId: "act_2", signal: AbortSignal.timeout(20_000) };
+  const call = { remote, ref: "refs/heads/unknown", old: ZERO_COMMIT, new: head };
+  expect(await reconcilePush(call, context)).toMatchObject({ status: "failed", code: "not_pushed" });
+  await gitText(["-C", remote, "update-ref", "refs/heads/unknown", "refs/heads/main"]);
+  expect(await reconcilePush(call, context)).toMatchObject({ status: "unknown" });
+});
+
+test("a person sees which commits a push brings, and whether it would lose some", async () => {
+  const directory = await clone();
+  const first = await gitText(["-C", directory, "rev-parse", "HEAD"]);
+  const head = await commit(directory, "Described");
+  await gitText(["-C", mirror, "fetch", "--quiet", directory, "+HEAD:refs/quarantine/act_3"]);
+  expect(await summarise(mirror, first, head)).toMatchObject({ commits: 1, log: [expect.stringContaining("Described")], forced: false, stat: expect.stringContaining("1 file changed") });
+  expect(await summarise(mirror, head, first)).toMatchObject({ forced: true });
+});

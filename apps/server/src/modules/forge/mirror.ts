@@ -1,0 +1,64 @@
+/*
+ * The host-side bare repository of one session: what its sandbox fetches from and pushes into.
+ * Pushed objects land here under `refs/quarantine/<invocation>`, which is never served, until the
+ * gate lets a worker push them on.
+ */
+import { git, gitText } from "@signalbox/providers/forge/git/run";
+import { ZERO_COMMIT } from "@signalbox/providers/forge/port";
+import type { Readable } from "node:stream";
+
+/** Bytes of one pushed pack; beyond it git stops reading. */
+const MAX_PACK_BYTES = 512 * 1024 * 1024;
+
+/** Takes in a pack. Rejects with git's words when it is broken, too large or lacks objects. */
+export async function ingestPack(directory: string, pack: Readable, signal: AbortSignal): Promise<void> {
+  const indexed = await git(["-C", directory, "index-pack", "--stdin", "--fix-thin", "--strict", `--max-input-size=${MAX_PACK_BYTES}`], { stdin: pack, signal, timeoutMs: 600_000 });
+  if (indexed.exitCode !== 0) throw new Error(indexed.stderr.trim().split("\n").at(-1) ?? "index-pack failed");
+}
+
+/** Whether everything that `commit` needs is here, so that a push of it cannot break the remote. */
+export async function isConnected(directory: string, commit: string): Promise<boolean> {
+  const walked = await git(["-C", directory, "rev-list", "--objects", "--quiet", commit, "--not", "--all"]);
+  return walked.exitCode === 0;
+}
+
+export const quarantineRef = (invocationId: string): string => `refs/quarantine/${invocationId}`;
+
+/** Pins the pushed commit against garbage collection until its invocation ends. */
+export async function quarantine(directory: string, invocationId: string, commit: string): Promise<void> {
+  if (commit !== ZERO_COMMIT) await gitText(["-C", directory, "update-ref", quarantineRef(invocationId), commit]);
+}
+
+/** After the remote took it: the mirror's own ref follows, so the next fetch in the sandbox sees it. */
+export async function release(directory: string, invocationId: string, ref: string, commit: string | null): Promise<void> {
+  if (commit === ZERO_COMMIT) await git(["-C", directory, "update-ref", "-d", ref]);
+  else if (commit !== null) await gitText(["-C", directory, "update-ref", ref, commit]);
+  await git(["-C", directory, "update-ref", "-d", quarantineRef(invocationId)]);
+}
+
+export interface PushSummary {
+  readonly commits: number;
+  /** `abc1234 Subject`, newest first, at most 20. */
+  readonly log: readonly string[];
+  /** ` 3 files changed, 10 insertions(+)`. */
+  readonly stat: string;
+  /** The remote's commits would be lost. */
+  readonly forced: boolean;
+}
+
+/** What a person sees before deciding about a push. */
+export async function summarise(directory: string, old: string, next: string): Promise<PushSummary> {
+  if (next === ZERO_COMMIT) return { commits: 0, log: [], stat: "deletes the branch", forced: true };
+  // A new branch is described by what no known branch has yet.
+  const range = old === ZERO_COMMIT ? [next, "--not", "--branches", "--tags"] : [`${old}..${next}`];
+  const log = (await gitText(["-C", directory, "log", "--format=%h %s", "--max-count=200", ...range])).split("\n").filter(Boolean);
+  const base = old === ZERO_COMMIT ? await mergeBase(directory, next) : old;
+  const stat = base === null ? "" : (await gitText(["-C", directory, "diff", "--no-ext-diff", "--no-textconv", "--shortstat", base, next])).trim();
+  const ancestor = old === ZERO_COMMIT ? 0 : (await git(["-C", directory, "merge-base", "--is-ancestor", old, next])).exitCode;
+  return { commits: log.length, log: log.slice(0, 20), stat, forced: ancestor !== 0 };
+}
+
+async function mergeBase(directory: string, commit: string): Promise<string | null> {
+  const found = await git(["-C", directory, "merge-base", "HEAD", commit]);
+  return found.exitCode === 0 ? found.stdout.toString().trim() : null;
+}
