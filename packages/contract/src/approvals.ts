@@ -42,7 +42,9 @@ export type ApprovalRefusal =
   | { code: "approval_not_found" }
   | { code: "approval_closed"; details: { status: "approved" | "denied" | "expired"; by: string | null } }
   | { code: "approval_lapsed"; details: { expires_at: string } }
-  | { code: "approval_already_used" }
+  | { code: "approval_already_used"; details: { by: string } }
+  | { code: "approval_not_given"; details: { status: ApprovalStatus } }
+  | { code: "expires_at_invalid"; details: { expires_at: string } }
   | { code: "approval_call_mismatch" };
 
 const read = { resource: "approval", role: "viewer", scopes: ["read"] } as const;
@@ -69,6 +71,6 @@ export const decideApproval = route({
   id: "approvals.decide", summary: "Approve, deny or hold", method: "POST", path: "/v1/approvals/:id/decide",
   params: z.object({ id: ApprovalId }),
   body: z.object({ decision: Verdict, reason: z.string().max(500).optional(), scope: ApprovalScope.optional(), expires_at: Timestamp.optional() }),
-  ok: ApprovalView, refusals: { approval_not_found: 404, approval_closed: 409, approval_lapsed: 409 },
+  ok: ApprovalView, refusals: { approval_not_found: 404, approval_closed: 409, approval_lapsed: 409, expires_at_invalid: 400 },
   access: { resource: "approval", role: "approver", scopes: ["approve"] },
 });
