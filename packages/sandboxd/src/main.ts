@@ -27,8 +27,9 @@ const REDIAL_MOST_MS = 1000;
 const boot = randomUUID();
 const processes = new Processes(environment());
 
+/** What everything inside is started with; sandboxd's own environment is empty but for this. */
 function environment(): { [name: string]: string } {
-  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return JSON.parse(process.env["SBX_ENVIRONMENT"] ?? "{}") as { [name: string]: string };
 }
 
 function dial(delayMs: number): void {

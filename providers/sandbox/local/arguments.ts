@@ -6,6 +6,7 @@ import { INSIDE } from "@signalbox/sandboxd/wire";
 export type Mount = { source: string; target: string };
 
 export type Plan = {
+  id: string;
   /** Uid on the host; null when the server itself is not root and the sandbox runs as its user. */
   hostUid: number | null;
   hostname: string;
@@ -85,7 +86,8 @@ function bubblewrap(plan: Plan): string[] {
     "--chdir", INSIDE.workspace,
     "--clearenv",
   );
-  for (const [name, value] of Object.entries(plan.env)) argv.push("--setenv", name, value);
+  // As one value, because sandboxd itself must not have it: NODE_USE_ENV_PROXY alone made Node start 25 ms later (measured).
+  argv.push("--setenv", "SBX_ID", plan.id, "--setenv", "SBX_ENVIRONMENT", JSON.stringify(plan.env));
   return argv;
 }
 

@@ -6,7 +6,7 @@
  * v2: controllers can be handed down only from a cgroup without processes of its own, so the folder is made beside
  *     ours when the parent is writable (a delegated scope), else under the root.
  */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync, writeFile, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { SandboxLimits } from "../port.ts";
 
@@ -66,6 +66,16 @@ function enableControllers(directory: string): boolean {
     // The controllers are not ours to hand down (EBUSY, ENOENT, EACCES).
     return false;
   }
+}
+
+/**
+ * The kernel's first move of a process between cgroups waits about 9 ms for an RCU grace period; those right after it
+ * take 0.1 ms (measured). Moving ourselves to where we are, while the sandbox is being prepared, takes that wait out
+ * of its start. Nothing depends on it, so a failure is not one.
+ */
+export function hurryMoves(base: CgroupBase): void {
+  const file = join(dirname(base.version === 1 ? base.pids : base.directory), "cgroup.procs");
+  writeFile(file, String(process.pid), () => undefined);
 }
 
 export function makeCgroup(base: CgroupBase, id: string, limits: SandboxLimits): Cgroup {

@@ -9,11 +9,12 @@
  *       control/control.sock         host listens, sandboxd dials; seen read-only inside
  *       egress/egress.sock           the same for the egress proxy
  *       home/  workspace/            0700, the sandbox's uid; nothing on the host opens a path below them
+ *       sandbox.json                 0600, the record, for a server that was killed before it had stored it
  *       sandbox.log                  what bubblewrap and sandboxd said
  */
 import { createHash } from "node:crypto";
-import { constants, existsSync, lstatSync, readFileSync, readlinkSync, readdirSync, statSync } from "node:fs";
-import { chmod, chown, copyFile, link, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmodSync, chownSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, readdirSync, statSync } from "node:fs";
+import { chmod, copyFile, link, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { daemonVersion, writeDaemon } from "@signalbox/sandboxd/image";
 import { INSIDE } from "@signalbox/sandboxd/wire";
@@ -26,6 +27,7 @@ export type Places = {
   home: string;
   workspace: string;
   log: string;
+  record: string;
 };
 
 /** A Unix socket's path has 108 bytes, the closing zero included. */
@@ -42,6 +44,7 @@ export function placesOf(dataDir: string, id: string): Places {
     home: join(directory, "home"),
     workspace: join(directory, "workspace"),
     log: join(directory, "sandbox.log"),
+    record: join(directory, "sandbox.json"),
   };
   if (Buffer.byteLength(places.controlSocket) > SOCKET_PATH_BYTES) {
     throw new Error(`${places.controlSocket} is too long for a socket; choose a shorter data directory`);
@@ -49,16 +52,17 @@ export function placesOf(dataDir: string, id: string): Places {
   return places;
 }
 
-export async function makePlaces(places: Places, uid: number | null): Promise<void> {
-  await mkdir(places.directory, { recursive: true });
-  await chmod(places.directory, 0o711);
+/** Synchronous for the same reason as the uid leases: 0.3 ms instead of 2. */
+export function makePlaces(places: Places, uid: number | null): void {
+  mkdirSync(places.directory, { recursive: true });
+  chmodSync(places.directory, 0o711);
   for (const directory of [places.control, places.egress]) {
-    await mkdir(directory, { recursive: true });
-    await chmod(directory, 0o755);
+    mkdirSync(directory, { recursive: true });
+    chmodSync(directory, 0o755);
   }
   for (const directory of [places.home, places.workspace]) {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (uid !== null) await chown(directory, uid, uid);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (uid !== null) chownSync(directory, uid, uid);
   }
 }
 

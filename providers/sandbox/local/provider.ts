@@ -6,19 +6,19 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, openSync } from "node:fs";
-import { chown, lstat, readFile, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chown, readFile, rm } from "node:fs/promises";
+import { basename } from "node:path";
 import type { Readable } from "node:stream";
 import { INSIDE } from "@signalbox/sandboxd/wire";
 import type { ProviderCheck, Sandbox, SandboxProvider, SandboxRecord, SandboxSpec } from "../port.ts";
 import { INFO_FD, startArguments, type Plan } from "./arguments.ts";
-import { cgroupFiles, findCgroupBase, makeCgroup, removeCgroup, type Cgroup, type CgroupBase } from "./cgroup.ts";
+import { cgroupFiles, findCgroupBase, hurryMoves, makeCgroup, removeCgroup, type Cgroup, type CgroupBase } from "./cgroup.ts";
 import { checkBubblewrap } from "./check.ts";
 import { DiskWatchdog } from "./disk.ts";
 import { identify, isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
 import { daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, type Places } from "./layout.ts";
-import { closeServer, listenForDaemon, LocalSandbox, type LocalRecord } from "./sandbox.ts";
+import { closeServer, listenForDaemon, LocalSandbox, untilGone, type LocalRecord } from "./sandbox.ts";
 import { DEFAULT_RANGE, leaseUid, releaseUid, type UidRange } from "./uids.ts";
 
 export type LocalOptions = {
@@ -79,13 +79,16 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const { etc, daemon, node, cgroups } = await (prepared ??= prepare());
     const tools = await Promise.all(spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })));
 
-    const owner = asRoot ? await ownerOf(places.workspace) : null;
-    const uid = asRoot ? await leaseUid(uidLeases, uidRange, places.directory, owner) : null;
-    await makePlaces(places, uid);
+    if (cgroups) hurryMoves(cgroups);
+    await endLeftover(places);
+    const owner = asRoot ? ownerOf(places.workspace) : null;
+    const uid = asRoot ? leaseUid(uidLeases, uidRange, places.directory, owner) : null;
+    makePlaces(places, uid);
     if (owner !== null && owner !== uid) await giveTo(uid!, [places.home, places.workspace]);
     const cgroup = cgroups && makeCgroup(cgroups, cgroupName(places), spec.limits);
     const control = await listenForDaemon(places);
     const plan: Plan = {
+      id: spec.id,
       hostUid: uid,
       hostname: "sandbox",
       etc,
@@ -96,7 +99,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       egressDirectory: places.egress,
       home: places.home,
       workspace: places.workspace,
-      env: { ...insideEnvironment(spec.id), ...spec.env },
+      env: { ...insideEnvironment(), ...spec.env },
       limits: {
         pids: spec.limits.pids,
         fileBytes: spec.limits.diskBytes,
@@ -117,8 +120,6 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       timings.inside = since();
       const outerStart = outer.pid === undefined ? null : startTimeOf(outer.pid);
       if (outer.pid === undefined || outerStart === null) throw new Error("bubblewrap ended at once");
-      await Promise.race([control.link.ready(START_WITHIN_MS), exitOf(outer)]);
-      timings.connected = since();
       const record: LocalRecord = {
         provider: "local",
         version: 1,
@@ -132,6 +133,10 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
         limits: spec.limits,
         startedAt: new Date().toISOString(),
       };
+      // Before anybody else knows of it: a server killed from here on finds it again, by its own record or by this.
+      writeFileSync(places.record, JSON.stringify(record), { mode: 0o600 });
+      await Promise.race([control.link.ready(START_WITHIN_MS), exitOf(outer)]);
+      timings.connected = since();
       const sandbox = adoptLive(new LocalSandbox(record, places, control), places);
       outer.once("exit", (code) => void sandbox.endBecause({ reason: "exited", detail: `sandboxd ended with ${code}` }));
       outer.unref();
@@ -175,10 +180,10 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     async remove(id) {
       await live.get(id)?.stop();
       const places = placesOf(dataDir, id);
-      const uid = asRoot ? await ownerOf(places.workspace) : null;
+      const uid = asRoot ? ownerOf(places.workspace) : null;
       // Nothing inside is alive, so nothing can swap a folder for a link meanwhile; rm itself follows none.
       await rm(places.directory, { recursive: true, force: true });
-      if (uid !== null) await releaseUid(uidLeases, uid, places.directory);
+      if (uid !== null) releaseUid(uidLeases, uid, places.directory);
     },
     async close() {
       for (const [id, sandbox] of live) {
@@ -190,10 +195,18 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
   };
 }
 
-function insideEnvironment(id: string): { [name: string]: string } {
+/** A server that was killed may have left the sandbox of this id running, without anybody having adopted it. */
+async function endLeftover(places: Places): Promise<void> {
+  if (!existsSync(places.record)) return;
+  const { inner, cgroup } = JSON.parse(readFileSync(places.record, "utf8")) as LocalRecord;
+  if (killExactly(inner)) await untilGone(() => isAlive(inner));
+  if (cgroup) await untilGone(() => !removeCgroup(cgroup));
+  rmSync(places.record, { force: true });
+}
+
+function insideEnvironment(): { [name: string]: string } {
   const proxy = `http://127.0.0.1:${INSIDE.proxyPort}`;
   return {
-    SBX_ID: id,
     PATH: `${INSIDE.tools}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin`,
     HOME: INSIDE.home,
     USER: "sbx",
@@ -259,9 +272,9 @@ function cgroupName(places: Places): string {
   return `${basename(places.directory)}-${createHash("sha256").update(places.directory).digest("hex").slice(0, 8)}`;
 }
 
-async function ownerOf(path: string): Promise<number | null> {
+function ownerOf(path: string): number | null {
   try {
-    return (await lstat(path)).uid;
+    return lstatSync(path).uid;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
@@ -282,5 +295,3 @@ function removeSoon(cgroup: Cgroup, tries = 20): void {
   if (removeCgroup(cgroup) || tries === 0) return;
   setTimeout(removeSoon, 50, cgroup, tries - 1).unref();
 }
-
-export const LOCAL_LOG = (dataDir: string, id: string): string => join(placesOf(dataDir, id).directory, "sandbox.log");

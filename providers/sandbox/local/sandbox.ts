@@ -159,6 +159,7 @@ export class LocalSandbox implements Sandbox {
     this.#link.close();
     await closeServer(this.#server);
     await rm(this.#places.controlSocket, { force: true });
+    await rm(this.#places.record, { force: true });
     const { cgroup } = this.record;
     if (cgroup) await untilGone(() => !removeCgroup(cgroup));
     this.#end = reason;
@@ -203,7 +204,7 @@ export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-async function untilGone(there: () => boolean): Promise<void> {
+export async function untilGone(there: () => boolean): Promise<void> {
   const deadline = Date.now() + GONE_WITHIN_MS;
   for (let wait = 1; there(); wait = Math.min(wait * 2, 20)) {
     if (Date.now() > deadline) throw new Error("the sandbox did not end within 5 s of SIGKILL");
