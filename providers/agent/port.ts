@@ -9,7 +9,7 @@
  * - One turn at a time. Each `prompt` gives exactly one `turn.started` and one `turn.ended`, whatever happens.
  * - Ids (`stepId`, `partId`, `callId`, permission `id`) are the same after a reconnect and after a resume, so a
  *   consumer that recorded an id records it once. Within one AgentSession nothing completed is emitted twice.
- * - The deltas of a part, concatenated, are the text of its completion.
+ * - The deltas of a part, concatenated, are the text of its completion, up to white space that the agent trims.
  * - `resync()` is the whole current (or last) turn; events that follow continue from exactly there.
  * - Memory is bounded: a tool may print what it likes, its output is kept up to OUTPUT_LIMIT.
  * - What the agent says is data. Nothing here decides; permission requests are answered by the gate.

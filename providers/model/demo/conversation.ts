@@ -18,7 +18,7 @@ export type ToolOffer = { name: string; properties: string[]; required: string[]
 
 export type Reply = { text: string; calls: { name: string; arguments: Record<string, unknown> }[] };
 
-/** Pure: the same conversation gives the same reply. Null: no more than "I do not understand". */
+/** Pure: the same conversation gives the same reply. */
 export type Script = (conversation: Conversation) => Reply;
 
 /** A call of the present turn with its result, in order. */

@@ -23,7 +23,6 @@ type Progress = {
   hasTestScript: boolean;
   tests: TestReport | null;
   firstFailure: Extract<TestReport, { status: "failed" }> | null;
-  testCommand: string;
   triedNode: boolean;
   testSource: string | undefined;
   sourcePath: string | undefined;
@@ -61,7 +60,8 @@ function next(at: Progress, intent: { fix: boolean; push: boolean; commit: boole
     return act(`${DEMO_INTRODUCTION}\n\nFirst I look at the repository.`, shell(LOOK, "Look at the repository"));
   }
   if (at.tests === null) {
-    const command = at.hasTestScript ? "npm test" : "node --test";
+    const command = at.hasTestScript && !at.triedNode ? "npm test" : "node --test";
+    if (at.applied) return act("I run the tests again.", shell(command, "Run the tests again"));
     return act(at.hasTestScript ? "There is a test script. I run it." : "No test script in package.json, so I run Node's own test runner.", shell(command, "Run the tests"));
   }
   switch (at.tests.status) {
@@ -106,7 +106,7 @@ function finish(at: Progress, passed: number, intent: { push: boolean; commit: b
   const fixed = `The tests are green: ${passed} passed.`;
   if (!intent.commit) return say(`${fixed} ${summary(at)} I did not commit: you did not ask for it.`);
   const title = at.firstFailure?.title;
-  const message = `Fix ${title === undefined ? "the failing test" : title.replaceAll(/["$`\\!]/g, "")}`;
+  const message = title === undefined ? "Fix the failing test" : `Fix: ${title.replaceAll(/["$`\\!]/g, "")}`;
   if (at.commit === undefined) return act(`${fixed} I commit the change.`, shell(`git commit -am "${message}"`, "Commit the fix"));
   if (/tell me who you are|unable to auto-detect email/i.test(at.commit)) {
     return act("Git has no name to commit under here, so I give it one.", shell(`git -c user.name="Signalbox demo" -c user.email=demo@signalbox.invalid commit -am "${message}"`, "Commit the fix"));
@@ -135,7 +135,7 @@ function summary(at: Progress): string {
 
 function progress(done: ReturnType<typeof currentTurn>["done"]): Progress {
   const at: Progress = {
-    cwd: undefined, hasTestScript: false, tests: null, firstFailure: null, testCommand: "", triedNode: false, testSource: undefined,
+    cwd: undefined, hasTestScript: false, tests: null, firstFailure: null, triedNode: false, testSource: undefined,
     sourcePath: undefined, source: undefined, applied: null, reverted: false, changesTried: 0, commit: undefined, push: undefined,
   };
   for (const call of done.map(recognise)) {

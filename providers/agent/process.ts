@@ -1,0 +1,58 @@
+/* The agent's process through broken lines: only its own end is an end. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Readable } from "node:stream";
+import type { Exit, SandboxProcess } from "@signalbox/sandboxd/host";
+import type { AgentHost } from "./port.ts";
+
+/** How long a sandbox may be unreachable before its agent counts as gone. */
+const UNREACHABLE_MS = 60_000;
+
+/**
+ * Resolves when the process has ended, or is not to be found any more. A lost connection is waited out by attaching
+ * again. Rejects when `signal` aborts. Output is read and dropped: a full pipe would stop the agent.
+ */
+export async function watchExit(host: AgentHost, first: SandboxProcess, signal: AbortSignal): Promise<Exit> {
+  let process = first;
+  for (;;) {
+    drop(process.stdout);
+    drop(process.stderr);
+    try {
+      return await Promise.race([process.exited, abortion(signal)]);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Error)) throw error;
+    }
+    const again = await attachAgain(host, first.id, signal);
+    if ("exit" in again) return again.exit;
+    process = again.process;
+  }
+}
+
+async function attachAgain(host: AgentHost, id: string, signal: AbortSignal): Promise<{ exit: Exit } | { process: SandboxProcess }> {
+  const gone: Exit = { code: null, signal: null, timedOut: false };
+  const deadline = performance.now() + UNREACHABLE_MS;
+  while (performance.now() < deadline) {
+    signal.throwIfAborted();
+    try {
+      const state = (await host.processes()).find((one) => one.process === id);
+      if (!state) return { exit: gone };
+      if (state.exit) return { exit: state.exit };
+      return { process: await host.attach(id) };
+    } catch {
+      await sleep(250, undefined, { signal }); // Not connected yet.
+    }
+  }
+  return { exit: gone };
+}
+
+function drop(stream: Readable): void {
+  stream.on("error", () => undefined); // The end of the process says it too.
+  stream.resume();
+}
+
+function abortion(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason as Error);
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+}
