@@ -1,0 +1,206 @@
+/*
+ * Checks an exported log with nothing but the file and the public keys.
+ *
+ *   header      {"kind":"header","format":"signalbox-export/1",…}
+ *   event …     {"kind":"event","position",…,"header","data","salt","prev_hash","hash"}   ascending position
+ *   checkpoint… {"kind":"checkpoint","note","heads":[{stream,seq,hash}]}                  oldest first
+ *   end         {"kind":"end","events":N,"checkpoints":M}
+ *
+ * A complete export starts every stream at seq 1. What it proves: no event was changed, dropped,
+ * added or reordered inside a stream; and up to the newest checkpoint, no tail was cut and no whole
+ * stream removed. What it cannot prove: that events after the newest checkpoint are all there.
+ */
+import { follow, GENESIS, type ChainedEvent, type Head, type Mismatch } from "./chain.ts";
+import { rootOf, type StreamHead } from "./merkle.ts";
+import { openNote, type VerifierKey } from "./note.ts";
+import { equal, hashText, type Primitives } from "./primitives.ts";
+
+export interface ExportReport {
+  readonly valid: boolean;
+  readonly organization_id: string | null;
+  readonly events: number;
+  readonly streams: number;
+  readonly erased: number;
+  readonly checkpoints: number;
+  /** Position up to which a valid checkpoint vouches; null when none does. */
+  readonly covered_to: number | null;
+  readonly first_mismatch: Mismatch | null;
+  /** Everything else that is wrong, in plain sentences, each naming its place. */
+  readonly problems: readonly string[];
+}
+
+interface EventLine extends ChainedEvent {
+  readonly kind: "event";
+  readonly position: number;
+}
+type Line =
+  | { readonly kind: "header"; readonly format: string; readonly organization_id: string; readonly complete: boolean }
+  | EventLine
+  | { readonly kind: "checkpoint"; readonly note: string; readonly heads: readonly StreamHead[] }
+  | { readonly kind: "end"; readonly events: number; readonly checkpoints: number };
+
+/** Problems beyond this many are counted, not told. */
+const MAX_PROBLEMS = 20;
+
+export async function verifyExport(primitives: Primitives, lines: AsyncIterable<string> | Iterable<string>, keys: readonly VerifierKey[]): Promise<ExportReport> {
+  const heads = new Map<string, Head>();
+  const broken = new Set<string>();
+  /** `stream seq` → hash, for the heads that checkpoints name. */
+  const hashes = new Map<string, string>();
+  const subjects = new Map<string, number>();
+  const ids = new Set<string>();
+  const erased: { stream: string; seq: number; event_id: string; event_type: string }[] = [];
+  const redacted = new Set<string>();
+  const problems: string[] = [];
+  let [firstMismatch, organization, complete, ended]: [Mismatch | null, string | null, boolean, boolean] = [null, null, true, false];
+  let [events, checkpoints, lastPosition, number]: [number, number, number, number] = [0, 0, 0, 0];
+  let coveredTo: number | null = null;
+  let olderHeads: readonly StreamHead[] = [];
+
+  for await (const text of lines) {
+    number++;
+    if (text === "") continue;
+    if (ended) {
+      problem(`line ${number} stands after the end of the export`);
+      break;
+    }
+    const line = parse(text);
+    if (line === null) {
+      problem(`line ${number} is not a line of a Signalbox export`);
+      continue;
+    }
+    if (number === 1 && line.kind !== "header") problem("the export does not begin with its header");
+    switch (line.kind) {
+      case "header":
+        if (line.format !== "signalbox-export/1") problem(`format ${line.format} is not one this verifier knows`);
+        organization = line.organization_id;
+        complete = line.complete;
+        break;
+      case "event":
+        await event(line);
+        break;
+      case "checkpoint":
+        await checkpoint(line.note, line.heads);
+        break;
+      case "end":
+        ended = true;
+        if (line.events !== events) problem(`the export says it has ${line.events} events, but ${events} are there`);
+        if (line.checkpoints !== checkpoints) problem(`the export says it has ${line.checkpoints} checkpoints, but ${checkpoints} are there`);
+        break;
+    }
+  }
+  if (number === 0) problem("the file is empty");
+  else if (!ended) problem(`the export is cut off: it stops after line ${number} without its end`);
+  for (const { stream, seq, event_id, event_type } of erased) {
+    if (complete && !redacted.has(event_id)) {
+      mismatch({ stream, seq, event_id, event_type, kind: "erased_without_redaction", expected: "an event.redacted that names it", actual: null });
+    }
+  }
+  return {
+    valid: firstMismatch === null && problems.length === 0,
+    organization_id: organization,
+    events,
+    streams: heads.size,
+    erased: erased.length,
+    checkpoints,
+    covered_to: coveredTo,
+    first_mismatch: firstMismatch,
+    problems: problems.slice(0, MAX_PROBLEMS),
+  };
+
+  async function event(line: EventLine): Promise<void> {
+    events++;
+    const stream = `${line.stream.type}:${line.stream.id}`;
+    if (line.position <= lastPosition) problem(`${stream} ${line.seq}: position ${line.position} does not follow ${lastPosition}`);
+    lastPosition = line.position;
+    // After a break everything hangs in the air; one mismatch names the place.
+    if (broken.has(stream)) return;
+    const checked = await follow(primitives, heads.get(stream) ?? GENESIS, line);
+    if (!checked.ok) {
+      broken.add(stream);
+      return mismatch(checked.mismatch);
+    }
+    heads.set(stream, checked.head);
+    hashes.set(`${stream} ${line.seq}`, line.hash);
+    const { event_id, type, organization_id, subject, subject_version } = checked.header as Record<string, unknown>;
+    const at = { stream, seq: line.seq, event_id: String(event_id), event_type: String(type) };
+    if (organization !== null && organization_id !== organization) mismatch({ ...at, kind: "organization_mismatch", expected: organization, actual: String(organization_id) });
+    if (ids.has(String(event_id))) mismatch({ ...at, kind: "event_id_repeated", expected: null, actual: String(event_id) });
+    ids.add(String(event_id));
+    if (complete) {
+      const expected = (subjects.get(String(subject)) ?? 0) + 1;
+      if (subject_version !== expected) mismatch({ ...at, kind: "subject_version_gap", expected: String(expected), actual: String(subject_version) });
+      subjects.set(String(subject), Number(subject_version));
+    }
+    if (line.data === null) erased.push(at);
+    else if (type === "event.redacted") redacted.add(String((JSON.parse(line.data) as { target_event_id?: unknown }).target_event_id));
+  }
+
+  async function checkpoint(note: string, stated: readonly StreamHead[]): Promise<void> {
+    checkpoints++;
+    const opened = await openNote(primitives, note, keys);
+    const name = `checkpoint ${checkpoints}`;
+    if (!opened.ok) {
+      problem(
+        opened.reason === "unknown_key"
+          ? `${name} is signed by key ${opened.keyId ?? "?"}, which is not among the given public keys`
+          : opened.reason === "bad_signature"
+            ? `${name} has a signature that does not fit its text (key ${opened.keyId ?? "?"})`
+            : `${name} is not a signed note`,
+      );
+      return;
+    }
+    const { streams, rootHash, position } = opened.checkpoint;
+    if (organization !== null && opened.checkpoint.origin !== `signalbox/${organization}`) problem(`${name} speaks for ${opened.checkpoint.origin}, not for ${organization}`);
+    if (stated.length !== streams || !equal(await rootOf(primitives, stated), rootHash)) {
+      problem(`${name} (position ${position}): the heads beside it are not the ones it was signed over`);
+      return;
+    }
+    const newer = new Map(stated.map((head) => [head.stream, head]));
+    for (const older of olderHeads) {
+      const now = newer.get(older.stream);
+      if (now === undefined || now.seq < older.seq) problem(`${name}: ${older.stream} stood at ${older.seq} in an older checkpoint and is shorter now`);
+    }
+    olderHeads = stated;
+    let whole = true;
+    for (const head of stated) {
+      const here = hashes.get(`${head.stream} ${head.seq}`);
+      if (here === head.hash) continue;
+      // An export of one stream or session has the others' heads only as leaves of the tree.
+      if (!complete && !heads.has(head.stream)) continue;
+      if (broken.has(head.stream)) continue;
+      whole = false;
+      const last = heads.get(head.stream)?.seq ?? 0;
+      if (last < head.seq) problem(`${head.stream} ends at ${last}, but ${name} was signed when it had ${head.seq} events: its tail was removed`);
+      else problem(`${head.stream} ${head.seq}: ${name} was signed over ${head.hash}, the export has ${here ?? hashText(new Uint8Array(32))}`);
+    }
+    if (whole) coveredTo = position;
+  }
+
+  function problem(text: string): void {
+    problems.push(text);
+  }
+  function mismatch(found: Mismatch): void {
+    if (firstMismatch === null) firstMismatch = found;
+    problems.push(`${found.stream} ${found.seq}: ${found.kind}`);
+  }
+}
+
+function parse(text: string): Line | null {
+  try {
+    const line = JSON.parse(text) as Line;
+    switch (line.kind) {
+      case "event":
+        return typeof line.seq === "number" && typeof line.position === "number" && typeof line.header === "string" && typeof line.stream?.id === "string" ? line : null;
+      case "checkpoint":
+        return typeof line.note === "string" && Array.isArray(line.heads) ? line : null;
+      case "header":
+      case "end":
+        return line;
+      default:
+        return null;
+    }
+  } catch {
+    return null; // Not JSON: the caller names the line.
+  }
+}

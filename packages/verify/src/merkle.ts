@@ -1,0 +1,33 @@
+/* The Merkle tree of RFC 6962 section 2.1 over the heads of an organization's streams, sorted by name. */
+import { concat, utf8, type Primitives } from "./primitives.ts";
+
+export interface StreamHead {
+  /** `room:room_…` */
+  readonly stream: string;
+  readonly seq: number;
+  /** `sha256:<hex>` */
+  readonly hash: string;
+}
+
+const LEAF = Uint8Array.of(0);
+const NODE = Uint8Array.of(1);
+
+export const leafOf = (head: StreamHead): Uint8Array => utf8(`${head.stream}\n${head.seq}\n${head.hash}\n`);
+
+/** Root over the heads in ascending order of their names (by UTF-16 code units). */
+export async function rootOf(primitives: Primitives, heads: readonly StreamHead[]): Promise<Uint8Array> {
+  const sorted = heads.toSorted((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0));
+  let level = await Promise.all(sorted.map((head) => primitives.sha256(concat(LEAF, leafOf(head)))));
+  if (level.length === 0) return primitives.sha256(new Uint8Array(0));
+  // Pairing neighbours and carrying an odd last one up gives RFC 6962's tree, whose left part is
+  // the largest power of two below the size.
+  while (level.length > 1) {
+    const next: (Uint8Array | Promise<Uint8Array>)[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      const right = level[i + 1];
+      next.push(right === undefined ? level[i]! : primitives.sha256(concat(NODE, level[i]!, right)));
+    }
+    level = await Promise.all(next);
+  }
+  return level[0]!;
+}
