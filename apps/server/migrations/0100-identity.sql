@@ -74,5 +74,11 @@ begin
     returning c.organization_id, c.principal_id;
 end $$;
 
-revoke execute on function idn_token, idn_session, idn_use_login_code from public;
-grant execute on function idn_token, idn_session, idn_use_login_code to sb_app;
+-- Housekeeping over all organizations: tells nothing, drops what has ended.
+create function idn_sweep(at timestamptz) returns void language sql security definer set search_path = pg_catalog as $$
+  delete from public.idn_login_codes where expires_at < at - interval '1 day';
+  delete from public.idn_sessions where expires_at < at;
+$$;
+
+revoke execute on function idn_token, idn_session, idn_use_login_code, idn_sweep from public;
+grant execute on function idn_token, idn_session, idn_use_login_code, idn_sweep to sb_app;

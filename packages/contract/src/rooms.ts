@@ -56,9 +56,14 @@ export const addMember = route({
   params: room, body: MemberView, ok: MemberView, okStatus: 201, refusals: { room_not_found: 404, principal_not_found: 404 },
   access: { resource: "room", role: "admin", scopes: ["admin"] },
 });
+export const removeMember = route({
+  id: "rooms.members.remove", summary: "Remove a member; their open feeds of the room end", method: "DELETE", path: "/v1/rooms/:id/members/:principal_id",
+  params: room.extend({ principal_id: PrincipalId }), ok: z.object({ ok: z.literal(true) }), refusals: { room_not_found: 404, member_not_found: 404 },
+  access: { resource: "room", role: "admin", scopes: ["admin"] },
+});
 export const createThread = route({
   id: "threads.create", summary: "Start a thread in a room", method: "POST", path: "/v1/rooms/:id/threads",
-  params: room, body: z.object({ title: Title.optional() }), ok: ThreadView, okStatus: 201, refusals: { room_not_found: 404 }, access: write, idempotent: true,
+  params: room, body: z.object({ title: Title.optional() }), ok: ThreadView, okStatus: 201, refusals: { room_not_found: 404, room_role_too_low: 403 }, access: write, idempotent: true,
 });
 export const listThreads = route({
   id: "threads.list", summary: "Threads of a room, newest first", method: "GET", path: "/v1/rooms/:id/threads",
@@ -67,7 +72,7 @@ export const listThreads = route({
 export const createMessage = route({
   id: "messages.create", summary: "Post a message to a thread", method: "POST", path: "/v1/threads/:id/messages",
   params: z.object({ id: ThreadId }), body: z.object({ content_md: Markdown }), ok: MessageView, okStatus: 201,
-  refusals: { thread_not_found: 404 }, access: write, idempotent: true, bodyLimit: 8_388_608,
+  refusals: { thread_not_found: 404, room_role_too_low: 403 }, access: write, idempotent: true, bodyLimit: 8_388_608,
 });
 export const listMessages = route({
   id: "messages.list", summary: "Messages of a thread, oldest first", method: "GET", path: "/v1/threads/:id/messages",

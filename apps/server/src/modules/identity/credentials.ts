@@ -1,0 +1,95 @@
+/*
+ * From a secret to who presents it.
+ *
+ * Secrets are 32 random bytes, kept as sha256. A wrong, expired, used or revoked one is answered by
+ * the same query with the same nothing, so that neither text nor time tells them apart.
+ *
+ * Who was found is remembered for `FRESH_MS`, and forgotten at once when this process revokes it or
+ * the organization's stream moves: an API call then costs no query. The bound is for other
+ * processes whose wake-up is late; expiry is checked at every use.
+ */
+import { createHash } from "node:crypto";
+import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
+import type { Scope } from "@signalbox/contract/route";
+import type { Tx } from "@signalbox/eventlog/log";
+import type { Clock } from "@signalbox/kernel/clock";
+
+export interface Identified {
+  readonly credential: { readonly kind: "token" | "session"; readonly id: string };
+  readonly principal: { readonly id: string; readonly type: PrincipalType; readonly displayName: string };
+  /** The first is the default. Never empty. */
+  readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
+  /** Null: all that the role allows. */
+  readonly scopes: readonly Scope[] | null;
+  readonly expiresAtMs: number;
+}
+
+interface Row {
+  credential_id: string;
+  organization_id: string;
+  principal_id: string;
+  principal_type: PrincipalType;
+  display_name: string;
+  role: OrganizationRole;
+  scopes: Scope[] | null;
+  expires_at: Date | null;
+  used_at: Date | null;
+}
+
+export interface Found extends Identified {
+  /** When it was last marked as used, as far as is known. */
+  readonly usedAtMs: number;
+}
+
+export interface Credentials {
+  find(kind: "token" | "session", secret: string): Promise<Found | null>;
+  forget(credentialId: string): void;
+  forgetOrganization(organizationId: string): void;
+}
+
+const FRESH_MS = 1000;
+const MAX_REMEMBERED = 10_000;
+
+export const secretHash = (secret: string): Buffer => createHash("sha256").update(secret).digest();
+
+export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Clock }): Credentials {
+  const remembered = new Map<string, { found: Found; atMs: number }>();
+  /** Counts what was forgotten: an answer asked for before must not be remembered after. */
+  let generation = 0;
+
+  return {
+    async find(kind, secret) {
+      const hash = secretHash(secret);
+      const key = `${kind}:${hash.toString("base64")}`;
+      const nowMs = clock.nowMs();
+      const known = remembered.get(key);
+      if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.found.expiresAtMs > nowMs ? known.found : null;
+      remembered.delete(key);
+      const asked = generation;
+      const { rows } = await anywhere.query<Row>(`select * from idn_${kind}($1, $2)`, [hash, clock.now()]);
+      const row = rows[0];
+      if (row === undefined) return null;
+      const found: Found = {
+        credential: { kind, id: row.credential_id },
+        principal: { id: row.principal_id, type: row.principal_type, displayName: row.display_name },
+        organizations: rows.map(({ organization_id, role }) => ({ organizationId: organization_id, role })),
+        scopes: row.scopes,
+        expiresAtMs: row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
+        usedAtMs: row.used_at?.getTime() ?? 0,
+      };
+      if (asked === generation) {
+        if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+        remembered.set(key, { found, atMs: nowMs });
+      }
+      return found;
+    },
+    forget(credentialId) {
+      generation++;
+      for (const [key, { found }] of remembered) if (found.credential.id === credentialId) remembered.delete(key);
+    },
+    forgetOrganization(organizationId) {
+      generation++;
+      for (const [key, { found }] of remembered) if (found.organizations.some((o) => o.organizationId === organizationId)) remembered.delete(key);
+    },
+  };
+}

@@ -1,0 +1,74 @@
+/*
+ * Login codes and cookie sessions.
+ *
+ *   code:     issued ──use (once, within 15 min)──► used
+ *   session:  opened ──seen──► its end slides to 30 days from now ──end / close──► gone
+ *
+ * Every login opens a new session with a new secret: a cookie planted before it is worth nothing.
+ */
+import { newId, newSecret } from "@signalbox/kernel/id";
+import { plusMs } from "@signalbox/kernel/clock";
+import { sql } from "kysely";
+import { secretHash } from "./credentials.ts";
+import type { IdentityDeps } from "./public.ts";
+
+const CODE_TTL_MS = 15 * 60_000;
+const SESSION_TTL_MS = 30 * 24 * 3_600_000;
+
+export interface Logins {
+  readonly markEveryMs: number;
+  issue(organizationId: string, principalId: string): Promise<{ code: string; url: string; expiresAt: string }>;
+  /** Null when the code is wrong, used or too old; nothing tells which. */
+  use(code: string): Promise<{ organizationId: string; principalId: string } | null>;
+  open(organizationId: string, principalId: string): Promise<{ id: string; secret: string }>;
+  close(organizationId: string, sessionId: string): Promise<void>;
+  slide(organizationId: string, sessionId: string): Promise<unknown>;
+  /** Drops what ended. */
+  sweep(): Promise<void>;
+}
+
+export function createLogins({ db, clock, anywhere, publicUrl }: IdentityDeps): Logins {
+  return {
+    markEveryMs: 60_000,
+
+    async issue(organizationId, principalId) {
+      const code = newSecret("sbl");
+      const expiresAt = plusMs(clock.now(), CODE_TTL_MS);
+      await db.inOrganization(organizationId, (tx) =>
+        sql`insert into idn_login_codes (organization_id, code_hash, principal_id, expires_at)
+            values (${organizationId}, ${secretHash(code)}, ${principalId}, ${expiresAt})`.execute(tx),
+      );
+      return { code, url: `${publicUrl()}/login?code=${code}`, expiresAt };
+    },
+
+    async use(code) {
+      const { rows } = await anywhere.query<{ organization_id: string; principal_id: string }>("select * from idn_use_login_code($1, $2)", [secretHash(code), clock.now()]);
+      const row = rows[0];
+      return row === undefined ? null : { organizationId: row.organization_id, principalId: row.principal_id };
+    },
+
+    async open(organizationId, principalId) {
+      const id = newId("login");
+      const secret = newSecret("sbc");
+      const now = clock.now();
+      await db.inOrganization(organizationId, (tx) =>
+        sql`insert into idn_sessions (organization_id, id, secret_hash, principal_id, created_at, seen_at, expires_at)
+            values (${organizationId}, ${id}, ${secretHash(secret)}, ${principalId}, ${now}, ${now}, ${plusMs(now, SESSION_TTL_MS)})`.execute(tx),
+      );
+      return { id, secret };
+    },
+
+    async close(organizationId, sessionId) {
+      await db.inOrganization(organizationId, (tx) => sql`delete from idn_sessions where id = ${sessionId}`.execute(tx));
+    },
+
+    slide: (organizationId, sessionId) =>
+      db.inOrganization(organizationId, (tx) =>
+        sql`update idn_sessions set seen_at = ${clock.now()}, expires_at = ${plusMs(clock.now(), SESSION_TTL_MS)} where id = ${sessionId}`.execute(tx),
+      ),
+
+    async sweep() {
+      await anywhere.query("select idn_sweep($1)", [clock.now()]);
+    },
+  };
+}

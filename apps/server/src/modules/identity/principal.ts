@@ -1,0 +1,57 @@
+/*
+ * Organizations and principals: registered once, never renamed here.
+ *
+ *   organization:  (none) ──create──► known
+ *   principal:     (none) ──register──► registered ──logged_in──► registered
+ *
+ * Registering again is accepted and changes nothing, so that callers need not look first.
+ */
+import type { IdentityEvent } from "@signalbox/contract/events/identity";
+import type { OrganizationId, OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
+import { accept, refuse, unreachable, type Decider } from "@signalbox/kernel/decider";
+
+export type Organization = { readonly status: "none" } | { readonly status: "known" };
+export interface OrganizationCommand {
+  readonly type: "create";
+  readonly organizationId: OrganizationId;
+  readonly name: string;
+}
+type OrganizationEvent = Extract<IdentityEvent, { type: "organization.created" }>;
+
+export const organization: Decider<Organization, OrganizationCommand, OrganizationEvent, never> = {
+  initial: { status: "none" },
+  decide: (state, { organizationId, name }) =>
+    state.status === "known" ? accept() : accept({ type: "organization.created", data: { organization_id: organizationId, name } }),
+  evolve: () => ({ status: "known" }),
+};
+
+export type PrincipalState = { readonly status: "none" } | { readonly status: "registered" };
+export type PrincipalCommand =
+  | { readonly type: "register"; readonly id: PrincipalId; readonly principalType: PrincipalType; readonly displayName: string; readonly role?: OrganizationRole | undefined }
+  | { readonly type: "log_in"; readonly id: PrincipalId };
+type PrincipalEvent = Extract<IdentityEvent, { type: "principal.registered" | "login.succeeded" }>;
+
+export const principal: Decider<PrincipalState, PrincipalCommand, PrincipalEvent, { code: "principal_not_found" }> = {
+  initial: { status: "none" },
+
+  decide(state, command) {
+    switch (command.type) {
+      case "register": {
+        if (state.status === "registered") return accept();
+        const { id, principalType, displayName, role } = command;
+        return accept({
+          type: "principal.registered",
+          data: { principal_id: id, principal_type: principalType, display_name: displayName, ...(role === undefined ? {} : { role }) },
+        });
+      }
+      case "log_in":
+        return state.status === "none"
+          ? refuse({ code: "principal_not_found" })
+          : accept({ type: "login.succeeded", data: { principal_id: command.id, method: "login_link" } });
+      default:
+        return unreachable(command);
+    }
+  },
+
+  evolve: () => ({ status: "registered" }),
+};

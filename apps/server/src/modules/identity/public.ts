@@ -1,0 +1,175 @@
+/* Who calls, and how they prove it: organizations, principals, API tokens, login codes, cookie sessions. */
+import path from "node:path";
+import type { OrganizationId, OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
+import type { Scope } from "@signalbox/contract/route";
+import type { Origin, Tx, Unit } from "@signalbox/eventlog/log";
+import { newId, newSecret } from "@signalbox/kernel/id";
+import { sql } from "kysely";
+import type { Authenticator, Identification } from "../../http/authenticate.ts";
+import type { Database, Deps, Module } from "../../module.ts";
+import { createCredentials, type Found, secretHash } from "./credentials.ts";
+import { identityProjection } from "./identity.projection.ts";
+import { createLogins, type Logins } from "./logins.ts";
+import { organization, principal } from "./principal.ts";
+import { identityRoutes } from "./routes.ts";
+import { token } from "./token.ts";
+
+export interface NewPrincipal {
+  readonly organizationId: string;
+  /** `usr_…`, `agt_…` or `svc_…`. */
+  readonly id: string;
+  readonly type: PrincipalType;
+  readonly displayName: string;
+  /** Absent: known by name, may not call the API. */
+  readonly role?: OrganizationRole | undefined;
+}
+
+export interface NewToken {
+  readonly organizationId: string;
+  readonly principalId: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt?: string | undefined;
+}
+
+export interface IdentityModule extends Module, Authenticator {
+  /** Registers in the caller's unit; does nothing when it is known. For a session's agent. */
+  ensurePrincipal(unit: Unit, principal: NewPrincipal): Promise<void>;
+  /** The same in a unit of its own, by the system. */
+  registerPrincipal(principal: NewPrincipal): Promise<void>;
+  /** An organization with its owner; does nothing when they are known. */
+  ensureOrganization(of: { readonly organizationId: string; readonly name: string; readonly owner: { readonly id: string; readonly displayName: string } }): Promise<void>;
+  /** On behalf of the installation (first boot, tests); people use the route. */
+  issueToken(of: NewToken): Promise<{ readonly id: string; readonly secret: string }>;
+  issueLoginCode(organizationId: string, principalId: string): Promise<{ readonly code: string; readonly url: string; readonly expiresAt: string }>;
+  displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Called with the id of a token or session that was just revoked. Returns the unsubscribe function. */
+  onRevoked(listener: (credentialId: string) => void): () => void;
+}
+
+export interface IdentityDeps extends Deps {
+  /** Queries outside any organization, as `sb_app`. */
+  readonly anywhere: Tx;
+  /** Origin that people reach the server at; read when a link is made. */
+  readonly publicUrl: () => string;
+}
+
+/** Whoever acts when nobody asked: first boot and housekeeping. */
+export const SYSTEM: Origin["principal"] = { id: "svc_signalbox", type: "service" };
+
+export interface IdentityParts extends IdentityDeps {
+  readonly logins: Logins;
+  readonly revoked: (credentialId: string) => void;
+  readonly saveTokenSecret: (organizationId: string, tokenId: string) => Promise<string>;
+}
+
+export function createIdentity(deps: IdentityDeps): IdentityModule {
+  const { log, db, clock, logger } = deps;
+  const credentials = createCredentials(deps);
+  const logins = createLogins(deps);
+  const listeners = new Set<(credentialId: string) => void>();
+
+  function revoked(credentialId: string): void {
+    credentials.forget(credentialId);
+    for (const listener of listeners) listener(credentialId);
+  }
+
+  /** Before its `token.created`: a secret whose token is not in the log admits nobody. */
+  async function saveTokenSecret(organizationId: string, tokenId: string): Promise<string> {
+    const secret = newSecret("sbt");
+    await db.inOrganization(organizationId, (tx) =>
+      sql`insert into idn_token_secrets (organization_id, token_id, secret_hash) values (${organizationId}, ${tokenId}, ${secretHash(secret)})`.execute(tx),
+    );
+    return secret;
+  }
+
+  /** Often enough to tell an unused credential from a used one; not a write per request. */
+  function markUsed(found: Found): void {
+    const nowMs = clock.nowMs();
+    if (nowMs - found.usedAtMs < logins.markEveryMs) return;
+    const home = found.organizations[0]!.organizationId;
+    const written = found.credential.kind === "token" ? markToken(db, home, found.credential.id, clock.now()) : logins.slide(home, found.credential.id);
+    // The request itself must not wait for this, nor fail with it.
+    written.then(
+      () => credentials.forget(found.credential.id),
+      (error: unknown) => logger.warn({ err: error }, "could not mark a credential as used"),
+    );
+  }
+
+  async function identify(kind: "token" | "session", secret: string): Promise<Identification | null> {
+    const found = await credentials.find(kind, secret);
+    if (found !== null) markUsed(found);
+    return found;
+  }
+
+  async function ensurePrincipal(unit: Unit, { organizationId, id, type, displayName, role }: NewPrincipal): Promise<void> {
+    await unit.decide(principal, { type: "organization", id: organizationId }, `principal:${id}`, {
+      type: "register", id: id as PrincipalId, principalType: type, displayName, role,
+    });
+  }
+
+  const bySystem = (organizationId: string) => ({ organizationId, origin: { principal: SYSTEM } });
+  let unsubscribe: (() => void) | undefined;
+
+  return {
+    routes: identityRoutes({ ...deps, logins, revoked, saveTokenSecret }),
+    projections: [identityProjection],
+    schemas: [path.join(import.meta.dirname, "schema.sql")],
+    jobs: {},
+    schedules: [{ name: "identity.expire", cron: "17 * * * *", run: () => logins.sweep() }],
+    identify,
+    ensurePrincipal,
+
+    async registerPrincipal(of) {
+      await log.unit(bySystem(of.organizationId), (unit) => ensurePrincipal(unit, of));
+    },
+
+    async ensureOrganization({ organizationId, name, owner }) {
+      await log.unit(bySystem(organizationId), async (unit) => {
+        await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
+          type: "create", organizationId: organizationId as OrganizationId, name,
+        });
+        await ensurePrincipal(unit, { organizationId, id: SYSTEM.id, type: "service", displayName: "Signalbox" });
+        await ensurePrincipal(unit, { organizationId, id: owner.id, type: "user", displayName: owner.displayName, role: "owner" });
+      });
+    },
+
+    async issueToken({ organizationId, principalId, name, scopes, expiresAt }) {
+      const id = newId("tok");
+      const secret = await saveTokenSecret(organizationId, id);
+      const decision = await log.run(token, { ...bySystem(organizationId), stream: { type: "organization", id: organizationId }, subject: `token:${id}` }, {
+        type: "create", id: id as never, name, principalId: principalId as PrincipalId, scopes, held: scopes, expiresAt, now: clock.now(),
+      });
+      if (!decision.ok) throw new Error(`the token was refused: ${decision.refusal.code}`);
+      return { id, secret };
+    },
+
+    issueLoginCode: (organizationId, principalId) => logins.issue(organizationId, principalId),
+
+    async displayNames(organizationId, ids) {
+      if (ids.length === 0) return new Map();
+      const { rows } = await db.inOrganization(organizationId, (tx) =>
+        sql<{ id: string; display_name: string }>`select id, display_name from proj_principals where id = any(${[...ids]})`.execute(tx),
+      );
+      return new Map(rows.map((row) => [row.id, row.display_name]));
+    },
+
+    onRevoked(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+
+    async start() {
+      unsubscribe = log.onAppended(({ streams }) => {
+        for (const { organizationId, stream } of streams) if (stream.type === "organization") credentials.forgetOrganization(organizationId);
+      });
+    },
+    async stop() {
+      unsubscribe?.();
+    },
+  };
+}
+
+function markToken(db: Database, organizationId: string, tokenId: string, at: string): Promise<unknown> {
+  return db.inOrganization(organizationId, (tx) => sql`update idn_token_secrets set last_used_at = ${at} where token_id = ${tokenId}`.execute(tx));
+}

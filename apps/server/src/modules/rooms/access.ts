@@ -1,0 +1,57 @@
+/* Whom a room admits. Admins and owners of the organization own every room; everybody else is what the room made them. */
+import type { RoomRole } from "@signalbox/contract/events/rooms";
+import { sql } from "kysely";
+import { hasRole } from "../../http/authenticate.ts";
+import type { Caller } from "../../http/handle.ts";
+import type { Database } from "../../module.ts";
+
+const RANK: Readonly<Record<RoomRole, number>> = { viewer: 0, member: 1, approver: 2, owner: 3 };
+export const hasRoomRole = (role: RoomRole, least: RoomRole): boolean => RANK[role] >= RANK[least];
+
+export interface RoomAccess {
+  /** Null when there is no such room, or none that this caller may know of: the two must look alike. */
+  roleIn(caller: Pick<Caller, "organizationId" | "principal" | "role">, roomId: string): Promise<RoomRole | null>;
+  /** The same for a thread, with the room that it is in. */
+  roleInThread(caller: Pick<Caller, "organizationId" | "principal" | "role">, threadId: string): Promise<{ readonly roomId: string; readonly role: RoomRole } | null>;
+  /** Null: all of the organization's. */
+  visibleRooms(caller: Pick<Caller, "organizationId" | "principal" | "role">): Promise<readonly string[] | null>;
+}
+
+type Who = Pick<Caller, "organizationId" | "principal" | "role">;
+const ownsAll = (caller: Who): boolean => hasRole(caller.role, "admin");
+
+export const createRoomAccess = (db: Database): RoomAccess => ({
+  async roleIn(caller, roomId) {
+    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+      sql<{ role: RoomRole | null }>`
+        select m.role from proj_rooms r
+          left join proj_room_members m on m.organization_id = r.organization_id and m.room_id = r.id and m.principal_id = ${caller.principal.id}
+         where r.id = ${roomId}`.execute(tx),
+    );
+    return roleOf(caller, rows[0]);
+  },
+
+  async roleInThread(caller, threadId) {
+    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+      sql<{ room_id: string; role: RoomRole | null }>`
+        select t.room_id, m.role from proj_threads t
+          left join proj_room_members m on m.organization_id = t.organization_id and m.room_id = t.room_id and m.principal_id = ${caller.principal.id}
+         where t.id = ${threadId}`.execute(tx),
+    );
+    const role = roleOf(caller, rows[0]);
+    return role === null ? null : { roomId: rows[0]!.room_id, role };
+  },
+
+  async visibleRooms(caller) {
+    if (ownsAll(caller)) return null;
+    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+      sql<{ room_id: string }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role is not null`.execute(tx),
+    );
+    return rows.map((row) => row.room_id);
+  },
+});
+
+function roleOf(caller: Who, row: { role: RoomRole | null } | undefined): RoomRole | null {
+  if (row === undefined) return null;
+  return ownsAll(caller) ? "owner" : row.role;
+}
