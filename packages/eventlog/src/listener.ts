@@ -8,7 +8,8 @@
  * Hints may repeat and may arrive late; they never carry events. Heads are remembered only while
  * the listening connection stands: without it, memory could be an older truth.
  */
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import type { Recorded, StreamRef } from "./log.ts";
 
 export interface AppendedHint {
@@ -68,7 +69,7 @@ export function createListener(options: {
   }
 
   async function connect(): Promise<void> {
-    const next = new pg.Client(options.connection);
+    const next = new Client(options.connection);
     const lost = () => {
       if (client !== next) return;
       client = undefined;

@@ -11,7 +11,8 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import { ensureRoles, type ConnectionFor } from "./roles.ts";
 
 export interface MigrationSet {
@@ -38,7 +39,7 @@ interface MigrationFile {
 
 /** Creates the roles, then brings the database to this version. */
 export async function migrate(connection: ConnectionFor, sets: readonly MigrationSet[]): Promise<MigrationReport> {
-  const client = new pg.Client(connection("admin"));
+  const client = new Client(connection("admin"));
   await client.connect();
   try {
     await ensureRoles(client);

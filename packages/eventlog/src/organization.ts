@@ -1,5 +1,5 @@
 import type pg from "pg";
-import pgDriver from "pg";
+import { escapeLiteral } from "pg";
 import type { Tx } from "./log.ts";
 
 /** Gives a query function over one connection, the shape that projections and modules see. */
@@ -19,7 +19,7 @@ export async function inOrganization<T>(pool: pg.Pool, organizationId: string, w
   let broken: Error | undefined;
   try {
     // One round trip for both; the setting ends with the transaction.
-    await client.query(`begin; select set_config('signalbox.organization_id', ${pgDriver.escapeLiteral(organizationId)}, true)`);
+    await client.query(`begin; select set_config('signalbox.organization_id', ${escapeLiteral(organizationId)}, true)`);
     const value = await work(txOf(client), client);
     await client.query("commit");
     return value;

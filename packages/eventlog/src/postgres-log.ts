@@ -12,7 +12,8 @@
  */
 import { systemClock, type Clock } from "@signalbox/kernel/clock";
 import type { Decider, Decision } from "@signalbox/kernel/decider";
-import pg from "pg";
+import type pg from "pg";
+import { Pool } from "pg";
 import { createScanner, type Scanner, type SecretRegistry } from "./dlp.ts";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import { IdempotencyConflict, TooContended } from "./faults.ts";
@@ -58,7 +59,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   // Lost connections heal by themselves; a log without a reporter has nobody to tell.
   const onError = options.onError ?? (() => undefined);
   const scanner = createScanner(options.secrets);
-  const pool = new pg.Pool({ ...options.connection, max: options.readConnections ?? 4 } as pg.PoolConfig);
+  const pool = new Pool({ ...options.connection, max: options.readConnections ?? 4 } as pg.PoolConfig);
   pool.on("error", onError);
   const listener = createListener({ connection: options.connection, ownBackend: () => writer.backendPid(), onError });
   const writer = createWriter({

@@ -1,4 +1,4 @@
-import pg from "pg";
+import { Client } from "pg";
 import { rebuild, schemaHash, type ProjectionSchema } from "./rebuild.ts";
 import type { ConnectionFor } from "./roles.ts";
 
@@ -8,7 +8,7 @@ import type { ConnectionFor } from "./roles.ts";
  * Call it after `migrate` and before anything appends.
  */
 export async function applyProjectionSchemas(connection: ConnectionFor, schemas: readonly ProjectionSchema[]): Promise<readonly string[]> {
-  const client = new pg.Client(connection("admin"));
+  const client = new Client(connection("admin"));
   await client.connect();
   try {
     await client.query("set role sb_owner");

@@ -109,7 +109,7 @@ function replayer(client: pg.ClientBase, { projections }: ProjectionSchema) {
         const events: Recorded[] = rows.map(recordedOf);
         for (const projection of projections) {
           // Without a position, as when it ran inline: a projection must not come to rely on it.
-          const due = events.filter((event) => projection.types.includes(event.event.type)).map(({ position: _, ...event }) => event);
+          const due = events.filter((event) => projection.types.includes(event.event.type)).map((event) => ({ ...event, position: undefined }));
           if (due.length > 0) await projection.project(tx, due);
         }
         count += events.length;

@@ -21,7 +21,8 @@
  *
  * A new column of `evt_events` changes: 0001-log.sql (both functions), `columns` here, envelope.ts.
  */
-import pg from "pg";
+import type pg from "pg";
+import { Client } from "pg";
 import type { Entry } from "./envelope.ts";
 import { hashText } from "./envelope.ts";
 import { LogUnavailable, OutcomeUnknown } from "./faults.ts";
@@ -81,7 +82,7 @@ export function createWriter(options: WriterOptions): Writer {
     if (client !== undefined) return client;
     const deadline = Date.now() + RECONNECT_MS;
     for (let delayMs = 20; ; delayMs = Math.min(delayMs * 2, 500)) {
-      const next = new pg.Client({ ...options.connection, pipeline: true } as pg.ClientConfig);
+      const next = new Client({ ...options.connection, pipeline: true } as pg.ClientConfig);
       // Without a listener a dropped idle connection would end the process.
       next.on("error", (error) => {
         if (client === next) client = undefined;

@@ -13,6 +13,7 @@ create table jobs (
   leased_by       text,
   leased_until    timestamptz,
   last_error      text,
+  again           boolean     not null default false, -- enqueued once more while it ran
   created_at      timestamptz not null default now(),
   updated_at      timestamptz not null default now(),
   check ((state = 'leased') = (leased_until is not null))
@@ -20,7 +21,7 @@ create table jobs (
 
 -- At most one unfinished job per (kind, key); finished ones are deleted, dead ones do not block a new one.
 create unique index jobs_key on jobs (organization_id, kind, key) where key is not null and state <> 'dead';
-create index jobs_ready on jobs (kind, run_at, id) where state = 'ready';
+create index jobs_ready on jobs (run_at, id) where state = 'ready';
 create index jobs_leased on jobs (leased_until) where state = 'leased';
 create index jobs_dead on jobs (organization_id, kind, id) where state = 'dead';
 

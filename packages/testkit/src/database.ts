@@ -3,7 +3,8 @@ import { createLog, type LogOptions, type PostgresLog } from "@signalbox/eventlo
 import type { Tx } from "@signalbox/eventlog/log";
 import { inOrganization, txOf } from "@signalbox/eventlog/organization";
 import type { ConnectionFor, DatabaseRole } from "@signalbox/eventlog/roles";
-import pg from "pg";
+import type pg from "pg";
+import { Client, Pool } from "pg";
 import { afterAll, beforeAll, inject } from "vitest";
 import { startTestCluster, TEMPLATE, type TestCluster } from "./cluster.ts";
 
@@ -36,7 +37,7 @@ export function databaseTest(): TestDatabase {
   const pool = (role: DatabaseRole): pg.Pool => {
     let found = pools.get(role);
     if (found === undefined) {
-      found = new pg.Pool({ ...connection(role), max: 10 });
+      found = new Pool({ ...connection(role), max: 10 });
       // A test that stops Postgres breaks idle connections; the pool replaces them.
       found.on("error", () => undefined);
       pools.set(role, found);
@@ -88,7 +89,7 @@ export function databaseTest(): TestDatabase {
 }
 
 async function asAdmin(config: pg.ClientConfig, text: string): Promise<void> {
-  const client = new pg.Client(config);
+  const client = new Client(config);
   await client.connect();
   try {
     await client.query(text);

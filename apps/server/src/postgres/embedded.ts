@@ -22,7 +22,8 @@ import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, s
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import type { ConnectionFor } from "@signalbox/eventlog/roles";
-import pg from "pg";
+import type pg from "pg";
+import { Client, escapeIdentifier } from "pg";
 import { findBinaries, type Binaries } from "./binaries.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { postgresOsUser, type OsUser } from "./os-user.ts";
@@ -196,11 +197,11 @@ function writeConfig(data: string, socketDir: string, user: OsUser | null, optio
 }
 
 async function createDatabase(admin: pg.ClientConfig, database: string): Promise<void> {
-  const client = new pg.Client(admin);
+  const client = new Client(admin);
   await client.connect();
   try {
     const { rowCount } = await client.query("select 1 from pg_database where datname = $1", [database]);
-    if (rowCount === 0) await client.query(`create database ${pg.escapeIdentifier(database)}`);
+    if (rowCount === 0) await client.query(`create database ${escapeIdentifier(database)}`);
   } finally {
     await client.end();
   }
