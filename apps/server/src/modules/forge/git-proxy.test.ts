@@ -135,9 +135,9 @@ test("an approved push is executed once, and a repeat finds it done", async () =
   const directory = await clone();
   const head = await commit(directory, "Approved");
   await gitText(["-C", mirror, "fetch", "--quiet", directory, "+HEAD:refs/quarantine/act_1"]);
-  await quarantine(mirror, "act_1", head);
+  await quarantine(mirror, head);
   const call = { remote, ref: "refs/heads/approved", old: ZERO_COMMIT, new: head };
-  const context = { forge: plainGit(), directory: mirror, invocationId: "act_1", signal: AbortSignal.timeout(20_000) };
+  const context = { forge: plainGit(), directory: mirror, signal: AbortSignal.timeout(20_000) };
   expect(await executePush(call, context)).toMatchObject({ status: "completed" });
   expect(await gitText(["-C", remote, "rev-parse", "refs/heads/approved"])).toBe(head);
   expect(await reconcilePush(call, context)).toMatchObject({ status: "completed" });
@@ -146,7 +146,7 @@ test("an approved push is executed once, and a repeat finds it done", async () =
 test("an unknown outcome is settled by what the remote has", async () => {
   const directory = await clone();
   const head = await commit(directory, "Unknown");
-  const context = { forge: plainGit(), directory: mirror, invocationId: "act_2", signal: AbortSignal.timeout(20_000) };
+  const context = { forge: plainGit(), directory: mirror, signal: AbortSignal.timeout(20_000) };
   const call = { remote, ref: "refs/heads/unknown", old: ZERO_COMMIT, new: head };
   expect(await reconcilePush(call, context)).toMatchObject({ status: "failed", code: "not_pushed" });
   await gitText(["-C", remote, "update-ref", "refs/heads/unknown", "refs/heads/main"]);

@@ -22,18 +22,21 @@ export async function isConnected(directory: string, commit: string): Promise<bo
   return walked.exitCode === 0;
 }
 
-export const quarantineRef = (invocationId: string): string => `refs/quarantine/${invocationId}`;
+const quarantineRef = (commit: string): string => `refs/quarantine/${commit}`;
 
-/** Pins the pushed commit against garbage collection until its invocation ends. */
-export async function quarantine(directory: string, invocationId: string, commit: string): Promise<void> {
-  if (commit !== ZERO_COMMIT) await gitText(["-C", directory, "update-ref", quarantineRef(invocationId), commit]);
+/** Pins a pushed commit against garbage collection until it was pushed on. */
+export async function quarantine(directory: string, commit: string): Promise<void> {
+  if (commit !== ZERO_COMMIT) await gitText(["-C", directory, "update-ref", quarantineRef(commit), commit]);
 }
 
 /** After the remote took it: the mirror's own ref follows, so the next fetch in the sandbox sees it. */
-export async function release(directory: string, invocationId: string, ref: string, commit: string | null): Promise<void> {
-  if (commit === ZERO_COMMIT) await git(["-C", directory, "update-ref", "-d", ref]);
-  else if (commit !== null) await gitText(["-C", directory, "update-ref", ref, commit]);
-  await git(["-C", directory, "update-ref", "-d", quarantineRef(invocationId)]);
+export async function release(directory: string, ref: string, commit: string): Promise<void> {
+  if (commit === ZERO_COMMIT) {
+    await git(["-C", directory, "update-ref", "-d", ref]);
+    return;
+  }
+  await gitText(["-C", directory, "update-ref", ref, commit]);
+  await git(["-C", directory, "update-ref", "-d", quarantineRef(commit)]);
 }
 
 export interface PushSummary {

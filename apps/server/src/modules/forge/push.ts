@@ -27,29 +27,28 @@ export type PushEnd =
 export interface PushContext {
   readonly forge: Forge;
   readonly directory: string;
-  readonly invocationId: string;
   readonly signal: AbortSignal;
 }
 
-export async function executePush(call: PushCall, { forge, directory, invocationId, signal }: PushContext): Promise<PushEnd> {
+export async function executePush(call: PushCall, { forge, directory, signal }: PushContext): Promise<PushEnd> {
   if (call.new !== ZERO_COMMIT && !(await isConnected(directory, call.new))) {
     return { status: "failed", code: "commit_missing", message: "The commit is no longer in quarantine. Push it again." };
   }
   const outcome = await forge.push({ directory, remoteUrl: call.remote, ref: call.ref, old: call.old, new: call.new, signal });
-  if (outcome.ok) return pushed(call, directory, invocationId);
+  if (outcome.ok) return pushed(call, directory);
   if (outcome.code === "unknown") return { status: "unknown", reason: outcome.message };
   return { status: "failed", code: outcome.code, message: outcome.message };
 }
 
 /** What the remote itself says of a push whose outcome was not learned. */
-export async function reconcilePush(call: PushCall, { forge, directory, invocationId, signal }: PushContext): Promise<PushEnd> {
+export async function reconcilePush(call: PushCall, { forge, directory, signal }: PushContext): Promise<PushEnd> {
   const now = (await forge.remoteRef(call.remote, call.ref, signal)) ?? ZERO_COMMIT;
-  if (now === call.new) return pushed(call, directory, invocationId);
+  if (now === call.new) return pushed(call, directory);
   if (now === call.old) return { status: "failed", code: "not_pushed", message: "The remote still has the old commit: nothing was pushed." };
   return { status: "unknown", reason: `The remote's ${call.ref} is at ${now.slice(0, 12)}, which is neither the old nor the pushed commit.` };
 }
 
-async function pushed(call: PushCall, directory: string, invocationId: string): Promise<PushEnd> {
-  await release(directory, invocationId, call.ref, call.new);
+async function pushed(call: PushCall, directory: string): Promise<PushEnd> {
+  await release(directory, call.ref, call.new);
   return { status: "completed", result: { remote: call.remote, ref: call.ref, commit: call.new } };
 }
