@@ -1,0 +1,152 @@
+/*
+ * Any agent that speaks the Agent Client Protocol on its standard streams.
+ *
+ *   spawn ──► initialize ──► session/new | session/resume | session/load ──► session
+ *   record of a live process ──► attach from its offset, hear the present turn again ──► session
+ */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path/posix";
+import { setTimeout as sleep } from "node:timers/promises";
+import { methods, PROTOCOL_VERSION, RequestError, type InitializeResponse, type McpServer } from "@agentclientprotocol/sdk";
+import type { SandboxProcess } from "@signalbox/sandboxd/host";
+import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
+import { openCodeConfig, openCodeEnv } from "../opencode/settings.ts";
+import { AcpLine, AcpSession, type AcpRecord } from "./session.ts";
+
+const START_MS = 60_000;
+/** Standard output is silent this long before a taken-over agent counts as heard. */
+const QUIET_MS = 150;
+
+export type AcpAgent = {
+  argv: string[];
+  /** Writes the agent's configuration into the host and says what its process needs in its environment. */
+  prepare(host: AgentHost, options: StartOptions): Promise<Record<string, string>>;
+  /** False when `prepare` has told the agent the instructions; otherwise they go before the first prompt. */
+  instructInPrompt: boolean;
+};
+
+export function openCodeAcp(command = "opencode"): AcpAgent {
+  return {
+    argv: [command, "acp"],
+    instructInPrompt: false,
+    async prepare(host, options) {
+      const directory = join(host.home, ".config", "signalbox");
+      const paths = { config: join(directory, "opencode.json"), instructions: join(directory, "instructions.md") };
+      await host.writeFile(paths.config, openCodeConfig(options, paths), 0o600);
+      if (options.instructions !== undefined) await host.writeFile(paths.instructions, options.instructions, 0o600);
+      return openCodeEnv(options, paths, undefined);
+    },
+  };
+}
+
+export function acpHarness(agent: AcpAgent): Harness {
+  return {
+    name: "acp",
+    async start(host, options) {
+      const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
+      const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+      try {
+        return (await takeOver(host, agent, options)) ?? (await boot(host, agent, options, signal));
+      } catch (error) {
+        if (error instanceof AgentStartError) throw error;
+        if (options.signal?.aborted) throw new AgentStartError("aborted", "the start was called off", { cause: error });
+        if (timeout.aborted) throw new AgentStartError("start_timeout", "the agent was not ready in time", { cause: error });
+        const code = error instanceof Error && "code" in error && error.code === "ENOENT" ? "agent_missing" : "protocol";
+        throw new AgentStartError(code, error instanceof Error ? error.message : "the agent could not be started", { cause: error });
+      }
+    },
+  };
+}
+
+async function takeOver(host: AgentHost, agent: AcpAgent, options: StartOptions): Promise<AgentSession | null> {
+  const record = options.resume?.record;
+  if (!record || !isAcpRecord(record)) return null;
+  const state = (await host.processes()).find((one) => one.process === record.processId);
+  if (!state || state.exit) return null;
+  const process = await host.attach(record.processId, { stdoutFrom: record.offset });
+  if (process.stdoutFrom > record.offset) {
+    // Part of the turn is not retained any more. Its files are: a new process picks the conversation up from them.
+    process.kill("SIGKILL");
+    await process.exited;
+    return null;
+  }
+  const line = new AcpLine(process, record.offset);
+  line.outbox.muted = true;
+  if (record.promptId !== null) line.conversation.begin(record.promptId);
+  const session = new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, true);
+  for (let before = -1; before !== line.lines.offset(); ) {
+    before = line.lines.offset();
+    await sleep(QUIET_MS);
+  }
+  line.outbox.muted = false;
+  return session;
+}
+
+async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, signal: AbortSignal): Promise<AgentSession> {
+  const env = await agent.prepare(host, options);
+  const processId = `acp-${randomUUID()}`;
+  const process = await host.spawn({ id: processId, argv: agent.argv, cwd: host.workspace, env: { ...options.env, ...env } });
+  let complained = "";
+  const onErr = (chunk: Buffer): void => {
+    complained = (complained + chunk.toString("utf8")).slice(-2000);
+  };
+  process.stderr.on("data", onErr);
+  try {
+    const line = new AcpLine(process, 0);
+    const agentSessionId = await Promise.race([handshake(line, host, options), exitBeforeStart(process, () => complained), rejectOnAbort(signal)]);
+    const record: AcpRecord = {
+      harness: "acp", agentSessionId, processId, offset: line.lines.offset(), promptId: null, promptRequest: null, instructed: options.resume !== undefined,
+    };
+    return new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, false);
+  } catch (error) {
+    process.kill("SIGKILL");
+    throw error;
+  } finally {
+    process.stderr.off("data", onErr);
+  }
+}
+
+async function handshake(line: AcpLine, host: AgentHost, options: StartOptions): Promise<string> {
+  const peer = line.connection.agent;
+  const hello = await peer.request(methods.agent.initialize, {
+    protocolVersion: PROTOCOL_VERSION,
+    // It runs beside its files: it reads, writes and executes there itself.
+    clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+    clientInfo: { name: "signalbox", version: "1" },
+  });
+  const place = { cwd: host.workspace, mcpServers: mcpServers(options, hello) };
+  if (!options.resume) return (await peer.request(methods.agent.session.new, place)).sessionId;
+  const sessionId = options.resume.agentSessionId;
+  try {
+    if (hello.agentCapabilities?.sessionCapabilities?.resume) await peer.request(methods.agent.session.resume, { ...place, sessionId });
+    else if (hello.agentCapabilities?.loadSession) await peer.request(methods.agent.session.load, { ...place, sessionId });
+    else throw new AgentStartError("session_unknown", "this agent cannot pick up a conversation after its process has ended");
+  } catch (error) {
+    if (error instanceof RequestError) throw new AgentStartError("session_unknown", `the agent does not know this conversation: ${error.message}`, { cause: error });
+    throw error;
+  }
+  return sessionId;
+}
+
+function mcpServers(options: StartOptions, hello: InitializeResponse): McpServer[] {
+  if (!options.mcpServers || !hello.agentCapabilities?.mcpCapabilities?.http) return [];
+  return options.mcpServers.map((server) => ({
+    type: "http", name: server.name, url: server.url, headers: Object.entries(server.headers ?? {}).map(([name, value]) => ({ name, value })),
+  }));
+}
+
+function isAcpRecord(record: AgentRecord): record is AcpRecord {
+  return record.harness === "acp" && typeof record["processId"] === "string" && typeof record["offset"] === "number";
+}
+
+async function exitBeforeStart(process: SandboxProcess, complaint: () => string): Promise<never> {
+  const exit = await process.exited;
+  throw new AgentStartError(exit.code === 127 ? "agent_missing" : "agent_exited", `the agent ended before it was ready (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`);
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason as Error);
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+}
