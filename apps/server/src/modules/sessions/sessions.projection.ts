@@ -1,0 +1,180 @@
+import type { AnyEvent } from "@signalbox/contract/events";
+import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
+import { columns } from "./columns.ts";
+
+const TYPES = [
+  "session.created", "session.renamed", "session.starting", "session.started", "session.waiting", "session.continued", "session.paused",
+  "session.resumed", "session.stopped", "session.completed", "session.failed", "session.archived", "session.changes_recorded", "session.committed",
+  "message.created", "tool.invoked", "run.started", "run.completed", "run.failed", "run.needs_human", "run.timed_out", "run.canceled",
+  "approval.requested", "approval.approved", "approval.denied", "approval.expired", "ledger.settled", "budget.set",
+] as const satisfies readonly AnyEvent["type"][];
+type ListEvent = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
+
+/** A row as it is folded; `open` holds the ids of approvals not decided yet. */
+interface Row {
+  organization_id: string; id: string; title: string; kind: string; status: string; status_reason: string | null; source: string; harness: string;
+  model: string; room_id: string; thread_id: string; agent_id: string; created_by: string; created_at: string; updated_at: string; sandbox: string;
+  sandbox_id: string | null; epoch: number; base_commit: string | null; agent_session_id: string | null; current_run_id: string | null;
+  latest_step: string | null; pending_approvals: number; tool_calls: number; messages: number; files_changed: string; patch_artifact_id: string | null;
+  cost: number; budget: number; archived: boolean; subject_version: number; room_seq: number; ledger_seq: number;
+}
+
+/** Column and its type for `unnest`; the order is that of the insert. */
+const COLUMNS: readonly (readonly [keyof Row, string])[] = [
+  ["organization_id", "text"], ["id", "text"], ["title", "text"], ["kind", "text"], ["status", "text"], ["status_reason", "text"], ["source", "text"],
+  ["harness", "text"], ["model", "text"], ["room_id", "text"], ["thread_id", "text"], ["agent_id", "text"], ["created_by", "text"],
+  ["created_at", "timestamptz"], ["updated_at", "timestamptz"], ["sandbox", "text"], ["sandbox_id", "text"], ["epoch", "bigint"], ["base_commit", "text"],
+  ["agent_session_id", "text"], ["current_run_id", "text"], ["latest_step", "text"], ["pending_approvals", "int"], ["tool_calls", "int"],
+  ["messages", "int"], ["files_changed", "text"], ["patch_artifact_id", "text"], ["cost", "bigint"], ["budget", "bigint"], ["archived", "boolean"],
+  ["subject_version", "bigint"], ["room_seq", "bigint"], ["ledger_seq", "bigint"],
+];
+const NUMBERS: readonly (keyof Row)[] = ["epoch", "cost", "budget", "subject_version", "room_seq", "ledger_seq"];
+
+/**
+ * Keeps `proj_sessions`: two statements a batch (read the rows it touches, write them back), the fold between them
+ * is plain code. Counts are not idempotent by themselves, so each row remembers up to which seq of its room and of
+ * the ledger, and which version of its own subject, it was folded; what is not above that is skipped.
+ */
+export const sessionsProjection: Projection<ListEvent> = {
+  name: "sessions.list",
+  types: TYPES,
+  tables: ["proj_sessions"],
+
+  async project(tx, batch) {
+    const sessionOf = await sessionsOf(tx, batch);
+    const ids = [...new Set(batch.flatMap((r) => sessionOf(r) ?? []))];
+    if (ids.length === 0) return;
+    // In one order, so that two appenders cannot wait for each other.
+    const { rows } = await tx.query<Row>(`select * from proj_sessions where id = any($1) order by id for update`, [ids]);
+    const table = new Map(rows.map((row) => [row.id, revive(row)]));
+    const touched = new Set<string>();
+    for (const r of batch) {
+      const id = sessionOf(r);
+      if (id === undefined) continue;
+      const row = table.get(id);
+      const next = r.event.type === "session.created" ? (row ?? created(r)) : row && fold(row, r);
+      if (next === undefined || next === row) continue;
+      table.set(id, next);
+      touched.add(id);
+    }
+    const changed = [...touched].toSorted().map((id) => table.get(id)!);
+    if (changed.length === 0) return;
+    const names = COLUMNS.map(([name]) => name).join(", ");
+    await tx.query(
+      `insert into proj_sessions (${names}) select * from unnest(${COLUMNS.map(([, type], i) => `$${i + 1}::${type}[]`).join(", ")})
+       on conflict (id) do update set ${COLUMNS.filter(([name]) => name !== "id").map(([name]) => `${name} = excluded.${name}`).join(", ")}`,
+      columns(changed, (row) => COLUMNS.map(([name]) => row[name])),
+    );
+  },
+};
+
+/** The log's driver gives bigint as text and timestamps as dates. */
+function revive(row: Row): Row {
+  const out = { ...row } as Record<keyof Row, unknown>;
+  for (const name of NUMBERS) out[name] = Number(row[name]);
+  return out as Row;
+}
+
+async function sessionsOf(tx: Tx, batch: readonly Recorded<ListEvent>[]): Promise<(r: Recorded<ListEvent>) => string | undefined> {
+  const direct = (r: Recorded<ListEvent>): string | undefined => r.sessionId ?? ("session_id" in r.event.data ? r.event.data.session_id : undefined);
+  const lost = batch.filter((r) => direct(r) === undefined);
+  const runs = [...new Set(lost.flatMap((r) => (r.event.type.startsWith("run.") ? [r.subjectId] : [])))];
+  const approvals = [...new Set(lost.flatMap((r) => (r.event.type.startsWith("approval.") ? [r.subjectId] : [])))];
+  const found = new Map<string, string>();
+  if (runs.length > 0) {
+    const { rows } = await tx.query<{ id: string; session_id: string }>(`select run_id as id, session_id from proj_session_turns where run_id = any($1)`, [runs]);
+    for (const row of rows) found.set(row.id, row.session_id);
+  }
+  if (approvals.length > 0) {
+    const { rows } = await tx.query<{ id: string; session_id: string }>(`select id, session_id from proj_session_items where type = 'approval' and id = any($1)`, [approvals]);
+    for (const row of rows) found.set(row.id, row.session_id);
+    for (const r of batch) if (r.event.type === "approval.requested" && r.event.data.session_id !== undefined) found.set(r.subjectId, r.event.data.session_id);
+  }
+  return (r) => direct(r) ?? found.get(r.subjectId);
+}
+
+function created(r: Recorded<ListEvent>): Row | undefined {
+  if (r.event.type !== "session.created") return undefined;
+  const d = r.event.data;
+  return {
+    organization_id: r.organizationId, id: d.session_id, title: d.title, kind: d.kind, status: "creating", status_reason: null, source: JSON.stringify(d.source),
+    harness: d.harness, model: d.model, room_id: d.room_id, thread_id: d.thread_id, agent_id: d.agent_id, created_by: d.created_by, created_at: r.occurredAt,
+    updated_at: r.occurredAt, sandbox: d.sandbox, sandbox_id: null, epoch: 0, base_commit: null, agent_session_id: null, current_run_id: null, latest_step: null,
+    pending_approvals: 0, tool_calls: 0, messages: 0, files_changed: "[]", patch_artifact_id: null, cost: 0, budget: d.budget_micro_usd, archived: false,
+    subject_version: r.subjectVersion, room_seq: 0, ledger_seq: 0,
+  };
+}
+
+function fold(row: Row, r: Recorded<ListEvent>): Row {
+  if (r.subject === `session:${row.id}`) {
+    return r.subjectVersion <= row.subject_version ? row : { ...row, ...ofSession(row, r), subject_version: r.subjectVersion, updated_at: r.occurredAt };
+  }
+  if (r.stream.type === "ledger") return r.seq <= row.ledger_seq ? row : { ...row, ...ofLedger(row, r), ledger_seq: r.seq };
+  if (r.stream.type !== "room") return row;
+  return r.seq <= row.room_seq ? row : { ...row, ...ofRoom(row, r), room_seq: r.seq, updated_at: r.occurredAt };
+}
+
+function ofSession(row: Row, { event }: Recorded<ListEvent>): Partial<Row> {
+  switch (event.type) {
+    case "session.renamed":
+      return { title: event.data.title };
+    case "session.starting":
+      return { status: row.status === "creating" ? "creating" : "resuming", status_reason: "Starting the sandbox and the agent.", sandbox_id: event.data.sandbox_id, epoch: event.data.epoch };
+    case "session.started":
+      return {
+        status: "running", status_reason: null, sandbox_id: event.data.sandbox_id, epoch: event.data.epoch,
+        base_commit: event.data.base_commit ?? row.base_commit, agent_session_id: event.data.agent_session_id ?? row.agent_session_id,
+      };
+    case "session.waiting":
+      return { status: "waiting", status_reason: event.data.reason };
+    case "session.continued":
+      return { status: "running", status_reason: null };
+    case "session.paused":
+      return { status: "paused", status_reason: event.data.reason };
+    case "session.resumed":
+      return { status: "resuming", status_reason: "Starting the sandbox and the agent." };
+    case "session.stopped":
+      return { status: "stopped", status_reason: event.data.reason, current_run_id: null };
+    case "session.completed":
+      return { status: "completed", status_reason: null, current_run_id: null };
+    case "session.failed":
+      return { status: "failed", status_reason: event.data.message, current_run_id: null };
+    case "session.archived":
+      return { archived: true };
+    case "session.changes_recorded":
+      return { files_changed: JSON.stringify(event.data.files), patch_artifact_id: event.data.patch_artifact_id ?? row.patch_artifact_id };
+    default:
+      return {};
+  }
+}
+
+function ofLedger(row: Row, { event }: Recorded<ListEvent>): Partial<Row> {
+  if (event.type === "ledger.settled") return { cost: row.cost + event.data.cost_micro_usd };
+  if (event.type === "budget.set") return { budget: event.data.cap_micro_usd };
+  return {};
+}
+
+function ofRoom(row: Row, { event, subjectId }: Recorded<ListEvent>): Partial<Row> {
+  switch (event.type) {
+    case "message.created":
+      return { messages: row.messages + 1 };
+    case "tool.invoked":
+      return { tool_calls: row.tool_calls + 1, latest_step: (event.data.title ?? event.data.name).slice(0, 200) };
+    case "run.started":
+      return { current_run_id: subjectId };
+    case "run.completed":
+    case "run.failed":
+    case "run.needs_human":
+    case "run.timed_out":
+    case "run.canceled":
+      return row.current_run_id === subjectId ? { current_run_id: null } : {};
+    case "approval.requested":
+      return { pending_approvals: row.pending_approvals + 1 };
+    case "approval.approved":
+    case "approval.denied":
+    case "approval.expired":
+      return { pending_approvals: Math.max(0, row.pending_approvals - 1) };
+    default:
+      return {};
+  }
+}
