@@ -22,13 +22,15 @@ export type Plan = {
   limits: { pids: number; fileBytes: number; dataBytes: number | null; tmpfsBytes: number };
   /** `/bin`, `/lib` …: links into /usr on merged systems, directories of their own on older ones. */
   rootEntries: { name: string; link: string | null }[];
-  seccompFd: number | null;
+  /** Whether a filter is passed as `SECCOMP_FD`. */
+  seccomp: boolean;
   /** cgroup.procs files that the process enters before it gives up its rights. */
   cgroupFiles: string[];
 };
 
 const INSIDE_ID = "1000";
 export const INFO_FD = 3;
+export const SECCOMP_FD = 4;
 
 /** argv of the program that starts the sandbox. It runs with an empty environment. */
 export function startArguments(plan: Plan): string[] {
@@ -61,7 +63,7 @@ function bubblewrap(plan: Plan): string[] {
     "--hostname", plan.hostname,
     "--info-fd", String(INFO_FD),
   ];
-  if (plan.seccompFd !== null) argv.push("--seccomp", String(plan.seccompFd));
+  if (plan.seccomp) argv.push("--seccomp", String(SECCOMP_FD));
   argv.push("--ro-bind", "/usr", "/usr");
   for (const entry of plan.rootEntries) {
     if (entry.link !== null) argv.push("--symlink", entry.link, `/${entry.name}`);

@@ -19,6 +19,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { daemonVersion, writeDaemon } from "@signalbox/sandboxd/image";
 import { INSIDE } from "@signalbox/sandboxd/wire";
 
+import { seccompFilter } from "./seccomp.ts";
+
 export type Places = {
   directory: string;
   control: string;
@@ -104,6 +106,15 @@ export async function reachable(dataDir: string, source: string): Promise<string
 
 export function daemonDirectory(dataDir: string): Promise<string> {
   return publish(join(dataDir, "tools", `sandboxd-${daemonVersion()}`), writeDaemon);
+}
+
+/** A file with the filter's bytes, or null on an architecture that we have none for. */
+export async function seccompFile(dataDir: string): Promise<string | null> {
+  const filter = seccompFilter(process.arch);
+  if (!filter) return null;
+  const version = createHash("sha256").update(filter).digest("hex").slice(0, 16);
+  const directory = await publish(join(dataDir, "tools", `seccomp-${version}`), (partial) => writeFile(join(partial, "filter.bpf"), filter));
+  return join(directory, "filter.bpf");
 }
 
 const CA_BUNDLES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];

@@ -17,7 +17,7 @@ import { cgroupFiles, findCgroupBase, hurryMoves, makeCgroup, removeCgroup, type
 import { checkBubblewrap } from "./check.ts";
 import { DiskWatchdog } from "./disk.ts";
 import { identify, isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
-import { daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, type Places } from "./layout.ts";
+import { daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
 import { closeServer, listenForDaemon, LocalSandbox, untilGone, type LocalRecord } from "./sandbox.ts";
 import { DEFAULT_RANGE, leaseUid, releaseUid, type UidRange } from "./uids.ts";
 
@@ -37,7 +37,7 @@ export type StartTimings = { prepared: number; spawned: number; inside: number; 
 const START_WITHIN_MS = 10_000;
 const TMPFS_MOST_BYTES = 2 * 1024 ** 3;
 
-type Prepared = { etc: string; daemon: string; node: string; cgroups: CgroupBase | null };
+type Prepared = { etc: string; daemon: string; node: string; seccomp: string | null; cgroups: CgroupBase | null };
 
 export function localSandboxes(options: LocalOptions): SandboxProvider {
   const { dataDir } = options;
@@ -50,8 +50,10 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
 
   async function prepare(): Promise<Prepared> {
     await makeRoots(dataDir);
-    const [etc, daemon, node] = await Promise.all([etcDirectory(dataDir), daemonDirectory(dataDir), open(options.node ?? process.execPath)]);
-    return { etc, daemon, node, cgroups: findCgroupBase() };
+    const [etc, daemon, node, seccomp] = await Promise.all([
+      etcDirectory(dataDir), daemonDirectory(dataDir), open(options.node ?? process.execPath), seccompFile(dataDir),
+    ]);
+    return { etc, daemon, node, seccomp, cgroups: findCgroupBase() };
   }
 
   const open = (source: string): Promise<string> => (asRoot ? reachable(dataDir, source) : Promise.resolve(source));
@@ -76,7 +78,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const since = (): number => performance.now() - started;
     const places = placesOf(dataDir, spec.id);
     if (live.get(spec.id)?.alive()) throw new Error(`sandbox ${spec.id} is running already`);
-    const { etc, daemon, node, cgroups } = await (prepared ??= prepare());
+    const { etc, daemon, node, seccomp, cgroups } = await (prepared ??= prepare());
     const tools = await Promise.all(spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })));
 
     if (cgroups) hurryMoves(cgroups);
@@ -107,13 +109,13 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
         tmpfsBytes: Math.min(TMPFS_MOST_BYTES, Math.floor(spec.limits.memoryBytes / 2)),
       },
       rootEntries: rootEntries(),
-      seccompFd: null,
+      seccomp: seccomp !== null,
       cgroupFiles: cgroup ? cgroupFiles(cgroup) : [],
     };
     const timings: StartTimings = { prepared: since(), spawned: 0, inside: 0, connected: 0 };
 
     let inner: ProcessIdentity | null = null;
-    const outer = startOuter(startArguments(plan), places.log);
+    const outer = startOuter(startArguments(plan), places.log, seccomp);
     try {
       timings.spawned = since();
       inner = await innerProcess(outer);
@@ -229,14 +231,16 @@ function insideEnvironment(): { [name: string]: string } {
   };
 }
 
-function startOuter(argv: string[], log: string): ChildProcess {
+function startOuter(argv: string[], log: string, seccomp: string | null): ChildProcess {
   const [program, ...rest] = argv;
   const out = openSync(log, "a", 0o600);
+  const filter = seccomp === null ? null : openSync(seccomp, "r");
   try {
     // A session of its own: Ctrl-C in the server's terminal must not reach the sandbox before the server decides.
-    return spawn(program!, rest, { cwd: "/", env: { PATH: "/usr/bin:/bin" }, detached: true, stdio: ["ignore", out, out, "pipe"] });
+    return spawn(program!, rest, { cwd: "/", env: { PATH: "/usr/bin:/bin" }, detached: true, stdio: ["ignore", out, out, "pipe", filter ?? "ignore"] });
   } finally {
     closeSync(out);
+    if (filter !== null) closeSync(filter);
   }
 }
 
