@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { budget, remaining, type Budget, type BudgetCommand, type BudgetRefusal } from "./budget.ts";
 import { history, OTHER_RESERVATION, reconcile, release, RESERVATION, reserve, SESSION, set, settle, stateOf } from "./fixtures.ts";
