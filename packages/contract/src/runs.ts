@@ -78,7 +78,7 @@ export const createRun = route({
     room_id: RoomId, title: Title.optional(), goal: z.string().max(100_000).optional(), input: JsonObject.optional(),
     tags: z.array(z.string().max(50)).max(20).optional(), max_attempts: z.int().min(1).max(20).default(3),
   }),
-  ok: RunView, okStatus: 201, refusals: { room_not_found: 404 }, access: write, idempotent: true,
+  ok: RunView, okStatus: 201, refusals: { room_not_found: 404, room_role_too_low: 403 }, access: write, idempotent: true,
 });
 export const listRuns = route({
   id: "runs.list", summary: "Runs, newest first", method: "GET", path: "/v1/runs",

@@ -1,68 +1,76 @@
 /* What the rest of the server may use of runs. */
-import type { RunKind } from "@signalbox/contract/events/runs";
+import path from "node:path";
 import type { PrincipalId } from "@signalbox/contract/primitives";
-import type { ArtifactView, RunStatus, RunView, StepView, ToolCallView } from "@signalbox/contract/runs";
-import type { z } from "zod";
 import type { Blobs } from "../../blobs.ts";
 import type { Deps, Module } from "../../module.ts";
+import type { RoomAccess } from "../rooms/public.ts";
+import { createEngine } from "./engine.ts";
+import { engineRoutes } from "./engine-routes.ts";
+import { artifactOf, boundOutput, type BoundedOutput, type Content } from "./output.ts";
+import { type ArtifactRecord, findArtifact, findRun, findRuns, findToolCalls, type PageOf, type Paging, type RunFilter, type RunRecord, type ToolCallRecord } from "./queries.ts";
+import { readRoutes } from "./read-routes.ts";
+import { runRecord } from "./record.projection.ts";
 import type { NewArtifact } from "./run-command.ts";
+import { runList } from "./runs.projection.ts";
 
 /** `unit.decide(run, stream, "run:run_…", command)`; `PLATFORM` is the writer of turns and automations. */
 export { isOpen, run, type Run, type RunCommand, type RunRefusal, type Writer } from "./run.ts";
 export { PLATFORM, type NewArtifact, type RecordCommand } from "./run-command.ts";
-
-export type RunView_ = z.infer<typeof RunView>;
-export type StepView_ = z.infer<typeof StepView>;
-export type ToolCallView_ = z.infer<typeof ToolCallView>;
-export type ArtifactView_ = z.infer<typeof ArtifactView>;
-
-export interface RunFilter {
-  readonly roomId?: string | undefined;
-  readonly sessionId?: string | undefined;
-  readonly status?: RunStatus | undefined;
-  readonly kind?: RunKind | undefined;
-  /** Default `newest`. */
-  readonly order?: "newest" | "oldest" | undefined;
-}
-export interface PageOf<T> {
-  readonly items: T[];
-  readonly next_cursor: string | null;
-}
-interface Paging {
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
-
-/** Text that fits an event as it is, or its first 16 KB and the artifact that has all of it. */
-export interface BoundedOutput {
-  readonly output: string;
-  readonly outputTruncated: boolean;
-  readonly artifact?: NewArtifact | undefined;
-}
+export type { BoundedOutput, Content } from "./output.ts";
+export type { ArtifactRecord, PageOf, Paging, RunFilter, RunRecord, ToolCallRecord } from "./queries.ts";
 
 export interface RunsModule extends Module {
-  view(organizationId: string, runId: string): Promise<RunView_ | null>;
-  /** Null when the cursor is not one of ours. */
-  list(organizationId: string, filter: RunFilter, paging: Paging): Promise<PageOf<RunView_> | null>;
-  toolCalls(organizationId: string, runId: string, paging: Paging): Promise<PageOf<ToolCallView_> | null>;
-  artifact(organizationId: string, artifactId: string): Promise<ArtifactView_ | null>;
+  view(organizationId: string, runId: string): Promise<RunRecord | null>;
+  /** Throws `InvalidCursor`, which the shell answers. */
+  list(organizationId: string, filter: RunFilter, paging: Paging): Promise<PageOf<RunRecord>>;
+  toolCalls(organizationId: string, runId: string, paging: Paging): Promise<PageOf<ToolCallRecord>>;
+  /** With its text, as far as it is text and at most 1 MiB. */
+  artifact(organizationId: string, artifactId: string): Promise<ArtifactRecord | null>;
   /**
-   * Makes any tool output recordable: invalid UTF-8 replaced, at most 16 KB inline, the rest as an
-   * artifact (inline to 64 KiB, else a blob, fsynced before this returns; cut at 64 MiB).
+   * Makes any tool output recordable: invalid UTF-8 replaced, at most 16 KB inline, the whole as an
+   * artifact (inline to 64 KiB, else a blob, on disk before this returns; cut at 8 MiB).
    * Call it before the unit and spread the result into `succeed_tool` or `fail_tool`.
    */
-  boundOutput(organizationId: string, output: string | Uint8Array | AsyncIterable<Uint8Array>, name?: string): Promise<BoundedOutput>;
+  boundOutput(organizationId: string, output: Content, name?: string): Promise<BoundedOutput>;
   /** A file or text as an artifact, for `create_artifact`. */
-  artifactOf(organizationId: string, content: string | Uint8Array | AsyncIterable<Uint8Array>, described: { name: string; mediaType: string }): Promise<NewArtifact>;
+  artifactOf(organizationId: string, content: Content, described: { name: string; mediaType: string }): Promise<NewArtifact>;
 }
 
 export interface RunsDeps extends Deps {
   readonly blobs: Blobs;
-  /** Null: no such room in this organization, or the caller may not see it. */
-  readonly roomExists: (organizationId: string, roomId: string, principalId: string) => Promise<boolean>;
+  readonly rooms: Pick<RoomAccess, "roleIn" | "visibleRooms">;
   readonly principalExists: (organizationId: string, principalId: PrincipalId) => Promise<boolean>;
-  /** Default 2 h from start. */
+  /** Replaces secrets in what goes to blobs: `scanner.scanText(organizationId, text).text` of the log. */
+  readonly redact: (organizationId: string, text: string) => string;
+  /** How long a started task may take. Default 2 h. */
   readonly taskTimeoutMs?: number | undefined;
   /** Default 30 s. */
   readonly leaseTtlMs?: number | undefined;
+}
+
+const ARTIFACT_TEXT_BYTES = 1024 * 1024;
+
+export function createRuns(deps: RunsDeps): RunsModule {
+  const { db } = deps;
+  const engine = createEngine(deps);
+
+  async function artifact(organizationId: string, id: string): Promise<{ artifact: ArtifactRecord; roomId: string | null } | null> {
+    const found = await findArtifact(db, organizationId, id);
+    if (found === null || found.artifact.text !== null || found.artifact.sha256 === null || found.artifact.kind === "file") return found;
+    const bytes = await deps.blobs.get(organizationId, found.artifact.sha256, { maxBytes: ARTIFACT_TEXT_BYTES });
+    return bytes === null ? found : { ...found, artifact: { ...found.artifact, text: new TextDecoder().decode(bytes, { stream: true }) } };
+  }
+
+  return {
+    routes: [...readRoutes({ ...deps, artifact }), ...engineRoutes({ ...deps, engine })],
+    projections: [runList, runRecord],
+    schemas: [path.join(import.meta.dirname, "schema.sql")],
+    jobs: engine.jobs,
+    view: (organizationId, runId) => findRun(db, organizationId, runId),
+    list: (organizationId, filter, paging) => findRuns(db, organizationId, filter, paging),
+    toolCalls: (organizationId, runId, paging) => findToolCalls(db, organizationId, runId, paging),
+    artifact: async (organizationId, id) => (await artifact(organizationId, id))?.artifact ?? null,
+    boundOutput: (organizationId, output, name = "output") => boundOutput(deps, organizationId, output, name),
+    artifactOf: (organizationId, content, described) => artifactOf(deps, organizationId, content, described),
+  };
 }
