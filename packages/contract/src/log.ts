@@ -56,7 +56,9 @@ export const getAuditKeys = route({
 /** One JSON line each: header, then events in position order with the exact hashed bytes, then checkpoints. */
 export const exportLog = route({
   id: "audit.export", summary: "Everything an offline verifier needs, as newline-delimited JSON", method: "GET", path: "/v1/audit/export",
-  query: z.object({ stream: z.string().max(100).optional(), session_id: SessionId.optional() }), ok: z.json(), stream: "ndjson", refusals: { stream_not_found: 404, session_not_found: 404 }, access: audit,
+  query: z.object({ stream: z.string().max(100).optional(), session_id: SessionId.optional() }), ok: z.json(), stream: "ndjson", refusals: { stream_not_found: 404, session_not_found: 404 },
+  // The file holds every room, also those one is not in.
+  access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
 export const redactEvent = route({
   id: "audit.redact", summary: "Erase one event's payload; the chain stays whole", method: "POST", path: "/v1/audit/redact",

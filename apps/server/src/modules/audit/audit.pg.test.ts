@@ -1,0 +1,128 @@
+import { exportLog, redactEvent, verifyStream } from "@signalbox/contract/log";
+import type { Decider } from "@signalbox/kernel/decider";
+import { systemClock } from "@signalbox/kernel/clock";
+import { accept } from "@signalbox/kernel/decider";
+import { enqueueJobs } from "@signalbox/jobs/enqueue";
+import { databaseTest } from "@signalbox/testkit/database";
+import { verifyExport } from "@signalbox/verify/export";
+import { nodePrimitives } from "@signalbox/verify/node";
+import { parseKey } from "@signalbox/verify/note";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openDatabase, type RequestDatabase } from "../../database.ts";
+import type { Module } from "../../module.ts";
+import { checkpoint } from "./checkpoint.ts";
+import { createAudit } from "./public.ts";
+import { openSigningKey, type SigningKey } from "./signing-key.ts";
+
+const ORG = "ws_dev";
+const database = databaseTest();
+let keys: string;
+let key: SigningKey;
+let audit: Module;
+let requests: RequestDatabase;
+let write: (stream: string, text: string) => Promise<string>;
+
+interface Said {
+  readonly type: "message.created";
+  readonly data: { readonly text: string };
+}
+const saying: Decider<null, string, Said, { code: never }> = {
+  initial: null,
+  decide: (_, text) => accept<Said>({ type: "message.created", data: { text } }),
+  evolve: () => null,
+};
+const origin = { principal: { id: "usr_owner", type: "user" } } as const;
+
+beforeAll(async () => {
+  keys = await mkdtemp(join(tmpdir(), "signalbox-keys-"));
+  key = await openSigningKey(keys);
+  const log = await database.log({ enqueue: enqueueJobs });
+  requests = openDatabase(database.connection("sb_app"), { connections: 2, onError: () => undefined });
+  audit = createAudit({ log, db: requests, clock: systemClock, logger: pino({ level: "silent" }), logPool: database.pool("sb_log"), key, organizations: () => Promise.resolve([ORG]) });
+  write = async (stream, text) => {
+    const result = await log.run(saying, { organizationId: ORG, origin, stream: { type: "room", id: stream }, subject: `message:${stream}` }, text);
+    return result.recorded[0]!.eventId;
+  };
+  for (let i = 0; i < 20; i++) await write(i % 2 === 0 ? "room_a" : "room_b", `say ${i}`);
+});
+afterAll(async () => {
+  await requests.close();
+  await rm(keys, { recursive: true, force: true });
+});
+
+/** Calls a bound route as the owner of an organization. */
+async function call(route: { id: string }, input: { query?: object; body?: object }, organizationId = ORG): Promise<unknown> {
+  const bound = audit.routes.find((candidate) => candidate.route.id === route.id)!;
+  const request = { ...input, caller: { organizationId }, now: systemClock.now(), origin };
+  return (bound.handler as (request: unknown) => Promise<unknown>)(request);
+}
+async function exported(): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const frame of (await call(exportLog, { query: {} })) as AsyncIterable<{ text: string }>) lines.push(frame.text);
+  return lines;
+}
+
+test("an export verifies with the public key alone, up to its last event", async () => {
+  const lines = await exported();
+  const verifier = await parseKey(nodePrimitives, (await key.verifierKey(ORG)).text);
+  const report = await verifyExport(nodePrimitives, lines, [verifier]);
+  expect(report).toMatchObject({ valid: true, events: 20, streams: 2, first_mismatch: null, problems: [] });
+  expect(report.covered_to).toBe((JSON.parse(lines[20]!) as { position: number }).position);
+});
+
+test("an export in which one event was edited fails, with the place named", async () => {
+  const lines = (await exported()).map((line) => line.replace("say 6", "say 7"));
+  const verifier = await parseKey(nodePrimitives, (await key.verifierKey(ORG)).text);
+  expect(await verifyExport(nodePrimitives, lines, [verifier])).toMatchObject({ valid: false, first_mismatch: { stream: "room:room_a", seq: 4, kind: "data_hash_mismatch" } });
+});
+
+test("verify recomputes a stream and says how far it looked", async () => {
+  expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 0 } })).toMatchObject({ checked: 10, last_seq: 10, valid: true, first_mismatch: null });
+  expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 6 } })).toMatchObject({ checked: 5, valid: true });
+});
+
+test("another organization's stream is not there", async () => {
+  expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 0 } }, "ws_other")).toMatchObject({ ok: false, refusal: { code: "stream_not_found" } });
+});
+
+test("a byte changed in the database itself is found, with its place", async () => {
+  const target = await write("room_c", "before");
+  await write("room_c", "after");
+  // Only whoever owns the database can get past the append-only triggers, by switching them off.
+  await database.rows("alter table evt_payloads disable trigger evt_payloads_append_only");
+  await database.rows("update evt_payloads set data = '{\"text\":\"beforf\"}' where position = (select position from evt_events where event_id = $1)", [target]);
+  await database.rows("alter table evt_payloads enable always trigger evt_payloads_append_only");
+  expect(await call(verifyStream, { query: { stream: "room:room_c", from_seq: 0 } })).toMatchObject({
+    valid: false,
+    first_mismatch: { seq: 1, event_id: target, event_type: "message.created", kind: "data_hash_mismatch" },
+  });
+});
+
+test("redaction erases the payload and leaves the chain whole", async () => {
+  const target = await write("room_d", "private words");
+  await write("room_d", "other words");
+  expect(await call(redactEvent, { body: { event_id: target, reason: "asked by the person" } })).toMatchObject({ event_id: target, redaction: "full", data: {} });
+  expect(await call(redactEvent, { body: { event_id: target, reason: "again" } })).toMatchObject({ ok: false, refusal: { code: "event_already_redacted" } });
+  expect(await call(verifyStream, { query: { stream: "room:room_d", from_seq: 0 } })).toMatchObject({ valid: true, checked: 3 });
+  expect((await exported()).join("\n")).not.toContain("private words");
+});
+
+test("a checkpoint is made once per state of the log, and grows with it", async () => {
+  const pool = database.pool("sb_log");
+  const first = await checkpoint(pool, key, ORG, systemClock.now());
+  expect(await checkpoint(pool, key, ORG, systemClock.now())).toEqual(first);
+  await write("room_a", "more");
+  expect((await checkpoint(pool, key, ORG, systemClock.now()))!.position).toBeGreaterThan(first!.position);
+});
+
+test("two processes that boot first at the same time end with one key, readable by the server alone", async () => {
+  const directory = join(keys, "race");
+  const opened = await Promise.all([openSigningKey(directory), openSigningKey(directory), openSigningKey(directory)]);
+  const ids = await Promise.all(opened.map(async (one) => (await one.verifierKey(ORG)).id));
+  expect(new Set(ids).size).toBe(1);
+  expect((await stat(join(directory, "checkpoint.pem"))).mode & 0o777).toBe(0o600);
+});

@@ -1,0 +1,67 @@
+/* Reads stored events exactly as they were hashed, in pages, for verification and export. */
+import type { ChainedEvent } from "@signalbox/verify/chain";
+import { hashText } from "@signalbox/verify/primitives";
+import type { Database } from "../../module.ts";
+import { type Kysely, sql } from "kysely";
+
+export type StoredEvent = ChainedEvent & { readonly position: number; readonly recorded_at: string };
+
+interface Row {
+  readonly position: string;
+  readonly stream_type: string;
+  readonly stream_id: string;
+  readonly seq: string;
+  readonly recorded_at: Date;
+  readonly header: string;
+  readonly data: string | null;
+  readonly salt: Buffer | null;
+  readonly prev_hash: Buffer;
+  readonly hash: Buffer;
+}
+
+/** Keeps a page well below a megabyte for ordinary events. */
+const PAGE = 500;
+
+const columns = sql`e.position, e.stream_type, e.stream_id, e.seq, e.recorded_at, e.header, p.data, p.salt, e.prev_hash, e.hash`;
+
+/** One stream, ascending by seq, after `afterSeq` (exclusive). */
+export async function* storedStream(db: Database, organizationId: string, stream: { type: string; id: string }, afterSeq: number): AsyncGenerator<StoredEvent> {
+  for (let after = afterSeq; ; ) {
+    const from = after;
+    const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+      sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
+        where e.organization_id = ${organizationId} and e.stream_type = ${stream.type} and e.stream_id = ${stream.id} and e.seq > ${from}
+        order by e.seq limit ${PAGE}`.execute(tx),
+    );
+    for (const row of rows.rows) yield storedEvent(row);
+    if (rows.rows.length < PAGE) return;
+    after = Number(rows.rows.at(-1)!.seq);
+  }
+}
+
+/** The organization's whole log up to and with `lastPosition`, ascending by position. */
+export async function* storedLog(db: Database, organizationId: string, lastPosition: number): AsyncGenerator<StoredEvent> {
+  for (let after = 0; ; ) {
+    const from = after;
+    const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+      sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
+        where e.organization_id = ${organizationId} and e.position > ${from} and e.position <= ${lastPosition}
+        order by e.position limit ${PAGE}`.execute(tx),
+    );
+    for (const row of rows.rows) yield storedEvent(row);
+    if (rows.rows.length < PAGE) return;
+    after = Number(rows.rows.at(-1)!.position);
+  }
+}
+
+const storedEvent = (row: Row): StoredEvent => ({
+  position: Number(row.position),
+  stream: { type: row.stream_type, id: row.stream_id },
+  seq: Number(row.seq),
+  recorded_at: row.recorded_at.toISOString(),
+  header: row.header,
+  data: row.data,
+  salt: row.salt?.toString("base64") ?? null,
+  prev_hash: hashText(row.prev_hash),
+  hash: hashText(row.hash),
+});

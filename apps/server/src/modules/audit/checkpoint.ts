@@ -1,0 +1,78 @@
+/*
+ * A checkpoint vouches for everything up to a position: a signed note over the Merkle root of the
+ * heads of all streams of one organization. Whoever kept one can tell later that nothing before it
+ * was changed, dropped or cut off.
+ */
+import type { CheckpointView } from "@signalbox/contract/log";
+import { rootOf, type StreamHead } from "@signalbox/verify/merkle";
+import { nodePrimitives } from "@signalbox/verify/node";
+import { checkpointText, signedNote } from "@signalbox/verify/note";
+import { hashText } from "@signalbox/verify/primitives";
+import type pg from "pg";
+import type { z } from "zod";
+import type { SigningKey } from "./signing-key.ts";
+
+export type Checkpoint = z.infer<typeof CheckpointView>;
+
+/**
+ * Signs what stands now. Returns the newest checkpoint when nothing was appended since. `pool`
+ * connects as `sb_log`.
+ */
+export async function checkpoint(pool: pg.Pool, key: SigningKey, organizationId: string, now: string): Promise<Checkpoint | null> {
+  const client = await pool.connect();
+  try {
+    // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
+    await client.query("begin isolation level repeatable read");
+    const { rows } = await client.query<{ stream: string; seq: string; hash: Buffer }>(
+      `select stream_type || ':' || stream_id as stream, seq, hash from evt_stream_heads where organization_id = $1 and seq > 0`,
+      [organizationId],
+    );
+    const at = await client.query<{ position: string | null; newest: string | null }>(
+      `select (select max(position) from evt_events where organization_id = $1) as position,
+              (select max(position) from audit_checkpoints where organization_id = $1) as newest`,
+      [organizationId],
+    );
+    const position = Number(at.rows[0]?.position ?? 0);
+    if (position === 0) {
+      await client.query("commit");
+      return null;
+    }
+    if (Number(at.rows[0]?.newest ?? 0) < position) {
+      const heads: StreamHead[] = rows.map((row) => ({ stream: row.stream, seq: Number(row.seq), hash: hashText(row.hash) }));
+      const rootHash = await rootOf(nodePrimitives, heads);
+      const verifier = await key.verifierKey(organizationId);
+      const text = checkpointText({ origin: verifier.name, streams: heads.length, rootHash, position, time: now });
+      await client.query(
+        `insert into audit_checkpoints (organization_id, position, streams, root_hash, key_id, note, heads, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+        [organizationId, position, heads.length, hashText(rootHash), verifier.id, signedNote(text, verifier, key.sign(text)), JSON.stringify(heads), now],
+      );
+    }
+    const newest = await client.query<CheckpointRow>(`select ${CHECKPOINT_COLUMNS} from audit_checkpoints where organization_id = $1 order by position desc limit 1`, [organizationId]);
+    await client.query("commit");
+    return newest.rows[0] === undefined ? null : checkpointView(newest.rows[0]);
+  } catch (error) {
+    await client.query("rollback");
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+export const CHECKPOINT_COLUMNS = "position, streams, root_hash, key_id, note, created_at";
+export interface CheckpointRow {
+  readonly position: string;
+  readonly streams: number;
+  readonly root_hash: string;
+  readonly key_id: string;
+  readonly note: string;
+  readonly created_at: Date;
+}
+export const checkpointView = (row: CheckpointRow): Checkpoint => ({
+  position: Number(row.position),
+  streams: row.streams,
+  root_hash: row.root_hash,
+  key_id: row.key_id,
+  note: row.note,
+  created_at: row.created_at.toISOString(),
+});

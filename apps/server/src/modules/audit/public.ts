@@ -1,0 +1,206 @@
+/* The log as evidence: verify, checkpoints, export, redaction. */
+import { createCheckpoint, exportLog, getAuditKeys, listCheckpoints, listRedactions, redactEvent, verifyStream } from "@signalbox/contract/log";
+import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
+import type { Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
+import { follow, GENESIS, type Head, type Mismatch } from "@signalbox/verify/chain";
+import { nodePrimitives } from "@signalbox/verify/node";
+import { hashBytes, hashText } from "@signalbox/verify/primitives";
+import { sql, type Kysely } from "kysely";
+import type pg from "pg";
+import { z } from "zod";
+import { decodeCursor, pageOf } from "../../http/cursor.ts";
+import { handle, refused, type StreamFrame } from "../../http/handle.ts";
+import type { Deps, Module } from "../../module.ts";
+import { envelopeOf } from "../../envelope.ts";
+import { storedLog, storedStream } from "./chain-reader.ts";
+import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
+import { redaction } from "./redaction.ts";
+import type { SigningKey } from "./signing-key.ts";
+
+export { openSigningKey } from "./signing-key.ts";
+
+export interface AuditDeps extends Deps {
+  /** Connects as `sb_log`. */
+  readonly logPool: pg.Pool;
+  readonly key: SigningKey;
+  readonly organizations: () => Promise<readonly string[]>;
+}
+
+const EraseJob = z.object({ target: z.string() });
+
+export function createAudit(deps: AuditDeps): Module {
+  const { db, log, logPool, key } = deps;
+
+  async function headSeq(organizationId: string, stream: StreamRef): Promise<number> {
+    const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+      sql<{ seq: string }>`select seq from evt_stream_heads where organization_id = ${organizationId} and stream_type = ${stream.type} and stream_id = ${stream.id}`.execute(tx),
+    );
+    return Number(rows[0]?.seq ?? 0);
+  }
+
+  async function verify(organizationId: string, stream: StreamRef, fromSeq: number) {
+    const lastSeq = await headSeq(organizationId, stream);
+    if (lastSeq === 0) return null;
+    let head: Head | null = fromSeq <= 1 ? GENESIS : null;
+    let checked = 0;
+    let mismatch: Mismatch | null = null;
+    for await (const event of storedStream(db, organizationId, stream, Math.max(0, fromSeq - 1))) {
+      // Beginning inside a stream, the first event's own link is taken as given and everything after it is checked.
+      head ??= { seq: event.seq - 1, hash: hashBytes(event.prev_hash) ?? new Uint8Array(32) };
+      const step = await follow(nodePrimitives, head, event);
+      checked++;
+      if (!step.ok) {
+        mismatch = step.mismatch;
+        break;
+      }
+      head = step.head;
+    }
+    return { head, checked, lastSeq, mismatch };
+  }
+
+  async function eventBy(organizationId: string, eventId: string): Promise<Recorded | null> {
+    const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+      sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e join evt_payloads p using (position)
+        where e.organization_id = ${organizationId} and e.event_id = ${eventId}::uuid`.execute(tx),
+    );
+    return rows[0] === undefined ? null : recordedOf(rows[0]);
+  }
+
+  async function exportedCheckpoints(organizationId: string): Promise<{ note: string; heads: string; position: string }[]> {
+    const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+      sql<{ note: string; heads: string; position: string }>`select note, heads, position from audit_checkpoints where organization_id = ${organizationId} order by position`.execute(tx),
+    );
+    return rows;
+  }
+
+  /** The format is documented where it is checked: `packages/verify/src/export.ts`. */
+  async function* exportLines(organizationId: string, stream: StreamRef | null, now: string): AsyncGenerator<StreamFrame> {
+    const line = (value: object): StreamFrame => ({ text: JSON.stringify(value) });
+    // A checkpoint now, so that the export's own end is vouched for.
+    await checkpoint(logPool, key, organizationId, now);
+    const checkpoints = await exportedCheckpoints(organizationId);
+    const last = Number(checkpoints.at(-1)?.position ?? 0);
+    yield line({
+      kind: "header",
+      format: "signalbox-export/1",
+      organization_id: organizationId,
+      exported_at: now,
+      complete: stream === null,
+      ...(stream === null ? {} : { stream: `${stream.type}:${stream.id}` }),
+      keys: [(await key.verifierKey(organizationId)).text],
+    });
+    let events = 0;
+    const source = stream === null ? storedLog(db, organizationId, last) : storedStream(db, organizationId, stream, 0);
+    for await (const event of source) {
+      if (event.position > last) break;
+      events++;
+      yield line({ kind: "event", ...event });
+    }
+    for (const one of checkpoints) yield { text: `{"kind":"checkpoint","note":${JSON.stringify(one.note)},"heads":${one.heads}}` };
+    yield line({ kind: "end", events, checkpoints: checkpoints.length });
+  }
+
+  const routes = [
+    handle(verifyStream, async ({ query, caller }) => {
+      const stream = streamRef(query.stream);
+      const result = await verify(caller.organizationId, stream, query.from_seq);
+      if (result === null) return refused("stream_not_found", { fix: "List streams with GET /v1/audit/export, or rooms with GET /v1/rooms." });
+      return {
+        stream: query.stream,
+        checked: result.checked,
+        last_seq: result.lastSeq,
+        last_hash: result.mismatch === null && result.head !== null ? hashText(result.head.hash) : null,
+        valid: result.mismatch === null,
+        first_mismatch: result.mismatch === null ? null : { ...result.mismatch, kind: String(result.mismatch.kind) },
+      };
+    }),
+    handle(listCheckpoints, async ({ query, caller }) => {
+      const after = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER;
+      const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
+        sql<CheckpointRow>`select ${sql.raw(CHECKPOINT_COLUMNS)} from audit_checkpoints
+          where organization_id = ${caller.organizationId} and position < ${after} order by position desc limit ${query.limit + 1}`.execute(tx),
+      );
+      return pageOf(rows, query.limit, checkpointView, (row) => [Number(row.position)]);
+    }),
+    handle(createCheckpoint, async ({ caller, now }) => {
+      const made = await checkpoint(logPool, key, caller.organizationId, now);
+      if (made === null) throw new Error("an organization that answers requests has events");
+      return made;
+    }),
+    handle(getAuditKeys, async ({ caller }) => {
+      const verifier = await key.verifierKey(caller.organizationId);
+      return { organization_id: caller.organizationId, keys: [{ key_id: verifier.id, name: verifier.name, public_key: verifier.text }] };
+    }),
+    handle(exportLog, async ({ query, caller, now }) => {
+      let stream: StreamRef | null = query.stream === undefined ? null : streamRef(query.stream);
+      if (query.session_id !== undefined) {
+        const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
+          sql<{ stream_id: string }>`select stream_id from evt_events where organization_id = ${caller.organizationId} and subject = ${`session:${query.session_id}`} limit 1`.execute(tx),
+        );
+        if (rows[0] === undefined) return refused("session_not_found");
+        stream = { type: "room", id: rows[0].stream_id };
+      }
+      if (stream !== null && (await headSeq(caller.organizationId, stream)) === 0) return refused("stream_not_found");
+      return exportLines(caller.organizationId, stream, now);
+    }),
+    handle(redactEvent, async ({ body, caller, origin }) => {
+      const target = await eventBy(caller.organizationId, body.event_id);
+      if (target === null) return refused("event_not_found");
+      if (target.event.type === "event.redacted") return refused("event_already_redacted", { message: "An event.redacted is itself the evidence of a redaction and cannot be erased." });
+      const decision = await log.run(
+        redaction,
+        {
+          organizationId: caller.organizationId,
+          origin: { ...origin, ...(target.roomId === undefined ? {} : { roomId: target.roomId }) },
+          stream: target.stream,
+          subject: `event:${body.event_id}`,
+          jobs: () => [{ kind: "audit.erase", organizationId: caller.organizationId, payload: { target: body.event_id }, key: body.event_id }],
+        },
+        { type: "redact", target: body.event_id, reason: body.reason },
+      );
+      if (!decision.ok) return decision;
+      await erase(caller.organizationId, body.event_id);
+      const erased = await eventBy(caller.organizationId, body.event_id);
+      if (erased === null) throw new Error("a redacted event keeps its header");
+      return envelopeOf(erased);
+    }),
+    handle(listRedactions, async ({ query, caller }) => {
+      const after = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER;
+      const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
+        sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e join evt_payloads p using (position)
+          where e.organization_id = ${caller.organizationId} and e.type = 'event.redacted' and e.position < ${after} order by e.position desc limit ${query.limit + 1}`.execute(tx),
+      );
+      return pageOf(rows, query.limit, (row) => envelopeOf(recordedOf(row)), (row) => [Number(row.position)]);
+    }),
+  ];
+
+  /** Idempotent: the database erases once, and only what an `event.redacted` in the log names. */
+  async function erase(organizationId: string, target: string): Promise<void> {
+    const { rows } = await logPool.query<{ event_id: string }>(
+      `select event_id from evt_events where organization_id = $1 and subject = $2 and type = 'event.redacted' limit 1`,
+      [organizationId, `event:${target}`],
+    );
+    if (rows[0] !== undefined) await logPool.query("select evt_erase($1, $2)", [target, rows[0].event_id]);
+  }
+
+  return {
+    routes,
+    projections: [],
+    schemas: [],
+    jobs: { "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
+    schedules: [
+      {
+        name: "audit.checkpoint",
+        cron: "*/5 * * * *",
+        run: async () => {
+          for (const organizationId of await deps.organizations()) await checkpoint(logPool, key, organizationId, deps.clock.now());
+        },
+      },
+    ],
+  };
+}
+
+function streamRef(text: string): StreamRef {
+  const at = text.indexOf(":");
+  return { type: text.slice(0, at) as StreamType, id: text.slice(at + 1) };
+}

@@ -1,0 +1,23 @@
+/*
+ * Erasing one event's payload: recorded first, done after, and never undone.
+ *
+ *   (present) ── redact ──► redacted
+ *
+ * The `event.redacted` stands in the log before anything is erased; a job erases, so a crash
+ * between the two is made up for. Header and hashes stay, so the chain stays whole and provable.
+ */
+import type { AuditEvent } from "@signalbox/contract/events/audit";
+import type { EventId } from "@signalbox/contract/primitives";
+import { accept, refuse, type Decider } from "@signalbox/kernel/decider";
+
+type Redacted = Extract<AuditEvent, { type: "event.redacted" }>;
+export type RedactionCommand = { readonly type: "redact"; readonly target: EventId; readonly reason: string };
+
+export const redaction: Decider<{ redacted: boolean }, RedactionCommand, Redacted, { code: "event_already_redacted" }> = {
+  initial: { redacted: false },
+  decide: (state, command) =>
+    state.redacted
+      ? refuse({ code: "event_already_redacted" })
+      : accept<Redacted>({ type: "event.redacted", data: { target_event_id: command.target, reason: command.reason, level: "full" } }),
+  evolve: () => ({ redacted: true }),
+};
