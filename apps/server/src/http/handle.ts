@@ -49,7 +49,7 @@ export const refused = <Code extends string>(code: Code, extra: { details?: unkn
 });
 
 /** A 2xx answer is the value itself; for a `stream` route an async iterable of frames or lines. */
-type Answer<R extends Route> = R extends { stream: "sse" | "ndjson" } ? AsyncIterable<StreamFrame> : z.input<R["ok"]>;
+type Answer<R extends Route> = R extends { stream: "sse" | "ndjson" } ? AsyncIterable<StreamFrame> | PushStream : z.input<R["ok"]>;
 /** `id` becomes the SSE `id:`; `text` is sent as it is (already JSON). */
 export interface StreamFrame {
   readonly id?: string | undefined;
@@ -57,12 +57,18 @@ export interface StreamFrame {
 }
 
 /**
- * A stream that many follow at once may push instead: frames are then written without a promise
- * per client, and one frame object given to a thousand clients is encoded once.
+ * A stream that many follow at once pushes instead: frames are then written without a promise per
+ * client, and one frame object given to a thousand clients is encoded once.
  */
-export interface PushStream extends AsyncIterable<StreamFrame> {
-  /** Called once, instead of iterating. `frame` is never called after `end` or the returned function. */
-  attach(sink: { frame(frame: StreamFrame): void; end(): void }): () => void;
+export interface PushStream {
+  /** Called once, when the answer's head is out. `frame` is never called after `end` or the returned function. */
+  attach(sink: FrameSink): () => void;
+}
+export interface FrameSink {
+  frame(frame: StreamFrame): void;
+  /** Resolves once what was written has left, for streams that first send much history. */
+  drained(): Promise<void>;
+  end(): void;
 }
 
 export type Handler<R extends Route> = (request: RequestContext & Parsed<R>) => Promise<Answer<R> | Refused<RefusalOf<R>>>;

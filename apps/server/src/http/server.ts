@@ -1,0 +1,300 @@
+/*
+ * The HTTP shell: everything between a socket and a module's handler, driven by the route's data.
+ *
+ *   host ─► parse ids ─► authenticate ─► organization ─► role, scopes ─► query, body ─► handler
+ *     │                      │                │              │               │             │
+ *    403                    401              404            403             400     value │ refusal │ stream │ fault
+ *
+ * Authority is settled before the input is looked at, so that a stranger learns nothing of shapes.
+ * A refusal answers with the status that its route names; a fault with 500 and the request's id,
+ * and nothing else: what happened is in the log under that id.
+ */
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import cookiePlugin from "@fastify/cookie";
+import type { Route } from "@signalbox/contract/route";
+import { canonicalJson, type Json } from "@signalbox/kernel/canonical";
+import { newId } from "@signalbox/kernel/id";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { z } from "zod";
+import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE } from "./authenticate.ts";
+import type { BoundRoute, Caller, PushStream, Refused, RequestContext, StreamFrame } from "./handle.ts";
+import { createHosts } from "./hosts.ts";
+import { errorBody, invalidRequest, refusalAnswer, ShellRefused, thrownAnswer } from "./refusal.ts";
+import { createStreams } from "./streams.ts";
+
+export interface ServerOptions {
+  readonly routes: readonly BoundRoute[];
+  readonly authenticator: Authenticator;
+  readonly logger: Logger;
+  readonly now: () => string;
+  /** Where people reach it when that is not the loopback address. */
+  readonly publicUrl?: string | undefined;
+  /** Of every answer: to count and to time. `route` is the operation's id. */
+  readonly observe?: ((done: { readonly route: string; readonly status: number; readonly ms: number }) => void) | undefined;
+  /** Runs the handler inside a span. */
+  readonly traced?: (<T>(name: string, work: () => Promise<T>) => Promise<T>) | undefined;
+  readonly onUpgrade?: Readonly<Record<string, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>> | undefined;
+  /** Adds what is no route of the contract: files, `/metrics`, the model proxy. */
+  readonly more?: ((app: FastifyInstance) => Promise<void>) | undefined;
+}
+
+export interface HttpServer {
+  readonly app: FastifyInstance;
+  /** Open event streams. */
+  streams(): number;
+  listen(host: string, port: number): Promise<number>;
+  /** Ends streams, lets running requests finish (10 s), closes. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_BODY_LIMIT = 2 * 1024 * 1024;
+const CLOSE_GRACE_MS = 10_000;
+
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+};
+
+export async function createHttpServer(options: ServerOptions): Promise<HttpServer> {
+  const { logger, now } = options;
+  const hosts = createHosts(options.publicUrl);
+  const streams = createStreams();
+  const app = Fastify({
+    bodyLimit: DEFAULT_BODY_LIMIT,
+    genReqId: () => newId("req"),
+    // One line each is written below; Fastify's two would repeat it.
+    logger: false,
+    forceCloseConnections: "idle",
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+    exposeHeadRoutes: false,
+  });
+  await app.register(cookiePlugin);
+  jsonBodies(app);
+
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    reply.header("x-request-id", request.id);
+    if (!hosts.isOwn(request.headers.host)) {
+      throw new ShellRefused("forbidden", "This server does not answer to that host name.", { fix: "Use the address that it printed, or configure --public-url." });
+    }
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    const route = operationOf(request);
+    options.observe?.({ route, status: reply.statusCode, ms });
+    // The path only: a query may carry a one-time code.
+    logger[reply.statusCode >= 500 ? "error" : "info"](
+      { request_id: request.id, method: request.method, path: request.url.split("?")[0], route, status: reply.statusCode, ms, principal: callers.get(request)?.principal.id },
+      "request",
+    );
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const answer = thrownAnswer(error, request.id);
+    if (answer === null) logger.error({ err: error, request_id: request.id, route: operationOf(request) }, "fault");
+    else if (answer.retryAfterS !== undefined) reply.header("retry-after", String(answer.retryAfterS));
+    return reply
+      .status(answer?.status ?? 500)
+      .send(answer?.body ?? errorBody("internal_error", "Something went wrong on our side.", request.id, { fix: "Try again; if it stays, look for this request_id in the server's log." }));
+  });
+  app.setNotFoundHandler((request, reply) =>
+    reply.status(404).send(errorBody("not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`, request.id, { fix: "GET /openapi.json lists what there is." })),
+  );
+
+  for (const bound of options.routes) register(bound);
+  await options.more?.(app);
+  app.server.on("upgrade", (request, socket, head) => upgrade(request, socket, head));
+  // Slow headers hold a connection; 5 s is plenty on any line.
+  app.server.headersTimeout = 5000;
+
+  function register({ route, handler }: BoundRoute): void {
+    app.route({
+      method: route.method,
+      url: route.path,
+      bodyLimit: route.bodyLimit ?? DEFAULT_BODY_LIMIT,
+      config: { operation: route.id },
+      onRequest: async (request) => {
+        const caller = await admit(route, request);
+        if (caller !== null) callers.set(request, caller);
+      },
+      handler: async (request, reply) => {
+        const caller = callers.get(request) ?? NOBODY;
+        const context = contextOf(route, request, reply, caller);
+        const run = async (): Promise<unknown> => (handler as (of: unknown) => Promise<unknown>)({ ...context, ...parse(route, request) });
+        const answer = await (options.traced === undefined ? run() : options.traced(route.id, run));
+        return respond(route, request, reply, answer, context);
+      },
+    });
+  }
+
+  async function admit(route: Route, request: FastifyRequest): Promise<Caller | null> {
+    const isOwnOrigin = (origin: string): boolean => hosts.isOwnOrigin(origin, request.headers.host);
+    if (route.access === "public") {
+      // A stranger's page must not log a browser in (or anything else) either; programs send neither header.
+      const { origin, "sec-fetch-site": site } = request.headers;
+      if (route.method !== "GET" && (origin !== undefined || site !== undefined) && !isSameOrigin(request.headers, isOwnOrigin)) throw crossSite();
+      return null;
+    }
+    const caller = await authenticate(options.authenticator, { method: request.method, headers: request.headers, cookie: request.cookies[SESSION_COOKIE], isOwnOrigin });
+    switch (caller) {
+      case "unauthenticated":
+        throw new ShellRefused("unauthenticated", "No valid credential was given.", { fix: "Send Authorization: Bearer <API token>, or log in with the printed link." });
+      case "cross_site":
+        throw crossSite();
+      case "organization_not_found":
+        throw new ShellRefused("not_found", "There is no such organization, or you are not in it.", { fix: "Correct or leave out x-workspace-id." });
+      default: {
+        const missing = lacking(caller, route.access);
+        if (missing !== null) throw new ShellRefused("forbidden", missing.message, { fix: missing.fix });
+        return caller;
+      }
+    }
+  }
+
+  function contextOf(route: Route, request: FastifyRequest, reply: FastifyReply, caller: Caller): RequestContext {
+    const gone = new AbortController();
+    reply.raw.once("close", () => gone.abort());
+    const lastEventId = request.headers["last-event-id"];
+    return {
+      caller,
+      requestId: request.id,
+      now: now(),
+      origin: { principal: { id: caller.principal.id, type: caller.principal.type }, correlationId: request.id },
+      idempotency: route.idempotent === true ? idempotencyOf(route, request) : undefined,
+      signal: gone.signal,
+      responseHeaders: {},
+      lastEventId: typeof lastEventId === "string" ? lastEventId : undefined,
+    };
+  }
+
+  async function respond(route: Route, request: FastifyRequest, reply: FastifyReply, answer: unknown, context: RequestContext): Promise<unknown> {
+    if (isRefused(answer)) {
+      const { status, body } = refusalAnswer(route, answer, request.id);
+      return reply.status(status).send(body);
+    }
+    reply.headers(context.responseHeaders ?? {});
+    if (route.stream !== undefined) {
+      reply.hijack();
+      const headers = reply.getHeaders() as Record<string, string>;
+      try {
+        if (route.stream === "sse") await streams.sse(reply.raw, headers, answer as AsyncIterable<StreamFrame> | PushStream, context.signal);
+        else await streams.ndjson(reply.raw, headers, answer as AsyncIterable<StreamFrame>, context.signal);
+      } catch (error) {
+        logger.error({ err: error, request_id: request.id, route: route.id }, "a stream broke");
+        reply.raw.destroy();
+      }
+      return reply;
+    }
+    reply.header("cache-control", "no-store");
+    return reply.status(statusOf(route, answer)).send(answer);
+  }
+
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const path = (request.url ?? "/").split("?")[0] ?? "/";
+    const { host, origin } = request.headers;
+    const accept = options.onUpgrade?.[path];
+    if (!hosts.isOwn(host) || (origin !== undefined && !hosts.isOwnOrigin(origin, host))) return refuseUpgrade(socket, "403 Forbidden");
+    if (accept === undefined) return refuseUpgrade(socket, "404 Not Found");
+    accept(request, socket, head);
+  }
+
+  return {
+    app,
+    streams: streams.open,
+    async listen(host, port) {
+      await app.listen({ host, port });
+      const address = app.server.address();
+      if (address === null || typeof address === "string") throw new Error("the server listens on no port");
+      return address.port;
+    },
+    async close() {
+      streams.close();
+      // A request that hangs must not keep the whole server from stopping.
+      const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref();
+      await app.close();
+      clearTimeout(cut);
+    },
+  };
+}
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+/** For public routes: belongs nowhere, may nothing. */
+const NOBODY: Caller = { principal: { id: "svc_nobody", type: "service", displayName: "Nobody" }, organizationId: "ws_none", role: "viewer", scopes: [] };
+
+const crossSite = (): ShellRefused =>
+  new ShellRefused("forbidden", "The request came from another site's page.", { fix: "Act from this server's own pages, or use an API token." });
+
+const operationOf = (request: FastifyRequest): string => (request.routeOptions.config as { operation?: string } | undefined)?.operation ?? "other";
+
+/** `GET /v1/health` says 503 with its body when a part is down. */
+const statusOf = (route: Route, answer: unknown): number =>
+  route.id === "health.get" && (answer as { ok?: unknown }).ok === false ? 503 : (route.okStatus ?? 200);
+
+const isRefused = (answer: unknown): answer is Refused =>
+  typeof answer === "object" && answer !== null && "ok" in answer && answer.ok === false && "refusal" in answer;
+
+/** Unknown members of a body are dropped by zod's default; unknown query keys are typing errors, and refused. */
+function parse(route: Route, request: FastifyRequest): { params?: unknown; query?: unknown; body?: unknown } {
+  const out: { params?: unknown; query?: unknown; body?: unknown } = {};
+  if (route.params !== undefined) {
+    const parsed = route.params.safeParse(request.params);
+    if (!parsed.success) throw invalidRequest("path", parsed.error);
+    out.params = parsed.data;
+  }
+  const query = strictQuery(route).safeParse(request.query);
+  if (!query.success) throw invalidRequest("query", query.error);
+  out.query = query.data;
+  if (route.body !== undefined) {
+    const parsed = route.body.safeParse(request.body ?? {});
+    if (!parsed.success) throw invalidRequest("body", parsed.error);
+    out.body = parsed.data;
+  }
+  return out;
+}
+
+const NO_QUERY = z.strictObject({});
+const strict = new WeakMap<Route, z.ZodType>();
+function strictQuery(route: Route): z.ZodType {
+  let schema = strict.get(route);
+  if (schema === undefined) strict.set(route, (schema = route.query?.strict() ?? NO_QUERY));
+  return schema;
+}
+
+function idempotencyOf(route: Route, request: FastifyRequest): RequestContext["idempotency"] {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key !== "string" || !/^[\x21-\x7e]{1,200}$/.test(key)) {
+    throw new ShellRefused("invalid_request", "Idempotency-Key must be 1 to 200 printable characters without spaces.", { fix: "Use a random id, such as a UUID." });
+  }
+  const said = { route: route.id, params: request.params ?? null, body: request.body ?? null } as Json;
+  return { key, bodyHash: `sha256:${createHash("sha256").update(canonicalJson(said)).digest("hex")}` };
+}
+
+/**
+ * JSON, parsed as it is: a prototype in the data is data (zod copies only what it knows). An empty
+ * body is no body, also under `content-type: application/json`, which browsers' fetch may send.
+ */
+function jsonBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    if (body.length === 0) return done(null, undefined);
+    try {
+      done(null, JSON.parse(UTF8.decode(body as Buffer)));
+    } catch {
+      // Where it broke is the caller's to find; their text is not echoed.
+      done(new ShellRefused("invalid_request", "The body is not well-formed JSON in UTF-8.", { fix: "Check quotes, commas, braces and the encoding." }));
+    }
+  });
+}
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}

@@ -1,0 +1,122 @@
+/* The one feed: rooms over SSE, rooms and sessions over `sync:v1`, events over HTTP. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { createSyncToken, SYNC_LIMITS, Topic } from "@signalbox/contract/sync";
+import { sql } from "kysely";
+import { WebSocketServer } from "ws";
+import { handle, refused } from "../../http/handle.ts";
+import type { Deps, Module } from "../../module.ts";
+import type { RoomAccess } from "../rooms/public.ts";
+import { eventRoutes } from "./events.ts";
+import type { LiveSource } from "./live-source.ts";
+import { roomStreamRoute } from "./room-stream.ts";
+import { createRoomSources, sessionSource } from "./sources.ts";
+import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
+import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
+import { createSyncTokens } from "./sync-token.ts";
+
+export type { LiveSource, LiveUpdate } from "./live-source.ts";
+
+export interface FeedDeps extends Deps {
+  readonly rooms: RoomAccess;
+  readonly live: LiveSource;
+  readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
+}
+
+export interface FeedParts extends FeedDeps {
+  readonly subscriptions: Subscriptions;
+  readonly sessionRoom: (organizationId: string, sessionId: string) => Promise<string | null>;
+}
+
+export interface FeedModule extends Module {
+  /** A WebSocket upgrade for `/v1/sync`; host and origin have been checked. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** For `/metrics`. */
+  stats(): { readonly followers: number; readonly sockets: number };
+}
+
+const SCOPES = ["room:*", "session:*"];
+
+export function createFeed(deps: FeedDeps): FeedModule {
+  const { log, db, live, clock, logger } = deps;
+  const sources = createRoomSources(log);
+  const subscriptions = createSubscriptions(
+    (topic) => {
+      const [kind, organizationId = "", id = ""] = topic.split(":");
+      return kind === "room" ? sources.of(organizationId, id) : sessionSource(live, id);
+    },
+    (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"),
+  );
+  const tokens = createSyncTokens();
+  const sockets = new Set<SyncSocket>();
+  const server = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, perMessageDeflate: false });
+  const parts: FeedParts = {
+    ...deps,
+    subscriptions,
+    async sessionRoom(organizationId, sessionId) {
+      const { rows } = await db.inOrganization(organizationId, (tx) => sql<{ id: string }>`select id from proj_rooms where session_id = ${sessionId}`.execute(tx));
+      return rows[0]?.id ?? null;
+    },
+  };
+  let beat: NodeJS.Timeout | undefined;
+  let unsubscribe: (() => void) | undefined;
+
+  return {
+    routes: [
+      roomStreamRoute(parts),
+      ...eventRoutes(parts),
+      handle(createSyncToken, async ({ caller, body }) => {
+        const scopes = body.scopes ?? SCOPES;
+        const unknown = scopes.filter((scope) => !SCOPES.includes(scope) && !Topic.safeParse(scope).success);
+        if (unknown.length > 0 || scopes.length === 0) {
+          return refused("scope_not_allowed", {
+            message: unknown.length > 0 ? `Not a topic: ${unknown.join(", ")}.` : "A token without scopes is good for nothing.",
+            fix: "Name topics like room:room_… or session:ses_…, or leave scopes out.",
+          });
+        }
+        const nowMs = clock.nowMs();
+        return {
+          token: tokens.sign(caller, scopes, nowMs, body.ttl_s), token_type: "Bearer" as const, expires_in: body.ttl_s,
+          expires_at: new Date((Math.floor(nowMs / 1000) + body.ttl_s) * 1000).toISOString(),
+        };
+      }),
+    ],
+    projections: [],
+    schemas: [],
+    jobs: {},
+
+    upgrade(request, duplex, head) {
+      server.handleUpgrade(request, duplex, head, (ws) => {
+        ws.on("error", (error) => logger.debug({ err: error }, "a sync socket broke"));
+        const token = new URL(request.url ?? "/", "http://signalbox.invalid").searchParams.get("token") ?? "";
+        const grant = tokens.verify(token, clock.nowMs());
+        if (typeof grant === "string") {
+          const code = grant === "expired" ? "token_expired" : "unauthenticated";
+          ws.send(JSON.stringify({ type: "error", code, message: "The sync token is not valid. Get one with POST /v1/sync/token." }));
+          ws.close(4401, code);
+          return;
+        }
+        const socket: SyncSocket = openSyncSocket(ws, grant, parts, () => sockets.delete(socket));
+        sockets.add(socket);
+      });
+    },
+    stats: () => ({ followers: subscriptions.followers(), sockets: sockets.size }),
+
+    async start() {
+      unsubscribe = deps.onRevoked((credentialId) => {
+        for (const socket of sockets) if (socket.credentialId === credentialId) socket.end("unauthenticated", "The credential that this socket was opened with was revoked.", 4401);
+      });
+      beat = setInterval(() => {
+        for (const socket of sockets) socket.beat(clock.nowMs());
+      }, SYNC_LIMITS.heartbeatMs).unref();
+    },
+    async stop() {
+      clearInterval(beat);
+      unsubscribe?.();
+      subscriptions.close();
+      sources.close();
+      for (const ws of server.clients) ws.close(1001, "the server stops");
+      server.close();
+    },
+  };
+}

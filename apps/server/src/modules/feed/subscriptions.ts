@@ -1,0 +1,202 @@
+/*
+ * The subscription engine: one channel per topic, however many follow it, through whichever door.
+ *
+ *   follow(after) ──► replaying ──cursor = the channel's──► live ──► ended
+ *                     pages of history                      every frame as it comes
+ *
+ * Joining is exact: a follower goes live in the same synchronous step in which its cursor is found
+ * to have reached the channel's, so no frame is lost or comes twice. Frames that a page brought
+ * before the channel published them are skipped by cursor.
+ *
+ * A frame, and the array of frames of one publication, is one object for all followers: doors
+ * cache what they make of it (its bytes) by identity.
+ */
+import { compareWatermarks } from "./live-source.ts";
+
+export interface Frame {
+  /** The cursor after this frame: a room's seq, or `epoch.n`. */
+  readonly id: string;
+  /** Canonical JSON. */
+  readonly text: string;
+  readonly docKey: string;
+  readonly docVersion: number;
+  /** Whoever it takes out of the room. */
+  readonly removed?: string | undefined;
+}
+
+export interface TopicSource {
+  /** From right after the returned `head` everything is published, in order. */
+  open(publish: (frames: readonly Frame[]) => void): Promise<{ readonly head: string; close(): void }>;
+  /** Ascending, exclusive `after`. */
+  read(after: string, limit: number): Promise<readonly Frame[] | "stale">;
+}
+
+export type EndReason = "stale" | "membership" | "fault" | "closed";
+
+export interface Follower {
+  /** May return a promise while replaying: the next page is then read when it has resolved. */
+  deliver(frames: readonly Frame[], replaying: boolean): void | Promise<void>;
+  caughtUp?(head: string): void;
+  /** The last call. */
+  ended(reason: EndReason): void;
+  /** Its access ends with its membership: for frames after `checkedAt`, the head when membership was asked. */
+  readonly member?: { readonly principalId: string; readonly checkedAt: string } | undefined;
+}
+
+export interface Following {
+  /** Of the last frame that was delivered. */
+  cursor(): string;
+  close(): void;
+}
+
+export interface Subscriptions {
+  /** `after` null: only what is new. */
+  follow(topic: string, after: string | null, follower: Follower): Following;
+  followers(): number;
+  close(): void;
+}
+
+const PAGE = 200;
+
+interface Member {
+  readonly follower: Follower;
+  cursor: string;
+  live: boolean;
+  over: boolean;
+}
+
+interface Channel {
+  readonly source: TopicSource;
+  readonly members: Set<Member>;
+  /** Head at the time of the last publication. */
+  position: string;
+  readonly opened: Promise<void>;
+  close(): void;
+}
+
+export function createSubscriptions(sourceOf: (topic: string) => TopicSource, onFault: (error: unknown, topic: string) => void): Subscriptions {
+  const channels = new Map<string, Channel>();
+
+  function channelOf(topic: string): Channel {
+    const known = channels.get(topic);
+    if (known !== undefined) return known;
+    const source = sourceOf(topic);
+    let stop: (() => void) | undefined;
+    let over = false;
+    // Published before `open` resolved: after its head all the same.
+    const early: (readonly Frame[])[] = [];
+    let isOpen = false;
+    const channel: Channel = {
+      source,
+      members: new Set(),
+      position: "0",
+      opened: source
+        .open((frames) => {
+          if (isOpen) publish(channel, frames);
+          else early.push(frames);
+        })
+        .then(({ head, close }) => {
+          if (over) return close();
+          stop = close;
+          channel.position = head;
+          isOpen = true;
+          for (const frames of early.splice(0)) publish(channel, frames);
+        }),
+      close() {
+        over = true;
+        stop?.();
+      },
+    };
+    channels.set(topic, channel);
+    return channel;
+  }
+
+  function publish(channel: Channel, frames: readonly Frame[]): void {
+    const last = frames.at(-1);
+    if (last === undefined || compareWatermarks(last.id, channel.position) <= 0) return;
+    channel.position = last.id;
+    const first = frames[0]!;
+    for (const member of channel.members) {
+      if (!member.live) continue;
+      give(channel, member, compareWatermarks(first.id, member.cursor) > 0 ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0), false);
+    }
+    for (const frame of frames) if (frame.removed !== undefined) expel(channel, frame);
+  }
+
+  function give(channel: Channel, member: Member, frames: readonly Frame[], replaying: boolean): void | Promise<void> {
+    const last = frames.at(-1);
+    if (last === undefined || member.over) return;
+    member.cursor = last.id;
+    try {
+      return member.follower.deliver(frames, replaying);
+    } catch (error) {
+      // One broken socket must not keep the others from their frames.
+      onFault(error, "delivery");
+      end(channel, member, "fault");
+    }
+  }
+
+  function expel(channel: Channel, frame: Frame): void {
+    for (const member of channel.members) {
+      const { member: who } = member.follower;
+      if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0) end(channel, member, "membership");
+    }
+  }
+
+  function end(channel: Channel, member: Member, reason: EndReason): void {
+    if (member.over) return;
+    leave(channel, member);
+    member.follower.ended(reason);
+  }
+
+  function leave(channel: Channel, member: Member): void {
+    member.over = true;
+    channel.members.delete(member);
+    if (channel.members.size > 0) return;
+    for (const [topic, known] of channels) if (known === channel) channels.delete(topic);
+    channel.close();
+  }
+
+  async function replay(topic: string, channel: Channel, member: Member, after: string | null): Promise<void> {
+    try {
+      await channel.opened;
+      if (after === null) member.cursor = channel.position;
+      while (!member.over && compareWatermarks(member.cursor, channel.position) < 0) {
+        const page = await channel.source.read(member.cursor, PAGE);
+        if (member.over) return;
+        // An empty page below the head is history that is gone.
+        if (page === "stale" || page.length === 0) return end(channel, member, "stale");
+        for (const frame of page) {
+          const { member: who } = member.follower;
+          if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0) return end(channel, member, "membership");
+        }
+        await give(channel, member, page, true);
+      }
+      if (member.over) return;
+      member.live = true;
+      member.follower.caughtUp?.(member.cursor);
+    } catch (error) {
+      onFault(error, topic);
+      end(channel, member, "fault");
+    }
+  }
+
+  return {
+    follow(topic, after, follower) {
+      const channel = channelOf(topic);
+      const member: Member = { follower, cursor: after ?? "0", live: false, over: false };
+      channel.members.add(member);
+      void replay(topic, channel, member, after);
+      return {
+        cursor: () => member.cursor,
+        close: () => {
+          if (!member.over) leave(channel, member);
+        },
+      };
+    },
+    followers: () => [...channels.values()].reduce((sum, channel) => sum + channel.members.size, 0),
+    close() {
+      for (const channel of [...channels.values()]) for (const member of [...channel.members]) end(channel, member, "closed");
+    },
+  };
+}

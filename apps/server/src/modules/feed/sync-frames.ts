@@ -1,0 +1,72 @@
+/* The bytes of `sync:v1`: built once per frame and per publication, whoever many sockets they go to. */
+import { SYNC_LIMITS } from "@signalbox/contract/sync";
+import { sha256 } from "@signalbox/kernel/canonical";
+import type { Frame } from "./subscriptions.ts";
+
+const updates = new WeakMap<Frame, string>();
+const batches = new WeakMap<readonly Frame[], readonly string[]>();
+
+/** One update. What exceeds the limit is announced without its payload; the reader fetches it over HTTP. */
+function updateText(topic: string, frame: Frame): string {
+  let text = updates.get(frame);
+  if (text === undefined) {
+    text = assemble(topic, frame, frame.text);
+    if (Buffer.byteLength(text) > SYNC_LIMITS.bytesPerUpdate) text = assemble(topic, frame, withoutData(frame.text));
+    updates.set(frame, text);
+  }
+  return text;
+}
+
+function assemble(topic: string, frame: Frame, payload: string): string {
+  return (
+    `{"topic":${JSON.stringify(topic)},"doc_key":${JSON.stringify(frame.docKey)},"doc_version":${frame.docVersion},` +
+    `"payload":${payload},"payload_hash":"${sha256(payload)}","watermark":"${frame.id}"}`
+  );
+}
+
+/** Keeps the envelope; a delta that large has nothing worth keeping but its part. */
+function withoutData(text: string): string {
+  const { delta, text: said, arguments: given, ...rest } = JSON.parse(text) as Record<string, unknown>;
+  void delta, said, given;
+  return sortedJson({ ...rest, data: { omitted: "too_large", bytes: Buffer.byteLength(text) } });
+}
+
+const sortedJson = (value: Record<string, unknown>): string =>
+  JSON.stringify(value, (_key, member: unknown) =>
+    typeof member === "object" && member !== null && !Array.isArray(member) ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1))) : member,
+  );
+
+/** `update_batch` frames for these, cut at every limit. The last one says whether history ends here. */
+export function batchTexts(topic: string, frames: readonly Frame[], options: { readonly complete: boolean; readonly perBatch: number }): readonly string[] {
+  const cacheable = options.complete && options.perBatch === SYNC_LIMITS.updatesPerBatch;
+  const known = cacheable ? batches.get(frames) : undefined;
+  if (known !== undefined) return known;
+  const texts: string[] = [];
+  let open: string[] = [];
+  let bytes = 0;
+  frames.forEach((frame, i) => {
+    const text = updateText(topic, frame);
+    const size = Buffer.byteLength(text) + 1;
+    if (open.length > 0 && (open.length >= options.perBatch || bytes + size > SYNC_LIMITS.bytesPerBatch - ENVELOPE_BYTES)) {
+      texts.push(batch(topic, open, false, frames[i - 1]!.id));
+      open = [];
+      bytes = 0;
+    }
+    open.push(text);
+    bytes += size;
+  });
+  texts.push(batch(topic, open, options.complete, frames.at(-1)?.id));
+  if (cacheable) batches.set(frames, texts);
+  return texts;
+}
+
+/** What a batch is beside its updates, generously. */
+const ENVELOPE_BYTES = 1024;
+
+function batch(topic: string, open: readonly string[], complete: boolean, head: string | undefined): string {
+  const heads = head === undefined ? "{}" : `{${JSON.stringify(topic)}:"${head}"}`;
+  return `{"type":"update_batch","updates":[${open.join(",")}],"replay_complete":${complete},"head_watermarks":${heads}}`;
+}
+
+/** History ends here, and this is where the topic stands. */
+export const caughtUpText = (topic: string, head: string): string => batch(topic, [], true, head);
