@@ -71,6 +71,6 @@ export const decideApproval = route({
   id: "approvals.decide", summary: "Approve, deny or hold", method: "POST", path: "/v1/approvals/:id/decide",
   params: z.object({ id: ApprovalId }),
   body: z.object({ decision: Verdict, reason: z.string().max(500).optional(), scope: ApprovalScope.optional(), expires_at: Timestamp.optional() }),
-  ok: ApprovalView, refusals: { approval_not_found: 404, approval_closed: 409, approval_lapsed: 409, expires_at_invalid: 400 },
+  ok: ApprovalView, refusals: { approval_not_found: 404, room_role_too_low: 403, approval_closed: 409, approval_lapsed: 409, expires_at_invalid: 400 },
   access: { resource: "approval", role: "approver", scopes: ["approve"] },
 });

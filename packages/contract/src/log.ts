@@ -69,3 +69,14 @@ export const listRedactions = route({
   id: "audit.redactions", summary: "What was redacted, by whom and why", method: "GET", path: "/v1/audit/redactions",
   query: PageQuery, ok: page(EventEnvelope), refusals: {}, access: audit,
 });
+
+export const RebuildReport = z
+  .object({ projection: z.string(), events: z.int(), tables: z.array(z.object({ table: z.string(), rows: z.int(), differing: z.int() })), swapped: z.boolean(), duration_ms: z.int() })
+  .meta({ id: "RebuildReport" });
+/** Every projection of the whole installation is made anew beside the live one, compared and swapped in. */
+export const rebuildProjections = route({
+  id: "audit.rebuild", summary: "Rebuild every projection from the log", method: "POST", path: "/v1/audit/rebuild",
+  body: z.object({ /** Only compare; keep the live tables. */ dry_run: z.boolean().default(false) }),
+  ok: z.object({ drifted: z.boolean(), projections: z.array(RebuildReport) }).meta({ id: "RebuildReports" }), refusals: {},
+  access: { resource: "audit", role: "owner", scopes: ["admin"] },
+});

@@ -21,3 +21,12 @@ export const listModels = route({
   ok: z.object({ items: z.array(ModelView), problems: z.array(z.object({ upstream: z.string(), message: z.string() })) }).meta({ id: "Models" }), refusals: {},
   access: { resource: "model", role: "viewer", scopes: ["read"] },
 });
+
+/** A small repository with a failing test, and a bare remote of it: something to try an agent on. */
+export const SampleView = z
+  .object({ repository_url: z.string(), remote_url: z.string(), branch: z.string(), commit: z.string(), prompt: z.string() })
+  .meta({ id: "Sample" });
+export const createSample = route({
+  id: "samples.create", summary: "Make a sample repository on the server's machine", method: "POST", path: "/v1/samples", body: z.object({}), ok: SampleView, okStatus: 201, refusals: {},
+  access: { resource: "sample", role: "member", scopes: ["write"] },
+});

@@ -46,6 +46,8 @@ export const SessionEvent = z.discriminatedUnion("type", [
       created_by: PrincipalId,
       budget_micro_usd: MicroUsd,
       sandbox: z.enum(["deferred", "immediate"]),
+      /** The virtual key that stands in for it at the model proxy; revoked when the session ends. */
+      model_key_id: z.string().optional(),
     }),
   }),
   z.object({ type: z.literal("session.renamed"), data: z.object({ session_id, title: z.string(), by: PrincipalId }) }),
@@ -68,7 +70,7 @@ export const SessionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("session.waiting"), data: z.object({ session_id, reason: z.string() }) }),
   z.object({ type: z.literal("session.continued"), data: z.object({ session_id }) }),
   z.object({ type: z.literal("session.paused"), data: z.object({ session_id, reason: z.string() }) }),
-  z.object({ type: z.literal("session.resumed"), data: z.object({ session_id, by: PrincipalId }) }),
+  z.object({ type: z.literal("session.resumed"), data: z.object({ session_id, by: PrincipalId, model_key_id: z.string().optional() }) }),
   z.object({ type: z.literal("session.stopped"), data: z.object({ session_id, reason: z.string(), by: PrincipalId.optional() }) }),
   z.object({ type: z.literal("session.completed"), data: z.object({ session_id }) }),
   z.object({ type: z.literal("session.failed"), data: z.object({ session_id, code: z.string(), message: z.string() }) }),
