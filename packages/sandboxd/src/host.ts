@@ -136,6 +136,8 @@ export class SandboxLink {
       true,
     );
     const [stdout, stderr] = [collect(child.stdout, limit), collect(child.stderr, limit)];
+    // When the connection is lost the exit rejects first, and these with it.
+    for (const output of [stdout, stderr]) output.catch(() => undefined);
     feed(child.stdin, request.stdin);
     try {
       const exit = await child.exited;

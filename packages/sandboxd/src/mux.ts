@@ -229,6 +229,7 @@ class InStream extends Readable {
   readonly #grant: (credit: number) => void;
   #outstanding = WINDOW_BYTES;
   #ended = false;
+  #settling = false;
 
   constructor(grant: (credit: number) => void) {
     super({ highWaterMark: WINDOW_BYTES });
@@ -254,9 +255,16 @@ class InStream extends Readable {
   }
 
   override _read(): void {
-    const credit = WINDOW_BYTES - this.readableLength - this.#outstanding;
-    // Node does not call _read again before the next push, so with nothing outstanding even a crumb must be given.
-    if (credit >= WINDOW_BYTES / 4 || (this.#outstanding === 0 && credit > 0)) this.#giveBack(credit);
+    if (this.#settling) return;
+    this.#settling = true;
+    // Node asks before it takes the bytes out of its buffer: only a microtask later is it known what was consumed.
+    queueMicrotask(() => {
+      this.#settling = false;
+      if (this.#ended || this.destroyed) return;
+      const credit = WINDOW_BYTES - this.readableLength - this.#outstanding;
+      // Node does not ask again before the next push, so with nothing outstanding even a crumb must be given.
+      if (credit >= WINDOW_BYTES / 4 || (this.#outstanding === 0 && credit > 0)) this.#giveBack(credit);
+    });
   }
 
   #giveBack(credit: number): void {

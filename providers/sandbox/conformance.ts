@@ -1,0 +1,520 @@
+/*
+ * What every sandbox provider must pass: that it works, that nothing gets out of it, that limits hold, and that it
+ * survives the server. The attempts to escape are real ones, made from inside with whatever a Debian base has (perl
+ * for raw system calls); each names what it tries and expects the refusal, so a hole shows as a failed test.
+ */
+import { randomBytes } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { get, type ClientRequestArgs } from "node:http";
+import { createServer, type AddressInfo } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Sandbox, SandboxEnd, SandboxLimits, SandboxProvider, SandboxSpec } from "./port.ts";
+
+export type ConformanceSubject = {
+  provider: SandboxProvider;
+  /** A new provider over the same state, as the next server process has it. */
+  restarted: () => SandboxProvider;
+  /** Folders on this host in which the sandbox's own parts lie; they must be out of its reach. */
+  hostFolders: string[];
+  cleanup: () => Promise<void>;
+};
+
+const MIB = 1024 * 1024;
+const LIMITS: SandboxLimits = { memoryBytes: 1024 * MIB, pids: 256, diskBytes: 256 * MIB, cpu: 2 };
+
+export function sandboxConformance(name: string, start: () => Promise<ConformanceSubject>): void {
+  describe(`sandbox provider ${name}`, () => {
+    let subject: ConformanceSubject;
+    let sandbox: Sandbox;
+    let other: Sandbox;
+    let made = 0;
+    const spec = (limits: Partial<SandboxLimits> = {}, id = `sbx_${process.pid}_${made++}`): SandboxSpec => ({
+      id, organizationId: "ws_test", limits: { ...LIMITS, ...limits }, env: { FROM_SPEC: "yes" }, tools: [],
+    });
+
+    async function withSandbox(limits: Partial<SandboxLimits>, use: (sandbox: Sandbox) => Promise<void>): Promise<void> {
+      const own = await subject.provider.create(spec(limits));
+      try {
+        await use(own);
+      } finally {
+        await own.stop();
+        await subject.provider.remove(own.id);
+      }
+    }
+
+    const shell = (script: string, inside = sandbox): Promise<string> => sh(inside, script);
+
+    beforeAll(async () => {
+      subject = await start();
+      expect(await subject.provider.check()).toEqual({ ok: true });
+      [sandbox, other] = await Promise.all([subject.provider.create(spec()), subject.provider.create(spec())]);
+    });
+
+    afterAll(async () => {
+      for (const one of [sandbox, other]) {
+        await one?.stop();
+        if (one) await subject.provider.remove(one.id);
+      }
+      await subject?.cleanup();
+    });
+
+    describe("work inside", () => {
+      test("a command's output, errors and exit code come back", async () => {
+        const result = await sandbox.exec({ argv: ["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], timeoutMs: 5000 });
+        expect(result).toMatchObject({ exitCode: 3, signal: null, timedOut: false, truncated: false });
+        expect([String(result.stdout), String(result.stderr)]).toEqual(["out\n", "err\n"]);
+      });
+
+      test("bytes that are not UTF-8 pass unchanged, in and out", async () => {
+        const bytes = randomBytes(100_000);
+        const result = await sandbox.exec({ argv: ["cat"], stdin: bytes, timeoutMs: 5000 });
+        expect(result.stdout.equals(bytes)).toBe(true);
+      });
+
+      test("a tool that prints 200 MB is cut where asked, runs to its end, and is not held in memory", async () => {
+        const before = process.memoryUsage().rss;
+        const result = await sandbox.exec({ argv: ["head", "-c", "200000000", "/dev/zero"], timeoutMs: 30_000, maxOutputBytes: 1000 });
+        expect(result).toMatchObject({ exitCode: 0, truncated: true });
+        expect(result.stdout.length).toBe(1000);
+        // The collector lets some tens of MB pile up before it runs; what is held is a window.
+        expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
+      });
+
+      test("a reader that is slow makes the tool wait, and gets every byte", async () => {
+        const tool = await sandbox.spawn({ argv: ["/bin/sh", "-c", "head -c 8000000 /dev/zero; echo end"] });
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        expect(await Promise.race([tool.exited, new Promise((resolve) => setTimeout(resolve, 50, "waiting"))])).toBe("waiting");
+        expect((await bytesOf(tool.stdout)).length).toBe(8_000_004);
+        expect(await tool.exited).toMatchObject({ code: 0 });
+      });
+
+      test("a command over its time is killed with all it started", async () => {
+        const marker = mark();
+        const result = await sandbox.exec({ argv: ["/bin/sh", "-c", `sleep ${marker} & sleep ${marker}`], timeoutMs: 300 });
+        expect(result).toMatchObject({ timedOut: true, signal: "SIGKILL" });
+        await expect.poll(() => shell(`ps ax -o args | grep -c '[s]leep ${marker}' || true`)).toBe("0");
+      });
+
+      test("a background child that keeps the pipes does not keep the command", async () => {
+        const started = performance.now();
+        expect(await shell("sleep 30 & echo done")).toBe("done");
+        expect(performance.now() - started).toBeLessThan(5000);
+      });
+
+      test("a program that does not exist is an error with a code", async () => {
+        await expect(sandbox.exec({ argv: ["/no/such"], timeoutMs: 5000 })).rejects.toMatchObject({ code: "ENOENT" });
+      });
+
+      test("the environment is the spec's and the command's, with nothing of the server's", async () => {
+        process.env["SECRET_OF_THE_SERVER"] = "hidden";
+        const result = await sandbox.exec({ argv: ["env"], env: { MINE: "1" }, timeoutMs: 5000 });
+        delete process.env["SECRET_OF_THE_SERVER"];
+        const env = String(result.stdout);
+        expect(env).toContain("FROM_SPEC=yes");
+        expect(env).toContain("MINE=1");
+        expect(env).toContain("HTTPS_PROXY=http://127.0.0.1:3128");
+        expect(env).not.toContain("SECRET_OF_THE_SERVER");
+      });
+
+      test("a process is talked to over its stdin and ends by a signal", async () => {
+        const cat = await sandbox.spawn({ argv: ["cat"] });
+        cat.stdin.write("hello\n");
+        expect(String((await once(cat.stdout)))).toBe("hello\n");
+        cat.kill("SIGTERM");
+        expect(await cat.exited).toMatchObject({ code: null, signal: "SIGTERM" });
+      });
+
+      test("HTTP to a port inside works through connect", async () => {
+        const server = await sandbox.spawn({ argv: ["node", "-e", "require('http').createServer((q,r)=>{let n=0;q.on('data',d=>n+=d.length).on('end',()=>r.end(q.url+' '+n))}).listen(8123,'127.0.0.1',()=>console.log('up'))"] });
+        await once(server.stdout);
+        const answers = await Promise.all([1, 2, 3].map((n) => httpGet(sandbox, 8123, `/${n}`)));
+        expect(answers).toEqual(["/1 0", "/2 0", "/3 0"]);
+        server.kill("SIGKILL");
+        await server.exited;
+        await expect(sandbox.connect(8123)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+      });
+
+      test("files go in and come out, with a bound on their size", async () => {
+        const bytes = randomBytes(2 * MIB);
+        await sandbox.writeFile("/workspace/deep/file.bin", bytes, 0o600);
+        expect((await sandbox.readFile("/workspace/deep/file.bin")).equals(bytes)).toBe(true);
+        expect(await shell("stat -c '%a %U' deep/file.bin")).toBe("600 sbx");
+        await expect(sandbox.readFile("/workspace/deep/file.bin", 1000)).rejects.toMatchObject({ code: "too_large" });
+        await expect(sandbox.readFile("/workspace/none")).rejects.toMatchObject({ code: "ENOENT" });
+        await expect(sandbox.writeFile("/usr/x", "no")).rejects.toMatchObject({ code: expect.stringMatching(/^E(ROFS|ACCES)$/) as string });
+      });
+
+      test("a tree goes from one sandbox to another as a tar", async () => {
+        await shell("mkdir -p tree/sub && echo one > tree/a && echo two > tree/sub/b && ln -s a tree/link");
+        await other.tarIn("/workspace/copy", await sandbox.tarOut("/workspace/tree"));
+        expect(await shell("cat copy/a copy/sub/b && readlink copy/link", other)).toBe("one\ntwo\na");
+      });
+
+      test("a tar of what is not there fails instead of being empty", async () => {
+        await expect(bytesOf(await sandbox.tarOut("/workspace/none"))).rejects.toMatchObject({ code: "tar_failed" });
+      });
+
+      test("usage says what it uses", async () => {
+        await shell("head -c 5000000 /dev/urandom > used");
+        const usage = await sandbox.usage();
+        expect(usage.diskBytes).toBeGreaterThan(5_000_000);
+        expect(usage.memoryBytes).toBeGreaterThan(1_000_000);
+        expect(usage.pids).toBeGreaterThan(1);
+      });
+    });
+
+    describe("no way out", () => {
+      test("inside is an ordinary user without any capability, who can gain none", async () => {
+        expect(await shell("id -u")).not.toBe("0");
+        const status = await shell("cat /proc/self/status");
+        for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect(status).toMatch(new RegExp(`${set}:\\s+0000000000000000`));
+        expect(status).toMatch(/NoNewPrivs:\s+1/);
+      });
+
+      test("the host's files are not there", async () => {
+        const secret = join(mkdtempSync(join(tmpdir(), "host-secret-")), "secret");
+        writeFileSync(secret, "the host's secret", { mode: 0o644 });
+        const paths = [secret, "/etc/shadow", "/root", "/root/.ssh", "/var/run/docker.sock", "/run/docker.sock", "/sys/kernel", "/proc/kcore", "/dev/mem", "/dev/vda", "/dev/sda", ...subject.hostFolders];
+        for (const path of paths) expect(`${path}: ${await shell(`cat ${path} 2>&1 || ls ${path} 2>&1 || true`)}`).toMatch(/No such file|Permission denied/);
+        for (const root of ["/proc/1/root", "/proc/self/root", "/proc/2/cwd/../.."]) {
+          expect(await shell(`cat ${root}${secret} 2>&1 || true`)).toMatch(/No such file|Permission denied/);
+        }
+        rmSync(join(secret, ".."), { recursive: true });
+      });
+
+      test("nothing but home, workspace and temporary folders can be written", async () => {
+        for (const path of ["/usr/x", "/etc/x", "/x", "/opt/sbx/bin/x", "/run/sbx/control/x", "/run/sbx/egress/x", "/proc/sys/kernel/hostname"]) {
+          expect(`${path}: ${await shell(`(echo 1 > ${path}) 2>&1 && echo written || true`)}`).not.toMatch(/written/);
+        }
+        expect(await shell("for d in /workspace /home/sbx /tmp; do echo 1 > $d/x && rm $d/x; done; echo ok")).toBe("ok");
+      });
+
+      test("the sockets to the host cannot be replaced by something else", async () => {
+        const tried = await shell("cd /run/sbx && for d in control egress; do mv $d/$d.sock $d/old 2>&1; rm -f $d/$d.sock 2>&1; ln -s /etc $d/link 2>&1; mv $d moved 2>&1; done; ");
+        expect(tried.match(/Read-only file system|Permission denied|Device or resource busy/g)?.length).toBeGreaterThanOrEqual(5);
+        expect(await shell("cd /run/sbx && ls control egress | grep -v :")).toBe("control.sock");
+        expect(await shell("echo still here")).toBe("still here");
+      });
+
+      test("whoever imitates sandboxd does not push it aside", async () => {
+        await shell(`node -e "const s=require('net').connect('/run/sbx/control/control.sock');s.on('close',()=>process.exit());s.on('error',()=>process.exit());s.write(Buffer.from('ffffffff00','hex'));setTimeout(()=>process.exit(),500)"`);
+        expect(await shell("echo still here")).toBe("still here");
+      });
+
+      test("processes of the host and of other sandboxes cannot be seen or signalled", async () => {
+        const marker = mark();
+        const foreign = await other.spawn({ argv: ["sleep", marker] });
+        const seen = await shell("ps ax -o args");
+        expect(seen).not.toContain(marker);
+        expect(seen).not.toContain("vitest");
+        await shell(`for p in ${process.pid} ${foreign.pid}; do kill -9 $p 2>/dev/null; done; kill -9 -1 2>/dev/null || true`).catch(() => undefined);
+        expect(await shell(`pgrep -f ${marker} >/dev/null && echo alive`, other)).toBe("alive");
+        foreign.kill("SIGKILL");
+      });
+
+      test("another sandbox's files and sockets cannot be reached", async () => {
+        // The test above may have killed sandboxd with `kill -9 -1`: a sandbox of its own from here on.
+        if (!sandbox.alive()) sandbox = await subject.provider.create(spec());
+        await shell("echo private > /workspace/private; echo private > /tmp/private; echo private > /home/sbx/private", other);
+        for (const path of ["/workspace/private", "/tmp/private", "/home/sbx/private"]) {
+          expect(await shell(`cat ${path} 2>&1 || true`)).toMatch(/No such file/);
+        }
+        const server = await other.spawn({ argv: ["node", "-e", "const n=require('net');n.createServer(s=>s.end('leak')).listen(8200,'0.0.0.0',()=>n.createServer(s=>s.end('leak')).listen('\\0sbx-abstract',()=>console.log('up')))"] });
+        await once(server.stdout);
+        expect(await shell(dial("{host:'127.0.0.1',port:8200}"))).toBe("ECONNREFUSED");
+        expect(await shell(dial("{path:'\\0sbx-abstract'}"))).toBe("ECONNREFUSED");
+        server.kill("SIGKILL");
+      });
+
+      test("the host's loopback, its addresses and its abstract sockets do not answer", async () => {
+        const host = createServer((socket) => socket.end("leak"));
+        await new Promise<void>((resolve) => host.listen(0, "0.0.0.0", resolve));
+        const { port } = host.address() as AddressInfo;
+        const abstract = createServer((socket) => socket.end("leak"));
+        const name = `sbx-host-${process.pid}`;
+        await new Promise<void>((resolve) => abstract.listen(`\0${name}`, resolve));
+        const addresses = Object.values(networkInterfaces()).flat().filter((one) => one !== undefined && one.family === "IPv4").map((one) => one!.address);
+        for (const address of new Set(["127.0.0.1", "127.0.1.1", "10.0.2.2", ...addresses])) {
+          expect(`${address} ${await shell(dial(`{host:'${address}',port:${port}}`))}`).toMatch(/ECONNREFUSED|ENETUNREACH|EHOSTUNREACH/);
+        }
+        expect(await shell(dial(`{path:'\\0${name}'}`))).toBe("ECONNREFUSED");
+        host.close();
+        abstract.close();
+      });
+
+      test.each(["169.254.169.254", "169.254.170.2", "168.63.129.16", "1.1.1.1", "fd00:ec2::254"])("%s cannot be reached", async (address) => {
+        expect(await shell(dial(`{host:'${address}',port:80}`))).toMatch(/ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL/);
+      });
+
+      test("no name is resolved and no datagram leaves", async () => {
+        expect(await shell(`node -e "require('dns').lookup('example.com',e=>console.log(e.code))"`)).toMatch(/EAI_AGAIN|ENOTFOUND/);
+        expect(await shell(`node -e "const s=require('dgram').createSocket('udp4');s.on('error',e=>{console.log(e.code);process.exit()});s.send('x',53,'8.8.8.8',e=>{console.log(e?e.code:'sent');process.exit()})"`)).toMatch(/ENETUNREACH|EHOSTUNREACH|EPERM/);
+      });
+
+      test.each([
+        ["a raw socket", "socket(S, 2, 3, 1)"],
+        ["a packet socket", "socket(S, 17, 3, 768)"],
+        ["a vsock to the hypervisor", "socket(S, 40, 1, 0)"],
+        ["a kernel crypto socket", "socket(S, 38, 5, 0)"],
+        ["a mount", `do { my @a = ("none", "/tmp", "tmpfs"); syscall(${nr({ x64: 165, arm64: 40 })}, $a[0], $a[1], $a[2], 0, 0) == 0 }`],
+        ["a user namespace", `syscall(${nr({ x64: 272, arm64: 97 })}, 0x10000000) == 0`],
+        ["a network namespace", `syscall(${nr({ x64: 272, arm64: 97 })}, 0x40000000) == 0`],
+        ["a cloned namespace", `syscall(${nr({ x64: 56, arm64: 220 })}, 0x10000011, 0, 0, 0, 0) > 0`],
+        ["io_uring", "syscall(425, 8, 0) >= 0"],
+        ["bpf", `syscall(${nr({ x64: 321, arm64: 280 })}, 0, 0, 0) >= 0`],
+        ["the kernel keyring", `syscall(${nr({ x64: 250, arm64: 219 })}, 0, -3, 1) > 0`],
+        ["the kernel log", `syscall(${nr({ x64: 103, arm64: 116 })}, 3, 0, 0) >= 0`],
+        ["a device node", `do { my $a = "/tmp/dev"; syscall(${nr({ x64: 259, arm64: 33 })}, -100, $a, 0x6180, 0xfe00) == 0 }`],
+        ["another root", `do { my $a = "/tmp"; syscall(${nr({ x64: 161, arm64: 51 })}, $a) == 0 }`],
+        ["root's uid", `syscall(${nr({ x64: 105, arm64: 146 })}, 0) == 0`],
+        ["the clock", `do { my $a = pack("qq", 1, 0); syscall(${nr({ x64: 227, arm64: 112 })}, 0, $a) == 0 }`],
+      ])("%s is refused", async (_what, attempt) => {
+        expect(await shell(`perl -e '$! = 0; print((${attempt}) ? "open" : "refused: $!")'`)).toMatch(/^refused: (Operation not permitted|Function not implemented|Address family not supported|Invalid argument|Permission denied)/);
+      });
+
+      test("ptrace reaches only what is inside", async () => {
+        const attach = (pid: number): string => `perl -e 'print syscall(${nr({ x64: 101, arm64: 117 })}, 16, ${pid}, 0, 0) == 0 ? "attached" : "refused: $!"'`;
+        expect(await shell(attach(process.pid))).toMatch(/^refused/);
+        expect(await shell(`ls -l /proc/1/ns/ 2>&1; ls /proc/1/fd 2>&1 || true`)).not.toContain("attached");
+      });
+
+      test("set-uid programs give nothing", async () => {
+        const found = await shell("find /usr -xdev -perm -4000 -type f 2>/dev/null | head -20");
+        for (const program of found.split("\n").filter((path) => /\/(su|sudo|mount|newgrp|pkexec|passwd)$/.test(path))) {
+          expect(`${program}: ${await shell(`timeout 0.5 ${program} root -c 'id -u' </dev/null 2>&1 || true`)}`).not.toMatch(/: 0$/m);
+        }
+      });
+
+      test("the way out says so when no server answers", async () => {
+        expect(await shell("curl -s -o /dev/null -w '%{http_code}' http://example.com/ || true")).toMatch(/^503|^000/);
+      });
+
+      test("links in the workspace lead a reader from the host nowhere", async () => {
+        const secret = join(mkdtempSync(join(tmpdir(), "host-secret-")), "secret");
+        writeFileSync(secret, "the host's secret", { mode: 0o644 });
+        await shell(`ln -sfn ${secret} /workspace/link; ln -sfn / /workspace/root; ln -sfn ${join(secret, "..")} /workspace/folder`);
+        await expect(sandbox.readFile("/workspace/link")).rejects.toMatchObject({ code: "ENOENT" });
+        await expect(sandbox.readFile(`/workspace/root${secret}`)).rejects.toMatchObject({ code: "ENOENT" });
+        await expect(sandbox.writeFile("/workspace/link", "overwritten")).rejects.toMatchObject({ code: "ENOENT" });
+        expect(readFileSync(secret, "utf8")).toBe("the host's secret");
+        const usage = await sandbox.usage();
+        expect(usage.diskBytes).toBeLessThan(LIMITS.diskBytes);
+        rmSync(join(secret, ".."), { recursive: true });
+      });
+    });
+
+    describe("limits", () => {
+      test("a fork bomb stays inside its limit, and the host answers meanwhile", async () => {
+        await withSandbox({ pids: 100, cpu: 0.5 }, async (bombed) => {
+          await bombed.spawn({ argv: ["/bin/bash", "-c", ":(){ :|:& };:"] });
+          await new Promise((resolve) => setTimeout(resolve, 1500));
+          const started = performance.now();
+          execFileSync("/bin/true");
+          expect(performance.now() - started).toBeLessThan(1000);
+          const usage = await bombed.usage();
+          expect(usage.pids).toBeLessThanOrEqual(100);
+          expect(usage.pids).toBeGreaterThan(50);
+        });
+      });
+
+      test("a memory bomb is killed, counted, and the sandbox goes on", async () => {
+        await withSandbox({ memoryBytes: 256 * MIB }, async (bombed) => {
+          const result = await bombed.exec({ argv: ["perl", "-e", 'my @a; push @a, "x" x 1000000 while 1'], timeoutMs: 20_000 });
+          expect(result.exitCode).not.toBe(0);
+          expect(result.timedOut).toBe(false);
+          expect(bombed.alive()).toBe(true);
+          expect(await sh(bombed, "echo still here")).toBe("still here");
+          expect((await bombed.usage()).memoryBytes).toBeLessThanOrEqual(256 * MIB);
+        });
+      });
+
+      test("what fills /tmp is counted as memory and bounded", async () => {
+        await withSandbox({ memoryBytes: 256 * MIB }, async (bombed) => {
+          const result = await bombed.exec({ argv: ["/bin/sh", "-c", "head -c 1000000000 /dev/zero > /tmp/fill"], timeoutMs: 20_000 });
+          expect(result.exitCode).not.toBe(0);
+          expect(await sh(bombed, "rm -f /tmp/fill; echo still here")).toBe("still here");
+        });
+      });
+
+      test("a sandbox that fills the disk is ended with that reason", async () => {
+        await withSandbox({ diskBytes: 30 * MIB }, async (filler) => {
+          const end = new Promise<SandboxEnd>((resolve) => filler.onEnd(resolve));
+          const huge = await filler.exec({ argv: ["/bin/sh", "-c", "head -c 100000000 /dev/zero > huge"], timeoutMs: 10_000 }).catch(() => null);
+          if (huge) expect(huge.exitCode).not.toBe(0);
+          await filler.exec({ argv: ["/bin/sh", "-c", "rm -f huge; mkdir -p ~/hidden; for i in 1 2 3 4 5; do head -c 10000000 /dev/zero > ~/hidden/$i; done; chmod 000 ~/hidden; sleep 20"], timeoutMs: 20_000 }).catch(() => null);
+          expect(await end).toMatchObject({ reason: "disk_quota", limitBytes: 30 * MIB });
+          expect(filler.alive()).toBe(false);
+        });
+      });
+    });
+
+    describe("lifetime", () => {
+      test("after stop nothing is alive, daemons that left their session included", async () => {
+        const marker = mark();
+        const own = await subject.provider.create(spec());
+        await sh(own, `setsid sleep ${marker} >/dev/null 2>&1 & (setsid sh -c 'trap "" TERM HUP INT; sleep ${marker}; sleep ${marker}' >/dev/null 2>&1 &); nohup sleep ${marker} >/dev/null 2>&1 & sleep 0.2`);
+        expect(hostProcessesWith(marker)).toBeGreaterThanOrEqual(2);
+        await own.stop();
+        expect(hostProcessesWith(marker)).toBe(0);
+        expect(own.alive()).toBe(false);
+        await own.stop();
+        await expect(own.exec({ argv: ["true"], timeoutMs: 1000 })).rejects.toMatchObject({ code: "link_lost" });
+        await subject.provider.remove(own.id);
+      });
+
+      test("files outlive a stop and are back under the same id, until they are removed", async () => {
+        const id = `sbx_${process.pid}_again`;
+        const first = await subject.provider.create(spec({}, id));
+        await sh(first, "echo kept > /workspace/kept; echo kept > ~/kept; echo lost > /tmp/lost");
+        await first.stop();
+        const second = await subject.provider.create(spec({}, id));
+        expect(await sh(second, "cat /workspace/kept ~/kept; ls /tmp; echo more >> /workspace/kept && echo writable")).toBe("kept\nkept\nwritable");
+        await second.stop();
+        await subject.provider.remove(id);
+        await subject.provider.remove(id);
+        const third = await subject.provider.create(spec({}, id));
+        expect(await sh(third, "ls -A /workspace")).toBe("");
+        await third.stop();
+        await subject.provider.remove(id);
+      });
+
+      test("removing follows no link out of the sandbox", async () => {
+        const outside = mkdtempSync(join(tmpdir(), "outside-"));
+        writeFileSync(join(outside, "file"), "stays");
+        const own = await subject.provider.create(spec());
+        await sh(own, `ln -s ${outside} /workspace/out; ln -s / ~/everything`);
+        await own.stop();
+        await subject.provider.remove(own.id);
+        expect(readFileSync(join(outside, "file"), "utf8")).toBe("stays");
+        rmSync(outside, { recursive: true });
+      });
+
+      test("an end that nobody asked for is told once, with everything else ended too", async () => {
+        const marker = mark();
+        const own = await subject.provider.create(spec());
+        const ends: SandboxEnd[] = [];
+        own.onEnd((end) => ends.push(end));
+        await own.spawn({ argv: ["setsid", "sleep", marker] });
+        const running = own.exec({ argv: ["sleep", "20"], timeoutMs: 20_000 });
+        running.catch(() => undefined);
+        await sh(own, "kill -9 $PPID").catch(() => undefined);
+        await expect.poll(() => ends.length, { timeout: 5000 }).toBe(1);
+        expect(ends[0]).toMatchObject({ reason: "exited" });
+        await expect(running).rejects.toMatchObject({ code: "link_lost" });
+        expect(hostProcessesWith(marker)).toBe(0);
+        await subject.provider.remove(own.id);
+      });
+
+      test("a restarted server finds sandbox and process again, and the output from where it had read", async () => {
+        const own = await subject.provider.create(spec());
+        const ticker = await own.spawn({ id: "ticker", argv: ["/bin/sh", "-c", "i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); sleep 0.002; done; read x; echo got $x"] });
+        const seen = String(await once(ticker.stdout));
+        const record = JSON.parse(JSON.stringify(own.record)) as typeof own.record;
+        await subject.provider.close();
+
+        subject.provider = subject.restarted();
+        const found = await subject.provider.adopt(record);
+        expect(found?.alive()).toBe(true);
+        expect(await found!.processes()).toMatchObject([{ process: "ticker", pid: ticker.pid, exit: null }]);
+        const again = await found!.attach("ticker", { stdoutFrom: Buffer.byteLength(seen), stderrFrom: 0 });
+        expect(again.stdoutFrom).toBe(Buffer.byteLength(seen));
+        again.stdin.end("input\n");
+        const rest = String(await bytesOf(again.stdout));
+        expect(`${seen}${rest}`).toBe(`${Array.from({ length: 500 }, (_, i) => `line ${i}\n`).join("")}got input\n`);
+        expect(await again.exited).toMatchObject({ code: 0 });
+        await found!.stop();
+        await subject.provider.remove(own.id);
+        // The two shared sandboxes belonged to the provider that was closed.
+        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [Sandbox, Sandbox];
+        expect([sandbox?.alive(), other?.alive()]).toEqual([true, true]);
+      });
+
+      test("a process that printed while nobody was connected has lost nothing", async () => {
+        const own = await subject.provider.create(spec());
+        const printer = await own.spawn({ id: "printer", argv: ["/bin/sh", "-c", "sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' 'x'; echo; echo end"] });
+        printer.stdout.resume();
+        await subject.provider.close();
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        subject.provider = subject.restarted();
+        const found = await subject.provider.adopt(own.record);
+        const again = await found!.attach("printer", { stdoutFrom: 0 });
+        expect((await bytesOf(again.stdout)).length).toBe(3_000_005);
+        expect(await again.exited).toMatchObject({ code: 0 });
+        await found!.stop();
+        await subject.provider.remove(own.id);
+        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [Sandbox, Sandbox];
+      });
+
+      test("a dead sandbox is not adopted", async () => {
+        const own = await subject.provider.create(spec());
+        await own.stop();
+        expect(await subject.provider.adopt(own.record)).toBeNull();
+        await subject.provider.remove(own.id);
+      });
+
+      test("two sandboxes of one id do not run at once", async () => {
+        await expect(subject.provider.create(spec({}, sandbox.id))).rejects.toThrow(/running already/);
+      });
+
+      test.each(["../escape", "", "a/b", "x".repeat(65), "a b", "."])("the id %j is refused", async (id) => {
+        await expect(subject.provider.create(spec({}, id))).rejects.toThrow(/sandbox id/);
+      });
+    });
+  });
+}
+
+async function sh(sandbox: Sandbox, script: string): Promise<string> {
+  const result = await sandbox.exec({ argv: ["/bin/bash", "-c", script], timeoutMs: 15_000 });
+  return result.stdout.toString("utf8").trimEnd();
+}
+
+/** A number that no other process has among its arguments. */
+const mark = (): string => `9${Math.floor(Math.random() * 1e6)}.${Math.floor(Math.random() * 1e6)}`;
+
+function hostProcessesWith(marker: string): number {
+  let found = 0;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(marker)) found++;
+    } catch (error) {
+      // It ended while we looked.
+      void error;
+    }
+  }
+  return found;
+}
+
+function nr(numbers: { x64: number; arm64: number }): number {
+  return process.arch === "arm64" ? numbers.arm64 : numbers.x64;
+}
+
+const dial = (to: string): string => `node -e "const s=require('net').connect(${to});s.setTimeout(2000,()=>{console.log('timeout');process.exit()});s.on('error',e=>{console.log(e.code);process.exit()});s.on('connect',()=>console.log('connected'));s.on('data',d=>{console.log(String(d));process.exit()})"`;
+
+function once(stream: Readable): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    stream.once("data", (chunk: Buffer) => {
+      stream.pause();
+      resolve(chunk);
+    });
+    stream.once("error", reject);
+    stream.once("end", () => reject(new Error("ended without output")));
+  });
+}
+
+async function bytesOf(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function httpGet(sandbox: Sandbox, port: number, path: string): Promise<string> {
+  const socket = await sandbox.connect(port);
+  return new Promise((resolve, reject) => {
+    const options = { path, createConnection: () => socket } as unknown as ClientRequestArgs;
+    get(options, async (response) => resolve(String(await bytesOf(response)))).on("error", reject);
+  });
+}
