@@ -10,6 +10,7 @@
  */
 import path from "node:path";
 import { getUsage } from "@signalbox/contract/sessions";
+import { TooContended } from "@signalbox/eventlog/faults";
 import type { Origin, Unit } from "@signalbox/eventlog/log";
 import { newId } from "@signalbox/kernel/id";
 import { type Kysely, sql } from "kysely";
@@ -75,6 +76,7 @@ export interface LedgerModule extends Module {
 const END_TRIES = 12;
 const END_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 15_000;
+const CONTENDED_TRIES = 5;
 const RECONCILE_AT_ONCE = 500;
 const RECONCILER: Origin = { principal: { id: "svc_ledger", type: "service" } };
 
@@ -161,7 +163,7 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
       const reservation: Reservation = { id: newId("rsv"), organizationId, sessionId, amount, origin };
       try {
         const command: BudgetCommand = { type: "reserve", reservationId: reservation.id, runId, model, amount, holder: holder.id };
-        const decision = await log.run(budget, target(organizationId, sessionId, origin), command);
+        const decision = await uncontended(() => log.run(budget, target(organizationId, sessionId, origin), command));
         return decision.ok ? { ok: true, reservation } : { ok: false, refusal: decision.refusal };
       } catch (error) {
         // Whether it was written is not known. Nothing is forwarded, so it must not stay held.
@@ -183,6 +185,17 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
       holder.stop();
     },
   };
+}
+
+/** Two processes on one budget lose races to each other; nothing was written then, so asking again is safe. */
+async function uncontended<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof TooContended) || tries >= CONTENDED_TRIES) throw error;
+    }
+  }
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

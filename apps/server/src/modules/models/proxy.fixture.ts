@@ -1,0 +1,173 @@
+/*
+ * The model proxy with everything real around it but the network: Postgres, log, ledger, gate, HTTP
+ * on both sides. Upstreams are HTTP servers that say what a test makes them say.
+ */
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { SessionEvent } from "@signalbox/contract/events/sessions";
+import type { Origin } from "@signalbox/eventlog/log";
+import type { PostgresLog } from "@signalbox/eventlog/postgres-log";
+import { systemClock } from "@signalbox/kernel/clock";
+import type { Decider } from "@signalbox/kernel/decider";
+import { newId } from "@signalbox/kernel/id";
+import type { ModelUpstream, UpstreamTimeouts } from "@signalbox/providers/model/port";
+import type { TestDatabase } from "@signalbox/testkit/database";
+import pino from "pino";
+import { openDatabase } from "../../database.ts";
+import type { GateModule, GateRequest, KillSwitchChange, Ruling } from "../gate/public.ts";
+import { createLedger, type LedgerModule } from "../ledger/public.ts";
+import { usageProjection } from "../ledger/usage.projection.ts";
+import type { Attempts } from "./call.ts";
+import { modelKeys, modelSessions } from "./keys.projection.ts";
+import { createModels, type ModelsModule } from "./public.ts";
+
+export const ORGANIZATION = "ws_dev";
+const PERSON: Origin = { principal: { id: "usr_owner", type: "user" } };
+
+export interface Bench {
+  readonly log: PostgresLog;
+  readonly ledger: LedgerModule;
+  readonly models: ModelsModule;
+  readonly gate: TestGate;
+  /** `http://127.0.0.1:n`; the proxy is at `/llm/v1`. */
+  readonly origin: string;
+  session(options?: { cap?: number; models?: readonly string[] }): Promise<{ id: string; key: string }>;
+  endSession(id: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startBench(
+  database: TestDatabase,
+  upstreams: readonly ModelUpstream[],
+  options: { attempts?: Partial<Attempts>; ttlMs?: number; defaultModel?: string } = {},
+): Promise<Bench> {
+  const logger = pino({ enabled: false });
+  const log = await database.log({ projections: [usageProjection, modelKeys, modelSessions] });
+  const db = openDatabase(database.connection("sb_app"), { connections: 8, onError: () => undefined });
+  const deps = { log, db, clock: systemClock, logger };
+  const ledger = createLedger({ ...deps, organizations: async () => [ORGANIZATION], times: { ttlMs: options.ttlMs ?? 30_000 } });
+  const gate = testGate();
+  const models = createModels({ ...deps, ledger, gate, upstreams, attempts: { pauseMs: 5, ...options.attempts }, defaultModel: options.defaultModel });
+  const server = await listen((request, response) => void models.handler(request, response));
+
+  return {
+    log, ledger, models, gate,
+    origin: server.origin,
+    async session({ cap = 1_000_000_000, models: allowed = [] } = {}) {
+      const id = newId("ses");
+      const unit = await log.unit({ organizationId: ORGANIZATION, origin: PERSON }, async (u) => {
+        await u.decide(anySession, { type: "organization", id: ORGANIZATION }, `session:${id}`, { type: "session.created", data: { session_id: id } } as never);
+        await ledger.setBudget(u, { organizationId: ORGANIZATION, sessionId: id, capMicroUsd: cap });
+        return models.createVirtualKey(u, { organizationId: ORGANIZATION, sessionId: id, principalId: "agt_1", models: allowed, now: systemClock.now() });
+      });
+      return { id, key: unit.value.key };
+    },
+    async endSession(id) {
+      const target = { organizationId: ORGANIZATION, origin: PERSON, stream: { type: "organization", id: ORGANIZATION } as const, subject: `session:${id}` };
+      await log.run(anySession, target, { type: "session.stopped", data: { session_id: id, reason: "done" } } as SessionEvent);
+    },
+    async close() {
+      await models.stop?.();
+      await server.close();
+      await ledger.stop?.();
+      await db.close();
+    },
+  };
+}
+
+/** Writes session events without the sessions module, whose states are not what is tested here. */
+const anySession: Decider<null, SessionEvent, SessionEvent, never> = {
+  initial: null,
+  decide: (_state, event) => ({ ok: true, events: [event] }),
+  evolve: () => null,
+};
+
+export interface TestGate extends Pick<GateModule, "decide" | "onKillSwitch" | "provideContext"> {
+  readonly asked: GateRequest[];
+  engage(): void;
+  release(): void;
+}
+
+/** Allows everything until its kill switch is engaged: the policy itself is tested where it lives. */
+function testGate(): TestGate {
+  const listeners = new Set<(change: KillSwitchChange) => void>();
+  const asked: GateRequest[] = [];
+  let engaged = false;
+  const change = (to: boolean) => {
+    engaged = to;
+    for (const listener of listeners) listener({ organizationId: ORGANIZATION, engaged, epoch: 1 });
+  };
+  return {
+    asked,
+    async decide(request) {
+      asked.push(request);
+      return { ...(engaged ? DENIED : ALLOWED), policy_ids: [], policy_version: 1, evaluation_hash: "sha256:0", obligations: [] } as Ruling;
+    },
+    onKillSwitch(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    provideContext: () => undefined,
+    engage: () => change(true),
+    release: () => change(false),
+  };
+}
+
+const ALLOWED = { decision: "allow", reason_code: "policy_permits", reason: "A policy permits it." } as const;
+const DENIED = { decision: "deny", reason_code: "kill_switch_active", reason: "The kill switch is on: nothing may leave." } as const;
+
+export interface Served {
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
+export function listen(listener: RequestListener): Promise<Served> {
+  const server: Server = createServer(listener);
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      resolve({
+        origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        close: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            server.closeAllConnections();
+          }),
+      });
+    });
+  });
+}
+
+export interface Received {
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+}
+/** Says what it likes; `received` is all it was asked. */
+export async function scriptedUpstream(
+  answer: (request: Received, response: ServerResponse, nth: number) => void | Promise<void>,
+): Promise<Served & { readonly received: Received[] }> {
+  const received: Received[] = [];
+  const served = await listen((request, response) => {
+    void (async () => {
+      if (request.url === "/v1/models") {
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify({ object: "list", data: [{ id: "gpt-4o", object: "model" }] }));
+        return;
+      }
+      const chunks: Buffer[] = [];
+      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+      const asked = { path: request.url ?? "", headers: request.headers, body: Buffer.concat(chunks).toString("utf8") };
+      received.push(asked);
+      await answer(asked, response, received.length);
+    })();
+  });
+  return { ...served, received };
+}
+
+export const QUICK: Partial<UpstreamTimeouts> = { connectMs: 500, firstByteMs: 300, idleMs: 300 };
+
+export const chatChunk = (text: string) =>
+  `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "gpt-4o", choices: [{ index: 0, delta: { content: text }, finish_reason: null }] })}\n\n`;
+export const chatUsage = (input: number, output: number) =>
+  `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "gpt-4o", choices: [], usage: { prompt_tokens: input, completion_tokens: output, total_tokens: input + output } })}\n\n`;
+export const CHAT_END = "data: [DONE]\n\n";
