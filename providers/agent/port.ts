@@ -146,7 +146,8 @@ export type AgentEvent =
   | { type: "permission.requested"; id: string; callId: string | undefined; tool: string; title: string; arguments: unknown }
   /** Answered, by us or otherwise, or gone with its turn. */
   | { type: "permission.closed"; id: string }
-  | { type: "usage"; stepId: string | undefined; usage: Usage }
+  /** Of one step, or of the whole turn (`stepId` "turn") where the agent counts only that. */
+  | { type: "usage"; stepId: string; usage: Usage }
   /** The model does not answer and the agent tries again. */
   | { type: "model.retrying"; attempt: number; message: string }
   | { type: "turn.ended"; promptId: string; end: TurnEnd }

@@ -143,7 +143,7 @@ export class Turn {
 
   /** What is asked now, according to the agent: what is not in it was answered while nobody listened. */
   permissionsAre(ids: ReadonlySet<string>): void {
-    for (const id of [...this.#permissions.keys()]) if (!ids.has(id)) this.permissionClosed(id);
+    for (const id of this.#permissions.keys()) if (!ids.has(id)) this.permissionClosed(id);
   }
 
   end(end: TurnEnd): void {
@@ -152,7 +152,7 @@ export class Turn {
       if (part.kind === "tool" && part.status === "running") this.#fail(part, end.reason === "canceled" ? "canceled" : "the turn ended before the tool did");
       else if (part.kind !== "tool" && !part.completed) this.#complete(part, part.text);
     }
-    for (const id of [...this.#permissions.keys()]) this.permissionClosed(id);
+    for (const id of this.#permissions.keys()) this.permissionClosed(id);
     this.#end = end;
     if (this.promptId !== undefined) this.#emit({ type: "turn.ended", promptId: this.promptId, end });
   }
@@ -201,7 +201,7 @@ export class Turn {
   }
 
   #closePermissionsOf(callId: string): void {
-    for (const request of [...this.#permissions.values()]) if (request.callId === callId) this.permissionClosed(request.id);
+    for (const request of this.#permissions.values()) if (request.callId === callId) this.permissionClosed(request.id);
   }
 }
 

@@ -118,7 +118,7 @@ export class AcpConversation {
       case "completed":
         this.#start(turn, update.toolCallId, tool);
         this.#answered(tool);
-        return turn.toolDone(fact, output ?? rawText(update.rawOutput), metadataOf(update.rawOutput));
+        return this.#done(turn, fact, output ?? rawText(update.rawOutput), metadataOf(update.rawOutput));
       case "failed":
         this.#start(turn, update.toolCallId, tool);
         this.#answered(tool);
@@ -136,6 +136,10 @@ export class AcpConversation {
     turn.completeOpenTexts();
     this.#part = null;
     turn.tool(this.#fact(callId, tool));
+  }
+
+  #done(turn: Turn, fact: ToolFact, output: string, metadata: Record<string, unknown>): void {
+    turn.toolDone(fact, output, metadata, metadata["truncated"] === true);
   }
 
   #answered(tool: Tool): void {

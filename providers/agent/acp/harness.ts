@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path/posix";
 import { setTimeout as sleep } from "node:timers/promises";
-import { methods, PROTOCOL_VERSION, RequestError, type InitializeResponse, type McpServer } from "@agentclientprotocol/sdk";
+import { methods, PROTOCOL_VERSION, RequestError, type InitializeResponse, type McpServer, type NewSessionResponse } from "@agentclientprotocol/sdk";
 import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
 import { openCodeConfig, openCodeEnv } from "../opencode/settings.ts";
@@ -108,14 +108,17 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
 
 async function handshake(line: AcpLine, host: AgentHost, options: StartOptions): Promise<string> {
   const peer = line.connection.agent;
-  const hello = await peer.request(methods.agent.initialize, {
+  const hello: InitializeResponse = await peer.request(methods.agent.initialize, {
     protocolVersion: PROTOCOL_VERSION,
     // It runs beside its files: it reads, writes and executes there itself.
     clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
     clientInfo: { name: "signalbox", version: "1" },
   });
   const place = { cwd: host.workspace, mcpServers: mcpServers(options, hello) };
-  if (!options.resume) return (await peer.request(methods.agent.session.new, place)).sessionId;
+  if (!options.resume) {
+    const made: NewSessionResponse = await peer.request(methods.agent.session.new, place);
+    return made.sessionId;
+  }
   const sessionId = options.resume.agentSessionId;
   try {
     if (hello.agentCapabilities?.sessionCapabilities?.resume) await peer.request(methods.agent.session.resume, { ...place, sessionId });

@@ -14,6 +14,11 @@ import {
 import { AcpConversation } from "./conversation.ts";
 import { jsonLines, type Answer, type Lines } from "./lines.ts";
 
+/** `usage` is still marked unstable in the protocol; agents send it all the same. */
+type PromptAnswer = PromptResponse & {
+  usage?: { inputTokens: number; outputTokens: number; thoughtTokens?: number | null; cachedReadTokens?: number | null; cachedWriteTokens?: number | null } | null;
+};
+
 const CANCEL_MS = 10_000;
 
 export type AcpRecord = AgentRecord & {
@@ -38,7 +43,7 @@ export class AcpLine {
   readonly asked = new Map<string, Asked>();
   /** Updates are somebody else's history until it is set: a loaded session repeats all that was ever said. */
   sessionId: string | null = null;
-  lastPromptRequest: string | null = null;
+  #promptSent: ((request: string) => void) | null = null;
   onForeignAnswer: (answer: Answer) => void = () => undefined;
 
   constructor(process: SandboxProcess, offset: number) {
@@ -47,7 +52,7 @@ export class AcpLine {
       connection: Math.random().toString(36).slice(2, 8),
       offset,
       onRequestSent: (id, method) => {
-        if (method === methods.agent.session.prompt) this.lastPromptRequest = id;
+        if (method === methods.agent.session.prompt) this.#promptSent?.(id);
       },
       onForeignAnswer: (answer) => this.onForeignAnswer(answer),
     });
@@ -57,6 +62,11 @@ export class AcpLine {
       })
       .onRequest(methods.client.session.requestPermission, ({ params, requestId }) => this.#ask(params, String(requestId)))
       .connect(this.lines.stream);
+  }
+
+  /** The name under which the next prompt goes out. */
+  nextPromptRequest(): Promise<string> {
+    return new Promise((resolve) => (this.#promptSent = resolve));
   }
 
   #ask(params: Parameters<AcpConversation["permission"]>[0], requestId: string): Promise<RequestPermissionResponse> {
@@ -114,19 +124,19 @@ export class AcpSession implements AgentSession {
     this.#line.conversation.begin(prompt.promptId);
     // ACP has no place for rules of the house: they go before the first prompt.
     const rules = this.#instructions !== undefined && !this.#record.instructed ? [{ type: "text" as const, text: this.#instructions }] : [];
-    const answer = this.#line.connection.agent.request(methods.agent.session.prompt, {
+    const sent = this.#line.nextPromptRequest();
+    const answer: Promise<PromptResponse> = this.#line.connection.agent.request(methods.agent.session.prompt, {
       sessionId: this.agentSessionId,
       prompt: [...rules, { type: "text", text: prompt.text }],
     });
-    // The id of the request is known when it is written, which is later than now.
-    this.#record = { ...this.#record, offset, promptId: prompt.promptId, instructed: true };
     const turn = this.#line.conversation.turn;
     answer.then(
-      (response) => this.#end(turn, endOf(response)),
+      (response) => this.#answered(turn, response),
       (error: unknown) => this.#end(turn, { reason: "failed", error: { code: "agent_error", message: error instanceof Error ? error.message : "the agent refused the prompt" } }),
     );
-    return sleep(0).then(() => {
-      this.#record = { ...this.#record, promptRequest: this.#line.lastPromptRequest };
+    // Its name is known once it is written; if it cannot be, the turn has failed and there is nothing to take over.
+    return Promise.race([sent, answer.then(() => null, () => null)]).then((promptRequest) => {
+      this.#record = { ...this.#record, offset, promptId: prompt.promptId, promptRequest, instructed: true };
     });
   }
 
@@ -181,7 +191,21 @@ export class AcpSession implements AgentSession {
     if (answer.id !== this.#record.promptRequest) return;
     const turn = this.#line.conversation.turn;
     if (answer.error) return this.#end(turn, { reason: "failed", error: { code: "agent_error", message: answer.error.message } });
-    this.#end(turn, endOf(answer.result as PromptResponse));
+    this.#answered(turn, answer.result as PromptResponse);
+  }
+
+  #answered(turn: AcpConversation["turn"], response: PromptAnswer): void {
+    const { usage } = response;
+    if (usage) {
+      turn?.usage("turn", {
+        inputTokens: usage.inputTokens,
+        outputTokens: usage.outputTokens,
+        reasoningTokens: usage.thoughtTokens ?? 0,
+        cacheReadTokens: usage.cachedReadTokens ?? 0,
+        cacheWriteTokens: usage.cachedWriteTokens ?? 0,
+      });
+    }
+    this.#end(turn, endOf(response));
   }
 
   #end(turn: AcpConversation["turn"], end: TurnEnd): void {

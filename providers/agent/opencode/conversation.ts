@@ -88,7 +88,12 @@ export class OpenCodeConversation {
 
   /** What the agent has stored, newest last. Says whether the last answer is complete, and null when no prompt of ours is in it. */
   load(messages: Messages): { promptId: string; answered: boolean } | null {
-    const from = messages.findLastIndex(({ info, parts }) => info.role === "user" && promptMark(parts) !== undefined);
+    // A prompt is stored a second after it was accepted: until then the list ends with the turn before it.
+    const wanted = this.turn?.ended === false ? this.turn.promptId : undefined;
+    const from = messages.findLastIndex(({ info, parts }) => {
+      const mark = info.role === "user" ? promptMark(parts) : undefined;
+      return wanted === undefined ? mark !== undefined : mark === wanted;
+    });
     const prompt = messages[from];
     const promptId = prompt && promptMark(prompt.parts);
     if (promptId === undefined) return null;

@@ -214,16 +214,21 @@ export class OpenCodeSession implements AgentSession {
   async #load(): Promise<void> {
     this.#held ??= [];
     try {
-      const [messages, permissions, statuses] = await Promise.all([
+      // The status before the messages: idle first means that the messages are all there are.
+      const statuses = Statuses.parse(await this.#http.json("GET", "/session/status"));
+      const [messages, permissions] = await Promise.all([
         this.#messages(),
         this.#http.json("GET", "/permission").then((json) => Permissions.parse(json)),
-        this.#http.json("GET", "/session/status").then((json) => Statuses.parse(json)),
       ]);
       const known = this.#conversation.load(messages);
       for (const asked of permissions) this.#conversation.permission(asked);
       this.#conversation.turn?.permissionsAre(new Set(permissions.map((asked) => asked.id)));
       const status = statuses[this.agentSessionId];
-      if (known && (status === undefined || status.type === "idle") && this.#live) void this.#checkIdle();
+      const idle = status === undefined || status.type === "idle";
+      if (idle && this.#live) {
+        if (known?.answered) this.#end();
+        else void this.#checkIdle();
+      }
     } finally {
       this.#release();
     }
@@ -252,8 +257,8 @@ export class OpenCodeSession implements AgentSession {
         const status = statuses[this.agentSessionId];
         if (status !== undefined && status.type !== "idle") return;
         const known = this.#conversation.load(await this.#messages());
-        const answered = known?.promptId === promptId && known?.answered === true;
-        if (answered || (this.#canceling && known?.promptId === promptId) || performance.now() > deadline) return this.#end();
+        const settled = known?.promptId === promptId && (known?.answered === true || this.#canceling);
+        if (settled || performance.now() > deadline) return this.#end();
       } catch {
         return; // The line is down: the reconnect loads and checks again.
       }
