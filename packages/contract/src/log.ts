@@ -71,7 +71,13 @@ export const listRedactions = route({
 });
 
 export const RebuildReport = z
-  .object({ projection: z.string(), events: z.int(), tables: z.array(z.object({ table: z.string(), rows: z.int(), differing: z.int() })), swapped: z.boolean(), duration_ms: z.int() })
+  .object({
+    projection: z.string(),
+    events: z.int(),
+    /** Tables whose live rows were not what the log says: rows only there, and rows only in the rebuilt one. */
+    drift: z.array(z.object({ table: z.string(), only_live: z.int(), only_rebuilt: z.int() })),
+    swapped: z.boolean(),
+  })
   .meta({ id: "RebuildReport" });
 /** Every projection of the whole installation is made anew beside the live one, compared and swapped in. */
 export const rebuildProjections = route({

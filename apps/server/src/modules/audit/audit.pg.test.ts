@@ -42,7 +42,7 @@ beforeAll(async () => {
   key = await openSigningKey(keys);
   const log = await database.log({ enqueue: enqueueJobs });
   requests = openDatabase(database.connection("sb_app"), { connections: 2, onError: () => undefined });
-  audit = createAudit({ log, db: requests, clock: systemClock, logger: pino({ level: "silent" }), logPool: database.pool("sb_log"), key, organizations: () => Promise.resolve([ORG]) });
+  audit = createAudit({ log, db: requests, clock: systemClock, logger: pino({ level: "silent" }), logPool: database.pool("sb_log"), key, organizations: () => Promise.resolve([ORG]), rebuild: () => Promise.resolve([]) });
   write = async (stream, text) => {
     const result = await log.run(saying, { organizationId: ORG, origin, stream: { type: "room", id: stream }, subject: `message:${stream}` }, text);
     return result.recorded[0]!.eventId;

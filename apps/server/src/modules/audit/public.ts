@@ -1,7 +1,8 @@
 /* The log as evidence: verify, checkpoints, export, redaction. */
-import { createCheckpoint, exportLog, getAuditKeys, listCheckpoints, listRedactions, redactEvent, verifyStream } from "@signalbox/contract/log";
+import { createCheckpoint, exportLog, getAuditKeys, listCheckpoints, listRedactions, rebuildProjections, redactEvent, verifyStream } from "@signalbox/contract/log";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
 import type { Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
+import type { RebuildReport } from "@signalbox/eventlog/rebuild";
 import { follow, GENESIS, type Head, type Mismatch } from "@signalbox/verify/chain";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { hashBytes, hashText } from "@signalbox/verify/primitives";
@@ -24,6 +25,8 @@ export interface AuditDeps extends Deps {
   readonly logPool: pg.Pool;
   readonly key: SigningKey;
   readonly organizations: () => Promise<readonly string[]>;
+  /** Makes every projection anew from the log; compares, and swaps unless `dryRun`. */
+  readonly rebuild: (options: { dryRun: boolean }) => Promise<readonly RebuildReport[]>;
 }
 
 const EraseJob = z.object({ target: z.string() });
@@ -163,6 +166,16 @@ export function createAudit(deps: AuditDeps): Module {
       const erased = await eventBy(caller.organizationId, body.event_id);
       if (erased === null) throw new Error("a redacted event keeps its header");
       return envelopeOf(erased);
+    }),
+    handle(rebuildProjections, async ({ body }) => {
+      const reports = await deps.rebuild({ dryRun: body.dry_run });
+      const projections = reports.map((report) => ({
+        projection: report.name,
+        events: report.events,
+        drift: report.drift.map((of) => ({ table: of.table, only_live: of.onlyLive, only_rebuilt: of.onlyRebuilt })),
+        swapped: report.swapped,
+      }));
+      return { drifted: projections.some((one) => one.drift.length > 0), projections };
     }),
     handle(listRedactions, async ({ query, caller }) => {
       const after = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER;
