@@ -24,12 +24,11 @@ create table evt_events (
   correlation_id  text        not null,
   recorded_at     timestamptz not null,
   header          text        not null,
-  entry_hash      bytea       not null,
   prev_hash       bytea       not null,
   hash            bytea       not null
 );
 create unique index evt_events_stream on evt_events (organization_id, stream_type, stream_id, seq);
--- The backstop of optimistic concurrency; `evt_prepare` looks first, so that one loser does not fail a batch.
+-- The backstop of optimistic concurrency; the append functions look first, so that one loser does not fail a batch.
 create unique index evt_events_subject on evt_events (organization_id, subject, subject_version);
 create unique index evt_events_event_id on evt_events (event_id);
 create index evt_events_run on evt_events (organization_id, run_id, position) where run_id is not null;
@@ -38,7 +37,7 @@ create index evt_events_type on evt_events (organization_id, type, position);
 
 -- Beside the event, so that erasing leaves the chain whole: its header keeps the data's hash.
 create table evt_payloads (
-  position        bigint primary key references evt_events,
+  position        bigint primary key, -- of its event; no foreign key: only evt_insert writes here, and the check costs a query a row
   organization_id text   not null,
   data            text,
   salt            bytea,
@@ -106,45 +105,39 @@ create policy organization on evt_payloads using (organization_id = current_sett
 create policy organization on evt_stream_heads using (organization_id = current_setting('signalbox.organization_id', true));
 create policy organization on evt_idempotency using (organization_id = current_setting('signalbox.organization_id', true));
 
--- ── Append, in two halves ───────────────────────────────────────────────────────────────────────
--- Between them the caller writes projections and jobs; `evt_append` is both in one round trip when
--- there are none. Streams arrive sorted and distinct; events name theirs by its place (from 1).
+-- ── Append ──────────────────────────────────────────────────────────────────────────────────────
+-- A transaction that appends is: `evt_claim` (heads, versions, keys), then projections and jobs, then
+-- `evt_insert`. Heads are locked first by everybody, or two processes would wait for each other's
+-- projections. The caller says which heads it continues: those of its own last append (then nothing
+-- waits for an answer), or what `evt_prepare` says, which locks them and sorts out the losers.
+-- Streams arrive distinct and sorted, so that two processes lock them in one order; events name
+-- theirs by its place (from 1). Hashes and salts arrive as one string of 32-byte pieces, headers
+-- and data as one text each, separated by U+001F, which JSON text cannot contain.
 
--- Locks the heads, refuses what lost a race or repeats a key, chains the rest. Units are numbered by
--- the caller; arrays of the result align with the events, null where the unit was refused.
 create function evt_prepare(
   s_org text[], s_type text[], s_id text[],
   c_unit int[], c_org text[], c_subject text[], c_expected bigint[],
-  k_unit int[], k_org text[], k_principal text[], k_key text[], k_body text[], k_outcome text[], k_events text[],
-  e_unit int[], e_stream int[], e_entry bytea[],
-  out conflicts int[], out duplicates int[], out recorded_at timestamptz,
-  out seqs bigint[], out prevs bytea[], out hashes bytea[]
+  k_unit int[], k_org text[], k_principal text[], k_key text[],
+  out conflicts int[], out duplicates int[], out seqs bigint[], out hashes bytea[]
 ) language plpgsql security definer as $$
-declare
-  h_seq  bigint[];
-  h_hash bytea[];
-  n      int := cardinality(e_unit);
-  s      int;
 begin
   -- Shared with every appender; a rebuild takes it alone to swap tables (rebuild.ts).
   perform pg_advisory_xact_lock_shared(5927081);
 
-  if cardinality(s_org) > 0 then
-    for attempt in 1..2 loop
-      select array_agg(q.seq order by q.n), array_agg(q.hash order by q.n) into h_seq, h_hash
-        from (select h.seq, h.hash, w.n
-                from unnest(s_org, s_type, s_id) with ordinality as w (org, type, id, n)
-                join public.evt_stream_heads h
-                  on h.organization_id = w.org and h.stream_type = w.type and h.stream_id = w.id
-               order by w.n
-                 for update of h) q;
-      exit when coalesce(cardinality(h_seq), 0) = cardinality(s_org);
-      insert into public.evt_stream_heads (organization_id, stream_type, stream_id, seq, hash)
-        select w.org, w.type, w.id, 0, decode(repeat('00', 32), 'hex')
-          from unnest(s_org, s_type, s_id) with ordinality as w (org, type, id, n) order by w.n
-      on conflict do nothing;
-    end loop;
-  end if;
+  for attempt in 1..2 loop
+    select array_agg(q.seq order by q.n), array_agg(q.hash order by q.n) into seqs, hashes
+      from (select h.seq, h.hash, w.n
+              from unnest(s_org, s_type, s_id) with ordinality as w (org, type, id, n)
+              join public.evt_stream_heads h
+                on h.organization_id = w.org and h.stream_type = w.type and h.stream_id = w.id
+             order by w.n
+               for update of h) q;
+    exit when coalesce(cardinality(seqs), 0) = cardinality(s_org);
+    insert into public.evt_stream_heads (organization_id, stream_type, stream_id, seq, hash)
+      select w.org, w.type, w.id, 0, decode(repeat('00', 32), 'hex')
+        from unnest(s_org, s_type, s_id) with ordinality as w (org, type, id, n) order by w.n
+    on conflict do nothing;
+  end loop;
 
   select coalesce(array_agg(distinct c.unit), '{}') into conflicts
     from unnest(c_unit, c_org, c_subject, c_expected) as c (unit, org, subject, expected)
@@ -152,119 +145,105 @@ begin
                                   where e.organization_id = c.org and e.subject = c.subject
                                   order by e.subject_version desc limit 1), 0);
 
-  duplicates := '{}';
-  if cardinality(k_unit) > 0 then
-    with wanted as (
-      select * from unnest(k_unit, k_org, k_principal, k_key, k_body, k_outcome, k_events)
-        as k (unit, org, principal, key, body, outcome, events)
-       where k.unit <> all (conflicts)
-    ), taken as (
-      insert into public.evt_idempotency as i (organization_id, principal_id, key, body_hash, outcome, event_ids)
-        select org, principal, key, body, outcome, events::uuid[] from wanted order by org, principal, key
-      on conflict (organization_id, principal_id, key) do update
-        set body_hash = excluded.body_hash, outcome = excluded.outcome, event_ids = excluded.event_ids, created_at = now()
-        where i.created_at < now() - interval '24 hours'
-      returning organization_id, principal_id, key
-    )
-    select coalesce(array_agg(w.unit), '{}') into duplicates from wanted w
-     where not exists (select 1 from taken t
-                        where t.organization_id = w.org and t.principal_id = w.principal and t.key = w.key);
-  end if;
-
-  recorded_at := date_trunc('milliseconds', clock_timestamp());
-  seqs := array_fill(null::bigint, array[n]);
-  prevs := array_fill(null::bytea, array[n]);
-  hashes := array_fill(null::bytea, array[n]);
-  for i in 1..n loop
-    continue when e_unit[i] = any (conflicts) or e_unit[i] = any (duplicates);
-    s := e_stream[i];
-    h_seq[s] := h_seq[s] + 1;
-    seqs[i] := h_seq[s];
-    prevs[i] := h_hash[s];
-    h_hash[s] := sha256('\x01'::bytea || h_hash[s] || int8send(h_seq[s]) || e_entry[i]);
-    hashes[i] := h_hash[s];
-  end loop;
+  select coalesce(array_agg(k.unit), '{}') into duplicates
+    from unnest(k_unit, k_org, k_principal, k_key) as k (unit, org, principal, key)
+    join public.evt_idempotency i on i.organization_id = k.org and i.principal_id = k.principal and i.key = k.key
+   where i.created_at > now() - interval '24 hours';
 end $$;
 
--- The last statement of the transaction. The advisory lock makes positions visible in their order:
--- without it a `position > cursor` reader misses what a slower transaction commits later.
-create function evt_insert(
-  s_org text[], s_type text[], s_id text[],
-  e_stream int[], e_id text[], e_type text[], e_subject text[], e_version bigint[], e_run text[], e_correlation text[],
-  e_header text[], e_data text[], e_salt bytea[], e_entry bytea[],
-  at timestamptz, seqs bigint[], prevs bytea[], hashes bytea[]
-) returns bigint language plpgsql security definer as $$
+-- SQLSTATE SB001: what the caller believed is no longer true (a head, a subject's version, a free
+-- idempotency key). The transaction is of no use any more; prepare and try again.
+create function evt_claim(
+  s_org text[], s_type text[], s_id text[], s_seq bigint[], s_hash bytea, s_new_seq bigint[], s_new_hash bytea,
+  c_org text[], c_subject text[], c_expected bigint[],
+  k_org text[], k_principal text[], k_key text[], k_body text[], k_outcome text[], k_events text[]
+) returns void language plpgsql security definer as $$
 declare
-  n     int;
-  first bigint;
   moved int;
-  hint  text;
 begin
-  select count(*) into n from unnest(seqs) as q (seq) where q.seq is not null;
-  if n = 0 then return null; end if;
+  perform pg_advisory_xact_lock_shared(5927081);
 
-  with per_stream as (
-    select x.stream, min(x.seq) as first_seq, (array_agg(x.prev order by x.seq))[1] as first_prev,
-           max(x.seq) as last_seq, (array_agg(x.hash order by x.seq desc))[1] as last_hash
-      from unnest(e_stream, seqs, prevs, hashes) as x (stream, seq, prev, hash)
-     where x.seq is not null group by x.stream
-  ), done as (
-    update public.evt_stream_heads h set seq = p.last_seq, hash = p.last_hash
-      from per_stream p
-     where h.organization_id = s_org[p.stream] and h.stream_type = s_type[p.stream] and h.stream_id = s_id[p.stream]
-       and h.seq = p.first_seq - 1 and h.hash = p.first_prev
-    returning p.stream, p.last_seq
-  )
-  select count(*), json_agg(json_build_array(s_org[stream], s_type[stream], s_id[stream], last_seq))::text
-    into moved, hint from done;
-  if moved <> (select count(distinct x.stream) from unnest(e_stream, seqs) as x (stream, seq) where x.seq is not null) then
-    raise exception 'the events do not continue their streams'; -- prepared in another transaction
+  update public.evt_stream_heads h set seq = w.new_seq, hash = substr(s_new_hash, (w.n::int - 1) * 32 + 1, 32)
+    from unnest(s_org, s_type, s_id, s_seq, s_new_seq) with ordinality as w (org, type, id, seq, new_seq, n)
+   where h.organization_id = w.org and h.stream_type = w.type and h.stream_id = w.id
+     and h.seq = w.seq and h.hash = substr(s_hash, (w.n::int - 1) * 32 + 1, 32);
+  get diagnostics moved = row_count;
+  if moved <> cardinality(s_org) then
+    raise exception 'a stream has moved on' using errcode = 'SB001';
   end if;
 
+  if cardinality(c_subject) > 0 and exists (
+    select from unnest(c_org, c_subject, c_expected) as c (org, subject, expected)
+     where c.expected <> coalesce((select e.subject_version from public.evt_events e
+                                    where e.organization_id = c.org and e.subject = c.subject
+                                    order by e.subject_version desc limit 1), 0))
+  then
+    raise exception 'a subject has moved on' using errcode = 'SB001';
+  end if;
+
+  if cardinality(k_key) > 0 then
+    insert into public.evt_idempotency as i (organization_id, principal_id, key, body_hash, outcome, event_ids)
+      select org, principal, key, body, outcome, events::uuid[]
+        from unnest(k_org, k_principal, k_key, k_body, k_outcome, k_events) as k (org, principal, key, body, outcome, events)
+       order by org, principal, key
+    on conflict (organization_id, principal_id, key) do update
+      set body_hash = excluded.body_hash, outcome = excluded.outcome, event_ids = excluded.event_ids, created_at = now()
+      where i.created_at <= now() - interval '24 hours';
+    get diagnostics moved = row_count;
+    if moved <> cardinality(k_key) then
+      raise exception 'an idempotency key was used meanwhile' using errcode = 'SB001';
+    end if;
+  end if;
+end $$;
+
+create function evt_insert(
+  s_org text[], s_type text[], s_id text[], s_hash bytea, s_new_seq bigint[],
+  e_stream int[], e_seq bigint[], e_hash bytea,
+  e_id uuid[], e_type text[], e_subject text[], e_version bigint[], e_run text[], e_correlation text[],
+  e_headers text, e_data text, e_salts bytea, at timestamptz
+) returns bigint language plpgsql security definer as $$
+declare
+  n     int := cardinality(e_stream);
+  first bigint;
+  whole boolean;
+  hint  text;
+begin
+  -- Held to the commit: positions become visible in their order. Without it a `position > cursor`
+  -- reader misses what a slower transaction commits later.
   perform pg_advisory_xact_lock(5927082);
   first := nextval('public.evt_position');
   if n > 1 then perform setval('public.evt_position', first + n - 1); end if;
 
-  with numbered as (
-    select first - 1 + row_number() over (order by x.n) as position, x.*
-      from unnest(e_stream, e_id, e_type, e_subject, e_version, e_run, e_correlation, e_header, e_data, e_salt, e_entry, seqs, prevs, hashes)
-             with ordinality as x (stream, id, type, subject, version, run, correlation, header, data, salt, entry, seq, prev, hash, n)
-     where x.seq is not null
+  with given as (
+    select *, coalesce(lag(said) over (partition by stream order by seq), substr(s_hash, (stream - 1) * 32 + 1, 32)) as prev
+      from (select first + x.n - 1 as position, x.*, substr(e_hash, (x.n::int - 1) * 32 + 1, 32) as said,
+                   substr(e_salts, (x.n::int - 1) * 32 + 1, 32) as salt
+              from unnest(e_stream, e_seq, e_id, e_type, e_subject, e_version, e_run, e_correlation,
+                          string_to_array(e_headers, e'\x1f'), string_to_array(e_data, e'\x1f'))
+                     with ordinality as x (stream, seq, id, type, subject, version, run, correlation, header, data, n)) y
+  ), chained as materialized (
+    select *, sha256('\x01'::bytea || prev || int8send(seq) || sha256('\x00'::bytea || convert_to(header, 'UTF8'))) as hash
+      from given
   ), payloads as (
     insert into public.evt_payloads (position, organization_id, data, salt)
-      select position, s_org[stream], data, salt from numbered
+      select position, s_org[stream], data, salt from chained order by position
+  ), events as (
+    insert into public.evt_events (position, organization_id, stream_type, stream_id, seq, event_id, type, subject, subject_version,
+                                   run_id, correlation_id, recorded_at, header, prev_hash, hash)
+      select position, s_org[stream], s_type[stream], s_id[stream], seq, id, type, subject, version,
+             run, correlation, at, header, prev, hash
+        from chained order by position
   )
-  insert into public.evt_events (position, organization_id, stream_type, stream_id, seq, event_id, type, subject, subject_version,
-                                 run_id, correlation_id, recorded_at, header, entry_hash, prev_hash, hash)
-    select position, s_org[stream], s_type[stream], s_id[stream], seq, id::uuid, type, subject, version,
-           run, correlation, at, header, entry, prev, hash
-      from numbered order by position;
+  select bool_and(hash = said) into whole from chained;
+  -- The heads were written from what the caller said: it must have said what the database makes of it.
+  if not whole then raise exception 'the hashes do not follow from the headers'; end if;
 
+  select '[' || string_agg(json_build_array(w.org, w.type, w.id, w.seq)::text, ',') || ']' into hint
+    from unnest(s_org, s_type, s_id, s_new_seq) as w (org, type, id, seq);
   -- A hint, not a message: readers read by cursor. Too long (8000 bytes is the limit), it says only how far.
   perform pg_notify('evt_appended', case when octet_length(hint) < 7800
     then '{"p":' || (first + n - 1) || ',"s":' || hint || '}' else '{"p":' || (first + n - 1) || '}' end);
   return first;
-end $$;
-
-create function evt_append(
-  s_org text[], s_type text[], s_id text[],
-  c_unit int[], c_org text[], c_subject text[], c_expected bigint[],
-  k_unit int[], k_org text[], k_principal text[], k_key text[], k_body text[], k_outcome text[], k_events text[],
-  e_unit int[], e_stream int[], e_entry bytea[],
-  e_id text[], e_type text[], e_subject text[], e_version bigint[], e_run text[], e_correlation text[],
-  e_header text[], e_data text[], e_salt bytea[],
-  out conflicts int[], out duplicates int[], out recorded_at timestamptz,
-  out seqs bigint[], out prevs bytea[], out hashes bytea[], out first_position bigint
-) language plpgsql security definer as $$
-declare
-  p record;
-begin
-  p := public.evt_prepare(s_org, s_type, s_id, c_unit, c_org, c_subject, c_expected,
-                          k_unit, k_org, k_principal, k_key, k_body, k_outcome, k_events, e_unit, e_stream, e_entry);
-  conflicts := p.conflicts; duplicates := p.duplicates; recorded_at := p.recorded_at;
-  seqs := p.seqs; prevs := p.prevs; hashes := p.hashes;
-  first_position := public.evt_insert(s_org, s_type, s_id, e_stream, e_id, e_type, e_subject, e_version, e_run, e_correlation,
-                                      e_header, e_data, e_salt, e_entry, p.recorded_at, p.seqs, p.prevs, p.hashes);
 end $$;
 
 -- ── The one exception: erasing a payload ────────────────────────────────────────────────────────
@@ -291,5 +270,5 @@ create policy eraser on evt_events for select to sb_eraser using (true);
 create policy eraser on evt_payloads to sb_eraser using (true) with check (true);
 alter function evt_erase(uuid, uuid) owner to sb_eraser;
 
-revoke execute on function evt_prepare, evt_insert, evt_append, evt_erase, evt_refuse_change from public;
-grant execute on function evt_prepare, evt_insert, evt_append, evt_erase to sb_log;
+revoke execute on function evt_prepare, evt_claim, evt_insert, evt_erase, evt_refuse_change from public;
+grant execute on function evt_prepare, evt_claim, evt_insert, evt_erase to sb_log;

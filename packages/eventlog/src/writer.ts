@@ -8,23 +8,28 @@
  *         lost         ▼  │
  *                   reconnecting ──RECONNECT_MS over──► every waiting unit fails (LogUnavailable)
  *
- * One batch is one transaction:
+ * One batch is one transaction, tried in this order until one way works:
  *
- *   evt_prepare   locks heads, refuses losers and repeated keys, chains       ┐ one statement,
- *   project       each inline projection once for the whole batch, jobs       │ `evt_append`, when
- *   evt_insert    advisory lock, events, heads, one NOTIFY                    ┘ nothing is projected
- *   COMMIT
+ *   remembered   BEGIN evt_claim project evt_insert COMMIT   the heads are those of our own last append;
+ *                                                            when another process appended, the claim fails
+ *   prepared     BEGIN evt_prepare, then the same            locks the heads, sorts out who lost a race
+ *   one by one   each unit alone                             so that a poisonous unit fails alone
  *
- * A batch that fails is run again one unit at a time, so that a poisonous unit fails alone.
+ * Statements are sent without waiting for each other where nothing depends on the answer: with
+ * remembered heads a batch is two flights, up to the projections and from `evt_insert` to COMMIT.
+ *
+ * The next batch is sent before the callers of the last one are answered: their next commands are
+ * decided while the database works.
+ *
  * A connection lost while committing leaves the outcome open: it is read back by event id before
  * anything is tried again, so no unit is ever appended twice.
  *
- * A new column of `evt_events` changes: 0001-log.sql (both functions), `columns` here, envelope.ts.
+ * A new column of `evt_events` changes: 0001-log.sql, batch.ts, envelope.ts.
  */
 import type pg from "pg";
 import { Client } from "pg";
-import type { Entry } from "./envelope.ts";
-import { hashText } from "./envelope.ts";
+import { chain, CLAIM, INSERT, PREPARE, prepareValues, streamsOf, type Chained, type Head } from "./batch.ts";
+import { hashText, type Entry } from "./envelope.ts";
 import { LogUnavailable, OutcomeUnknown } from "./faults.ts";
 import type { NewJob, Projection, Recorded, Tx } from "./log.ts";
 
@@ -66,6 +71,12 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Tells callers their outcomes. Kept apart from finding them, so that the next batch can be sent in between. */
+type Answer = () => void;
+
+/** Raised by `evt_claim` when a head, a version or a key is no longer what the caller believed. */
+const MOVED_ON = "SB001";
+const MAX_HEADS = 50_000;
 const MAX_UNITS = 256;
 const MAX_BYTES = 8 * 1024 * 1024;
 /** How long a unit waits for a database that went away. */
@@ -77,6 +88,7 @@ export function createWriter(options: WriterOptions): Writer {
   let running: Promise<void> | undefined;
   let closed = false;
   const byType = projectionsByType(options.projections);
+  const heads = new Map<string, Head>();
 
   async function connected(): Promise<pg.Client> {
     if (client !== undefined) return client;
@@ -86,6 +98,7 @@ export function createWriter(options: WriterOptions): Writer {
       // Without a listener a dropped idle connection would end the process.
       next.on("error", (error) => {
         if (client === next) client = undefined;
+        heads.clear();
         options.onError(error);
       });
       next.on("end", () => {
@@ -93,6 +106,9 @@ export function createWriter(options: WriterOptions): Writer {
       });
       try {
         await next.connect();
+        // Arrays of changing length would have every statement planned anew each time: twice the cost of running it.
+        // And plans made while the tables were still empty must not scan them for ever.
+        await next.query("set plan_cache_mode = force_generic_plan; set enable_seqscan = off");
         client = next;
         return next;
       } catch (error) {
@@ -103,50 +119,59 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   async function drain(): Promise<void> {
+    let answer: Answer = () => undefined;
     while (queue.length > 0) {
-      const batch = takeBatch(queue);
-      try {
-        await settle(batch);
-      } catch (error) {
-        for (const waiting of batch) waiting.reject(error);
+      const running = settle(takeBatch(queue));
+      answer();
+      answer = await running;
+      if (queue.length === 0) {
+        answer();
+        answer = () => undefined;
+        // Callers decide their next commands in microtasks: let them join before going idle.
+        await Promise.resolve();
       }
     }
     running = undefined;
   }
 
-  /** Resolves or rejects every unit of the batch. */
-  async function settle(batch: readonly Waiting[]): Promise<void> {
+  /** Gets every unit of the batch an outcome or an error; the returned function tells them. */
+  async function settle(batch: readonly Waiting[]): Promise<Answer> {
     let todo = batch;
+    const answers: Answer[] = [];
+    const all: Answer = () => {
+      for (const answer of answers) answer();
+    };
     for (;;) {
-      let pgClient: pg.Client;
       try {
-        pgClient = await connected();
-        todo = await readBack(pgClient, todo);
-        if (todo.length === 0) return;
-        await runBatch(pgClient, todo);
-        return;
+        const pgClient = client ?? (await connected());
+        if (todo.some(({ uncertain }) => uncertain)) todo = await readBack(pgClient, todo, answers);
+        if (todo.length === 0) return all;
+        answers.push(await runBatch(pgClient, todo));
+        return all;
       } catch (error) {
         if (error instanceof LogUnavailable) {
-          for (const waiting of todo) waiting.reject(waiting.uncertain ? new OutcomeUnknown(error) : error);
-          return;
+          for (const waiting of todo) answers.push(() => waiting.reject(waiting.uncertain ? new OutcomeUnknown(error) : error));
+          return all;
         }
+        heads.clear();
         if (isConnectionError(error)) {
-          void client?.end().catch(options.onError);
+          const broken = client;
           client = undefined;
+          void broken?.end().catch(options.onError);
           continue;
         }
         if (todo.length > 1) {
-          for (const waiting of todo) await settle([waiting]);
-          return;
+          for (const waiting of todo) answers.push(await settle([waiting]));
+          return all;
         }
-        todo[0]?.reject(error);
-        return;
+        answers.push(() => todo[0]?.reject(error));
+        return all;
       }
     }
   }
 
   /** Units whose commit may have gone through: resolves those that are in the log, returns the others. */
-  async function readBack(pgClient: pg.Client, batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+  async function readBack(pgClient: pg.Client, batch: readonly Waiting[], answers: Answer[]): Promise<readonly Waiting[]> {
     const rest: Waiting[] = [];
     for (const waiting of batch) {
       const first = waiting.unit.entries[0];
@@ -167,51 +192,119 @@ export function createWriter(options: WriterOptions): Writer {
         if (row === undefined) throw new Error(`${entry.eventId} is missing from a unit that was committed`);
         return { ...entry.draft, seq: Number(row.seq), position: Number(row.position), recordedAt: row.recorded_at.toISOString(), prevHash: hashText(row.prev_hash), hash: hashText(row.hash) };
       });
-      options.committed(recorded);
-      waiting.resolve({ kind: "committed", recorded });
+      answers.push(() => {
+        options.committed(recorded);
+        waiting.resolve({ kind: "committed", recorded });
+      });
     }
     return rest;
   }
 
-  async function runBatch(pgClient: pg.Client, batch: readonly Waiting[]): Promise<void> {
-    const c = columns(batch);
-    const jobs = batch.some(({ unit }) => unit.jobs.length > 0);
-    const projected = batch.some(({ unit }) => unit.entries.some((entry) => byType.has(entry.event.type)));
-    if (!jobs && !projected) {
-      markUncertain(batch);
-      const { rows } = await pgClient.query<PreparedRow & { first_position: string | null }>({ name: "evt_append", text: APPEND, values: [...c.prepare, ...c.append] });
-      const row = only(rows);
-      finish(batch, c, row, chained(c, row), row.first_position);
-      return;
-    }
-
-    const begun = pgClient.query("begin");
-    const preparing = pgClient.query<PreparedRow>({ name: "evt_prepare", text: PREPARE, values: c.prepare });
-    const [, prepared] = await both(begun, preparing);
-    try {
-      const row = only(prepared.rows);
-      const events = chained(c, row);
-      const refused = refusedUnits(row);
-      const tx = namedTx(pgClient);
-      await project(tx, events.filter((event) => event !== null));
-      const dueJobs = batch.flatMap(({ unit }, i) => (refused.has(i + 1) ? [] : unit.jobs));
-      if (dueJobs.length > 0) {
-        if (options.enqueue === undefined) throw new Error("a command enqueued a job, but this log was created without `enqueue`");
-        await options.enqueue(tx, dueJobs);
+  async function runBatch(pgClient: pg.Client, batch: readonly Waiting[]): Promise<Answer> {
+    const units = batch.map(({ unit }) => unit);
+    const streams = streamsOf(units);
+    if (streams.every((key) => heads.has(key))) {
+      try {
+        return await inTransaction(pgClient, batch, pgClient.query("begin"), () => append(pgClient, batch, streams, heads));
+      } catch (error) {
+        if ((error as { code?: string }).code !== MOVED_ON) throw error;
+        for (const key of streams) heads.delete(key);
       }
-      markUncertain(batch);
-      // The COMMIT travels with the insert; after a failed insert Postgres turns it into a ROLLBACK.
-      const inserting = pgClient.query<{ first: string | null }>({ name: "evt_insert", text: INSERT, values: [...c.insert, row.recorded_at, row.seqs, row.prevs, row.hashes] });
-      const committing = pgClient.query("commit");
-      const [inserted, commit] = await both(inserting, committing);
-      if (commit.command !== "COMMIT") throw new Error(`the transaction ended with ${commit.command}`);
-      finish(batch, c, row, events, inserted.rows[0]?.first ?? null);
-    } catch (error) {
-      if (isConnectionError(error)) throw error;
-      for (const waiting of batch) waiting.uncertain = false;
-      await pgClient.query("rollback");
-      throw error;
     }
+    const begun = pgClient.query("begin");
+    const preparing = pgClient.query<PreparedRow>({ name: "evt_prepare", text: PREPARE, values: prepareValues(units, streams) });
+    return inTransaction(pgClient, batch, begun, async () => {
+      const row = (await preparing).rows[0];
+      if (row === undefined) throw new Error("evt_prepare returned no row");
+      const refused = new Map<number, Outcome>([
+        ...row.duplicates.map((unit) => [unit, { kind: "duplicate_key" }] as const),
+        ...row.conflicts.map((unit) => [unit, { kind: "conflict" }] as const),
+      ]);
+      const accepted = batch.filter((_, i) => !refused.has(i + 1));
+      const locked = new Map(streams.map((key, i) => [key, { seq: Number(row.seqs?.[i]), hash: row.hashes?.[i] ?? Buffer.alloc(32) }]));
+      const answer: Answer = accepted.length === 0 ? await abandon(pgClient) : await append(pgClient, accepted, streamsOf(accepted.map(({ unit }) => unit)), locked);
+      return () => {
+        answer();
+        for (const [unit, outcome] of refused) batch[unit - 1]?.resolve(outcome);
+      };
+    });
+  }
+
+  /** Awaits what was sent to open the transaction, and rolls back when `work` fails inside it. */
+  async function inTransaction(pgClient: pg.Client, batch: readonly Waiting[], begun: Promise<unknown>, work: () => Promise<Answer>): Promise<Answer> {
+    const [opened, worked] = await Promise.allSettled([begun, work()]);
+    if (opened.status === "fulfilled" && worked.status === "fulfilled") return worked.value;
+    const error: unknown = opened.status === "rejected" ? opened.reason : (worked as PromiseRejectedResult).reason;
+    if (isConnectionError(error)) throw error;
+    for (const waiting of batch) waiting.uncertain = false;
+    await pgClient.query("rollback");
+    throw error;
+  }
+
+  async function abandon(pgClient: pg.Client): Promise<Answer> {
+    await pgClient.query("rollback");
+    return () => undefined;
+  }
+
+  /** From open transaction to COMMIT: project, enqueue, insert. */
+  async function append(pgClient: pg.Client, batch: readonly Waiting[], streams: readonly string[], from: ReadonlyMap<string, Head>): Promise<Answer> {
+    const units = batch.map(({ unit }) => unit);
+    const before = new Map(streams.map((key) => [key, from.get(key)!]));
+    const chained = chain(units, streams, before, new Date().toISOString());
+    const claiming = pgClient.query({ name: "evt_claim", text: CLAIM, values: [...chained.claim] });
+    const [claimed, prepared] = await Promise.allSettled([claiming, projectAndEnqueue(pgClient, chained, units)]);
+    // In this order: after a failed claim every later statement fails too, and says nothing of why.
+    if (claimed.status === "rejected") throw claimed.reason;
+    if (prepared.status === "rejected") throw prepared.reason;
+    if (chained.recorded.length === 0) {
+      const { command } = await pgClient.query("commit");
+      if (command !== "COMMIT") throw new Error(`the transaction ended with ${command}`);
+      return answerOf(batch, chained, 0);
+    }
+    for (const waiting of batch) waiting.uncertain = true;
+    // The COMMIT travels with the insert; after a failed insert Postgres turns it into a ROLLBACK.
+    const inserting = pgClient.query<{ first: string | null }>({ name: "evt_insert", text: INSERT, values: [...chained.insert] });
+    const committing = pgClient.query("commit");
+    const [inserted, committed] = await Promise.allSettled([inserting, committing]);
+    if (inserted.status === "rejected") throw inserted.reason;
+    if (committed.status === "rejected") throw committed.reason;
+    if (committed.value.command !== "COMMIT") throw new Error(`the transaction ended with ${committed.value.command}`);
+    remember(chained);
+    return answerOf(batch, chained, Number(inserted.value.rows[0]?.first ?? 0));
+  }
+
+  async function projectAndEnqueue(pgClient: pg.Client, { recorded }: Chained, units: readonly StagedUnit[]): Promise<void> {
+    const tx = namedTx(pgClient);
+    await project(tx, recorded);
+    const jobs = units.flatMap((unit) => unit.jobs);
+    if (jobs.length === 0) return;
+    if (options.enqueue === undefined) throw new Error("a command enqueued a job, but this log was created without `enqueue`");
+    await options.enqueue(tx, jobs);
+  }
+
+  function remember({ headsAfter }: Chained): void {
+    for (const [key, head] of headsAfter) {
+      heads.delete(key);
+      heads.set(key, head);
+    }
+    for (const key of heads.keys()) {
+      if (heads.size <= MAX_HEADS) break;
+      heads.delete(key);
+    }
+  }
+
+  function answerOf(batch: readonly Waiting[], { recorded }: Chained, first: number): Answer {
+    return () => {
+      const placed = recorded.map((event, i): Recorded => ({ ...event, position: first + i }));
+      // Before anybody is answered: who reads right after its own append must be able to find it.
+      if (placed.length > 0) options.committed(placed);
+      let from = 0;
+      for (const waiting of batch) {
+        const to = from + waiting.unit.entries.length;
+        waiting.resolve({ kind: "committed", recorded: placed.slice(from, to) });
+        from = to;
+      }
+    };
   }
 
   async function project(tx: Tx, events: readonly Recorded[]): Promise<void> {
@@ -227,21 +320,6 @@ export function createWriter(options: WriterOptions): Writer {
     const results = await Promise.allSettled([...due].map(([projection, list]) => projection.project(tx, list)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-  }
-
-  function finish(batch: readonly Waiting[], c: Columns, row: PreparedRow, events: readonly (Recorded | null)[], firstPosition: string | null): void {
-    const conflicts = new Set(row.conflicts);
-    const duplicates = new Set(row.duplicates);
-    let position = Number(firstPosition ?? 0);
-    const placed = events.map((event) => (event === null ? null : { ...event, position: position++ }));
-    const appended = placed.filter((event) => event !== null);
-    // Before anybody is answered: who reads right after its own append must find it.
-    if (appended.length > 0) options.committed(appended);
-    batch.forEach((waiting, i) => {
-      if (conflicts.has(i + 1)) waiting.resolve({ kind: "conflict" });
-      else if (duplicates.has(i + 1)) waiting.resolve({ kind: "duplicate_key" });
-      else waiting.resolve({ kind: "committed", recorded: placed.filter((event, n) => event !== null && c.unitOf[n] === i + 1) as Recorded[] });
-    });
   }
 
   return {
@@ -260,10 +338,6 @@ export function createWriter(options: WriterOptions): Writer {
     },
   };
 }
-
-const markUncertain = (batch: readonly Waiting[]): void => {
-  for (const waiting of batch) waiting.uncertain = true;
-};
 
 /**
  * Units of one batch must not touch the same subject: the second was decided without the first.
@@ -288,90 +362,8 @@ function takeBatch(queue: Waiting[]): Waiting[] {
 interface PreparedRow {
   readonly conflicts: number[];
   readonly duplicates: number[];
-  readonly recorded_at: Date;
-  readonly seqs: (string | null)[];
-  readonly prevs: (Buffer | null)[];
-  readonly hashes: (Buffer | null)[];
-}
-
-interface Columns {
-  readonly entries: readonly Entry[];
-  readonly unitOf: readonly number[];
-  readonly prepare: unknown[];
-  /** What `evt_append` takes after `prepare`. */
-  readonly append: unknown[];
-  readonly insert: unknown[];
-}
-
-/** Rows to the column arrays that the functions unnest. */
-function columns(batch: readonly Waiting[]): Columns {
-  const entries = batch.flatMap(({ unit }) => unit.entries);
-  const unitOf = batch.flatMap(({ unit }, i) => unit.entries.map(() => i + 1));
-  const streamKey = ({ organizationId, stream }: Entry) => `${organizationId}\n${stream.type}\n${stream.id}`;
-  // One order everywhere, or two processes could wait for each other's heads.
-  const keys = [...new Set(entries.map(streamKey))].toSorted();
-  const place = new Map(keys.map((key, i) => [key, i + 1]));
-  const parts = keys.map((key) => key.split("\n"));
-  const streams = [0, 1, 2].map((n) => parts.map((part) => part[n]));
-  const checks = batch.flatMap(({ unit }, i) => unit.expected.map((check) => ({ unit: i + 1, ...check })));
-  const claims = batch.flatMap(({ unit }, i) => (unit.key === undefined ? [] : [{ unit: i + 1, ...unit.key, events: uuidArray(unit.entries) }]));
-  const streamOf = entries.map((entry) => place.get(streamKey(entry)));
-  const entryHashes = entries.map((entry) => entry.entryHash);
-  const facts = [
-    entries.map((entry) => entry.eventId),
-    entries.map((entry) => entry.event.type),
-    entries.map((entry) => entry.subject),
-    entries.map((entry) => entry.subjectVersion),
-    entries.map((entry) => entry.draft.runId ?? null),
-    entries.map((entry) => entry.draft.correlationId),
-    entries.map((entry) => entry.header),
-    entries.map((entry) => entry.data),
-    entries.map((entry) => entry.salt),
-  ];
-  return {
-    entries,
-    unitOf,
-    prepare: [
-      ...streams,
-      checks.map((c) => c.unit), checks.map((c) => c.organizationId), checks.map((c) => c.subject), checks.map((c) => c.version),
-      claims.map((k) => k.unit), claims.map((k) => k.organizationId), claims.map((k) => k.principalId), claims.map((k) => k.key),
-      claims.map((k) => k.bodyHash), claims.map((k) => k.outcome), claims.map((k) => k.events),
-      unitOf, streamOf, entryHashes,
-    ],
-    append: facts,
-    insert: [...streams, streamOf, ...facts, entryHashes],
-  };
-}
-
-const uuidArray = (entries: readonly Entry[]): string => `{${entries.map((entry) => entry.eventId).join(",")}}`;
-
-/** `recorded` as inline projections see it: chained, without a position; null where the unit was refused. */
-function chained(c: Columns, row: PreparedRow): (Recorded | null)[] {
-  const recordedAt = row.recorded_at.toISOString();
-  return c.entries.map((entry, i) => {
-    const seq = row.seqs[i] ?? null;
-    const prev = row.prevs[i] ?? null;
-    const hash = row.hashes[i] ?? null;
-    return seq === null || prev === null || hash === null
-      ? null
-      : { ...entry.draft, seq: Number(seq), recordedAt, prevHash: hashText(prev), hash: hashText(hash) };
-  });
-}
-
-const refusedUnits = (row: PreparedRow): Set<number> => new Set([...row.conflicts, ...row.duplicates]);
-
-function only<Row>(rows: readonly Row[]): Row {
-  const row = rows[0];
-  if (row === undefined) throw new Error("the append function returned no row");
-  return row;
-}
-
-/** Awaits two statements that were sent together; the first one's error is the cause of the second's. */
-async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  const [a, b] = await Promise.allSettled([first, second]);
-  if (a.status === "rejected") throw a.reason;
-  if (b.status === "rejected") throw b.reason;
-  return [a.value, b.value];
+  readonly seqs: string[] | null;
+  readonly hashes: Buffer[] | null;
 }
 
 function projectionsByType(projections: readonly Projection[]): Map<string, Projection[]> {
@@ -406,16 +398,3 @@ export function isConnectionError(error: unknown): boolean {
   }
   return error instanceof Error && /Connection terminated|not queryable|Client was closed/i.test(error.message);
 }
-
-const params = (types: readonly string[], from = 1): string => types.map((type, i) => `$${i + from}::${type}`).join(",");
-const PREPARE_TYPES = [
-  "text[]", "text[]", "text[]",
-  "int[]", "text[]", "text[]", "bigint[]",
-  "int[]", "text[]", "text[]", "text[]", "text[]", "text[]", "text[]",
-  "int[]", "int[]", "bytea[]",
-];
-const FACT_TYPES = ["text[]", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "text[]", "bytea[]"];
-const PREPARE = `select * from public.evt_prepare(${params(PREPARE_TYPES)})`;
-const APPEND = `select * from public.evt_append(${params([...PREPARE_TYPES, ...FACT_TYPES])})`;
-const INSERT = `select public.evt_insert(${params(["text[]", "text[]", "text[]", "int[]", ...FACT_TYPES, "bytea[]", "timestamptz", "bigint[]", "bytea[]", "bytea[]"])}) as first`;
-
