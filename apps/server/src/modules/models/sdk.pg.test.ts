@@ -1,9 +1,9 @@
-import Anthropic from "@anthropic-ai/sdk";
+import Anthropic, { AuthenticationError as AnthropicAuthenticationError } from "@anthropic-ai/sdk";
 import { createDemoUpstream, DEMO_MODEL_ID } from "@signalbox/providers/model/demo/upstream";
 import { createUpstream } from "@signalbox/providers/model/upstreams";
 import { serveUpstream } from "@signalbox/providers/model/serve.fixture";
 import { databaseTest } from "@signalbox/testkit/database";
-import OpenAI, { APIError } from "openai";
+import OpenAI, { type APIError, AuthenticationError } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ORGANIZATION, startBench, type Bench } from "./proxy.fixture.ts";
 
@@ -117,14 +117,14 @@ const failure = (work: Promise<unknown>) => work.then(() => expect.fail("it was 
 
 describe("refused, in the client's own error classes", () => {
   test("a wrong key", async () => {
-    expect(await failure(ask("sbx-vk_ws_dev_wrong", DEMO_MODEL_ID))).toBeInstanceOf(OpenAI.AuthenticationError);
+    expect(await failure(ask("sbx-vk_ws_dev_wrong", DEMO_MODEL_ID))).toBeInstanceOf(AuthenticationError);
     const error = await failure(anthropic("nonsense").messages.create({ model: DEMO_MODEL_ID, max_tokens: 1, messages: [{ role: "user", content: "hi" }] }));
-    expect(error).toBeInstanceOf(Anthropic.AuthenticationError);
+    expect(error).toBeInstanceOf(AnthropicAuthenticationError);
   });
 
   test("a key of another organization's form", async () => {
     const { key } = await bench.session();
-    expect(await failure(ask(key.replace("ws_dev", "ws_other"), DEMO_MODEL_ID))).toBeInstanceOf(OpenAI.AuthenticationError);
+    expect(await failure(ask(key.replace("ws_dev", "ws_other"), DEMO_MODEL_ID))).toBeInstanceOf(AuthenticationError);
   });
 
   test("a model that is not there, and one that the key may not call", async () => {
