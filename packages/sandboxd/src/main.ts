@@ -16,6 +16,8 @@
  */
 import { createServer, connect, type Socket } from "node:net";
 import { randomUUID } from "node:crypto";
+import { watch } from "node:fs";
+import { dirname } from "node:path";
 import { readInto, writeFrom } from "./files.ts";
 import { Mux, type Channel, type Json } from "./mux.ts";
 import { fail, Processes, tell } from "./processes.ts";
@@ -32,20 +34,40 @@ function environment(): { [name: string]: string } {
   return JSON.parse(process.env["SBX_ENVIRONMENT"] ?? "{}") as { [name: string]: string };
 }
 
-function dial(delayMs: number): void {
-  let mux: Mux | null = null;
-  const again = (): void => {
-    setTimeout(dial, delayMs, Math.min(delayMs * 2, REDIAL_MOST_MS));
-  };
+let connection: Mux | "dialling" | null = null;
+let redial: NodeJS.Timeout | null = null;
+let redialMs = REDIAL_FIRST_MS;
+
+function dial(): void {
+  if (connection) return;
+  if (redial) clearTimeout(redial);
+  redial = null;
+  connection = "dialling";
   const socket = connect(INSIDE.control);
   socket.once("error", () => {
     // No host right now (ENOENT, ECONNREFUSED). After the connect the mux has the error.
-    if (!mux) again();
+    if (connection === "dialling") hangUp(redialMs);
   });
   socket.once("connect", () => {
-    mux = new Mux(socket, { onOpen: (channel, request) => serve(channel, request), onClose: () => dial(REDIAL_FIRST_MS) });
-    mux.hello({ version: WIRE_VERSION, sandbox: process.env["SBX_ID"] ?? "", boot, pid: process.pid });
+    redialMs = REDIAL_FIRST_MS;
+    connection = new Mux(socket, { onOpen: (channel, request) => serve(channel, request), onClose: () => hangUp(REDIAL_FIRST_MS) });
+    connection.hello({ version: WIRE_VERSION, sandbox: process.env["SBX_ID"] ?? "", boot, pid: process.pid });
   });
+}
+
+function hangUp(againInMs: number): void {
+  connection = null;
+  redial = setTimeout(dial, againInMs);
+  redialMs = Math.min(redialMs * 2, REDIAL_MOST_MS);
+}
+
+/** A new server makes a new socket in the directory: no need to wait for the next try. Without inotify there is still that. */
+function dialWhenTheSocketAppears(): void {
+  const watcher = watch(dirname(INSIDE.control), () => {
+    redialMs = REDIAL_FIRST_MS;
+    dial();
+  });
+  watcher.on("error", () => watcher.close());
 }
 
 function serve(channel: Channel, raw: Json): void {
@@ -116,4 +138,5 @@ function forwardEgress(): void {
 // A tool that breaks a pipe or a peer that vanishes is daily business; an unforeseen fault must not take the agent with it.
 process.on("uncaughtException", (error) => console.error(`sandboxd: ${error.stack ?? error.message}`));
 forwardEgress();
-dial(REDIAL_FIRST_MS);
+dial();
+dialWhenTheSocketAppears();

@@ -41,6 +41,7 @@ export class Mux {
     this.#options = options;
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error) => this.close(error));
+    socket.on("end", () => this.close(null));
     socket.on("close", () => this.close(null));
     this.#pinger = setInterval(() => {
       if (!this.#heard) return this.close(new Error("the peer has been silent for two ping intervals"));
