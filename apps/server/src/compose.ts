@@ -1,0 +1,182 @@
+/*
+ * The only file that sees everything: makes the modules, gives each what it needs, and owns the
+ * order in which they come and go.
+ *
+ *   migrate ─► make modules ─► projection tables ─► log ─► modules start ─► jobs ─► (http listens)
+ *   stop:  http stops taking requests ─► jobs ─► modules, last started first ─► log, pools
+ */
+import path from "node:path";
+import { getHealth } from "@signalbox/contract/system";
+import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
+import { migrate } from "@signalbox/eventlog/migrate";
+import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
+import type { ProjectionSchema } from "@signalbox/eventlog/rebuild";
+import type { ConnectionFor } from "@signalbox/eventlog/roles";
+import { enqueueJobs } from "@signalbox/jobs/enqueue";
+import { createJobs, type Jobs } from "@signalbox/jobs/jobs";
+import { type Clock, systemClock } from "@signalbox/kernel/clock";
+import pg from "pg";
+import type { Logger } from "pino";
+import { readFileSync } from "node:fs";
+import type { Config } from "./config.ts";
+import { type RequestDatabase, openDatabase } from "./database.ts";
+import { handle, type BoundRoute } from "./http/handle.ts";
+import { createHttpServer, type HttpServer } from "./http/server.ts";
+import { serveWeb } from "./http/web.ts";
+import { createLateLog } from "./late-log.ts";
+import { createMetrics } from "./metrics.ts";
+import type { Deps, Module } from "./module.ts";
+import { createFeed, type LiveSource } from "./modules/feed/public.ts";
+import { createIdentity, type IdentityModule } from "./modules/identity/public.ts";
+import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
+import { MIGRATION_SETS } from "./postgres/schema.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/** The organization of a local installation, and whoever started it. */
+export const LOCAL = { organizationId: "ws_dev", name: "Local", owner: { id: "usr_owner", displayName: "Owner" } } as const;
+const VERSION = (JSON.parse(readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8")) as { version: string }).version;
+const TREE = path.join(import.meta.dirname, "../../..");
+
+export interface ComposeOptions {
+  readonly config: Config;
+  readonly connection: ConnectionFor;
+  readonly logger: Logger;
+  readonly clock?: Clock | undefined;
+  readonly telemetry?: Telemetry | undefined;
+}
+
+export interface Signalbox {
+  readonly http: HttpServer;
+  readonly log: PostgresLog;
+  readonly jobs: Jobs;
+  readonly db: RequestDatabase;
+  readonly identity: IdentityModule;
+  readonly rooms: RoomsModule;
+  /** Where people reach it: known once it listens. */
+  readonly publicUrl: () => string;
+  /** Listens and resolves with the port. */
+  listen(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** Everything is up when it resolves, but nobody can call yet: `listen` opens the door. */
+export async function compose(options: ComposeOptions): Promise<Signalbox> {
+  const { config, connection, logger, telemetry } = options;
+  const clock = options.clock ?? systemClock;
+  const onError = (error: unknown): void => logger.warn({ err: error }, "a database connection was lost, or a subscriber failed");
+  await migrate(connection, MIGRATION_SETS);
+
+  const late = createLateLog();
+  const db = openDatabase(connection("sb_app"), { connections: config.requestConnections, onError });
+  const deps: Deps = { log: telemetry?.tracedLog(late.log) ?? late.log, db, clock, logger };
+  let port = config.port;
+  const publicUrl = (): string => config.publicUrl ?? `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+
+  const identity = createIdentity({ ...deps, anywhere: db.anywhere, publicUrl });
+  const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
+  const feed = createFeed({ ...deps, rooms, live: NO_SESSIONS, onRevoked: identity.onRevoked });
+  const modules: readonly (readonly [string, Module])[] = [
+    ["identity", identity],
+    ["rooms", rooms],
+    ["feed", feed],
+  ];
+
+  await applyProjectionSchemas(connection, projectionSchemas(modules));
+  const log = await createLog({
+    connection: connection("sb_log"), projections: modules.flatMap(([, module]) => module.projections), enqueue: enqueueJobs, clock,
+    readConnections: config.logReadConnections, onError,
+  });
+  late.bind(log);
+  const jobPool = new pg.Pool({ ...connection("sb_log"), max: config.jobConnections });
+  jobPool.on("error", onError);
+  const jobs = createJobs({
+    pool: jobPool, clock, scrub: (organizationId, text) => log.scanner.scanText(organizationId, text).text,
+    onError: (error, job) => logger.error({ err: error, job }, "a job failed"),
+  });
+
+  const started: Module[] = [];
+  async function stopModules(): Promise<void> {
+    for (const module of started.toReversed()) {
+      await module.stop?.().catch((error: unknown) => logger.error({ err: error }, "a module did not stop cleanly"));
+    }
+    await jobPool.end();
+    await log.close();
+    await db.close();
+  }
+
+  try {
+    await identity.ensureOrganization(LOCAL);
+    for (const [, module] of modules) {
+      await module.start?.();
+      started.push(module);
+    }
+    startJobs(jobs, modules, config, telemetry);
+    const metrics = createMetrics();
+    metrics.gauge("signalbox_event_streams", "Open server-sent event streams.", () => http.streams());
+    metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
+    metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
+    const http: HttpServer = await createHttpServer({
+      routes: [...modules.flatMap(([, module]) => module.routes), healthRoute(modules, log)],
+      authenticator: identity, logger, now: clock.now, publicUrl: config.publicUrl, observe: metrics.observe, traced: telemetry?.traced,
+      onUpgrade: { "/v1/sync": feed.upgrade },
+      more: (app) => serveWeb(app, { directory: path.join(TREE, "apps/web/dist"), openApi: path.join(TREE, "packages/contract/openapi.json"), metrics }),
+    });
+    return {
+      http, log, jobs, db, identity, rooms, publicUrl,
+      async listen() {
+        port = await http.listen(config.host, config.port);
+        return port;
+      },
+      async stop() {
+        await http.close();
+        await jobs.close();
+        await stopModules();
+      },
+    };
+  } catch (error) {
+    await jobs.close();
+    await stopModules();
+    throw error;
+  }
+}
+
+const NO_SESSIONS: LiveSource = {
+  roomOf: () => Promise.resolve(null),
+  subscribe: () => ({ head: "0.0", close: () => undefined }),
+  history: () => Promise.resolve("stale"),
+};
+
+/** A module's tables are named by its folder, for ever. */
+export function projectionSchemas(modules: readonly (readonly [string, Module])[]): ProjectionSchema[] {
+  return modules.flatMap(([, module]) =>
+    module.schemas.map((file, i) => ({ name: path.basename(path.dirname(file)), sql: readFileSync(file, "utf8"), projections: i === 0 ? module.projections : [] })),
+  );
+}
+
+function startJobs(jobs: Jobs, modules: readonly (readonly [string, Module])[], config: Config, telemetry: Telemetry | undefined): void {
+  const handlers: Record<string, (job: Parameters<Module["jobs"][string]>[0]) => Promise<void>> = {};
+  const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] = [];
+  for (const [, module] of modules) {
+    for (const [kind, run] of Object.entries(module.jobs)) handlers[kind] = telemetry === undefined ? run : (job) => telemetry.traced(`job ${kind}`, () => run(job));
+    for (const { name, cron, run } of module.schedules ?? []) {
+      const kind = `schedule.${name}`;
+      handlers[kind] = () => run();
+      // Housekeeping of the whole installation; a row needs an organization all the same.
+      schedules.push({ name, pattern: cron, job: () => ({ kind, organizationId: LOCAL.organizationId, payload: {}, key: name }) });
+    }
+  }
+  jobs.work(handlers, { concurrency: config.jobConcurrency });
+  if (schedules.length > 0) jobs.schedule(schedules);
+}
+
+function healthRoute(modules: readonly (readonly [string, Module])[], log: PostgresLog): BoundRoute {
+  return handle(getHealth, async () => {
+    const parts = [{ name: "log", ok: await log.isHealthy(), detail: null as string | null }];
+    for (const [name, module] of modules) {
+      if (module.health === undefined) continue;
+      const { ok, detail } = await module.health().catch(() => ({ ok: false, detail: "the check itself failed; see the server's log" }));
+      parts.push({ name, ok, detail });
+    }
+    return { ok: parts.every((part) => part.ok), version: VERSION, parts };
+  });
+}

@@ -1,0 +1,193 @@
+/*
+ * Every setting there is, declared once: environment variable, flag, `--help` and the reference in
+ * docs/ derive from `SETTINGS`. The environment is read here and nowhere else; the result is frozen.
+ *
+ * Precedence: flag, environment, default. An empty variable counts as absent. A setting that was
+ * removed stays declared in `REMOVED`, and names what replaced it.
+ */
+import { defaultDataDir } from "./postgres/embedded.ts";
+
+type Kind = "string" | "integer" | "boolean" | "url" | "list";
+interface Setting {
+  readonly type: Kind;
+  /** Absent: the setting has no value unless it is given. */
+  readonly default?: string | number | boolean | (() => string);
+  readonly desc: string;
+  readonly env?: string;
+  readonly flag?: string;
+  /** Never printed, and taken out of logs. */
+  readonly secret?: true;
+  readonly min?: number;
+  readonly max?: number;
+  readonly oneOf?: readonly string[];
+}
+
+export const SETTINGS = {
+  port: { type: "integer", default: 4400, min: 0, max: 65535, env: "SIGNALBOX_PORT", flag: "port", desc: "Port to listen on; 0 takes any free one." },
+  host: { type: "string", default: "127.0.0.1", env: "SIGNALBOX_HOST", flag: "host", desc: "Address to listen on. Only loopback addresses, until people can sign in with more than a printed link." },
+  publicUrl: { type: "url", env: "SIGNALBOX_PUBLIC_URL", flag: "public-url", desc: "Where people reach the server, when that is not http://<host>:<port> (a reverse proxy on this machine)." },
+  dataDir: { type: "string", default: defaultDataDir, env: "SIGNALBOX_DATA_DIR", flag: "data-dir", desc: "Where everything is kept: database, blobs, sandboxes, keys." },
+  databaseUrl: { type: "string", secret: true, env: "DATABASE_URL", desc: "A Postgres 15 or newer to use instead of the embedded one. A direct connection, not a transaction pooler." },
+  json: { type: "boolean", default: false, flag: "json", desc: "Print one line of JSON when ready, for programs, and logs as JSON." },
+  open: { type: "boolean", default: true, flag: "open", desc: "Open the browser when ready (--no-open: do not)." },
+  logLevel: { type: "string", default: "info", oneOf: ["fatal", "error", "warn", "info", "debug", "trace", "silent"], env: "LOG_LEVEL", flag: "log-level", desc: "How much is logged." },
+
+  openaiApiKey: { type: "string", secret: true, env: "OPENAI_API_KEY", desc: "Offers OpenAI's models." },
+  openaiBaseUrl: { type: "url", env: "OPENAI_BASE_URL", desc: "Another address for OpenAI's API." },
+  anthropicApiKey: { type: "string", secret: true, env: "ANTHROPIC_API_KEY", desc: "Offers Anthropic's models." },
+  anthropicBaseUrl: { type: "url", env: "ANTHROPIC_BASE_URL", desc: "Another address for Anthropic's API." },
+  ollamaUrl: { type: "url", env: "OLLAMA_URL", desc: "Offers the models of an Ollama server, like http://127.0.0.1:11434." },
+  compatibleBaseUrl: { type: "url", env: "OPENAI_COMPATIBLE_BASE_URL", desc: "Offers any server that speaks OpenAI's chat completions." },
+  compatibleApiKey: { type: "string", secret: true, env: "OPENAI_COMPATIBLE_API_KEY", desc: "Its key, if it wants one." },
+  compatibleModels: { type: "list", default: "", env: "OPENAI_COMPATIBLE_MODELS", desc: "Its models, separated by commas; all that it lists when absent." },
+  defaultModel: { type: "string", env: "SIGNALBOX_DEFAULT_MODEL", desc: "Model of a session that names none; the first real one when absent." },
+  sessionBudgetMicroUsd: { type: "integer", default: 5_000_000, min: 1, max: 1_000_000_000, env: "SIGNALBOX_SESSION_BUDGET_MICRO_USD", desc: "What a session may spend on models, in millionths of a US dollar, when it names no budget." },
+
+  killSwitch: { type: "boolean", default: false, env: "POLICY_KILL_SWITCH_EXTERNAL_WRITE", desc: "Stops every outside effect of every organization. While it is set, nothing in the product lifts it." },
+  approvalTtlS: { type: "integer", default: 86_400, min: 60, max: 30 * 86_400, env: "SIGNALBOX_APPROVAL_TTL_S", desc: "Seconds until an undecided approval expires." },
+  leaseTtlMs: { type: "integer", default: 30_000, min: 1000, max: 3_600_000, env: "SIGNALBOX_LEASE_TTL_MS", desc: "Milliseconds that a claimed run is an engine's without a heartbeat." },
+
+  sandboxMemoryMb: { type: "integer", default: 2048, min: 128, max: 1_048_576, env: "SIGNALBOX_SANDBOX_MEMORY_MB", desc: "Memory of one sandbox." },
+  sandboxPids: { type: "integer", default: 512, min: 32, max: 32_768, env: "SIGNALBOX_SANDBOX_PIDS", desc: "Processes and threads of one sandbox." },
+  sandboxDiskMb: { type: "integer", default: 4096, min: 64, max: 1_048_576, env: "SIGNALBOX_SANDBOX_DISK_MB", desc: "What one sandbox may write to disk." },
+
+  requestConnections: { type: "integer", default: 10, min: 2, max: 500, env: "SIGNALBOX_REQUEST_CONNECTIONS", desc: "Database connections for requests." },
+  logReadConnections: { type: "integer", default: 4, min: 1, max: 100, env: "SIGNALBOX_LOG_READ_CONNECTIONS", desc: "Database connections that read the log (feeds, commands)." },
+  jobConnections: { type: "integer", default: 6, min: 2, max: 100, env: "SIGNALBOX_JOB_CONNECTIONS", desc: "Database connections of jobs and workers." },
+  jobConcurrency: { type: "integer", default: 8, min: 1, max: 200, env: "SIGNALBOX_JOB_CONCURRENCY", desc: "Jobs that run at once." },
+
+  otlpEndpoint: { type: "url", env: "OTEL_EXPORTER_OTLP_ENDPOINT", desc: "Sends traces to this OpenTelemetry collector (HTTP), like http://127.0.0.1:4318." },
+} as const satisfies Record<string, Setting>;
+
+const REMOVED: readonly { readonly env?: string; readonly flag?: string; readonly use: string }[] = [];
+
+type ValueOf<K extends Kind> = K extends "integer" ? number : K extends "boolean" ? boolean : K extends "list" ? readonly string[] : string;
+export type Config = {
+  readonly [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends { readonly default: unknown } ? ValueOf<(typeof SETTINGS)[K]["type"]> : ValueOf<(typeof SETTINGS)[K]["type"]> | undefined;
+};
+
+/** What, why, and what to do; the process ends with exit code 2. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly fix: string;
+  constructor(message: string, fix: string) {
+    super(message);
+    this.fix = fix;
+  }
+}
+
+const entries = Object.entries(SETTINGS) as readonly [keyof Config, Setting][];
+
+export function readConfig(argv: readonly string[], environment: Readonly<Record<string, string | undefined>> = process.env): Config | "help" {
+  const flags = readFlags(argv);
+  if (flags === "help") return "help";
+  for (const { env, use } of REMOVED) if (env !== undefined && environment[env]) throw new ConfigError(`${env} is no longer a setting.`, `Use ${use} instead.`);
+  const config: Record<string, unknown> = {};
+  for (const [key, setting] of entries) {
+    const flag = flags.get(key);
+    const raw = flag ?? (setting.env === undefined ? undefined : environment[setting.env] || undefined);
+    const name = flag === undefined ? (setting.env ?? `--${setting.flag}`) : `--${setting.flag}`;
+    config[key] = raw === undefined ? defaultOf(setting) : parse(name, setting, raw);
+  }
+  const parsed = Object.freeze(config) as Config;
+  refuseUnsafe(parsed);
+  return parsed;
+}
+
+function readFlags(argv: readonly string[]): Map<keyof Config, string> | "help" {
+  const found = new Map<keyof Config, string>();
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i]!;
+    if (argument === "--help" || argument === "-h") return "help";
+    const match = /^--(no-)?([a-z-]+)(?:=(.*))?$/s.exec(argument);
+    const removed = REMOVED.find(({ flag }) => flag !== undefined && flag === match?.[2]);
+    if (removed !== undefined) throw new ConfigError(`--${removed.flag} is no longer a flag.`, `Use ${removed.use} instead.`);
+    const entry = entries.find(([, setting]) => setting.flag !== undefined && setting.flag === match?.[2]);
+    if (match === null || entry === undefined) throw new ConfigError(`There is no flag ${argument.split("=")[0]}.`, "Run with --help to see them all.");
+    const [key, setting] = entry;
+    const [, no, , inline] = match;
+    if (setting.type === "boolean") {
+      found.set(key, no === undefined ? (inline ?? "true") : "false");
+      continue;
+    }
+    if (no !== undefined) throw new ConfigError(`--no-${setting.flag} makes no sense: --${setting.flag} takes a value.`, "Leave it out instead.");
+    const value = inline ?? argv[++i];
+    if (value === undefined || value === "") throw new ConfigError(`--${setting.flag} needs a value.`, `Give it one: --${setting.flag} <${setting.type}>.`);
+    found.set(key, value);
+  }
+  return found;
+}
+
+function defaultOf(setting: Setting): unknown {
+  const value = typeof setting.default === "function" ? setting.default() : setting.default;
+  return setting.type === "list" ? [] : value;
+}
+
+function parse(name: string, setting: Setting, raw: string): unknown {
+  // A secret's value must not end up in an error message.
+  const shown = setting.secret === true ? "its value" : `"${raw}"`;
+  const wrong = (expected: string): ConfigError => new ConfigError(`${name}: ${shown} is not ${expected}.`, `${name}: ${setting.desc}`);
+  switch (setting.type) {
+    case "integer": {
+      const value = Number(raw);
+      const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = setting;
+      if (!/^-?\d+$/.test(raw) || value < min || value > max) throw wrong(`a whole number from ${min} to ${max}`);
+      return value;
+    }
+    case "boolean":
+      if (/^(true|1|yes|on)$/i.test(raw)) return true;
+      if (/^(false|0|no|off)$/i.test(raw)) return false;
+      throw wrong("true or false");
+    case "url": {
+      if (!URL.canParse(raw) || !/^https?:$/.test(new URL(raw).protocol)) throw wrong("an http or https address");
+      return raw.replace(/\/+$/, "");
+    }
+    case "list":
+      return Object.freeze(raw.split(",").map((part) => part.trim()).filter((part) => part !== ""));
+    case "string":
+      if (setting.oneOf !== undefined && !setting.oneOf.includes(raw)) throw wrong(`one of ${setting.oneOf.join(", ")}`);
+      return raw;
+  }
+}
+
+function refuseUnsafe({ host }: Config): void {
+  if (host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)) return;
+  throw new ConfigError(
+    `Listening on ${host} would let whoever reaches this machine try to sign in, and the only sign-in there is so far is the printed link.`,
+    "Listen on 127.0.0.1 (the default) and put a reverse proxy that authenticates people in front; name its address with --public-url.",
+  );
+}
+
+/** Of the whole process: requests, log readers, the log's writer and listener, jobs, and one to spare for migrations. */
+export const connectionsNeeded = (config: Config): number => config.requestConnections + config.logReadConnections + config.jobConnections + 3;
+
+/** Everything that must not appear in a log line. */
+export function secretValues(config: Config): readonly string[] {
+  const values = config as Readonly<Record<string, unknown>>;
+  return entries.flatMap(([key, setting]) => (setting.secret === true && typeof values[key] === "string" ? [values[key]] : []));
+}
+
+export function helpText(): string {
+  const lines = entries.map(([, setting]) => {
+    const flag = setting.flag === undefined ? "" : setting.type === "boolean" ? (setting.default === true ? `--no-${setting.flag}` : `--${setting.flag}`) : `--${setting.flag} <${setting.type}>`;
+    const initial = shownDefault(setting);
+    return [flag, setting.env ?? "", `${setting.desc}${initial === "" ? "" : ` Default: ${initial}.`}`] as const;
+  });
+  const flags = lines.filter(([flag]) => flag !== "").map(([flag, env, desc]) => `  ${flag.padEnd(24)} ${desc}${env === "" ? "" : ` [${env}]`}`);
+  const rest = lines.filter(([flag]) => flag === "").map(([, env, desc]) => `  ${env.padEnd(36)} ${desc}`);
+  return `Signalbox: a self-hosted control room for AI agents.\n\nUsage: npm start -- [flags]\n\nFlags\n${flags.join("\n")}\n  ${"--help".padEnd(24)} Show this.\n\nEnvironment\n${rest.join("\n")}\n`;
+}
+
+/** For docs/reference: one table from the one object. */
+export function settingsTable(): string {
+  const rows = entries.map(([, setting]) => {
+    const flag = setting.flag === undefined ? "" : `\`--${setting.flag}\``;
+    return `| ${setting.env === undefined ? "" : `\`${setting.env}\``} | ${flag} | ${setting.type} | ${shownDefault(setting) === "" ? "" : `\`${shownDefault(setting)}\``} | ${setting.desc}${setting.secret === true ? " *Secret.*" : ""} |`;
+  });
+  return `| environment | flag | type | default | meaning |\n| --- | --- | --- | --- | --- |\n${rows.join("\n")}\n`;
+}
+
+function shownDefault(setting: Setting): string {
+  if (setting.default === undefined || setting.default === "") return "";
+  return typeof setting.default === "function" ? "/var/lib/signalbox for root, else ~/.local/share/signalbox" : String(setting.default);
+}

@@ -1,0 +1,68 @@
+/*
+ * What is served beside the contract's routes: the web app, `/openapi.json`, `/metrics`.
+ *
+ * Files under /assets carry a hash of their content in their name and never change; everything
+ * else is the app's one page, which is asked for anew each time.
+ */
+import { readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import fastifyStatic from "@fastify/static";
+import type { FastifyInstance } from "fastify";
+import type { Metrics } from "../metrics.ts";
+
+/** No inline scripts, nothing from elsewhere. Styles: component libraries set style attributes. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:", "font-src 'self'", "connect-src 'self'",
+  "manifest-src 'self'", "worker-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+].join("; ");
+
+export interface WebOptions {
+  /** `apps/web/dist`. */
+  readonly directory: string;
+  readonly openApi: string;
+  readonly metrics: Metrics;
+}
+
+export async function serveWeb(app: FastifyInstance, { directory, openApi, metrics }: WebOptions): Promise<void> {
+  app.get("/openapi.json", { config: { operation: "openapi" } }, async (_request, reply) => {
+    const text = await readFile(openApi, "utf8");
+    return reply.header("content-type", "application/json; charset=utf-8").header("cache-control", "no-cache").send(text);
+  });
+  app.get("/metrics", { config: { operation: "metrics" } }, async (_request, reply) => reply.header("content-type", metrics.contentType).send(await metrics.text()));
+
+  const index = path.join(directory, "index.html");
+  if (!(await isFile(index))) {
+    app.get("/", async (_request, reply) =>
+      reply.status(503).header("content-type", "text/plain; charset=utf-8").send("The web app has not been built. Run `npm start`, which builds it, and reload.\n"),
+    );
+    return;
+  }
+  await app.register(fastifyStatic, {
+    root: directory,
+    index: false,
+    wildcard: false,
+    decorateReply: true,
+    cacheControl: false,
+    setHeaders(reply, file) {
+      const hashed = file.startsWith(path.join(directory, "assets") + path.sep);
+      reply.header("cache-control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
+      reply.header("content-security-policy", CONTENT_SECURITY_POLICY);
+    },
+  });
+  const page = (reply: import("fastify").FastifyReply) => reply.sendFile("index.html");
+  app.get("/", { config: { operation: "web" } }, (_request, reply) => page(reply));
+  // Every other address without a dot is a place in the app; the API's own unknown ones stay 404.
+  app.get("/*", { config: { operation: "web" } }, (request, reply) => {
+    const { pathname } = new URL(request.url, "http://signalbox.invalid");
+    if (/^\/(v1|llm)(\/|$)/.test(pathname) || /\.[a-z0-9]+$/i.test(pathname)) return reply.callNotFound();
+    return page(reply);
+  });
+}
+
+async function isFile(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isFile();
+  } catch {
+    return false; // Not there is an answer, not a failure.
+  }
+}
