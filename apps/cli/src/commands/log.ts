@@ -1,0 +1,132 @@
+import { exportLog, getAuditKeys, rebuildProjections, createCheckpoint } from "@signalbox/contract/log";
+import { verifyExport, type ExportReport } from "@signalbox/verify/export";
+import { nodePrimitives } from "@signalbox/verify/node";
+import { parseKey, type VerifierKey } from "@signalbox/verify/note";
+import type { Command } from "commander";
+import { createReadStream } from "node:fs";
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { action, type Context } from "../command.ts";
+import { EXIT, UserError } from "../user-error.ts";
+
+export function registerLog(program: Command): void {
+  const log = program.command("log").description("the event log as evidence");
+  log
+    .command("export")
+    .description("write everything an offline verifier needs to a file")
+    .requiredOption("-o, --output <file>", "where to; - is stdout")
+    .option("--keys <file>", "also write the public keys there; keep them apart from the export")
+    .option("--session <id>", "only this session's room")
+    .action(
+      action(async (context: Context, flags: { output: string; keys?: string; session?: string }) => {
+        const events = await exportTo(context, flags.output, flags.session);
+        if (flags.keys !== undefined) await writeKeys(context, flags.keys);
+        if (flags.output !== "-") context.terminal.result({ file: flags.output, events }, `${events} events exported to ${flags.output}`);
+      }),
+    );
+  log
+    .command("verify <file>")
+    .description("check an export offline: chain, signatures, nothing missing; exit code 0 only when all holds")
+    .option("--key <verifier key or file>", "public key to trust (repeatable); without it the server's are asked for", collect, [])
+    .action(
+      action(async (context: Context, file: string, flags: { key: string[] }) => {
+        const keys = flags.key.length > 0 ? await readKeys(flags.key) : await serverKeys(context);
+        const report = await verifyFile(file, keys);
+        context.terminal.result(report, describeReport(report));
+        return report.valid ? EXIT.ok : EXIT.failed;
+      }),
+    );
+  log
+    .command("checkpoint")
+    .description("sign a checkpoint now and print it")
+    .action(
+      action(async ({ client, terminal }: Context) => {
+        const made = await client.call(createCheckpoint, { body: {} });
+        terminal.result(made, made.note);
+      }),
+    );
+  log
+    .command("rebuild")
+    .description("make every projection anew from the log, compare, and swap; exit code 1 when one had drifted")
+    .option("--dry-run", "only compare")
+    .action(
+      action(async ({ client, terminal }: Context, flags: { dryRun?: boolean }) => {
+        terminal.progress("Rebuilding …");
+        const report = await client.call(rebuildProjections, { body: { dry_run: flags.dryRun === true } });
+        const lines = report.projections.map((one) => `${one.projection}: ${one.events} events, ${one.drift.length === 0 ? "as the log says" : one.drift.map((of) => `${of.table} differed (${of.only_live} rows only live, ${of.only_rebuilt} only in the log)`).join("; ")}`);
+        terminal.result(report, lines.join("\n"));
+        return report.drifted ? EXIT.failed : EXIT.ok;
+      }),
+    );
+}
+
+const collect = (value: string, all: string[]): string[] => [...all, value];
+
+/** Returns the number of events. The file appears only when it is whole. */
+export async function exportTo({ client, signal, terminal }: Pick<Context, "client" | "signal" | "terminal">, output: string, session?: string): Promise<number> {
+  let events = 0;
+  const lines = client.lines(exportLog, { query: session === undefined ? {} : { session_id: session }, signal });
+  if (output === "-") {
+    for await (const line of lines) process.stdout.write(`${line}\n`);
+    return events;
+  }
+  const draft = `${output}.partial`;
+  const file = await open(draft, "w", 0o600);
+  try {
+    for await (const line of lines) {
+      await file.write(`${line}\n`);
+      if (line.startsWith('{"kind":"event"')) events++;
+      if (events % 10_000 === 0 && events > 0) terminal.progress(`${events} events …`);
+    }
+    await file.sync();
+    await file.close();
+    await rename(draft, output);
+    return events;
+  } catch (error) {
+    await file.close();
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+async function writeKeys({ client }: Pick<Context, "client">, path: string): Promise<void> {
+  const { keys } = await client.call(getAuditKeys, {});
+  const file = await open(path, "w", 0o644);
+  await file.writeFile(keys.map((key) => `${key.public_key}\n`).join(""));
+  await file.close();
+}
+
+export async function serverKeys({ client }: Pick<Context, "client">): Promise<VerifierKey[]> {
+  const { keys } = await client.call(getAuditKeys, {});
+  return Promise.all(keys.map((key) => parseKey(nodePrimitives, key.public_key)));
+}
+
+async function readKeys(given: readonly string[]): Promise<VerifierKey[]> {
+  const texts: string[] = [];
+  for (const one of given) texts.push(...(one.includes("+") ? [one] : (await readFile(one, "utf8")).split("\n").filter((line) => line.trim() !== "")));
+  try {
+    return await Promise.all(texts.map((text) => parseKey(nodePrimitives, text)));
+  } catch (cause) {
+    throw new UserError("That is not a public key.", cause instanceof Error ? cause.message : "", "Use what `signalbox log export --keys <file>` wrote.", { cause });
+  }
+}
+
+export async function verifyFile(file: string, keys: readonly VerifierKey[]): Promise<ExportReport> {
+  const stream = createReadStream(file);
+  // A missing file must be said as such, not as an empty export.
+  await new Promise<void>((resolve, reject) => stream.once("open", () => resolve()).once("error", reject)).catch((cause: unknown) => {
+    throw new UserError(`${file} cannot be read.`, cause instanceof Error ? cause.message : "", "Name the file that `signalbox log export` wrote.", { cause });
+  });
+  return verifyExport(nodePrimitives, createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }), keys);
+}
+
+export function describeReport(report: ExportReport): string {
+  const what = `${report.events} events in ${report.streams} streams, ${report.checkpoints} checkpoints`;
+  if (report.valid) return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}`;
+  const at = report.first_mismatch;
+  return [
+    `NOT VALID: ${what}`,
+    ...(at === null ? [] : [`  first mismatch: ${at.stream} seq ${at.seq} (${at.event_type ?? "?"} ${at.event_id ?? ""}): ${at.kind}`, ...(at.expected === null ? [] : [`    expected ${at.expected}`]), ...(at.actual === null ? [] : [`    found    ${at.actual}`])]),
+    ...report.problems.map((problem) => `  ${problem}`),
+  ].join("\n");
+}

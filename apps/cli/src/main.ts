@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+import { ApiError } from "@signalbox/client/client";
+import { Command, CommanderError } from "commander";
+import { registerApprovals } from "./commands/approvals.ts";
+import { registerDemo } from "./commands/demo.ts";
+import { registerDoctor } from "./commands/doctor.ts";
+import { registerEngine } from "./commands/engine.ts";
+import { registerLog } from "./commands/log.ts";
+import { registerPolicy } from "./commands/policy.ts";
+import { registerSession } from "./commands/session.ts";
+import { registerUp } from "./commands/up.ts";
+import { EXIT, UserError, type ExitCode } from "./user-error.ts";
+
+const program = new Command("signalbox")
+  .description("Control room for AI agents.")
+  .version("0.1.0")
+  .option("--json", "machine-readable output: the API's own shapes, one JSON value a line")
+  .option("--url <origin>", "server (default: SIGNALBOX_URL, else the one running here)")
+  .option("--token <token>", "API token (default: SIGNALBOX_TOKEN, else the running server's)")
+  .option("--data-dir <dir>", "data directory of the server on this machine")
+  .enablePositionalOptions(false)
+  .showHelpAfterError("(--help lists what there is)")
+  .exitOverride()
+  .configureOutput({ writeErr: (text) => void process.stderr.write(text) });
+
+for (const register of [registerUp, registerSession, registerApprovals, registerLog, registerPolicy, registerEngine, registerDoctor, registerDemo]) register(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** What happened, why, what to do; as JSON on stdout when that was asked for. */
+function report(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const said =
+    error instanceof UserError
+      ? { code: "usage", message: error.message, why: error.why, fix: error.fix, exit: error.exitCode }
+      : error instanceof ApiError
+        ? { code: error.code, message: error.message, why: detailsOf(error), fix: error.fix, exit: error.status === 0 || error.status === 401 ? EXIT.unreachable : EXIT.refused }
+        : { code: "internal_error", message: error instanceof Error ? error.message : String(error), why: undefined, fix: undefined, exit: EXIT.failed };
+  if (process.argv.includes("--json")) {
+    const { exit: _, ...body } = said;
+    process.stdout.write(`${JSON.stringify({ error: body })}\n`);
+  } else {
+    process.stderr.write([`error: ${said.message}`, said.why ? `  why: ${said.why}` : "", said.fix ? `  fix: ${said.fix}` : ""].filter(Boolean).join("\n") + "\n");
+  }
+  return said.exit;
+}
+
+function detailsOf(error: ApiError): string | undefined {
+  return error.details === undefined || error.details === null ? undefined : JSON.stringify(error.details);
+}

@@ -1,0 +1,54 @@
+/*
+ * What is printed where: results on stdout, progress and questions on stderr. With `--json` stdout
+ * carries the contract's shapes, one JSON value a line. Colour and redrawing only on a terminal.
+ */
+import { styleText } from "node:util";
+
+export interface Terminal {
+  readonly json: boolean;
+  /** Whether a person watches stderr. */
+  readonly interactive: boolean;
+  /** The result of the command. */
+  result(value: unknown, text: string): void;
+  /** One plain line of a stream that a person or a pipe follows; nothing with `--json`. */
+  line(text: string): void;
+  /** One JSON line of a stream; nothing without `--json`. */
+  record(value: unknown): void;
+  /** Said on the way. */
+  progress(text: string): void;
+  style(format: Parameters<typeof styleText>[0], text: string): string;
+}
+
+export function createTerminal(json: boolean): Terminal {
+  const colour = process.stdout.isTTY === true && !json;
+  return {
+    json,
+    interactive: process.stderr.isTTY === true && process.stdin.isTTY === true,
+    result: (value, text) => void process.stdout.write(`${json ? JSON.stringify(value) : text}\n`),
+    line: (text) => void (!json && process.stdout.write(`${text}\n`)),
+    record: (value) => void (json && process.stdout.write(`${JSON.stringify(value)}\n`)),
+    progress: (text) => void process.stderr.write(`${text}\n`),
+    style: (format, text) => (colour ? styleText(format, text) : text),
+  };
+}
+
+/** Text from agents and tools must not drive the terminal: control characters other than line break and tab go. */
+export const printable = (text: string): string =>
+  // eslint-disable-next-line no-control-regex -- control characters are what this removes
+  text.replaceAll(/\u001B\[[0-?]*[ -/]*[@-~]|\u001B[@-_]|[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, "");
+
+/** Rows aligned in columns; the header in capitals, as tools do. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => (row[i] ?? "").length)));
+  const line = (cells: readonly string[]): string => cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]!))).join("  ");
+  return [line(header.map((name) => name.toUpperCase())), ...rows.map(line)].join("\n");
+}
+
+export const dollars = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(microUsd !== 0 && microUsd < 10_000 ? 4 : 2)}`;
+
+export const ago = (at: string, nowMs: number): string => {
+  const seconds = Math.max(0, Math.round((nowMs - Date.parse(at)) / 1000));
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86_400)} d ago`;
+};
