@@ -1,0 +1,119 @@
+/* An approval that waits: what, why, what could go wrong, how long, and the three answers. */
+import type { ApprovalView } from "@signalbox/contract/approvals";
+import { Link } from "@tanstack/react-router";
+import { Check, Hand, Hourglass, X } from "lucide-react";
+import { useState } from "react";
+import { useNames } from "../data/queries.ts";
+import { Button } from "../ui/button.tsx";
+import { inputLook } from "../ui/field.tsx";
+import { remaining } from "../ui/format.ts";
+import { Keys } from "../ui/keys.tsx";
+import { Lamp } from "../ui/lamp.tsx";
+import { useNow } from "../ui/now.ts";
+import { useDecide } from "./decide.ts";
+import { ExactCall } from "./exact-call.tsx";
+
+interface ApprovalCardProps {
+  approval: ApprovalView;
+  /** Whether `a`, `d` and `h` answer this one; the page that owns the keys says so. */
+  hasKeys?: boolean;
+  /** Outside its session: where it comes from. */
+  showSession?: boolean;
+}
+
+export function ApprovalCard({ approval, hasKeys = false, showSession = false }: ApprovalCardProps) {
+  const nameOf = useNames();
+  const decide = useDecide();
+  const [note, setNote] = useState<string | null>(null);
+  const answer = (decision: "approve" | "deny" | "hold"): void => decide.mutate({ id: approval.id, decision, reason: note?.trim() });
+  const { purpose, external_impact: impact, risks = [], rollback_plan: rollback } = approval.request;
+
+  return (
+    <article aria-label={`Approval: ${approval.title}`} className="soft-shadow overflow-hidden rounded-lg border border-signal-line bg-panel">
+      <header className="flex items-start gap-3 border-b border-signal-line bg-signal-wash px-4 py-3">
+        <span className="flex h-6 items-center">
+          <Lamp state="wants" />
+        </span>
+        <div className="min-w-0 flex-1">
+          <h3 className="font-semibold">{approval.title}</h3>
+          <p className="text-sm text-signal-ink">
+            {nameOf(approval.requested_by)} asks
+            {approval.on_behalf_of !== null && `, working for ${nameOf(approval.on_behalf_of) === "You" ? "you" : nameOf(approval.on_behalf_of)}`}
+            {approval.status === "held" && ` · held by ${nameOf(approval.held_by) === "You" ? "you" : nameOf(approval.held_by)}`}
+          </p>
+        </div>
+        <Expiry at={approval.expires_at} />
+      </header>
+      <div className="space-y-3 px-4 py-4">
+        {purpose !== undefined && <p>{purpose}</p>}
+        <ExactCall approval={approval} />
+        {(impact !== undefined || risks.length > 0 || rollback !== undefined) && (
+          <dl className="grid gap-x-6 gap-y-2 text-sm sm:grid-cols-2">
+            {impact !== undefined && <Fact name="What changes outside" text={impact} />}
+            {risks.length > 0 && <Fact name={risks.length === 1 ? "Risk" : "Risks"} text={risks.join("\n")} />}
+            {rollback !== undefined && <Fact name="How to take it back" text={rollback} />}
+          </dl>
+        )}
+        {note !== null && (
+          <input
+            autoFocus
+            aria-label="Note for the agent and the record"
+            placeholder="A note for the agent and the record"
+            maxLength={500}
+            value={note}
+            onChange={(event) => setNote(event.target.value)}
+            className={inputLook}
+          />
+        )}
+        <div className="flex flex-wrap items-center gap-2">
+          <Button look="approve" onClick={() => answer("approve")} busy={decide.isPending} className="narrow:h-11 narrow:flex-1">
+            <Check size={16} aria-hidden /> Approve {hasKeys && <KeyHint>a</KeyHint>}
+          </Button>
+          <Button look="danger" onClick={() => answer("deny")} busy={decide.isPending} className="narrow:h-11 narrow:flex-1">
+            <X size={16} aria-hidden /> Deny {hasKeys && <KeyHint>d</KeyHint>}
+          </Button>
+          {approval.status === "pending" && (
+            <Button look="quiet" onClick={() => answer("hold")} busy={decide.isPending} title="Tell the others that you are looking at it">
+              <Hand size={16} aria-hidden /> Hold {hasKeys && <KeyHint>h</KeyHint>}
+            </Button>
+          )}
+          {note === null && (
+            <Button look="quiet" onClick={() => setNote("")}>
+              Add a note
+            </Button>
+          )}
+          {showSession && approval.session_id !== null && (
+            <Link to="/sessions/$sessionId" params={{ sessionId: approval.session_id }} className="ml-auto text-sm text-moving-ink underline underline-offset-2">
+              Open its session
+            </Link>
+          )}
+        </div>
+      </div>
+    </article>
+  );
+}
+
+const KeyHint = ({ children }: { children: string }) => (
+  <span aria-hidden className="ml-0.5 opacity-80 narrow:hidden">
+    <Keys keys={children} />
+  </span>
+);
+
+function Fact({ name, text }: { name: string; text: string }) {
+  return (
+    <div>
+      <dt className="plate">{name}</dt>
+      <dd className="mt-0.5 whitespace-pre-line text-ink-2">{text}</dd>
+    </div>
+  );
+}
+
+function Expiry({ at }: { at: string }) {
+  const left = remaining(at, useNow());
+  return (
+    <p className="flex shrink-0 items-center gap-1.5 text-sm whitespace-nowrap text-signal-ink" title={`Expires ${new Date(at).toLocaleString()}`}>
+      <Hourglass size={14} aria-hidden />
+      {left === null ? "expired" : `${left} left`}
+    </p>
+  );
+}

@@ -1,0 +1,41 @@
+/* The call itself, nothing left out: what is approved is exactly this, and its hash says so. */
+import type { ApprovalView } from "@signalbox/contract/approvals";
+import { CopyButton } from "../ui/copy-button.tsx";
+import { readable } from "../ui/format.ts";
+
+const isFlat = (value: unknown): value is Record<string, string | number | boolean | null> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((each) => each === null || typeof each !== "object");
+
+export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" | "params" | "target" | "call_hash"> }) {
+  const call = { action: approval.action, ...(approval.target === null ? {} : { target: approval.target }), params: approval.params };
+  return (
+    <div className="overflow-hidden rounded-md border border-line bg-raised">
+      <div className="flex items-center gap-2 border-b border-line py-1 pr-1 pl-3">
+        <span className="plate flex-1">The exact call</span>
+        <CopyButton text={JSON.stringify(call, null, 2)} label="Copy the call" />
+      </div>
+      <dl className="max-h-72 overflow-auto px-3 py-2 font-mono text-sm">
+        <Row name="action" value={approval.action} strong />
+        {approval.target !== null && <Rows name="target" value={approval.target} />}
+        <Rows name="params" value={approval.params} />
+      </dl>
+      <p className="clamp-1 border-t border-line px-3 py-1.5 font-mono text-plate text-ink-3" title={approval.call_hash}>
+        bound to {approval.call_hash}
+      </p>
+    </div>
+  );
+}
+
+function Rows({ name, value }: { name: string; value: unknown }) {
+  if (!isFlat(value)) return <Row name={name} value={readable(value)} />;
+  return Object.entries(value).map(([key, each]) => <Row key={key} name={key} value={String(each)} />);
+}
+
+function Row({ name, value, strong = false }: { name: string; value: string; strong?: boolean }) {
+  return (
+    <div className="grid grid-cols-[minmax(4.5rem,auto)_1fr] gap-x-4 py-0.5">
+      <dt className="text-ink-3">{name}</dt>
+      <dd className={`whitespace-pre-wrap break-all ${strong ? "font-semibold" : ""}`}>{value}</dd>
+    </div>
+  );
+}

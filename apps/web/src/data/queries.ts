@@ -1,0 +1,101 @@
+/* What the pages read. One place for keys, so that whoever changes something knows what to refresh. */
+import { listApprovals, type ApprovalView } from "@signalbox/contract/approvals";
+import { getKillSwitch } from "@signalbox/contract/gate";
+import { getMe, listPrincipals, listTokens } from "@signalbox/contract/identity";
+import type { ApprovalId, SessionId } from "@signalbox/contract/primitives";
+import { listRooms } from "@signalbox/contract/rooms";
+import { getDiff, getSession, listSessions, type SessionView } from "@signalbox/contract/sessions";
+import { getHealth, listModels } from "@signalbox/contract/system";
+import { infiniteQueryOptions, queryOptions, useQuery } from "@tanstack/react-query";
+import { client, queries } from "./api.ts";
+
+/** While the live socket wakes us this only guards against a lost wake-up. */
+const GUARD_MS = 15_000;
+
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: ({ signal }) => client.call(getMe, { signal }),
+  staleTime: 60_000,
+});
+
+export const openApprovalsQuery = queryOptions({
+  queryKey: ["approvals", "open"],
+  queryFn: ({ signal }) => client.call(listApprovals, { query: { status: "open", limit: 200 }, signal }),
+  // Soonest to lapse first: that is the order in which they want a hand.
+  select: (page) => [...page.items].sort((a, b) => a.expires_at.localeCompare(b.expires_at)),
+  refetchInterval: GUARD_MS,
+});
+
+export const approvalHistoryQuery = infiniteQueryOptions({
+  queryKey: ["approvals", "history"],
+  queryFn: ({ pageParam, signal }) => client.call(listApprovals, { query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
+  initialPageParam: "",
+  getNextPageParam: (page) => page.next_cursor,
+  select: (data) => data.pages.flatMap((page) => page.items).filter((approval) => !isOpen(approval)),
+});
+
+export const isOpen = (approval: Pick<ApprovalView, "status">): boolean => approval.status === "pending" || approval.status === "held";
+
+export const sessionsQuery = (q: string, archived: boolean) =>
+  infiniteQueryOptions({
+    queryKey: ["sessions", "list", q, archived],
+    queryFn: ({ pageParam, signal }) =>
+      client.call(listSessions, {
+        query: { limit: 50, archived: archived ? "true" : "false", ...(q === "" ? {} : { q }), ...(pageParam === "" ? {} : { cursor: pageParam }) },
+        signal,
+      }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor,
+    select: (data) => data.pages.flatMap((page) => page.items),
+    placeholderData: (previous) => previous,
+    refetchInterval: GUARD_MS,
+  });
+
+export const sessionQuery = (id: SessionId) =>
+  queryOptions({
+    queryKey: ["session", id],
+    queryFn: ({ signal }) => client.call(getSession, { params: { id }, signal }),
+    refetchInterval: GUARD_MS,
+  });
+
+export const diffQuery = (id: SessionId) =>
+  queryOptions({
+    queryKey: ["session", id, "diff"],
+    queryFn: ({ signal }) => client.call(getDiff, { params: { id }, signal }),
+  });
+
+export const modelsQuery = queryOptions({ queryKey: ["models"], queryFn: ({ signal }) => client.call(listModels, { signal }), staleTime: 30_000 });
+export const killSwitchQuery = queryOptions({ queryKey: ["kill-switch"], queryFn: ({ signal }) => client.call(getKillSwitch, { signal }), refetchInterval: 10_000 });
+export const roomsQuery = queryOptions({ queryKey: ["rooms"], queryFn: ({ signal }) => client.call(listRooms, { query: { limit: 200 }, signal }) });
+export const tokensQuery = queryOptions({ queryKey: ["tokens"], queryFn: ({ signal }) => client.call(listTokens, { query: { limit: 200 }, signal }) });
+export const healthQuery = queryOptions({ queryKey: ["health"], queryFn: ({ signal }) => client.call(getHealth, { signal }), refetchInterval: 30_000 });
+
+const principalsQuery = queryOptions({
+  queryKey: ["principals"],
+  queryFn: ({ signal }) => client.call(listPrincipals, { query: { limit: 200 }, signal }),
+  staleTime: 60_000,
+  select: (page) => new Map<string, string>(page.items.map((principal) => [principal.id, principal.display_name])),
+});
+
+/** Names a principal as a person would: "You", a display name, or at least what kind it is. */
+export function useNames(): (id: string | null) => string {
+  const { data: names } = useQuery(principalsQuery);
+  const { data: me } = useQuery(meQuery);
+  return (id) => {
+    if (id === null) return "nobody";
+    if (id === me?.principal.id) return "You";
+    return names?.get(id) ?? (id.startsWith("agt_") ? "Agent" : id.startsWith("svc_") ? "A service" : "Someone");
+  };
+}
+
+export function putSession(session: SessionView): void {
+  queries.setQueryData(sessionQuery(session.id).queryKey, session);
+  void queries.invalidateQueries({ queryKey: ["sessions"] });
+}
+
+/** After a verdict, ours or another's: every list it is in, and whatever it unblocked. */
+export function refreshApprovals(id?: ApprovalId): void {
+  void queries.invalidateQueries({ queryKey: ["approvals"] });
+  if (id !== undefined) void queries.invalidateQueries({ queryKey: ["approval", id] });
+  void queries.invalidateQueries({ queryKey: ["sessions"] });
+}

@@ -1,0 +1,73 @@
+import type { EventEnvelope } from "@signalbox/contract/envelope";
+import { ChevronRight } from "lucide-react";
+import { memo } from "react";
+import { CopyButton } from "../ui/copy-button.tsx";
+import { clock } from "../ui/format.ts";
+import { summaryOf, weightOf, type Weight } from "./summary.ts";
+
+const DOT: Record<Weight, string> = { wants: "bg-signal lit", clear: "bg-clear", danger: "bg-danger", plain: "bg-line-strong" };
+
+interface EventRowProps {
+  event: EventEnvelope;
+  isOpen: boolean;
+  onToggle(eventId: string): void;
+  showStream?: boolean;
+}
+
+/** One line of the register; opens to the whole event as it was recorded, with its place in the chain. */
+export const EventRow = memo(function EventRow({ event, isOpen, onToggle, showStream = false }: EventRowProps) {
+  return (
+    <div className="border-b border-line">
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => onToggle(event.event_id)}
+        className="grid w-full grid-cols-[3.25rem_0.5rem_1fr_auto] items-center gap-x-3 px-3 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised"
+      >
+        <span className="text-right font-mono text-plate text-ink-3">{event.seq}</span>
+        <span aria-hidden className={`size-2 rounded-full ${DOT[weightOf(event.type)]}`} />
+        <span className="clamp-1 min-w-0">
+          <span className="font-mono">{event.type}</span>
+          <span className="text-ink-2"> {summaryOf(event)}</span>
+        </span>
+        <span className="flex items-center gap-2 text-ink-3">
+          {showStream && <span className="clamp-1 max-w-40 font-mono text-plate narrow:hidden">{event.stream.type}</span>}
+          <time dateTime={event.occurred_at} title={new Date(event.occurred_at).toLocaleString()} className="font-mono text-plate">
+            {clock(event.occurred_at)}
+          </time>
+          <ChevronRight size={14} aria-hidden className={`transition-transform ${isOpen ? "rotate-90" : ""}`} />
+        </span>
+      </button>
+      {isOpen && <Opened event={event} />}
+    </div>
+  );
+});
+
+function Opened({ event }: { event: EventEnvelope }) {
+  const json = JSON.stringify(event, null, 2);
+  return (
+    <div className="space-y-3 border-t border-line bg-sunken px-3 py-3 text-sm sm:pl-[4.75rem]">
+      <dl className="grid gap-x-6 gap-y-1 font-mono text-plate sm:grid-cols-[auto_1fr]">
+        <Link_ name="by" value={`${event.principal.id} (${event.principal.type}, ${event.zone})`} />
+        <Link_ name="subject" value={`${event.subject} at version ${event.subject_version}`} />
+        <Link_ name="follows" value={event.prev_hash} />
+        <Link_ name="hash" value={event.hash} />
+      </dl>
+      <div className="relative">
+        <pre className="max-h-96 overflow-auto rounded-md border border-line bg-panel p-3 text-sm break-normal whitespace-pre">{json}</pre>
+        <span className="absolute top-1 right-1 rounded-md bg-panel">
+          <CopyButton text={json} label="Copy the event" />
+        </span>
+      </div>
+    </div>
+  );
+}
+
+function Link_({ name, value }: { name: string; value: string }) {
+  return (
+    <>
+      <dt className="text-ink-3">{name}</dt>
+      <dd className="break-all">{value}</dd>
+    </>
+  );
+}

@@ -1,0 +1,119 @@
+/* The register of everything that happened: by stream, by kind, each entry open to the bytes, the chain on demand. */
+import { listEvents } from "@signalbox/contract/log";
+import { RoomId } from "@signalbox/contract/primitives";
+import { infiniteQueryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { client } from "../data/api.ts";
+import { meQuery, roomsQuery } from "../data/queries.ts";
+import { useTitle } from "../frame/title.ts";
+import { Button } from "../ui/button.tsx";
+import { inputLook } from "../ui/field.tsx";
+import { Empty, Skeleton } from "../ui/placeholder.tsx";
+import { Trouble } from "../ui/trouble.tsx";
+import { EventList } from "./event-list.tsx";
+import { useRoomEvents } from "./room-events.ts";
+import { FAMILIES, familyOf, type Family } from "./summary.ts";
+import { VerifyButton } from "./verify-button.tsx";
+
+const route = getRouteApi("/frame/timeline");
+const LIVE_MS = 4_000;
+
+/** Newest first; `streamType` narrows to the organization's or the ledger's stream. */
+const recordQuery = (streamType: "organization" | "ledger" | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["events", streamType ?? "all"],
+    queryFn: ({ pageParam, signal }) =>
+      client.call(listEvents, { query: { limit: 100, ...(streamType === undefined ? {} : { stream_type: streamType }), ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor,
+    select: (data) => data.pages.flatMap((page) => page.items),
+    // Following along costs one small page; whoever reads far back is not following.
+    refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) <= 1 ? LIVE_MS : false),
+  });
+
+export function TimelinePage() {
+  useTitle("Timeline");
+  const { stream = "", type } = route.useSearch();
+  const family = type !== undefined && type in FAMILIES ? (type as Family) : undefined;
+  const navigate = useNavigate();
+  const { data: me } = useQuery(meQuery);
+  const { data: rooms } = useQuery(roomsQuery);
+
+  const room = RoomId.safeParse(stream.replace(/^room:/, ""));
+  const roomId = room.success ? room.data : null;
+  const record = useInfiniteQuery({ ...recordQuery(stream === "organization" || stream === "ledger" ? stream : undefined), enabled: roomId === null });
+  const inRoom = useRoomEvents(roomId);
+
+  const all = roomId === null ? (record.data ?? []) : inRoom.events;
+  const events = family === undefined ? all : all.filter((event) => familyOf(event.type) === family);
+  const isLoading = roomId === null ? record.isPending : inRoom.isLoading;
+  const error = roomId === null ? record.error : inRoom.error;
+  const hasMore = roomId === null ? record.hasNextPage : inRoom.hasEarlier;
+  const more = (): void => (roomId === null ? void record.fetchNextPage() : inRoom.loadEarlier());
+
+  const organization = me?.organization.id ?? "";
+  const streams =
+    roomId !== null ? [`room:${roomId}`] : stream === "organization" || stream === "ledger" ? [`${stream}:${organization}`] : [`organization:${organization}`, `ledger:${organization}`, ...(rooms?.items.map(({ id }) => `room:${id}`) ?? [])];
+
+  return (
+    <div className="flex h-full flex-col">
+      <header className="space-y-3 border-b border-line px-4 pt-5 pb-3 sm:px-8 sm:pt-8">
+        <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+          <div>
+            <h1 className="text-xl font-semibold tracking-tight">Timeline</h1>
+            <p className="mt-0.5 text-ink-2">Every change of state, once, in order; each entry carries the hash of the one before.</p>
+          </div>
+          <VerifyButton key={streams.join()} streams={streams} />
+        </div>
+        <div className="flex flex-wrap items-center gap-2">
+          <select aria-label="Stream" value={stream} onChange={(event) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, stream: event.target.value === "" ? undefined : event.target.value }) })} className={`${inputLook} !w-auto max-w-72 !py-1.5 !text-sm`}>
+            <option value="">Everything</option>
+            <option value="organization">The organization</option>
+            <option value="ledger">The ledger</option>
+            {rooms?.items.map(({ id, title }) => (
+              <option key={id} value={`room:${id}`}>
+                {title}
+              </option>
+            ))}
+          </select>
+          <div role="group" aria-label="Kind of event" className="flex flex-wrap gap-1">
+            {[undefined, ...(Object.keys(FAMILIES) as Family[])].map((each) => (
+              <button
+                key={each ?? "all"}
+                type="button"
+                aria-pressed={family === each}
+                onClick={() => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, type: each }), replace: true })}
+                className="rounded-full border border-line px-2.5 py-1 text-sm text-ink-2 hover:bg-sunken aria-pressed:border-ink aria-pressed:bg-ink aria-pressed:text-on-ink"
+              >
+                {each === undefined ? "All" : FAMILIES[each].label}
+              </button>
+            ))}
+          </div>
+        </div>
+      </header>
+      {error !== null && <Trouble error={error} className="m-4" />}
+      {isLoading ? (
+        <div className="p-4 sm:px-8">
+          <Skeleton rows={12} className="h-7" />
+        </div>
+      ) : (
+        <div className="flex min-h-0 flex-1 flex-col sm:px-5">
+          <EventList
+            events={events}
+            showStream={roomId === null}
+            footer={
+              <div className="py-5 text-center">
+                {events.length === 0 && <Empty title={family === undefined ? "Nothing is recorded here yet" : "No event of this kind among those shown"} />}
+                {hasMore && (
+                  <Button onClick={more} busy={record.isFetchingNextPage}>
+                    Earlier
+                  </Button>
+                )}
+              </div>
+            }
+          />
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,35 @@
+import { Link, type ErrorComponentProps } from "@tanstack/react-router";
+import { Compass } from "lucide-react";
+import { Button, buttonLook } from "../ui/button.tsx";
+import { Empty } from "../ui/placeholder.tsx";
+import { Trouble } from "../ui/trouble.tsx";
+
+/** A bug of ours: says so, and offers the two things that help. */
+export function Crash({ error, reset }: ErrorComponentProps) {
+  return (
+    <main className="mx-auto max-w-xl space-y-4 p-6 pt-24">
+      <h1 className="text-xl font-semibold">This page broke</h1>
+      <p className="text-ink-2">Nothing was lost: everything that happened is in the log, on the server.</p>
+      <Trouble error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />
+      <Button onClick={() => window.location.assign("/")}>Back to the start</Button>
+    </main>
+  );
+}
+
+export function Missing() {
+  return (
+    <main className="pt-16">
+      <Empty
+        icon={<Compass size={28} />}
+        title="There is nothing at this address"
+        action={
+          <Link to="/sessions" className={buttonLook({})}>
+            Go to sessions
+          </Link>
+        }
+      >
+        It may have been mistyped, or belong to another organization.
+      </Empty>
+    </main>
+  );
+}

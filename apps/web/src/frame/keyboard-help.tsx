@@ -1,0 +1,24 @@
+import { Dialog } from "../ui/dialog.tsx";
+import { Keys } from "../ui/keys.tsx";
+import { useAllShortcuts } from "./shortcuts.ts";
+
+export function KeyboardHelp({ onClose }: { onClose(): void }) {
+  const shortcuts = useAllShortcuts();
+  const seen = new Set<string>();
+  // A page's own answer to a key comes after the frame's, and is the one that holds.
+  const shown = [...shortcuts].reverse().filter(({ keys }) => !seen.has(keys) && seen.add(keys));
+  return (
+    <Dialog title="Keyboard" description="What the keys do on this page." onClose={onClose}>
+      <dl className="grid grid-cols-1 gap-x-8 sm:grid-cols-2">
+        {[...shown, { keys: "Ctrl Enter", label: "Send what you wrote" }].map(({ keys, label }) => (
+          <div key={keys} className="flex items-center justify-between gap-4 border-b border-line py-2 text-sm">
+            <dt>{label}</dt>
+            <dd>
+              <Keys keys={keys} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}

@@ -1,0 +1,34 @@
+import { FlaskConical, GitBranch, ShieldCheck } from "lucide-react";
+import { Button } from "../ui/button.tsx";
+import { Lamp } from "../ui/lamp.tsx";
+
+const STAGES = [
+  { icon: GitBranch, title: "Point it at a repository", text: "A folder on this machine or a URL. The agent gets a copy, in a sandbox of its own." },
+  { icon: FlaskConical, title: "Say what you want", text: "Watch it read, edit and run. Nothing that it does there touches anything outside." },
+  { icon: ShieldCheck, title: "Decide what leaves", text: "A push, a call, a payment: you see exactly what, and one key lets it through." },
+];
+
+/** The first thing a new box shows. */
+export function FirstSession({ onNew }: { onNew(): void }) {
+  return (
+    <section className="soft-shadow overflow-hidden rounded-lg border border-line bg-panel">
+      <div className="px-6 pt-9 pb-7 sm:px-10">
+        <h2 className="text-2xl font-semibold tracking-tight text-balance">The line is clear.</h2>
+        <p className="mt-2 max-w-prose text-ink-2">No agent is at work yet. Give one a task and it sets off at once, in isolation; this panel stays quiet until something needs your hand.</p>
+        <Button look="solid" size="lg" className="mt-6" onClick={onNew}>
+          Start the first session
+        </Button>
+      </div>
+      <ol className="grid border-t border-line sm:grid-cols-3 sm:divide-x sm:divide-line">
+        {STAGES.map(({ icon: Icon, title, text }, i) => (
+          <li key={title} className="relative px-6 py-6 sm:px-7">
+            <p className="flex items-center gap-2.5 font-semibold">
+              {i === 2 ? <Lamp state="wants" /> : <Icon size={16} aria-hidden className="text-ink-3" />} {title}
+            </p>
+            <p className="mt-1.5 text-sm text-ink-2">{text}</p>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

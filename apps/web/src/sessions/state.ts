@@ -1,0 +1,44 @@
+/* How a session's state reads, everywhere it shows. Pure. */
+import type { SessionStatus, SessionView } from "@signalbox/contract/sessions";
+import type { LampState } from "../ui/lamp.tsx";
+
+type Seen = Pick<SessionView, "status" | "pending_approvals" | "current_run">;
+
+export const isEnded = (status: SessionStatus): boolean => status === "completed" || status === "stopped" || status === "failed";
+
+export function lampOf(session: Seen): LampState {
+  if (isEnded(session.status)) return session.status === "failed" ? "danger" : session.status === "completed" ? "clear" : "dark";
+  if (session.pending_approvals > 0 || session.status === "waiting") return "wants";
+  if (session.status === "paused") return "dark";
+  return session.status === "running" && session.current_run === null ? "dark" : "moving";
+}
+
+export function stateWord(session: Seen): string {
+  if (!isEnded(session.status) && session.pending_approvals > 0) return "Waiting for you";
+  switch (session.status) {
+    case "creating":
+      return "Starting";
+    case "running":
+      return session.current_run === null ? "Ready" : "Working";
+    case "waiting":
+      return "Waiting for you";
+    case "pausing":
+      return "Pausing";
+    case "paused":
+      return "Paused";
+    case "resuming":
+      return "Resuming";
+    case "migrating":
+      return "Moving";
+    case "completed":
+      return "Completed";
+    case "stopped":
+      return "Stopped";
+    case "failed":
+      return "Failed";
+  }
+}
+
+export function changedLines(files: SessionView["files_changed"]): { additions: number; deletions: number } {
+  return files.reduce((sum, file) => ({ additions: sum.additions + file.additions, deletions: sum.deletions + file.deletions }), { additions: 0, deletions: 0 });
+}

@@ -1,0 +1,53 @@
+/* How figures read. Pure. */
+
+export function money(microUsd: number): string {
+  const dollars = microUsd / 1_000_000;
+  if (microUsd === 0) return "$0.00";
+  if (dollars < 0.01) return `$${dollars.toFixed(4)}`;
+  return `$${dollars.toFixed(2)}`;
+}
+
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** "in 4 min", "in 23 h": how long until `at`; null when it has passed. */
+export function remaining(at: string, now: number): string | null {
+  const ms = Date.parse(at) - now;
+  if (ms <= 0) return null;
+  if (ms < 60_000) return `${Math.ceil(ms / 1_000)} s`;
+  if (ms < 3_600_000) return `${Math.ceil(ms / 60_000)} min`;
+  return `${Math.round(ms / 3_600_000)} h`;
+}
+
+/** "now", "4 min ago", "yesterday 14:02", "3 Mar 2026". */
+export function ago(at: string, now: number): string {
+  const then = new Date(at);
+  const ms = now - then.getTime();
+  if (ms < 45_000) return "just now";
+  if (ms < 3_600_000) return `${Math.max(1, Math.round(ms / 60_000))} min ago`;
+  const today = new Date(now);
+  const time = then.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+  if (then.toDateString() === today.toDateString()) return time;
+  if (then.toDateString() === new Date(now - 86_400_000).toDateString()) return `yesterday ${time}`;
+  return then.toLocaleDateString(undefined, { day: "numeric", month: "short", ...(then.getFullYear() === today.getFullYear() ? {} : { year: "numeric" }) });
+}
+
+export function clock(at: string): string {
+  return new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+}
+
+export const count = (n: number, one: string, many = `${one}s`): string => `${n.toLocaleString()} ${n === 1 ? one : many}`;
+
+/** The part of a repository's address that people call it by. */
+export function repositoryName(url: string): string {
+  const last = url.replace(/\/+$/, "").replace(/\.git$/, "").split(/[/:]/).pop();
+  return last === undefined || last === "" ? url : last;
+}
+
+/** JSON for reading: indented, and a plain string as itself. */
+export const readable = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 2));

@@ -1,0 +1,24 @@
+/* What went wrong, why, and what to do: the same words in a form, a pane or a whole page. */
+import { ApiError } from "@signalbox/client/client";
+import { TriangleAlert } from "lucide-react";
+import { Button } from "./button.tsx";
+
+export function Trouble({ error, onRetry, className = "" }: { error: Error; onRetry?: (() => void) | undefined; className?: string }) {
+  const fix = error instanceof ApiError ? error.fix : undefined;
+  const requestId = error instanceof ApiError ? error.requestId : undefined;
+  return (
+    <div role="alert" className={`flex gap-3 rounded-md border border-danger-line bg-danger-wash px-3.5 py-3 text-sm ${className}`}>
+      <TriangleAlert size={16} className="mt-0.5 shrink-0 text-danger-ink" aria-hidden />
+      <div className="min-w-0 flex-1">
+        <p className="font-medium text-danger-ink">{error.message}</p>
+        {fix !== undefined && <p className="mt-0.5 text-ink">{fix}</p>}
+        {requestId !== undefined && <p className="mt-1 font-mono text-plate text-ink-3">request {requestId}</p>}
+      </div>
+      {onRetry !== undefined && (
+        <Button size="sm" onClick={onRetry}>
+          Try again
+        </Button>
+      )}
+    </div>
+  );
+}
