@@ -43,7 +43,7 @@ const AT_ONCE = 500;
 export function createRequestLog(db: Database, logger: Logger, capacity = 10_000): RequestLog {
   let queue: RequestRow[] = [];
   let dropped = 0;
-  let writing: Promise<void> | null = null;
+  let tail = Promise.resolve();
   let timer: NodeJS.Timeout | null = null;
 
   function schedule(): void {
@@ -66,11 +66,10 @@ export function createRequestLog(db: Database, logger: Logger, capacity = 10_000
     }
   }
 
-  async function flush(): Promise<void> {
-    while (writing !== null) await writing;
-    if (queue.length === 0) return;
-    writing = write().finally(() => (writing = null));
-    await writing;
+  function flush(): Promise<void> {
+    // One at a time; whoever asked before hears of its own failure, and what is left is tried again here.
+    tail = tail.catch(() => undefined).then(write);
+    return tail;
   }
 
   return {

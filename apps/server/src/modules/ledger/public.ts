@@ -16,7 +16,7 @@ import { newId } from "@signalbox/kernel/id";
 import { type Kysely, sql } from "kysely";
 import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
-import { budget, type BudgetCommand, type BudgetRefusal, type Outcome, type Usage } from "./budget.ts";
+import { budget, remaining, type BudgetCommand, type BudgetRefusal, type Outcome, type Usage } from "./budget.ts";
 import { createHolder, DEFAULT_HOLDER_TIMES, type HolderTimes } from "./holder.ts";
 import { type SessionUsage, sessionCosts, sessionUsage } from "./queries.ts";
 import { usageProjection } from "./usage.projection.ts";
@@ -68,6 +68,8 @@ export interface LedgerModule extends Module {
   /** Ends reservations whose holder is gone, at their full amount; returns how many. */
   reconcile(): Promise<number>;
   usage(organizationId: string, sessionId: string): Promise<SessionUsage | null>;
+  /** What is neither spent nor held; null without a budget. Only `reserve` promises anything. */
+  remaining(organizationId: string, sessionId: string): Promise<number | null>;
   /** Micro-USD by session; sessions that never had a budget are missing. */
   costs(organizationId: string, sessionIds: readonly string[]): Promise<ReadonlyMap<string, { cap: number; spent: number }>>;
 }
@@ -176,6 +178,10 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
     release: (reservation, reason) => tracked(end(reservation, { type: "release", reservationId: reservation.id, reason })),
     reconcile,
     usage,
+    async remaining(organizationId, sessionId) {
+      const { state } = await log.state(budget, organizationId, `budget:${sessionId}`);
+      return state.status === "unset" ? null : remaining(state);
+    },
     costs: (organizationId, sessionIds) => sessionCosts(db, organizationId, sessionIds),
 
     async stop() {

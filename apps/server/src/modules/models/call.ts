@@ -77,15 +77,15 @@ export async function forwardCall(
   const { request, model, signal } = call;
   const startedAt = performance.now();
   const billed = (usage: Usage, outcome: CallBill["outcome"], reason: string): CallEnd => ({ bill: { cost: costOf(usage, model.price), usage, outcome }, reason });
-  const unanswered = (reason: string): CallEnd =>
-    billed(unansweredUsage(request.body.length, performance.now() - startedAt, outputBound(request, model)), "canceled", reason);
+  const unanswered = (outcome: CallBill["outcome"], reason: string): CallEnd =>
+    billed(unansweredUsage(request.body.length, performance.now() - startedAt, outputBound(request, model)), outcome, reason);
 
   const answer = await tried(call);
   if (!answer.ok) {
     sendFailure(request.endpoint, answer, model.upstream.name, signal, client);
     // Until the head of an answer only these two leave it open whether the model had begun.
     const mayHaveBegun = answer.code === "timeout" || (answer.code === "aborted" && answer.wasSent);
-    return mayHaveBegun ? unanswered(answer.message) : { bill: null, reason: answer.message };
+    return mayHaveBegun ? unanswered(answer.code === "timeout" ? "cut" : "canceled", answer.message) : { bill: null, reason: answer.message };
   }
 
   const meter = createMeter(request.endpoint, request.body.length, request.wantsUsage);
@@ -97,8 +97,8 @@ export async function forwardCall(
     const offence = explain(error, signal, model.upstream.name);
     endBroken(request.endpoint, answer.response, offence, client);
     const outcome = signal.aborted ? "canceled" : "cut";
-    if (meter.hasOutput) return billed(meter.usage(), outcome, offence?.message ?? "the client went away");
-    return unanswered(offence?.message ?? "the client went away");
+    const reason = offence?.message ?? "the client went away";
+    return meter.hasOutput ? billed(meter.usage(), outcome, reason) : unanswered(outcome, reason);
   }
 }
 

@@ -36,14 +36,21 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export async function startBench(
-  database: TestDatabase,
-  upstreams: readonly ModelUpstream[],
-  options: { attempts?: Partial<Attempts>; ttlMs?: number; defaultModel?: string } = {},
-): Promise<Bench> {
-  const logger = pino({ enabled: false });
+interface BenchOptions {
+  readonly attempts?: Partial<Attempts>;
+  readonly ttlMs?: number;
+  readonly defaultModel?: string;
+}
+
+export async function startBench(database: TestDatabase, upstreams: readonly ModelUpstream[], options: BenchOptions = {}): Promise<Bench> {
   const log = await database.log({ projections: [usageProjection, modelKeys, modelSessions] });
-  const db = openDatabase(database.connection("sb_app"), { connections: 8, onError: () => undefined });
+  return proxyOn(log, database.connection("sb_app"), upstreams, options);
+}
+
+/** On a log that is there already; `connection` is that of requests. */
+export async function proxyOn(log: PostgresLog, connection: object, upstreams: readonly ModelUpstream[], options: BenchOptions): Promise<Bench> {
+  const logger = pino({ enabled: false });
+  const db = openDatabase(connection, { connections: 8, onError: () => undefined });
   const deps = { log, db, clock: systemClock, logger };
   const ledger = createLedger({ ...deps, organizations: async () => [ORGANIZATION], times: { ttlMs: options.ttlMs ?? 30_000 } });
   const gate = testGate();
@@ -101,7 +108,7 @@ function testGate(): TestGate {
     asked,
     async decide(request) {
       asked.push(request);
-      return { ...(engaged ? DENIED : ALLOWED), policy_ids: [], policy_version: 1, evaluation_hash: "sha256:0", obligations: [] } as Ruling;
+      return { ...(engaged ? DENIED : ALLOWED), policy_ids: [], policy_version: 1, evaluation_hash: "sha256:0", obligations: [] } as unknown as Ruling;
     },
     onKillSwitch(listener) {
       listeners.add(listener);

@@ -32,7 +32,7 @@ export type { RegisteredModel } from "./registry.ts";
 export const MODEL_HOST = "model.signalbox.invalid";
 
 export interface ModelsDeps extends Deps {
-  readonly ledger: Pick<LedgerModule, "reserve" | "settle" | "release" | "usage">;
+  readonly ledger: Pick<LedgerModule, "reserve" | "settle" | "release" | "remaining">;
   readonly gate: Pick<GateModule, "decide" | "onKillSwitch" | "provideContext">;
   /** In the order of their precedence; `demo` last. */
   readonly upstreams: readonly ModelUpstream[];
@@ -117,7 +117,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       if (deniedAt.size > 10_000) deniedAt.clear();
       deniedAt.set(key, now);
     }
-    return { status: 403, code: decision.reason_code, message: `The policy does not let this call through: ${decision.reason}` };
+    return { status: decision.reason_code === "budget_exhausted" ? 402 : 403, code: decision.reason_code, message: `The policy does not let this call through: ${decision.reason}` };
   }
 
   async function call(caller: ModelCaller, request: ModelRequest, headers: Record<string, string>, called: AbortController, client: Client): Promise<void> {
@@ -169,9 +169,11 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     return hit.length;
   }
 
-  gate.provideContext("model.call", async (organizationId, { session_id: sessionId }) => {
-    const usage = sessionId === undefined ? null : await ledger.usage(organizationId, sessionId);
-    return { within_budget: usage !== null && usage.spent_micro_usd + usage.reserved_micro_usd < usage.cap_micro_usd };
+  gate.provideContext("model.call", async (organizationId, { session_id: sessionId, context }) => {
+    const left = sessionId === undefined ? null : await ledger.remaining(organizationId, sessionId);
+    const needed = context["needed_micro_usd"];
+    // A call on its way names no sum: whether it fits is the ledger's word, given a moment later and binding.
+    return { within_budget: left !== null && left >= (typeof needed === "number" ? needed : 1) };
   });
   const stopWatching = gate.onKillSwitch(({ organizationId, engaged }) => {
     if (engaged) cut(organizationId, null, KILLED);
