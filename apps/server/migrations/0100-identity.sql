@@ -80,5 +80,10 @@ create function idn_sweep(at timestamptz) returns void language sql security def
   delete from public.idn_sessions where expires_at < at;
 $$;
 
-revoke execute on function idn_token, idn_session, idn_use_login_code, idn_sweep from public;
-grant execute on function idn_token, idn_session, idn_use_login_code, idn_sweep to sb_app;
+create function idn_organizations() returns setof text language plpgsql stable security definer set search_path = pg_catalog as $$
+begin
+  return query select o.organization_id from public.proj_organizations o order by 1;
+end $$;
+
+revoke execute on function idn_token, idn_session, idn_use_login_code, idn_sweep, idn_organizations from public;
+grant execute on function idn_token, idn_session, idn_use_login_code, idn_sweep, idn_organizations to sb_app;

@@ -10,7 +10,7 @@ import { getHealth } from "@signalbox/contract/system";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
-import type { ProjectionSchema } from "@signalbox/eventlog/rebuild";
+import { rebuild, type ProjectionSchema, type RebuildReport } from "@signalbox/eventlog/rebuild";
 import type { ConnectionFor } from "@signalbox/eventlog/roles";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { createJobs, type Jobs } from "@signalbox/jobs/jobs";
@@ -21,14 +21,25 @@ import { readFileSync } from "node:fs";
 import type { Config } from "./config.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
 import { handle, type BoundRoute } from "./http/handle.ts";
+import { serveRaw } from "./http/raw.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { serveWeb } from "./http/web.ts";
 import { createLateLog } from "./late-log.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
+import { createBlobs } from "./blobs.ts";
+import { upstreamsOf } from "./model-upstreams.ts";
+import { createApprovals } from "./modules/approvals/public.ts";
+import { createAudit, openSigningKey } from "./modules/audit/public.ts";
+import { createEgress } from "./modules/egress/public.ts";
 import { createFeed, type LiveSource } from "./modules/feed/public.ts";
+import { createGate } from "./modules/gate/public.ts";
 import { createIdentity, type IdentityModule } from "./modules/identity/public.ts";
+import { createLedger } from "./modules/ledger/public.ts";
+import { createModels, MODEL_HOST } from "./modules/models/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
+import { createRuns } from "./modules/runs/public.ts";
+import { createSamples } from "./modules/samples/public.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -67,6 +78,13 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   await migrate(connection, MIGRATION_SETS);
 
   const late = createLateLog();
+  let log: PostgresLog | undefined;
+  const theLog = (): PostgresLog => {
+    if (log === undefined) throw new Error("a module used the log while it was being made");
+    return log;
+  };
+  const workerPool = new pg.Pool({ ...connection("sb_log"), max: config.jobConnections });
+  workerPool.on("error", onError);
   const db = openDatabase(connection("sb_app"), { connections: config.requestConnections, onError });
   const deps: Deps = { log: telemetry?.tracedLog(late.log) ?? late.log, db, clock, logger };
   let port = config.port;
@@ -74,23 +92,45 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
 
   const identity = createIdentity({ ...deps, anywhere: db.anywhere, publicUrl });
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
+  const principalExists = identity.principalExists;
+  const { organizations } = identity;
+  const runs = createRuns({
+    ...deps, rooms, principalExists, blobs: createBlobs(path.join(config.dataDir, "blobs")), leaseTtlMs: config.leaseTtlMs,
+    redact: (organizationId, text) => theLog().scanner.scanText(organizationId, text).text,
+  });
+  const approvals = createApprovals({ ...deps, rooms, findRun: runs.view, findSession: async () => null });
+  const gate = createGate({ ...deps, principalExists, approvals, killSwitchForced: config.killSwitch });
+  const ledger = createLedger({ ...deps, organizations });
+  const models = createModels({ ...deps, ledger, gate, upstreams: upstreamsOf(config), defaultModel: config.defaultModel });
+  const egress = createEgress({ ...deps, gate, sessionOf: async () => null, internal: { [MODEL_HOST]: models.handler } });
+  const audit = createAudit({
+    ...deps, organizations, logPool: workerPool, key: await openSigningKey(path.join(config.dataDir, "keys")),
+    rebuild: (of) => rebuildProjections(connection, modules, of),
+  });
+  const samples = createSamples({ directory: path.join(config.dataDir, "samples") });
   const feed = createFeed({ ...deps, rooms, live: NO_SESSIONS, onRevoked: identity.onRevoked });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
     ["rooms", rooms],
+    ["runs", runs],
+    ["approvals", approvals],
+    ["gate", gate],
+    ["ledger", ledger],
+    ["models", models],
+    ["egress", egress],
+    ["audit", audit],
+    ["samples", samples],
     ["feed", feed],
   ];
 
   await applyProjectionSchemas(connection, projectionSchemas(modules));
-  const log = await createLog({
+  log = await createLog({
     connection: connection("sb_log"), projections: modules.flatMap(([, module]) => module.projections), enqueue: enqueueJobs, clock,
     readConnections: config.logReadConnections, onError,
   });
   late.bind(log);
-  const jobPool = new pg.Pool({ ...connection("sb_log"), max: config.jobConnections });
-  jobPool.on("error", onError);
   const jobs = createJobs({
-    pool: jobPool, clock, scrub: (organizationId, text) => log.scanner.scanText(organizationId, text).text,
+    pool: workerPool, clock, scrub: (organizationId, text) => theLog().scanner.scanText(organizationId, text).text,
     onError: (error, job) => logger.error({ err: error, job }, "a job failed"),
   });
 
@@ -99,8 +139,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     for (const module of started.toReversed()) {
       await module.stop?.().catch((error: unknown) => logger.error({ err: error }, "a module did not stop cleanly"));
     }
-    await jobPool.end();
-    await log.close();
+    await workerPool.end();
+    await log?.close();
     await db.close();
   }
 
@@ -116,13 +156,16 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
     metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
     const http: HttpServer = await createHttpServer({
-      routes: [...modules.flatMap(([, module]) => module.routes), healthRoute(modules, log)],
+      routes: [...modules.flatMap(([, module]) => module.routes), healthRoute(modules, theLog())],
       authenticator: identity, logger, now: clock.now, publicUrl: config.publicUrl, observe: metrics.observe, traced: telemetry?.traced,
       onUpgrade: { "/v1/sync": feed.upgrade },
-      more: (app) => serveWeb(app, { directory: path.join(TREE, "apps/web/dist"), openApi: path.join(TREE, "packages/contract/openapi.json"), metrics }),
+      async more(app) {
+        await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
+        await serveWeb(app, { directory: path.join(TREE, "apps/web/dist"), openApi: path.join(TREE, "packages/contract/openapi.json"), metrics });
+      },
     });
     return {
-      http, log, jobs, db, identity, rooms, publicUrl,
+      http, log: theLog(), jobs, db, identity, rooms, publicUrl,
       async listen() {
         port = await http.listen(config.host, config.port);
         return port;
@@ -151,6 +194,20 @@ export function projectionSchemas(modules: readonly (readonly [string, Module])[
   return modules.flatMap(([, module]) =>
     module.schemas.map((file, i) => ({ name: path.basename(path.dirname(file)), sql: readFileSync(file, "utf8"), projections: i === 0 ? module.projections : [] })),
   );
+}
+
+/** One after the other: each takes the log for itself while it swaps. */
+async function rebuildProjections(connection: ConnectionFor, modules: readonly (readonly [string, Module])[], { dryRun }: { dryRun: boolean }): Promise<readonly RebuildReport[]> {
+  const client = new pg.Client(connection("admin"));
+  await client.connect();
+  try {
+    await client.query("set role sb_owner");
+    const reports: RebuildReport[] = [];
+    for (const schema of projectionSchemas(modules)) reports.push(await rebuild(client, schema, { swap: !dryRun }));
+    return reports;
+  } finally {
+    await client.end();
+  }
 }
 
 function startJobs(jobs: Jobs, modules: readonly (readonly [string, Module])[], config: Config, telemetry: Telemetry | undefined): void {

@@ -43,6 +43,9 @@ export interface IdentityModule extends Module, Authenticator {
   issueToken(of: NewToken): Promise<{ readonly id: string; readonly secret: string }>;
   issueLoginCode(organizationId: string, principalId: string): Promise<{ readonly code: string; readonly url: string; readonly expiresAt: string }>;
   displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  principalExists(organizationId: string, id: string): Promise<boolean>;
+  /** Every organization of this installation, for housekeeping. */
+  organizations(): Promise<readonly string[]>;
   /** Called with the id of a token or session that was just revoked. Returns the unsubscribe function. */
   onRevoked(listener: (credentialId: string) => void): () => void;
 }
@@ -152,6 +155,16 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
         sql<{ id: string; display_name: string }>`select id, display_name from proj_principals where id = any(${[...ids]})`.execute(tx),
       );
       return new Map(rows.map((row) => [row.id, row.display_name]));
+    },
+
+    async principalExists(organizationId, id) {
+      const { rows } = await db.inOrganization(organizationId, (tx) => sql`select 1 from proj_principals where id = ${id}`.execute(tx));
+      return rows.length > 0;
+    },
+
+    async organizations() {
+      const { rows } = await deps.anywhere.query<{ id: string }>("select id from idn_organizations() as o (id)");
+      return rows.map((row) => row.id);
     },
 
     onRevoked(listener) {
