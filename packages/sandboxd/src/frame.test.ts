@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeData, encodeFrame, FRAME, FrameReader, MAX_FRAME_BYTES, ProtocolViolation, type Frame } from "./frame.ts";
 

@@ -263,7 +263,7 @@ function firstMessage(channel: Channel, onLater?: (message: FromSandbox) => void
       const message = raw as FromSandbox;
       if (!first) return onLater?.(message);
       first = false;
-      if (message.type === "failed") reject(new SandboxLinkError(String(message.code), String(message.message)));
+      if (message.type === "failed") reject(new SandboxLinkError(message.code, message.message));
       else resolve(message);
     });
     channel.onGone((cause) => {

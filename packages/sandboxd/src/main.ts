@@ -129,14 +129,14 @@ function forwardEgress(): void {
     upstream.pipe(client);
   });
   server.on("error", (error) => {
-    console.error(`sandboxd: cannot listen on 127.0.0.1:${INSIDE.proxyPort}: ${error.message}`);
+    process.stderr.write(`sandboxd: cannot listen on 127.0.0.1:${INSIDE.proxyPort}: ${error.message}\n`);
     process.exit(1);
   });
   server.listen(INSIDE.proxyPort, "127.0.0.1");
 }
 
 // A tool that breaks a pipe or a peer that vanishes is daily business; an unforeseen fault must not take the agent with it.
-process.on("uncaughtException", (error) => console.error(`sandboxd: ${error.stack ?? error.message}`));
+process.on("uncaughtException", (error) => process.stderr.write(`sandboxd: ${error.stack ?? error.message}\n`));
 forwardEgress();
 dial();
 dialWhenTheSocketAppears();

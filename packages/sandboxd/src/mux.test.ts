@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { encodeData, encodeFrame, FRAME } from "./frame.ts";
 import { ChannelSocket, Mux, WINDOW_BYTES, type Channel, type Json } from "./mux.ts";
 
-type Pair = { host: Mux; opened: Promise<{ channel: Channel; request: Json }>; wire: Duplex; ended: Promise<Error | null> };
+type Pair = { host: Mux; peer: Mux; opened: Promise<{ channel: Channel; request: Json }>; wire: Duplex; ended: Promise<Error | null> };
 
 /** Two ends over an in-memory connection; `wire` is the far end's raw socket. */
 function pair(): Pair {
@@ -14,8 +14,8 @@ function pair(): Pair {
   let gotEnd: ((error: Error | null) => void) | undefined;
   const ended = new Promise<Error | null>((resolve) => (gotEnd = resolve));
   const host = new Mux(near, { onClose: (error) => gotEnd?.(error) });
-  new Mux(far, { onOpen: (channel, request) => gotOpen?.({ channel, request }), onClose: () => undefined });
-  return { host, opened, wire: far, ended };
+  const peer = new Mux(far, { onOpen: (channel, request) => gotOpen?.({ channel, request }), onClose: () => undefined });
+  return { host, peer, opened, wire: far, ended };
 }
 
 /** A host whose peer is this test, byte by byte. */

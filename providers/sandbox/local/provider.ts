@@ -35,6 +35,7 @@ export type LocalOptions = {
 export type StartTimings = { prepared: number; spawned: number; inside: number; connected: number };
 
 const START_WITHIN_MS = 10_000;
+const ADOPT_WITHIN_MS = 3000;
 const TMPFS_MOST_BYTES = 2 * 1024 ** 3;
 
 type Prepared = { etc: string; daemon: string; node: string; seccomp: string | null; cgroups: CgroupBase | null };
@@ -161,14 +162,20 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const places = placesOf(dataDir, record.id);
     const known = live.get(record.id);
     if (known) return known.alive() ? known : null;
+    if (!isAlive(record.inner)) {
+      // Killed with the machine or by the kernel; the kernel ended what was inside with it.
+      const { cgroup } = record;
+      if (cgroup) await untilGone(() => !removeCgroup(cgroup));
+      rmSync(places.record, { force: true });
+      return null;
+    }
     const control = await listenForDaemon(places);
     const sandbox = adoptLive(new LocalSandbox(record, places, control), places);
     try {
-      if (!isAlive(record.inner)) throw new Error("its first process is gone");
-      await control.link.ready(3000);
+      await control.link.ready(ADOPT_WITHIN_MS);
       return sandbox;
     } catch (error) {
-      // Dead, or nothing inside answers: either way there must be nothing left of it when null is returned.
+      // Nothing inside answers: when null is returned there must be nothing left of it.
       await sandbox.endBecause({ reason: "exited", detail: error instanceof Error ? error.message : String(error) });
       return null;
     }

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, request as httpRequest, type IncomingMessage, type RequestOptions, type Server } from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage, type RequestOptions, type Server, type ServerResponse } from "node:http";
 import { createServer as createTcpServer, connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,10 +58,10 @@ type Answer = { status: number; headers: IncomingMessage["headers"]; body: strin
 
 function ask(options: RequestOptions, body?: string | Buffer): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath: socketPath(), agent: false, ...options }, async (response) => {
+    const request = httpRequest({ socketPath: socketPath(), agent: false, ...options }, (response) => {
       let text = "";
-      for await (const chunk of response) text += String(chunk);
-      resolve({ status: response.statusCode!, headers: response.headers, body: text });
+      response.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
+      response.on("end", () => resolve({ status: response.statusCode!, headers: response.headers, body: text }));
     });
     request.on("error", reject);
     request.end(body);
@@ -86,19 +86,19 @@ function raw(bytes: string, until?: RegExp): Promise<string> {
   });
 }
 
-async function upstream(handler: Parameters<typeof createServer>[1]): Promise<number> {
-  const server: Server = createServer(handler as never);
+async function upstream(handler: (request: IncomingMessage, response: ServerResponse) => void): Promise<number> {
+  const server: Server = createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   closers.push(() => (server.closeAllConnections(), server.close()));
   return (server.address() as AddressInfo).port;
 }
 
-const recorded = (count = 1): Promise<void> => expect.poll(() => records.length).toBe(count) as unknown as Promise<void>;
+const recorded = async (count = 1): Promise<void> => expect.poll(() => records.length).toBe(count);
 
 test("an allowed request reaches the host with its headers, and is recorded with address and bytes", async () => {
   const port = await upstream((request, response) => {
     response.setHeader("Set-Cookie", ["a=1", "b=2"]);
-    response.end(`${request.method} ${request.url} ${request.headers.host} ${request.headers["x-mine"]} ${request.headers["proxy-authorization"]}`);
+    response.end(`${request.method} ${request.url} ${request.headers.host} ${String(request.headers["x-mine"])} ${request.headers["proxy-authorization"]}`);
   });
   await start();
   const answer = await ask({ path: `http://API.test:${port}/v1?q=1`, headers: { "X-Mine": "yes", "Proxy-Authorization": "Basic c2Vj" } });
@@ -110,10 +110,10 @@ test("an allowed request reaches the host with its headers, and is recorded with
 });
 
 test("a body of unknown length arrives whole", async () => {
-  const port = await upstream(async (request, response) => {
+  const port = await upstream((request, response) => {
     let bytes = 0;
-    for await (const chunk of request) bytes += (chunk as Buffer).length;
-    response.end(String(bytes));
+    request.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    request.on("end", () => response.end(String(bytes)));
   });
   await start();
   const answer = await ask({ method: "POST", path: `http://api.test:${port}/`, headers: { "Transfer-Encoding": "chunked" } }, Buffer.alloc(300_000));

@@ -276,7 +276,10 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
     });
     upstream.once("error", () => {
       clearTimeout(connecting);
-      if (established) return client.destroy();
+      if (established) {
+        client.destroy();
+        return;
+      }
       exchange.fail("upstream_failed");
       refuse(client, upstreamFailed(exchange.destination.host));
     });
