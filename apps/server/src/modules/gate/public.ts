@@ -1,50 +1,130 @@
 /* What the rest of the server may use of the gate. */
+import path from "node:path";
+import type { RulingEvent } from "./record.ts";
 import type { PolicyDecision, PolicyInput } from "@signalbox/contract/gate";
 import type { Origin, StreamRef } from "@signalbox/eventlog/log";
 import type { Deps, Module } from "../../module.ts";
 import type { Call } from "../approvals/public.ts";
+import { evaluate, type GateFacts } from "./evaluate.ts";
+import { killSwitchState } from "./kill-switch.projection.ts";
+import { loadPolicies } from "./policy-set.ts";
+import { recordRuling } from "./record.ts";
+import { gateRoutes } from "./routes.ts";
+import { createSwitchWatch, type KillSwitchChange } from "./switch-watch.ts";
 
-export type { GateFacts } from "./evaluate.ts";
+export { ACTION_REGISTRY, type RegisteredAction } from "./registry.ts";
+export { recordRuling } from "./record.ts";
+export type { KillSwitchChange } from "./switch-watch.ts";
 
 /** A question that is about to become an effect. */
 export interface GateRequest {
   readonly organizationId: string;
   readonly input: PolicyInput;
-  /** Where a denial is recorded: the room's stream for what happens in a room, else the organization's. */
+  /** Where a no is recorded: the room's stream for what happens in a room, else the organization's. */
   readonly stream: StreamRef;
   readonly origin: Origin;
-  /** Kept in the record of a denial. */
-  readonly target?: PolicyInput["context"][string] | undefined;
-  /** Records nothing when false: the caller stages the same fact in its own unit (actions do). Default true. */
+  /** The call's own target: an approval of a wider scope speaks for it, and the record of a no names it. */
+  readonly target?: RulingEvent["data"]["target"];
+  /** False when the caller records the no itself, in its own unit (`recordRuling`). Default true. */
   readonly record?: boolean | undefined;
 }
-export type Ruling = PolicyDecision & { readonly approval_id?: string | undefined };
+/** `approval_id`: the approval that speaks for the call; whoever executes it spends it. */
+export type Ruling = PolicyDecision & { readonly approval_id: string | null };
 
-export interface KillSwitchChange {
-  /** Null: every organization (the environment forces the global switch). */
-  readonly organizationId: string | null;
-  readonly engaged: boolean;
-  readonly epoch: number;
-}
+type Context = Readonly<Record<string, boolean | number | string>>;
 
 export interface GateModule extends Module {
-  /** Enforcement. Gathers facts (identity, kill switch at most 1 s old, covering approval), evaluates, records every non-allow. */
+  /** Enforcement: gathers the facts (identity, session, kill switch at most 1 s old, approval), judges, records every no. */
   decide(request: GateRequest): Promise<Ruling>;
-  /** The same pure function on the same facts, recording nothing. */
-  evaluate(organizationId: string, input: PolicyInput): Promise<Ruling>;
-  /** Called within 1 s of a change in any process: cut tunnels and streams of that organization when engaged. Returns the unsubscribe function. */
+  /** The same judgement on the same facts, without a record. */
+  evaluate(organizationId: string, input: PolicyInput, of?: { readonly roomId?: string | null | undefined; readonly target?: GateRequest["target"] }): Promise<Ruling>;
+  /** Called within 1 s of a change in any process: cut the organization's tunnels and streams when engaged. Returns the unsubscribe function. */
   onKillSwitch(listener: (change: KillSwitchChange) => void): () => void;
-  /** Engaged or not known freshly enough. */
-  isStopped(organizationId: string): Promise<boolean>;
-  /** Facts that only the owner of an action knows (`host_allowed` of egress.request, `within_budget` of model.call); they override what a caller claims. */
-  provideContext(action: string, provider: (organizationId: string, input: PolicyInput) => Promise<Readonly<Record<string, boolean | number | string>>>): void;
-  /** Whose session it is and whether it has ended; set by the sessions module. */
+  /** `unknown` when it could not be read for a second: stop as if engaged, but it may pass. */
+  killSwitch(organizationId: string): Promise<"off" | "engaged" | "unknown">;
+  /** `POLICY_KILL_SWITCH_EXTERNAL_WRITE`: engaged everywhere, and nothing lifts it. */
+  readonly isForced: boolean;
+  /**
+   * What only the owner of an action knows. It overrides what a caller claims:
+   *   egress.request  host_allowed: boolean; address: "public" | "private" | "metadata"
+   *   model.call      within_budget: boolean
+   * Without a provider the caller of `decide` states them in `input.context`; unstated means no.
+   */
+  provideContext(action: string, provider: (organizationId: string, input: PolicyInput) => Promise<Context>): void;
+  /** Whose session it is and whether it has ended; set by the sessions module. Until then sessions are not compared. */
   provideSession(lookup: (organizationId: string, sessionId: string) => Promise<{ agentId: string; hasEnded: boolean } | null>): void;
 }
 
 export interface GateDeps extends Deps {
-  /** `POLICY_KILL_SWITCH_EXTERNAL_WRITE`. */
   readonly killSwitchForced: boolean;
   readonly principalExists: (organizationId: string, principalId: string) => Promise<boolean>;
-  readonly approvals: { covering(organizationId: string, call: Call): Promise<{ approvalId: string } | null> };
+  readonly approvals: { covering(organizationId: string, call: Call & { roomId?: string | null | undefined }): Promise<{ approvalId: string } | null> };
+}
+
+export function createGate(deps: GateDeps): GateModule {
+  const { log, approvals } = deps;
+  const policies = loadPolicies();
+  const watch = createSwitchWatch(deps);
+  const providers = new Map<string, (organizationId: string, input: PolicyInput) => Promise<Context>>();
+  let findSession: Parameters<GateModule["provideSession"]>[0] | undefined;
+
+  const killSwitch = async (organizationId: string) => (deps.killSwitchForced ? "engaged" : watch.state(organizationId));
+
+  async function gather(organizationId: string, input: PolicyInput, of: { roomId?: string | null | undefined; target?: GateRequest["target"] }): Promise<GateFacts> {
+    const { principal, session_id: sessionId, call_hash: callHash } = input;
+    const [principalIsKnown, session, state, approval] = await Promise.all([
+      deps.principalExists(organizationId, principal.id),
+      sessionId === undefined ? undefined : findSession?.(organizationId, sessionId),
+      killSwitch(organizationId),
+      callHash === undefined
+        ? null
+        : approvals.covering(organizationId, { action: input.action, target: of.target ?? null, callHash, sessionId, runId: input.run_id, roomId: of.roomId }),
+    ]);
+    return { principalIsKnown, session, killSwitch: state, approvalId: approval?.approvalId ?? null };
+  }
+
+  const judge: GateModule["evaluate"] = async (organizationId, asked, of = {}) => {
+    const provided = await providers.get(asked.action)?.(organizationId, asked);
+    const input = provided === undefined ? asked : { ...asked, context: { ...asked.context, ...provided } };
+    const facts = await gather(organizationId, input, of);
+    const decision = evaluate(policies, input, facts);
+    return { ...decision, approval_id: decision.reason_code === "approval_allows_action" ? facts.approvalId : null };
+  };
+
+  return {
+    routes: gateRoutes({ ...deps, policies, watch, judge }),
+    projections: [killSwitchState],
+    schemas: [path.join(import.meta.dirname, "schema.sql")],
+    jobs: {},
+    isForced: deps.killSwitchForced,
+    killSwitch,
+    evaluate: judge,
+
+    async decide({ organizationId, input, stream, origin, target, record = true }) {
+      const ruling = await judge(organizationId, input, { roomId: stream.type === "room" ? stream.id : null, target });
+      if (record && ruling.decision !== "allow") {
+        await log.unit({ organizationId, origin }, (unit) => recordRuling(unit, stream, { action: input.action, target, ruling }));
+      }
+      return ruling;
+    },
+
+    onKillSwitch(listener) {
+      const unsubscribe = watch.onChange(listener);
+      // It was engaged before anybody could listen.
+      if (deps.killSwitchForced) listener({ organizationId: null, engaged: true, epoch: 0 });
+      return unsubscribe;
+    },
+
+    provideContext(action, provider) {
+      if (providers.has(action)) throw new Error(`${action} has an owner already`);
+      providers.set(action, provider);
+    },
+    provideSession(lookup) {
+      if (findSession !== undefined) throw new Error("sessions have an owner already");
+      findSession = lookup;
+    },
+
+    start: async () => watch.start(),
+    stop: async () => watch.stop(),
+  };
 }
