@@ -30,6 +30,10 @@ export const REASON_CODES = {
   egress_invalid_destination: "The destination is not a valid http(s) address.",
   session_ended: "The session has ended.",
   unknown_action: "The action is not in the registry.",
+  approval_denied: "A person denied it.",
+  approval_lapsed: "The approval's time was over before it could be executed.",
+  approval_spent: "The approval was spent on another call already.",
+  call_altered: "The stored call is not the one that was asked about (a secret in it was redacted), so it is not executed.",
 } as const;
 export type ReasonCode = keyof typeof REASON_CODES;
 export const ReasonCode = z.enum(Object.keys(REASON_CODES) as [ReasonCode, ...ReasonCode[]]).meta({ id: "ReasonCode" });
@@ -115,6 +119,13 @@ export const listInvocations = route({
 export const getInvocation = route({
   id: "invocations.get", summary: "One invocation", method: "GET", path: "/v1/invocations/:id",
   params: z.object({ id: InvocationId }), ok: InvocationView, refusals: { invocation_not_found: 404 }, access: { resource: "invocation", role: "viewer", scopes: ["read"] },
+});
+
+/** Evidence that only a person has: what became of an invocation whose outcome is unknown. */
+export const resolveInvocation = route({
+  id: "invocations.resolve", summary: "Say what became of an invocation of unknown outcome", method: "POST", path: "/v1/invocations/:id/resolve",
+  params: z.object({ id: InvocationId }), body: z.object({ outcome: z.enum(["completed", "failed"]), comment: z.string().max(2000).optional() }),
+  ok: InvocationView, refusals: { invocation_not_found: 404, invocation_not_unknown: 409 }, access: { resource: "invocation", role: "approver", scopes: ["approve"] },
 });
 
 export const EgressRequestView = z

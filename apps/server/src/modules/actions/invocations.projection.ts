@@ -1,0 +1,67 @@
+/* Keeps `proj_invocations`. Changes of one invocation within a batch are merged; the last word on a column wins. */
+import type { InvocationEvent } from "@signalbox/contract/events/gate";
+import type { Projection, Recorded } from "@signalbox/eventlog/log";
+
+type Row = Record<string, unknown>;
+type R = Recorded<InvocationEvent>;
+const COLUMNS = "status, approval_id, reason_code, result, error_code, error_message, executing_at, ended_at, subject_version";
+
+export const invocationList: Projection<InvocationEvent> = {
+  name: "actions.invocations",
+  types: [
+    "invocation.requested", "invocation.approved", "invocation.denied", "invocation.expired", "invocation.executing", "invocation.completed",
+    "invocation.failed", "invocation.unknown",
+  ],
+  tables: ["proj_invocations"],
+
+  async project(tx, batch) {
+    const requested = batch.flatMap((r) => (r.event.type === "invocation.requested" ? [requestedRow(r, r.event.data)] : []));
+    if (requested.length > 0) {
+      await tx.query(
+        "insert into proj_invocations select * from jsonb_populate_recordset(null::proj_invocations, $1::jsonb) on conflict (organization_id, id) do nothing",
+        [JSON.stringify(requested)],
+      );
+    }
+    const patches = new Map<string, Row>();
+    for (const r of batch) {
+      if (r.event.type === "invocation.requested") continue;
+      const key = `${r.organizationId}/${r.subjectId}`;
+      patches.set(key, { ...patches.get(key), organization_id: r.organizationId, id: r.subjectId, ...patchOf(r.event, r.occurredAt), subject_version: r.subjectVersion });
+    }
+    if (patches.size === 0) return;
+    await tx.query(
+      `update proj_invocations p set (${COLUMNS}) = (select ${COLUMNS} from jsonb_populate_record(p, c.patch))
+         from jsonb_array_elements($1::jsonb) as c (patch)
+        where p.organization_id = c.patch ->> 'organization_id' and p.id = c.patch ->> 'id'
+          and p.subject_version < (c.patch ->> 'subject_version')::bigint`,
+      [JSON.stringify([...patches.values()])],
+    );
+  },
+};
+
+function requestedRow(r: R, d: Extract<InvocationEvent, { type: "invocation.requested" }>["data"]): Row {
+  return {
+    organization_id: r.organizationId, id: r.subjectId, status: "pending", action: d.action, title: d.title, risk: d.risk, params: d.params, target: d.target,
+    call_hash: d.call_hash, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: d.session_id, run_id: d.run_id, approval_id: d.approval_id,
+    requested_by: d.requested_by, decision: d.decision, reason_code: d.reason_code, created_at: r.occurredAt, subject_version: r.subjectVersion,
+  };
+}
+
+function patchOf(event: Exclude<InvocationEvent, { type: "invocation.requested" }>, at: string): Row {
+  switch (event.type) {
+    case "invocation.approved":
+      return { status: "approved", ...(event.data.approval_id === undefined ? {} : { approval_id: event.data.approval_id }) };
+    case "invocation.denied":
+      return { status: "denied", reason_code: event.data.reason_code, ended_at: at };
+    case "invocation.expired":
+      return { status: "expired", ended_at: at };
+    case "invocation.executing":
+      return { status: "executing", executing_at: at };
+    case "invocation.completed":
+      return { status: "completed", result: event.data.result, error_code: null, error_message: null, ended_at: at };
+    case "invocation.failed":
+      return { status: "failed", error_code: event.data.code, error_message: event.data.message, ended_at: at };
+    case "invocation.unknown":
+      return { status: "unknown", error_code: "outcome_unknown", error_message: event.data.reason };
+  }
+}
