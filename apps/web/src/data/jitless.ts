@@ -3,5 +3,3 @@
  * under our Content-Security-Policy that is refused and reported as a violation on every page load.
  */
 (globalThis as { __zod_globalConfig?: { jitless: boolean } }).__zod_globalConfig = { jitless: true };
-
-export {};

@@ -10,6 +10,7 @@ export function EventList({ events, footer, showStream = false }: { events: read
   const scroller = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const toggle = useCallback((id: string) => setOpen((previous) => (previous.has(id) ? new Set([...previous].filter((each) => each !== id)) : new Set(previous).add(id))), []);
+  // oxlint-disable-next-line react/incompatible-library -- nothing here is compiled for memoization
   const virtual = useVirtualizer({
     count: events.length,
     getScrollElement: () => scroller.current,

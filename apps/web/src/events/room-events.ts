@@ -21,53 +21,48 @@ export interface RoomEvents {
 }
 
 export function useRoomEvents(roomId: RoomId | null): RoomEvents {
-  const [events, setEvents] = useState<readonly EventEnvelope[]>([]);
-  const [isLoading, setLoading] = useState(true);
-  const [error, setError] = useState<Error | null>(null);
+  // Named after its room, so that another room's events never show, not even for one frame.
+  const [read_, setRead] = useState<{ roomId: RoomId | null; events: readonly EventEnvelope[]; error: Error | null }>({ roomId: null, events: [], error: null });
+  const current = read_.roomId === roomId ? read_ : null;
 
   useEffect(() => {
     if (roomId === null) return;
     const left = new AbortController();
-    setEvents([]);
-    setLoading(true);
-    setError(null);
+    const fail = (cause: unknown): void => setRead((known) => ({ roomId, events: known.roomId === roomId ? known.events : [], error: cause instanceof Error ? cause : new Error(String(cause)) }));
     void (async () => {
       try {
         const room = await client.call(getRoom, { params: { id: roomId }, signal: left.signal });
         const from = Math.max(0, room.last_seq - PAGE);
         const page = await read(roomId, from, left.signal);
-        setEvents(page.reverse());
-        setLoading(false);
+        setRead({ roomId, events: page.toReversed(), error: null });
         // Several events often come in one piece; one redraw is enough for all of them.
         let waiting: EventEnvelope[] = [];
-        for await (const { data } of client.events(streamRoom, { params: { roomId }, query: { from_seq: page[0]?.seq ?? from }, signal: left.signal })) {
+        for await (const { data } of client.events(streamRoom, { params: { roomId }, query: { from_seq: page.at(-1)?.seq ?? from }, signal: left.signal })) {
           if (waiting.push(data) === 1) {
             requestAnimationFrame(() => {
               const arrived = waiting.reverse();
               waiting = [];
-              if (!left.signal.aborted) setEvents((known) => [...arrived.filter((event) => event.seq > (known[0]?.seq ?? 0)), ...known]);
+              if (!left.signal.aborted) setRead((known) => ({ ...known, events: [...arrived.filter((event) => event.seq > (known.events[0]?.seq ?? 0)), ...known.events] }));
             });
           }
         }
       } catch (cause) {
-        if (left.signal.aborted) return;
-        setError(cause instanceof Error ? cause : new Error(String(cause)));
-        setLoading(false);
+        if (!left.signal.aborted) fail(cause);
       }
     })();
     return () => left.abort();
   }, [roomId]);
 
-  const first = events.at(-1)?.seq ?? 1;
+  const first = current?.events.at(-1)?.seq ?? 1;
   const loadEarlier = useCallback(() => {
     if (roomId === null || first <= 1) return;
     void read(roomId, Math.max(0, first - 1 - PAGE)).then(
-      (page) => setEvents((known) => [...known, ...page.filter((event) => event.seq < (known.at(-1)?.seq ?? Infinity)).reverse()]),
-      (cause: unknown) => setError(cause instanceof Error ? cause : new Error(String(cause))),
+      (page) => setRead((known) => (known.roomId === roomId ? { ...known, events: [...known.events, ...page.filter((event) => event.seq < first).toReversed()] } : known)),
+      (cause: unknown) => setRead((known) => ({ ...known, error: cause instanceof Error ? cause : new Error(String(cause)) })),
     );
   }, [roomId, first]);
 
-  return { events, isLoading, error, hasEarlier: first > 1, loadEarlier };
+  return { events: current?.events ?? [], isLoading: current === null, error: current?.error ?? null, hasEarlier: first > 1, loadEarlier };
 }
 
 /** Oldest first, from right after `from`. */

@@ -2,7 +2,7 @@
  * The keyboard. A page says which keys it answers while it is on screen; the newest answer to a key
  * wins. Keys do nothing while someone types or a dialog is open, so a letter never decides by accident.
  */
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 
 export interface Shortcut {
   /** As shown: `j`, `?`, `Enter`, or a sequence like `g s`. */
@@ -43,7 +43,9 @@ function onKeyDown(event: KeyboardEvent): void {
 /** Answers `shortcuts` while the component is mounted. The newest handlers are always the ones that run. */
 export function useShortcuts(shortcuts: readonly Shortcut[]): void {
   const layer = useRef(shortcuts);
-  layer.current = shortcuts;
+  useLayoutEffect(() => {
+    layer.current = shortcuts;
+  });
   useEffect(() => {
     if (layers.length === 0) window.addEventListener("keydown", onKeyDown);
     layers = [...layers, layer];

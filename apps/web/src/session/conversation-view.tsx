@@ -28,6 +28,7 @@ export function ConversationView({ session, state, keyedApproval, onRetry }: Con
   const scroller = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
   const [isAway, setAway] = useState(false);
+  // oxlint-disable-next-line react/incompatible-library -- nothing here is compiled for memoization
   const virtual = useVirtualizer({
     count: shown.length,
     getScrollElement: () => scroller.current,

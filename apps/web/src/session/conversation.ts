@@ -5,10 +5,9 @@
  *   the room's feed         every event after that seq          (event)
  *   session:<id>            parts that are still being said     (delta)
  *
- * Completed items are the truth and are keyed, so reading them twice changes nothing and an older
- * reading never takes back a newer one. A live part exists only until what it became is here: its
- * `part_done` names the seq of that event, the end of its run ends it too, and in between an item
- * that is evidently the same thing covers it, so nothing is ever shown twice or not at all.
+ * Completed items are the truth and have ids, so reading one twice changes nothing and an older
+ * reading never takes back a newer one. A live part carries the id of the message, step or tool call
+ * that it becomes: it is shown until that is here, and so nothing is ever shown twice or not at all.
  */
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import type { AnyEvent } from "@signalbox/contract/events";
@@ -24,10 +23,6 @@ export interface LivePart {
   readonly arguments: unknown;
   /** What was said, or what the tool printed. */
   readonly text: string;
-  /** The deltas' epoch that opened it or last restated it. */
-  readonly epoch: string;
-  /** Seq up to which events were known when it opened: what completes it comes later. */
-  readonly openedAt: number;
   /** Known once it is complete: the event that will replace it. */
   readonly doneSeq: number | null;
 }
@@ -39,7 +34,7 @@ export interface Cost {
 }
 
 export interface Conversation {
-  /** By key, see `keyOf`. */
+  /** By id. */
   readonly items: ReadonlyMap<string, ConversationItem>;
   /** Every event up to and including this seq is in `items`. */
   readonly lastSeq: number;
@@ -62,11 +57,6 @@ export const EMPTY: Conversation = {
   progress: null,
   cost: null,
 };
-
-/** Messages, tool calls and approvals have ids of their own; the rest is what happened at a seq. */
-function keyOf(item: ConversationItem): string {
-  return item.type === "message" || item.type === "tool_call" ? `${item.type}:${item.id}` : item.type === "approval" ? `approval:${item.approval_id}` : `${item.type}:${item.seq}`;
-}
 
 /** A reading over HTTP. `lastSeq` is that of the first page: later pages may already hold more, which is harmless. */
 export function hydrate(state: Conversation, items: readonly ConversationItem[], lastSeq: number): Conversation {
@@ -122,17 +112,15 @@ export function entries(state: Conversation): Entry[] {
   for (const item of ordered) if (item.type === "plan") newestPlan.set(item.run_id, item.seq);
   const shown = ordered.filter((item) => item.type !== "plan" || newestPlan.get(item.run_id) === item.seq);
 
-  const covered = cover(state.parts, ordered);
-  const liveOf = new Map([...covered].map(([part, item]) => [keyOf(item), part]));
+  const live = new Map(state.parts.map((part) => [part.id, part]));
   return [
-    ...shown.map((item): Entry => {
-      const key = keyOf(item);
-      const live = item.type === "tool_call" && item.status === "invoked" ? (liveOf.get(key) ?? null) : null;
-      return { key, item, live };
-    }),
-    ...state.parts.filter((part) => !covered.has(part)).map((part): Entry => ({ key: `live:${part.id}`, item: null, live: part })),
+    // A call under way shows in its own place what it prints.
+    ...shown.map((item): Entry => ({ key: item.id, item, live: isUnderWay(item) ? (live.get(item.id) ?? null) : null })),
+    ...state.parts.filter((part) => !state.items.has(part.id)).map((part): Entry => ({ key: part.id, item: null, live: part })),
   ];
 }
+
+const isUnderWay = (item: ConversationItem): boolean => item.type === "tool_call" && item.status === "invoked";
 
 /** Items change far less often than what is being said, and sorting ten thousand of them for every word would show. */
 const orders = new WeakMap<Conversation["items"], readonly ConversationItem[]>();
@@ -144,42 +132,14 @@ function inOrder(items: Conversation["items"]): readonly ConversationItem[] {
   return ordered;
 }
 
-/** Which item already tells what a part tells. Each item covers one part, in order. */
-function cover(parts: readonly LivePart[], items: readonly ConversationItem[]): Map<LivePart, ConversationItem> {
-  const taken = new Set<ConversationItem>();
-  const found = new Map<LivePart, ConversationItem>();
-  for (const part of parts) {
-    const match = items.find((item) => !taken.has(item) && item.run_id === part.runId && isSame(part, item));
-    if (match === undefined) continue;
-    taken.add(match);
-    found.set(part, match);
-  }
-  return found;
-}
-
-function isSame(part: LivePart, item: ConversationItem): boolean {
-  const later = item.seq > part.openedAt;
-  switch (item.type) {
-    case "message":
-      return part.kind === "text" && item.role === "agent" && later;
-    case "thought":
-      return part.kind === "thought" && later;
-    case "tool_call":
-      return part.kind === "tool" && (item.id === part.id || (item.name === part.name && (later || item.status === "invoked")));
-    default:
-      return false;
-  }
-}
-
 function put(state: Conversation, incoming: readonly ConversationItem[]): Conversation {
   const items = new Map(state.items);
   const startedRuns = new Set(state.startedRuns);
   const endedRuns = new Set(state.endedRuns);
   for (const item of incoming) {
-    const key = keyOf(item);
-    const known = items.get(key);
+    const known = items.get(item.id);
     // A call that has ended stays ended, whichever reading of it comes last.
-    if (!(known?.type === "tool_call" && item.type === "tool_call" && known.status !== "invoked" && item.status === "invoked")) items.set(key, item);
+    if (known === undefined || isUnderWay(known) || !isUnderWay(item)) items.set(item.id, item);
     if (item.run_id === null) continue;
     if (item.type === "run_ended") endedRuns.add(item.run_id);
     else if (item.type !== "message" || item.role === "agent") startedRuns.add(item.run_id);
@@ -187,15 +147,21 @@ function put(state: Conversation, incoming: readonly ConversationItem[]): Conver
   return { ...state, items, startedRuns, endedRuns };
 }
 
-/** Parts whose end is now in `items` go. */
+/** Parts whose end is now known go; a call under way keeps its part, which holds what it prints. */
 function settle(state: Conversation): Conversation {
-  const parts = state.parts.filter((part) => !state.endedRuns.has(part.runId) && (part.doneSeq === null || part.doneSeq > state.lastSeq));
+  const parts = state.parts.filter((part) => {
+    const item = state.items.get(part.id);
+    return !state.endedRuns.has(part.runId) && (item === undefined || isUnderWay(item)) && (part.doneSeq === null || part.doneSeq > state.lastSeq);
+  });
   return parts.length === state.parts.length ? state : { ...state, parts };
 }
 
 function open(state: Conversation, id: string, of: Pick<LivePart, "runId" | "kind" | "name"> & Partial<LivePart>): Conversation {
   if (state.parts.some((part) => part.id === id)) return patch(state, id, (part) => ({ ...part, ...of }));
-  const part: LivePart = { id, title: null, arguments: null, text: "", epoch: state.epoch, openedAt: state.lastSeq, doneSeq: null, ...of };
+  const item = state.items.get(id);
+  // Completed already: the deltas are replayed from before that.
+  if (item !== undefined && !isUnderWay(item)) return state;
+  const part: LivePart = { id, title: null, arguments: null, text: "", doneSeq: null, ...of };
   return { ...state, parts: [...state.parts, part], startedRuns: with_(state.startedRuns, of.runId), progress: null };
 }
 
@@ -210,7 +176,7 @@ function patch(state: Conversation, id: string, change: (part: LivePart) => Live
 
 const with_ = <T>(set: ReadonlySet<T>, value: T): ReadonlySet<T> => (set.has(value) ? set : new Set(set).add(value));
 
-/** The item that an event makes or changes; null when it does not show in the conversation. */
+/** The item that an event makes or changes, worded as `sessions.conversation` words it; null when it does not show there. */
 function itemOf(state: Conversation, envelope: EventEnvelope): ConversationItem | null {
   const at = { seq: envelope.seq, at: envelope.occurred_at, id: envelope.event_id as string, run_id: envelope.run_id ?? null };
   // The server validated it against the contract before it was appended.
@@ -220,7 +186,7 @@ function itemOf(state: Conversation, envelope: EventEnvelope): ConversationItem 
     case "message.created":
       return { ...at, type: "message", id: data.message_id, role: envelope.principal.type === "agent" ? "agent" : "user", author: envelope.principal.id, content_md: data.content_md ?? "" };
     case "step.thought":
-      return { ...at, type: "thought", text: data.text };
+      return { ...at, id: data.step_id, type: "thought", text: data.text };
     case "step.plan_updated":
       return { ...at, type: "plan", entries: data.entries };
     case "tool.invoked":
@@ -230,7 +196,7 @@ function itemOf(state: Conversation, envelope: EventEnvelope): ConversationItem 
       };
     case "tool.succeeded":
     case "tool.failed": {
-      const known = state.items.get(`tool_call:${data.tool_call_id}`);
+      const known = state.items.get(data.tool_call_id);
       if (known?.type !== "tool_call") return null;
       return {
         ...known, status: type === "tool.failed" ? "failed" : "succeeded", error: type === "tool.failed" ? data.error : null,
@@ -238,29 +204,29 @@ function itemOf(state: Conversation, envelope: EventEnvelope): ConversationItem 
       };
     }
     case "approval.requested":
-      return { ...at, type: "approval", approval_id: data.approval_id };
+      return { ...at, id: data.approval_id, type: "approval", approval_id: data.approval_id };
     case "run.completed":
-      return { ...at, type: "run_ended", run_id: data.run_id, status: "succeeded", message: data.summary ?? null };
+      return { ...at, type: "run_ended", run_id: data.run_id, status: "succeeded", message: null };
     case "run.failed":
       return { ...at, type: "run_ended", run_id: data.run_id, status: "failed", message: data.message };
     case "run.needs_human":
       return { ...at, type: "run_ended", run_id: data.run_id, status: "needs_human", message: data.reason };
     case "run.timed_out":
-      return { ...at, type: "run_ended", run_id: data.run_id, status: "timed_out", message: null };
+      return { ...at, type: "run_ended", run_id: data.run_id, status: "timed_out", message: `The turn was ended after ${Math.round(data.after_ms / 60_000)} minutes.` };
     case "run.canceled":
       return { ...at, type: "run_ended", run_id: data.run_id, status: "canceled", message: data.reason ?? null };
-    case "egress.blocked":
-      return notice("warning", `Blocked ${data.host}${"port" in data ? `:${data.port}` : ""} at the egress.`);
+    case "session.paused":
+      return notice("warning", data.reason);
+    case "session.resumed":
+      return notice("info", "The session is being brought back.");
+    case "session.stopped":
+      return notice("info", data.reason);
     case "session.failed":
       return notice("error", data.message);
-    case "session.stopped":
-      return notice("info", `Session stopped: ${data.reason}`);
-    case "session.paused":
-      return notice("info", `Session paused: ${data.reason}`);
-    case "session.resumed":
-      return notice("info", "Session resumed.");
     case "session.committed":
-      return notice("info", `Committed ${data.commit.slice(0, 9)} on ${data.branch}: ${data.message.split("\n")[0] ?? ""}`);
+      return notice("info", `Committed ${data.commit.slice(0, 7)} on ${data.branch}: ${data.message}`);
+    case "egress.blocked":
+      return notice("warning", `Blocked a request to ${data.host}: ${data.reason}`);
     default:
       return null;
   }

@@ -10,7 +10,7 @@ import { CopyButton } from "../ui/copy-button.tsx";
 import { duration, readable } from "../ui/format.ts";
 import { Lamp } from "../ui/lamp.tsx";
 import { Trouble } from "../ui/trouble.tsx";
-import { headline, iconOf, plain } from "./tool-look.ts";
+import { headline, plain, toolIcon } from "./tool-look.ts";
 
 export interface ToolCallProps {
   name: string;
@@ -29,13 +29,12 @@ const DRAWN = 60_000;
 
 export function ToolCall(props: ToolCallProps) {
   const [isOpen, setOpen] = useState(false);
-  const Icon = iconOf(props.name);
   const line = headline(props.title, props.arguments);
   const failed = props.status === "failed";
   return (
     <div className={`rounded-md border ${isOpen ? "border-line bg-panel" : "border-transparent"}`}>
       <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)} className="flex w-full items-center gap-2.5 rounded-md px-2.5 py-1 text-left text-sm -outline-offset-2 hover:bg-panel">
-        <Icon size={15} aria-hidden className={`shrink-0 ${failed ? "text-danger-ink" : "text-ink-3"}`} />
+        {toolIcon(props.name, `shrink-0 ${failed ? "text-danger-ink" : "text-ink-3"}`)}
         <span className="clamp-1 min-w-0 flex-1">
           <span className={`font-semibold ${failed ? "text-danger-ink" : "text-ink-2"}`}>{props.name}</span>
           {line !== null && <span className="ml-2 font-mono text-ink-2">{line}</span>}

@@ -1,5 +1,6 @@
 /* How a tool call reads in one line. Pure. */
 import { FilePen, FileText, FolderSearch, Globe, ListTodo, SquareTerminal, Wrench, type LucideIcon } from "lucide-react";
+import { createElement, type ReactElement } from "react";
 
 const ICONS: readonly (readonly [RegExp, LucideIcon])[] = [
   [/bash|shell|exec|terminal|command|run/i, SquareTerminal],
@@ -9,7 +10,8 @@ const ICONS: readonly (readonly [RegExp, LucideIcon])[] = [
   [/fetch|web|http/i, Globe],
   [/todo|plan/i, ListTodo],
 ];
-export const iconOf = (name: string): LucideIcon => ICONS.find(([pattern]) => pattern.test(name))?.[1] ?? Wrench;
+const iconOf = (name: string): LucideIcon => ICONS.find(([pattern]) => pattern.test(name))?.[1] ?? Wrench;
+export const toolIcon = (name: string, className: string): ReactElement => createElement(iconOf(name), { size: 15, className, "aria-hidden": true });
 
 /** The argument that says most: a command, a path, a pattern. */
 const TELLING = ["command", "cmd", "filePath", "file_path", "path", "pattern", "query", "url", "description"];

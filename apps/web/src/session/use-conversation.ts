@@ -11,6 +11,8 @@ export function useConversation({ id, room_id }: Pick<SessionView, "id" | "room_
   const [store, setStore] = useState<ConversationStore | null>(null);
   useEffect(() => {
     const following = followConversation({ id, room_id });
+    // Opened and closed with the page, not with a render: an abandoned render would leave it open.
+    // oxlint-disable-next-line react/set-state-in-effect -- the store is the external thing that the effect opens
     setStore(following);
     return () => {
       following.close();

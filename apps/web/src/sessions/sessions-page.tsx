@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Plus, Search, TrainTrack } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { sessionsQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
@@ -87,11 +87,10 @@ export function SessionsPage() {
 
 function SearchBox({ value, onChange, inputRef }: { value: string; onChange(next: string): void; inputRef: React.RefObject<HTMLInputElement | null> }) {
   const [text, setText] = useState(value);
-  const changed = useRef(onChange);
-  changed.current = onChange;
+  const search = useEffectEvent(onChange);
   useEffect(() => {
     if (text === value) return;
-    const timer = setTimeout(() => changed.current(text), SEARCH_DELAY_MS);
+    const timer = setTimeout(() => search(text), SEARCH_DELAY_MS);
     return () => clearTimeout(timer);
   }, [text, value]);
   return (
