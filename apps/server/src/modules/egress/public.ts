@@ -130,11 +130,11 @@ export function createEgress(deps: EgressDeps): EgressModule {
   gate.provideContext("egress.request", async (organizationId, { resource, session_id: sessionId }) => ({
     host_allowed: Object.hasOwn(internal, resource.id) || (await hostIsAllowed(db, organizationId, sessionId, resource.id, defaults)),
   }));
+  /** The model proxy ends its own streams, with an error that its clients understand. */
+  const isModelCall = (open: { host: string; internal: boolean }): boolean => open.internal && open.host === "model.signalbox.invalid";
   const stopWatching = gate.onKillSwitch(({ organizationId, engaged }) => {
     if (engaged) proxy.cut((open) => !isModelCall(open) && (organizationId ?? open.organizationId) === open.organizationId, "kill_switch_active");
   });
-  /** The model proxy ends its own streams, with an error that its clients understand. */
-  const isModelCall = (open: { host: string; internal: boolean }): boolean => open.internal && open.host === "model.signalbox.invalid";
 
   const changeRule = async (type: "add" | "remove", organizationId: string, origin: Origin, rule: { host: string; session_id?: string | undefined }) => {
     const data = { host: rule.host, by: origin.principal.id, ...(rule.session_id === undefined ? {} : { session_id: rule.session_id }) };

@@ -183,12 +183,15 @@ test("the kill switch cuts a stream under way with its reason, and refuses the n
   const stream = await client(bench, key).chat.completions.create({ ...BODY, stream: true });
   const startedAt = performance.now();
   const error = await failure((async () => {
-    for await (const _chunk of stream) bench.gate.engage();
+    for await (const _chunk of stream) await bench.killSwitch(true);
   })());
   expect(error.message).toContain("kill switch");
   expect(performance.now() - startedAt).toBeLessThan(1_000);
   expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.settled", outcome: "canceled" });
-  expect(await failure(client(bench, key).chat.completions.create(BODY))).toMatchObject({ status: 403, code: "kill_switch_active" });
+  for (let i = 0; i < 3; i++) expect(await failure(client(bench, key).chat.completions.create(BODY))).toMatchObject({ status: 403, code: "kill_switch_active" });
+  const denials = await database.rows("select 1 from evt_events where type = 'policy.denied' and header like $1", [`%${id}%`]);
+  expect(denials, "a loop is written down once").toHaveLength(1);
+  await bench.killSwitch(false);
 });
 
 test("stopping the proxy waits until everything is settled", async () => {

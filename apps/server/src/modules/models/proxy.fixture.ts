@@ -5,20 +5,20 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { SessionEvent } from "@signalbox/contract/events/sessions";
-import type { Origin } from "@signalbox/eventlog/log";
+import type { Origin, Projection } from "@signalbox/eventlog/log";
 import type { PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { systemClock } from "@signalbox/kernel/clock";
 import type { Decider } from "@signalbox/kernel/decider";
 import { newId } from "@signalbox/kernel/id";
 import type { ModelUpstream, UpstreamTimeouts } from "@signalbox/providers/model/port";
 import type { TestDatabase } from "@signalbox/testkit/database";
+import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import pino from "pino";
 import { openDatabase } from "../../database.ts";
-import type { GateModule, GateRequest, KillSwitchChange, Ruling } from "../gate/public.ts";
+import { createLateLog } from "../../late-log.ts";
+import { createGate, type GateModule } from "../gate/public.ts";
 import { createLedger, type LedgerModule } from "../ledger/public.ts";
-import { usageProjection } from "../ledger/usage.projection.ts";
 import type { Attempts } from "./call.ts";
-import { modelKeys, modelSessions } from "./keys.projection.ts";
 import { createModels, type ModelsModule } from "./public.ts";
 
 export const ORGANIZATION = "ws_dev";
@@ -28,7 +28,9 @@ export interface Bench {
   readonly log: PostgresLog;
   readonly ledger: LedgerModule;
   readonly models: ModelsModule;
-  readonly gate: TestGate;
+  readonly gate: GateModule;
+  /** As `POST /v1/kill-switch` does. */
+  killSwitch(engaged: boolean): Promise<void>;
   /** `http://127.0.0.1:n`; the proxy is at `/llm/v1`. */
   readonly origin: string;
   session(options?: { cap?: number; models?: readonly string[] }): Promise<{ id: string; key: string }>;
@@ -42,19 +44,27 @@ interface BenchOptions {
   readonly defaultModel?: string;
 }
 
-export async function startBench(database: TestDatabase, upstreams: readonly ModelUpstream[], options: BenchOptions = {}): Promise<Bench> {
-  const log = await database.log({ projections: [usageProjection, modelKeys, modelSessions] });
-  return proxyOn(log, database.connection("sb_app"), upstreams, options);
+export function startBench(database: TestDatabase, upstreams: readonly ModelUpstream[], options: BenchOptions = {}): Promise<Bench> {
+  return proxyOn((projections) => database.log({ projections, enqueue: enqueueJobs }), database.connection("sb_app"), upstreams, options);
 }
 
-/** On a log that is there already; `connection` is that of requests. */
-export async function proxyOn(log: PostgresLog, connection: object, upstreams: readonly ModelUpstream[], options: BenchOptions): Promise<Bench> {
+/** `connection` is that of requests. */
+export async function proxyOn(
+  makeLog: (projections: readonly Projection[]) => Promise<PostgresLog>,
+  connection: object,
+  upstreams: readonly ModelUpstream[],
+  options: BenchOptions,
+): Promise<Bench> {
   const logger = pino({ enabled: false });
+  const late = createLateLog();
   const db = openDatabase(connection, { connections: 8, onError: () => undefined });
-  const deps = { log, db, clock: systemClock, logger };
+  const deps = { log: late.log, db, clock: systemClock, logger };
   const ledger = createLedger({ ...deps, organizations: async () => [ORGANIZATION], times: { ttlMs: options.ttlMs ?? 30_000 } });
-  const gate = testGate();
+  const gate = createGate({ ...deps, principalExists: async () => true, approvals: { covering: async () => null }, killSwitchForced: false });
   const models = createModels({ ...deps, ledger, gate, upstreams, attempts: { pauseMs: 5, ...options.attempts }, defaultModel: options.defaultModel });
+  const log = await makeLog([ledger, gate, models].flatMap((module) => module.projections));
+  late.bind(log);
+  await gate.start?.();
   const server = await listen((request, response) => void models.handler(request, response));
 
   return {
@@ -73,8 +83,13 @@ export async function proxyOn(log: PostgresLog, connection: object, upstreams: r
       const target = { organizationId: ORGANIZATION, origin: PERSON, stream: { type: "organization", id: ORGANIZATION } as const, subject: `session:${id}` };
       await log.run(anySession, target, { type: "session.stopped", data: { session_id: id, reason: "done" } } as SessionEvent);
     },
+    async killSwitch(engaged) {
+      const route = gate.routes.find((bound) => bound.route.id === "kill_switch.set");
+      await route?.handler({ caller: { organizationId: ORGANIZATION, principal: PERSON.principal }, body: { engaged }, origin: PERSON } as never);
+    },
     async close() {
       await models.stop?.();
+      await gate.stop?.();
       await server.close();
       await ledger.stop?.();
       await db.close();
@@ -88,40 +103,6 @@ const anySession: Decider<null, SessionEvent, SessionEvent, never> = {
   decide: (_state, event) => ({ ok: true, events: [event] }),
   evolve: () => null,
 };
-
-export interface TestGate extends Pick<GateModule, "decide" | "onKillSwitch" | "provideContext"> {
-  readonly asked: GateRequest[];
-  engage(): void;
-  release(): void;
-}
-
-/** Allows everything until its kill switch is engaged: the policy itself is tested where it lives. */
-function testGate(): TestGate {
-  const listeners = new Set<(change: KillSwitchChange) => void>();
-  const asked: GateRequest[] = [];
-  let engaged = false;
-  const change = (to: boolean) => {
-    engaged = to;
-    for (const listener of listeners) listener({ organizationId: ORGANIZATION, engaged, epoch: 1 });
-  };
-  return {
-    asked,
-    async decide(request) {
-      asked.push(request);
-      return { ...(engaged ? DENIED : ALLOWED), policy_ids: [], policy_version: 1, evaluation_hash: "sha256:0", obligations: [] } as unknown as Ruling;
-    },
-    onKillSwitch(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    provideContext: () => undefined,
-    engage: () => change(true),
-    release: () => change(false),
-  };
-}
-
-const ALLOWED = { decision: "allow", reason_code: "policy_permits", reason: "A policy permits it." } as const;
-const DENIED = { decision: "deny", reason_code: "kill_switch_active", reason: "The kill switch is on: nothing may leave." } as const;
 
 export interface Served {
   readonly origin: string;

@@ -222,6 +222,11 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     defaultModel: registry.defaultModel,
     cut,
 
+    async start() {
+      // So that the first session does not wait for it; what went wrong shows in the list and in health.
+      void registry.list();
+    },
+
     async health() {
       const { models, problems } = await registry.list();
       return { ok: models.length > 0, detail: problems.length === 0 ? null : problems.map(({ upstream, message }) => `${upstream}: ${message}`).join("; ") };

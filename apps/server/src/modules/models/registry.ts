@@ -5,6 +5,7 @@
  * A model's id is the upstream's own name for it; when two upstreams have the same name, the first
  * configured keeps it and the other's is `<upstream>/<name>`, a form that always works.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ModelInfo, ModelUpstream } from "@signalbox/providers/model/port";
 import type { PricedModel } from "@signalbox/providers/model/prices";
 
@@ -37,6 +38,7 @@ export interface Registry {
 
 const REMEMBER_MS = 60_000;
 const LIST_TIMEOUT_MS = 10_000;
+const FIRST_WAIT_MS = 2_000;
 
 interface Listing {
   models: readonly ModelInfo[];
@@ -63,7 +65,8 @@ export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = 
     // An upstream that is away is asked again sooner, so that it is back soon after it is back.
     const old = known === undefined || performance.now() - known.at > (known.problem === null ? rememberMs : rememberMs / 12);
     if (old && !refreshing.has(upstream)) refreshing.set(upstream, ask(upstream).finally(() => refreshing.delete(upstream)));
-    if (known === undefined) await refreshing.get(upstream);
+    // One upstream that does not answer must not keep the others' models waiting.
+    if (known === undefined) await Promise.race([refreshing.get(upstream), sleep(FIRST_WAIT_MS, undefined, { ref: false })]);
     return listings.get(upstream) ?? { models: [], problem: "it has not answered yet", at: 0 };
   }
 
