@@ -34,6 +34,7 @@ interface Row {
 }
 
 export interface Leases {
+  readonly holder: string;
   /** Null when another live process holds it. A second acquisition by the same holder also counts as a takeover. */
   acquire(organizationId: string, sessionId: string): Promise<Lease | null>;
   /** False when it was lost. */
@@ -51,6 +52,7 @@ export interface Leases {
 export function createLeases(pool: pg.Pool, holder: string, ttlMs = LEASE_TTL_MS): Leases {
   const parse = <T>(text: string | null): T | null => (text === null ? null : (JSON.parse(text) as T));
   return {
+    holder,
     async acquire(organizationId, sessionId) {
       const { rows } = await pool.query<Row>({
         name: "session_hub_acquire",

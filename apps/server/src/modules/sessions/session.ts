@@ -34,6 +34,7 @@ export interface SessionFacts {
   readonly epoch: number;
   readonly baseCommit: string | null;
   readonly agentSessionId: string | null;
+  readonly modelKeyId: string | null;
   readonly headCommit: string | null;
   /** Canonical text of the last recorded change list, so that an unchanged tree is not recorded again. */
   readonly changes: string;
@@ -53,7 +54,7 @@ export type SessionCommand =
   | { type: "wait"; reason: string }
   | { type: "continue" }
   | { type: "pause"; reason: string }
-  | { type: "resume"; by: string }
+  | { type: "resume"; by: string; modelKeyId?: string | undefined }
   | { type: "stop"; reason: string; by?: string | undefined }
   | { type: "complete" }
   | { type: "fail"; code: string; message: string }
@@ -110,7 +111,7 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
       const about = recorded.data;
       return {
         status: "creating", phase: "pending", about, title: about.title, archived: false, epoch: 0,
-        baseCommit: null, agentSessionId: null, headCommit: null, changes: "",
+        baseCommit: null, agentSessionId: null, modelKeyId: about.model_key_id ?? null, headCommit: null, changes: "",
       };
     }
     // Every other event follows a creation, by `decide`; a log that says otherwise is corrupt.
@@ -139,7 +140,7 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
       case "session.paused":
         return { ...facts, status: "paused", reason: recorded.data.reason };
       case "session.resumed":
-        return { ...facts, status: "resuming" };
+        return { ...facts, status: "resuming", modelKeyId: recorded.data.model_key_id ?? facts.modelKeyId };
       case "session.stopped":
         return { ...facts, status: "stopped", reason: recorded.data.reason };
       case "session.completed":
@@ -175,7 +176,7 @@ function decideOpen(state: Existing, command: Rest): SessionDecision {
     case "pause":
       return state.status === "paused" ? nothing : event("session.paused", { session_id, reason: command.reason });
     case "resume":
-      return state.status === "paused" ? event("session.resumed", { session_id, by: command.by }) : nothing;
+      return state.status === "paused" ? event("session.resumed", { session_id, by: command.by, model_key_id: command.modelKeyId }) : nothing;
     case "stop":
       return event("session.stopped", { session_id, reason: command.reason, by: command.by });
     case "complete":
@@ -219,7 +220,7 @@ function decideEnded(state: Existing, command: Rest): SessionDecision {
     case "resume":
       return status === "completed" || state.archived
         ? refuse({ code: "session_not_resumable", details: { status: state.archived ? "archived" : status } })
-        : event("session.resumed", { session_id: state.about.session_id, by: command.by });
+        : event("session.resumed", { session_id: state.about.session_id, by: command.by, model_key_id: command.modelKeyId });
     case "wait":
     case "continue":
       return nothing;
@@ -238,9 +239,10 @@ function decideEnded(state: Existing, command: Rest): SessionDecision {
 }
 
 function factsOf(state: Existing): SessionFacts {
-  const { about, title, archived, epoch, baseCommit, agentSessionId, headCommit, changes } = state;
-  return { about, title, archived, epoch, baseCommit, agentSessionId, headCommit, changes };
+  const { about, title, archived, epoch, baseCommit, agentSessionId, modelKeyId, headCommit, changes } = state;
+  return { about, title, archived, epoch, baseCommit, agentSessionId, modelKeyId, headCommit, changes };
 }
 
-const changesKey = (files: readonly z.infer<typeof FileChange>[], head: string | undefined): string =>
+/** Tells an unchanged tree. */
+export const changesKey = (files: readonly z.infer<typeof FileChange>[], head: string | undefined): string =>
   JSON.stringify([head ?? null, files.map((f) => [f.path, f.status, f.additions, f.deletions])]);

@@ -1,0 +1,280 @@
+/*
+ * What people and programs ask of sessions. One creation service for every way in; each command is one unit, and what
+ * has to be done about it is a job of the same transaction or is seen by the hub in the log.
+ */
+import type { SessionSource, HarnessName, SessionKind } from "@signalbox/contract/events/sessions";
+import type { Origin, StreamRef, Unit } from "@signalbox/eventlog/log";
+import { newId } from "@signalbox/kernel/id";
+import type { z } from "zod";
+import type { Deps } from "../../module.ts";
+import { approval, type ApprovalsModule } from "../approvals/public.ts";
+import { invocation } from "../actions/public.ts";
+import type { ForgeModule } from "../forge/public.ts";
+import type { GateModule } from "../gate/public.ts";
+import type { IdentityModule } from "../identity/public.ts";
+import type { LedgerModule } from "../ledger/public.ts";
+import type { ModelsModule } from "../models/public.ts";
+import type { RoomCommands } from "../rooms/public.ts";
+import { run } from "../runs/public.ts";
+import { isEnded, session, type Session, type SessionRefusal } from "./session.ts";
+import type { SessionQueries } from "./queries.ts";
+
+export interface CommandDeps extends Deps {
+  readonly identity: Pick<IdentityModule, "ensurePrincipal">;
+  readonly rooms: RoomCommands;
+  readonly models: Pick<ModelsModule, "createVirtualKey" | "revokeVirtualKey" | "resolve" | "defaultModel">;
+  readonly ledger: Pick<LedgerModule, "setBudget">;
+  readonly gate: Pick<GateModule, "killSwitch">;
+  readonly approvals: Pick<ApprovalsModule, "list">;
+  readonly forge: Pick<ForgeModule, "check">;
+  readonly queries: SessionQueries;
+  /** Whether sandboxes can be made here; what to do about it otherwise. */
+  readonly sandboxCheck: () => Promise<{ ok: true } | { ok: false; reason: string; fix: string }>;
+  readonly harnesses: Readonly<Record<string, unknown>>;
+  readonly defaultBudgetMicroUsd: number;
+}
+
+type By = { readonly organizationId: string; readonly principal: { readonly id: string; readonly type: "user" | "agent" | "service" }; readonly origin: Origin };
+type Idempotency = { readonly key: string; readonly bodyHash: string } | undefined;
+
+export interface CreateSession {
+  readonly source: z.infer<typeof SessionSource>;
+  readonly title?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly model?: string | undefined;
+  readonly harness: z.infer<typeof HarnessName>;
+  readonly kind: z.infer<typeof SessionKind>;
+  readonly sandbox: "deferred" | "immediate";
+  readonly budgetMicroUsd?: number | undefined;
+  /** Asked about already: whether the caller may write there. */
+  readonly roomId?: string | undefined;
+}
+
+type Refused<Code extends string> = { readonly ok: false; readonly refusal: { readonly code: Code; readonly message?: string; readonly fix?: string; readonly details?: unknown } };
+const refused = <Code extends string>(code: Code, extra: { message?: string; fix?: string; details?: unknown } = {}): Refused<Code> => ({ ok: false, refusal: { code, ...extra } });
+
+export type CreateRefusal = "source_not_found" | "source_not_allowed" | "model_not_found" | "no_model_configured" | "kill_switch_active" | "sandbox_unavailable";
+type Ended = "session_not_found" | "session_ended";
+
+export interface SessionCommands {
+  create(by: By, request: CreateSession, idempotency?: Idempotency): Promise<{ ok: true; sessionId: string } | Refused<CreateRefusal>>;
+  prompt(by: By, sessionId: string, text: string, idempotency?: Idempotency): Promise<{ ok: true; runId: string } | Refused<Ended | "kill_switch_active">>;
+  /** The platform speaks; once for each `key`, an id of something that happened. False when it was said before or the session has ended. */
+  tell(organizationId: string, sessionId: string, key: string, text: string): Promise<boolean>;
+  cancel(by: By, sessionId: string, reason?: string): Promise<{ ok: true } | Refused<"session_not_found" | "no_turn_running">>;
+  stop(by: By, sessionId: string, reason?: string): Promise<{ ok: true } | Refused<Ended>>;
+  resume(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_resumable" | "kill_switch_active">>;
+  rename(by: By, sessionId: string, title: string): Promise<{ ok: true } | Refused<"session_not_found">>;
+  archive(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_ended">>;
+}
+
+const KILLED = { message: "The kill switch is on: nothing may leave.", fix: "Ask an administrator to release it." };
+
+export function createSessionCommands(deps: CommandDeps): SessionCommands {
+  const { log, rooms, clock, queries } = deps;
+
+  /** Where the session's events go, or null when this organization has none of that id. */
+  async function placeOf(by: By, sessionId: string): Promise<{ stream: StreamRef; subject: string; origin: Origin; roomId: string; threadId: string } | null> {
+    const found = await queries.get(by.organizationId, sessionId);
+    if (found === null) return null;
+    const { room_id: roomId, thread_id: threadId } = found.view as { room_id: string; thread_id: string };
+    return { stream: { type: "room", id: roomId }, subject: `session:${sessionId}`, roomId, threadId, origin: { ...by.origin, roomId, threadId, sessionId } };
+  }
+
+  /** Message, run and the wish that somebody does it, in the caller's unit. */
+  async function stagePrompt(unit: Unit, of: { organizationId: string; sessionId: string; roomId: string; threadId: string; messageId: string; runId: string; text: string; by: string }, origin: Partial<Origin>): Promise<void> {
+    const title = firstLine(of.text, 120);
+    const context = { ...origin, sessionId: of.sessionId, runId: of.runId };
+    await rooms.postMessage(unit, { id: of.messageId, roomId: of.roomId, threadId: of.threadId, contentMd: of.text }, context);
+    await unit.decide(
+      run, { type: "room", id: of.roomId }, `run:${of.runId}`,
+      { type: "create", runId: of.runId as never, kind: "turn", requestedBy: of.by as never, title, input: { message_id: of.messageId }, sessionId: of.sessionId as never },
+      { ...context, roomId: of.roomId, threadId: of.threadId },
+    );
+    wake(unit, of);
+  }
+
+  const wake = (unit: Unit, of: { organizationId: string; sessionId: string }): void =>
+    unit.enqueue({ kind: "session.boot", organizationId: of.organizationId, payload: { session_id: of.sessionId }, key: of.sessionId });
+
+  async function admitted(by: By, request: CreateSession): Promise<{ ok: true; model: string; budget: number } | Refused<CreateRefusal>> {
+    if ((await deps.gate.killSwitch(by.organizationId)) !== "off") return refused("kill_switch_active", KILLED);
+    if (deps.harnesses[request.harness] === undefined) return refused("sandbox_unavailable", { message: `The agent ${request.harness} is not installed on this server.`, fix: "Run `npm install` again, or choose another harness." });
+    const check = await deps.sandboxCheck();
+    if (!check.ok) return refused("sandbox_unavailable", { message: check.reason, fix: check.fix });
+    const model = request.model === undefined ? await deps.models.defaultModel() : await deps.models.resolve(request.model);
+    if (model === null) {
+      return request.model === undefined
+        ? refused("no_model_configured", { message: "No model is configured.", fix: "Set a model key (for example OPENAI_API_KEY) and start again." })
+        : refused("model_not_found", { message: `There is no model ${request.model}.`, fix: "`GET /v1/models` lists those that there are." });
+    }
+    if (request.source.type === "repository") {
+      const source = await deps.forge.check({ url: request.source.url, ref: request.source.ref });
+      if (!source.ok) return refused(source.code === "source_not_allowed" ? "source_not_allowed" : "source_not_found", { message: source.message, details: { reason: source.code } });
+    }
+    return { ok: true, model: model.id, budget: request.budgetMicroUsd ?? deps.defaultBudgetMicroUsd };
+  }
+
+  return {
+    async create(by, request, idempotency) {
+      const admission = await admitted(by, request);
+      if (!admission.ok) return admission;
+      const { organizationId } = by;
+      const [sessionId, threadId, agentId] = [newId("ses"), newId("th"), newId("agt")];
+      const [messageId, runId] = [newId("msg"), newId("run")];
+      const roomId = request.roomId ?? newId("room");
+      const title = request.title ?? titleOf(request);
+      const origin: Origin = { ...by.origin, roomId, threadId, sessionId };
+      const { value } = await log.unit({ organizationId, origin, idempotency }, async (unit) => {
+        await deps.identity.ensurePrincipal(unit, { organizationId, id: agentId, type: "agent", displayName: `Agent: ${title}`.slice(0, 100) });
+        if (request.roomId === undefined) await rooms.createRoom(unit, { id: roomId, title, by: by.principal.id, sessionId }, origin);
+        await rooms.addMember(unit, { roomId, principalId: agentId, role: "member" }, origin);
+        await rooms.createThread(unit, { id: threadId, roomId, title }, origin);
+        const { keyId } = await deps.models.createVirtualKey(unit, { organizationId, sessionId, roomId, principalId: agentId, models: [admission.model], now: clock.now() });
+        await unit.decide(session, { type: "room", id: roomId }, `session:${sessionId}`, {
+          type: "create",
+          data: {
+            session_id: sessionId, room_id: roomId, thread_id: threadId, title, kind: request.kind, source: request.source, harness: request.harness, model: admission.model,
+            agent_id: agentId, created_by: by.principal.id, budget_micro_usd: admission.budget, sandbox: request.sandbox, model_key_id: keyId,
+          } as never,
+        });
+        await deps.ledger.setBudget(unit, { organizationId, sessionId, capMicroUsd: admission.budget });
+        const of = { organizationId, sessionId, roomId, threadId, messageId, runId, by: by.principal.id };
+        if (request.prompt !== undefined) await stagePrompt(unit, { ...of, text: request.prompt }, origin);
+        else if (request.sandbox === "immediate") wake(unit, of);
+        return { sessionId };
+      });
+      return { ok: true, sessionId: value.sessionId };
+    },
+
+    async prompt(by, sessionId, text, idempotency) {
+      const place = await placeOf(by, sessionId);
+      if (place === null) return refused("session_not_found");
+      if ((await deps.gate.killSwitch(by.organizationId)) !== "off") return refused("kill_switch_active", KILLED);
+      const [messageId, runId] = [newId("msg"), newId("run")];
+      const { value } = await log.unit({ organizationId: by.organizationId, origin: place.origin, idempotency }, async (unit) => {
+        const state = await unit.load(session, place.stream, place.subject);
+        if (isEnded(state.status)) return refused("session_ended", endedHint(state));
+        if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id });
+        await stagePrompt(unit, { organizationId: by.organizationId, sessionId, roomId: place.roomId, threadId: place.threadId, messageId, runId, text, by: by.principal.id }, place.origin);
+        return { ok: true as const, runId: runId as string };
+      });
+      return value;
+    },
+
+    async tell(organizationId, sessionId, key, text) {
+      const by: By = { organizationId, principal: PLATFORM_VOICE, origin: { principal: PLATFORM_VOICE } };
+      const place = await placeOf(by, sessionId);
+      if (place === null) return false;
+      const suffix = key.slice(key.indexOf("_") + 1);
+      const [messageId, runId] = [`msg_${suffix}`, `run_${suffix}`];
+      const { value } = await log.unit({ organizationId, origin: place.origin }, async (unit) => {
+        const said = await unit.load(run, place.stream, `run:${runId}`);
+        const state = await unit.load(session, place.stream, place.subject);
+        if (said.status !== "none" || isEnded(state.status)) return false;
+        if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: PLATFORM_VOICE.id });
+        await stagePrompt(unit, { organizationId, sessionId, roomId: place.roomId, threadId: place.threadId, messageId, runId, text, by: PLATFORM_VOICE.id }, place.origin);
+        return true;
+      });
+      return value;
+    },
+
+    async cancel(by, sessionId, reason) {
+      const place = await placeOf(by, sessionId);
+      if (place === null) return refused("session_not_found");
+      const { value } = await log.unit({ organizationId: by.organizationId, origin: place.origin }, async (unit) => {
+        const running = (await queries.openTurns(by.organizationId, sessionId)).find((turn) => turn.status === "running");
+        if (running === undefined) return refused("no_turn_running");
+        const decision = await unit.decide(run, place.stream, `run:${running.runId}`, { type: "cancel", runId: running.runId as never, by: by.principal.id as never, reason }, { runId: running.runId });
+        return decision.ok ? { ok: true as const } : refused("no_turn_running");
+      });
+      return value;
+    },
+
+    async stop(by, sessionId, reason = "Stopped.") {
+      const place = await placeOf(by, sessionId);
+      if (place === null) return refused("session_not_found");
+      const { organizationId } = by;
+      const { value } = await log.unit({ organizationId, origin: place.origin }, async (unit) => {
+        const state = await unit.load(session, place.stream, place.subject);
+        const decision = await unit.decide(session, place.stream, place.subject, { type: "stop", reason, by: by.principal.id });
+        if (!decision.ok) return refused("session_ended", { details: { status: state.status } });
+        for (const turn of await queries.openTurns(organizationId, sessionId)) {
+          await unit.decide(run, place.stream, `run:${turn.runId}`, { type: "cancel", runId: turn.runId as never, by: by.principal.id as never, reason: "The session was stopped." }, { runId: turn.runId });
+        }
+        await denyOpen(unit, by, place.stream, sessionId);
+        if (state.status !== "none" && state.modelKeyId !== null) await deps.models.revokeVirtualKey(unit, { organizationId, keyId: state.modelKeyId, reason: "the session was stopped" });
+        unit.enqueue({ kind: "session.teardown", organizationId, payload: { session_id: sessionId }, key: sessionId });
+        return { ok: true as const };
+      });
+      return value;
+    },
+
+    async resume(by, sessionId) {
+      const place = await placeOf(by, sessionId);
+      if (place === null) return refused("session_not_found");
+      const { organizationId } = by;
+      if ((await deps.gate.killSwitch(organizationId)) !== "off") return refused("kill_switch_active", KILLED);
+      const { value } = await log.unit({ organizationId, origin: place.origin }, async (unit) => {
+        const state = await unit.load(session, place.stream, place.subject);
+        // A paused session kept its key; an ended one's was revoked.
+        const { agent_id: principalId, model } = state.status === "none" ? { agent_id: "", model: "" } : state.about;
+        const mayResume = state.status === "stopped" || state.status === "failed";
+        const modelKeyId = mayResume && !state.archived
+          ? (await deps.models.createVirtualKey(unit, { organizationId, sessionId, roomId: place.roomId, principalId, models: [model], now: clock.now() })).keyId
+          : undefined;
+        const decision = await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id, modelKeyId });
+        if (!decision.ok) return refused("session_not_resumable", { ...("details" in decision.refusal ? { details: decision.refusal.details } : {}) });
+        wake(unit, { organizationId, sessionId });
+        return { ok: true as const };
+      });
+      return value;
+    },
+
+    async rename(by, sessionId, title) {
+      const done = await decideOn(by, sessionId, { type: "rename", title, by: by.principal.id });
+      return done === null ? { ok: true } : refused("session_not_found");
+    },
+    async archive(by, sessionId) {
+      const refusal = await decideOn(by, sessionId, { type: "archive", by: by.principal.id });
+      if (refusal === null) return { ok: true };
+      return refusal.code === "session_not_found" ? refused("session_not_found") : refused("session_not_ended", { message: "Only a session that has ended can be archived.", fix: "Stop it first." });
+    },
+  };
+
+  async function decideOn(by: By, sessionId: string, command: Parameters<typeof session.decide>[1]): Promise<SessionRefusal | null> {
+    const place = await placeOf(by, sessionId);
+    if (place === null) return { code: "session_not_found" };
+    const decision = await log.run(session, { organizationId: by.organizationId, origin: place.origin, stream: place.stream, subject: place.subject }, command);
+    return decision.ok ? null : decision.refusal;
+  }
+
+  /** What the session still asked for must not be granted after its end. */
+  async function denyOpen(unit: Unit, by: By, stream: StreamRef, sessionId: string): Promise<void> {
+    const open = await deps.approvals.list(by.organizationId, { sessionId, status: "open" }, { limit: 200 });
+    for (const { id, invocation_id } of open?.items ?? []) {
+      await unit.decide(approval, stream, `approval:${id}`, { type: "deny", approvalId: id, by: by.principal.id as never, reason: "The session was stopped.", now: clock.now() } as never);
+      if (invocation_id !== null) await unit.decide(invocation, stream, `invocation:${invocation_id}`, { type: "deny", invocationId: invocation_id as never, reasonCode: "session_ended", by: by.principal.id as never });
+    }
+  }
+}
+
+/** Who speaks when the platform itself has something to say. */
+export const PLATFORM_VOICE = { id: "svc_sessions", type: "service" } as const;
+
+function endedHint(state: Session): { message: string; fix: string; details: unknown } {
+  const fix = state.status === "completed" ? "Start a new session." : "Resume it, then send the message again.";
+  return { message: `The session has ended (${state.status}).`, fix, details: { status: state.status } };
+}
+
+const firstLine = (text: string, limit: number): string => {
+  const line = text.trim().split("\n", 1)[0]!.trim();
+  return line.length <= limit ? line || "Message" : `${line.slice(0, limit - 1)}…`;
+};
+
+function titleOf(request: CreateSession): string {
+  if (request.prompt !== undefined) return firstLine(request.prompt, 80);
+  if (request.source.type === "scratch") return "New session";
+  const name = request.source.url.replace(/\/+$/, "").replace(/\.git$/, "").split("/").at(-1);
+  return name === undefined || name === "" ? "New session" : name.slice(0, 80);
+}

@@ -1,0 +1,170 @@
+/* What the rest of the server may use of sessions. */
+import path from "node:path";
+import { createScanner, type SecretRegistry } from "@signalbox/eventlog/dlp";
+import type { SandboxLimits, SandboxProvider } from "@signalbox/providers/sandbox/port";
+import pg from "pg";
+import type { Deps, Job, Module } from "../../module.ts";
+import type { ActionsModule } from "../actions/public.ts";
+import type { ApprovalsModule } from "../approvals/public.ts";
+import type { EgressModule } from "../egress/public.ts";
+import type { LiveSource } from "../feed/live-source.ts";
+import type { ForgeModule, PushingSession } from "../forge/public.ts";
+import type { GateModule } from "../gate/public.ts";
+import type { IdentityModule } from "../identity/public.ts";
+import type { LedgerModule } from "../ledger/public.ts";
+import type { ModelsModule } from "../models/public.ts";
+import type { RoomsModule } from "../rooms/public.ts";
+import type { RunsModule } from "../runs/public.ts";
+import { createSessionCommands, type SessionCommands } from "./commands.ts";
+import { createHubs } from "./hubs.ts";
+import { itemsProjection } from "./items.projection.ts";
+import { createLeases, LEASE_TTL_MS } from "./lease.ts";
+import { createLive } from "./live.ts";
+import type { HarnessEntry } from "./ports.ts";
+import { createSessionQueries, type SessionQueries } from "./queries.ts";
+import { sessionRoutes } from "./routes.ts";
+import { isEnded } from "./session.ts";
+import { sessionsProjection } from "./sessions.projection.ts";
+import { turnsProjection } from "./turns.projection.ts";
+import { createVerdicts } from "./verdicts.ts";
+
+export type { HarnessEntry } from "./ports.ts";
+export type { CreateSession, SessionCommands } from "./commands.ts";
+export { session, type Session } from "./session.ts";
+
+export interface SessionsModule extends Module {
+  readonly commands: SessionCommands;
+  readonly queries: SessionQueries;
+  /** For the feed. */
+  readonly live: LiveSource;
+  /** Null when the organization has no such session. */
+  sessionOf(organizationId: string, sessionId: string): Promise<{ agentId: string; roomId: string; hasEnded: boolean } | null>;
+  /** The turn under way. */
+  currentRun(organizationId: string, sessionId: string): Promise<string | undefined>;
+  /** For the forge, which knows a session by its sandbox's socket only; null when it has ended. */
+  pushingSession(sessionId: string): Promise<PushingSession | null>;
+  /** For health and tests of leaks. */
+  stats(): { readonly hubs: number; readonly channels: number };
+}
+
+export interface SessionsDeps extends Deps {
+  /** As `sb_log`: hubs work across organizations. */
+  readonly connection: pg.ClientConfig;
+  readonly identity: Pick<IdentityModule, "ensurePrincipal" | "displayNames" | "registerPrincipal">;
+  readonly rooms: RoomsModule;
+  readonly runs: RunsModule;
+  readonly actions: Pick<ActionsModule, "list" | "view">;
+  readonly approvals: Pick<ApprovalsModule, "list" | "view" | "openBySession">;
+  readonly gate: Pick<GateModule, "decide" | "killSwitch" | "provideSession">;
+  readonly models: Pick<ModelsModule, "createVirtualKey" | "revokeVirtualKey" | "resolve" | "defaultModel" | "cut">;
+  readonly ledger: Pick<LedgerModule, "setBudget">;
+  readonly egress: Pick<EgressModule, "proxy" | "recordDigest">;
+  readonly forge: Pick<ForgeModule, "check" | "open" | "checkout" | "setPerson" | "diff">;
+  readonly sandboxes: SandboxProvider;
+  readonly limits: SandboxLimits;
+  /** By the contract's harness name. */
+  readonly harnesses: Readonly<Record<string, HarnessEntry>>;
+  readonly secrets?: SecretRegistry | undefined;
+  /**
+   * Names this installation or node, never two living processes: a lease held under it by a process that is dead (the
+   * data directory's lock says so) is taken over at once, instead of after 30 s.
+   */
+  readonly nodeId: string;
+  readonly defaultBudgetMicroUsd?: number | undefined;
+  readonly leaseTtlMs?: number | undefined;
+}
+
+const DEFAULT_BUDGET_MICRO_USD = 5_000_000;
+
+export function createSessions(deps: SessionsDeps): SessionsModule {
+  const { db, clock, logger } = deps;
+  const pool = new pg.Pool({ ...deps.connection, max: 6 });
+  pool.on("error", (error) => logger.warn({ err: error }, "a database connection of the sessions was lost"));
+  const scanner = createScanner(deps.secrets);
+  const queries = createSessionQueries(db);
+  const leases = createLeases(pool, deps.nodeId, deps.leaseTtlMs ?? LEASE_TTL_MS);
+  const roomOf = async (organizationId: string, sessionId: string): Promise<{ roomId: string; threadId: string } | null> => {
+    const found = await queries.get(organizationId, sessionId);
+    const view = found?.view as { room_id: string; thread_id: string } | undefined;
+    return view === undefined ? null : { roomId: view.room_id, threadId: view.thread_id };
+  };
+  const live = createLive({ pool, clock, logger, roomOf: async (organizationId, sessionId) => (await roomOf(organizationId, sessionId))?.roomId ?? null });
+
+  let checked: { at: number; result: ReturnType<SandboxProvider["check"]> } | null = null;
+  const sandboxCheck = (): ReturnType<SandboxProvider["check"]> => {
+    // It starts a sandbox to see; a minute-old answer is good enough for a question asked at every creation.
+    if (checked === null || clock.nowMs() - checked.at > 60_000) checked = { at: clock.nowMs(), result: deps.sandboxes.check() };
+    return checked.result;
+  };
+
+  const commands = createSessionCommands({
+    ...deps, queries, sandboxCheck, defaultBudgetMicroUsd: deps.defaultBudgetMicroUsd ?? DEFAULT_BUDGET_MICRO_USD,
+  });
+  const hubs = createHubs({
+    ...deps, pool, live, leases, scanner, secretsOf: (organizationId) => deps.secrets?.secretsOf(organizationId) ?? [], egress: deps.egress.proxy,
+    digest: (run) => deps.egress.recordDigest(run),
+    displayName: async (organizationId, id) => (await deps.identity.displayNames(organizationId, [id])).get(id) ?? id,
+  });
+  const verdicts = createVerdicts({ ...deps, pool, commands, roomOf });
+
+  const sessionOf: SessionsModule["sessionOf"] = async (organizationId, sessionId) => {
+    const found = await queries.get(organizationId, sessionId);
+    if (found === null) return null;
+    const view = found.view as { agent_id: string; room_id: string; status: Parameters<typeof isEnded>[0] };
+    return { agentId: view.agent_id, roomId: view.room_id, hasEnded: isEnded(view.status) };
+  };
+  deps.gate.provideSession(sessionOf);
+  const idOf = (job: Job): string => (job.payload as { session_id: string }).session_id;
+
+  return {
+    routes: sessionRoutes({ ...deps, queries, commands, hubs, leases }),
+    // The list looks runs and approvals up in the tables of the two before it.
+    projections: [turnsProjection, itemsProjection, sessionsProjection],
+    schemas: [path.join(import.meta.dirname, "schema.sql")],
+    jobs: {
+      "session.boot": (job) => hubs.ensure(job.organizationId, idOf(job)),
+      "session.teardown": async (job) => {
+        deps.models.cut(job.organizationId, idOf(job), { status: 403, code: "session_ended", message: "The session has ended." });
+        await hubs.tearDown(job.organizationId, idOf(job));
+      },
+    },
+    schedules: [{ name: "sessions.live.expire", cron: "7 * * * *", run: async () => void (await live.expire()) }],
+    commands,
+    queries,
+    live,
+    sessionOf,
+    async currentRun(organizationId, sessionId) {
+      return (await queries.get(organizationId, sessionId))?.currentRunId ?? undefined;
+    },
+    async pushingSession(sessionId) {
+      const { rows } = await pool.query<{ organization_id: string; room_id: string; title: string; agent_id: string; status: Parameters<typeof isEnded>[0]; run_id: string | null; requested_by: string | null }>(
+        `select s.organization_id, s.room_id, s.title, s.agent_id, s.status, t.run_id, t.requested_by
+           from proj_sessions s left join proj_session_turns t on t.run_id = s.current_run_id where s.id = $1`,
+        [sessionId],
+      );
+      const row = rows[0];
+      if (row === undefined || isEnded(row.status)) return null;
+      return {
+        organizationId: row.organization_id, roomId: row.room_id, title: row.title, agentId: row.agent_id, runId: row.run_id,
+        onBehalfOf: row.requested_by?.startsWith("usr_") === true ? row.requested_by : null, correlationId: null,
+      };
+    },
+    stats: () => ({ hubs: hubs.size, channels: live.channels }),
+    async start() {
+      await live.start();
+      await hubs.start();
+      await verdicts.start();
+    },
+    async stop() {
+      await verdicts.stop();
+      await hubs.stop();
+      await live.stop();
+      await deps.sandboxes.close();
+      await pool.end();
+    },
+    async health() {
+      const check = await sandboxCheck();
+      return check.ok ? { ok: true, detail: null } : { ok: false, detail: `${check.reason} ${check.fix}` };
+    },
+  };
+}
