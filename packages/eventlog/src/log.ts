@@ -112,6 +112,11 @@ export interface UnitOptions {
   readonly origin: Origin;
   /** Set by the HTTP shell from `Idempotency-Key`; outcome and body hash commit with the unit. */
   readonly idempotency?: { readonly key: string; readonly bodyHash: string } | undefined;
+  /**
+   * Subjects whose id was made for this very command: they are not looked up first. Only a hint;
+   * the append checks it as it checks every version.
+   */
+  readonly newSubjects?: readonly string[] | undefined;
 }
 
 export type UnitResult<T> = { readonly value: T; readonly events: readonly Recorded[]; readonly replayed: boolean };

@@ -101,7 +101,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     let fresh = mode === "fresh";
     let turnsOf: readonly string[] = [];
     for (let conflicts = 0; conflicts <= RETRIES; ) {
-      const attempt = new Attempt(deps, unitOptions, fresh);
+      const attempt = new Attempt(deps, unitOptions, { fresh, retry: conflicts > 0 });
       try {
         await attempt.takeTurns(turnsOf);
         const value = await work(attempt);

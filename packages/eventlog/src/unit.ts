@@ -55,10 +55,12 @@ export class Attempt implements Unit {
   readonly #jobs: NewJob[] = [];
   readonly #correlationId: string;
   readonly #fresh: boolean;
+  readonly #retry: boolean;
   #cachedReads = false;
 
-  /** `fresh`: read the log for every subject, also for those remembered from the last command. */
-  constructor(deps: AttemptDeps, options: UnitOptions, fresh: boolean) {
+  /** `fresh`: read the log for every subject, also for those remembered from the last command. `retry`: an attempt before this one lost a race. */
+  constructor(deps: AttemptDeps, options: UnitOptions, { fresh, retry }: { fresh: boolean; retry: boolean }) {
+    this.#retry = retry;
     this.#deps = deps;
     this.#options = options;
     this.#correlationId = options.origin.correlationId ?? `cor_${ulid()}`;
@@ -149,7 +151,9 @@ export class Attempt implements Unit {
     }
     const remembered = this.#deps.cache.get(decider, key);
     let folded: Folded;
-    if (remembered !== undefined && !this.#fresh) {
+    if (remembered === undefined && !this.#retry && this.#options.newSubjects?.includes(subject) === true) {
+      folded = { state: decider.initial, version: 0 };
+    } else if (remembered !== undefined && !this.#fresh) {
       this.#cachedReads = true;
       folded = remembered;
     } else {

@@ -18,8 +18,10 @@
  * Statements are sent without waiting for each other where nothing depends on the answer: with
  * remembered heads a batch is two flights, up to the projections and from `evt_insert` to COMMIT.
  *
- * The next batch is sent before the callers of the last one are answered: their next commands are
- * decided while the database works.
+ * Two batches may be in flight: the next one is sent as soon as the COMMIT of the last is on its
+ * way, so that the database never waits for us. Sending is exclusive (`slot`): statements of two
+ * transactions must not mix on the one connection, nor a rollback hit the wrong one. If the first
+ * of the two fails, the claim of the second does too, or it did not depend on it.
  *
  * A connection lost while committing leaves the outcome open: it is read back by event id before
  * anything is tried again, so no unit is ever appended twice.
@@ -77,6 +79,7 @@ type Answer = () => void;
 /** Raised by `evt_claim` when a head, a version or a key is no longer what the caller believed. */
 const MOVED_ON = "SB001";
 const MAX_HEADS = 50_000;
+const MAX_IN_FLIGHT = 2;
 const MAX_UNITS = 256;
 const MAX_BYTES = 8 * 1024 * 1024;
 /** How long a unit waits for a database that went away. */
@@ -85,7 +88,9 @@ const RECONNECT_MS = 15_000;
 export function createWriter(options: WriterOptions): Writer {
   const queue: Waiting[] = [];
   let client: pg.Client | undefined;
-  let running: Promise<void> | undefined;
+  let inFlight = 0;
+  let idle: (() => void) | undefined;
+  const slot = createSlot();
   let closed = false;
   const byType = projectionsByType(options.projections);
   const heads = new Map<string, Head>();
@@ -118,23 +123,20 @@ export function createWriter(options: WriterOptions): Writer {
     }
   }
 
-  async function drain(): Promise<void> {
-    let answer: Answer = () => undefined;
-    while (queue.length > 0) {
-      const running = settle(takeBatch(queue));
-      answer();
-      answer = await running;
-      if (queue.length === 0) {
+  /** Starts the next batch when the connection is free to send one. */
+  function pump(): void {
+    while (queue.length > 0 && !slot.isTaken() && inFlight < MAX_IN_FLIGHT) {
+      inFlight++;
+      void settle(takeBatch(queue)).then((answer) => {
+        inFlight--;
+        pump(); // before the callers are answered: the database works while they decide their next commands
         answer();
-        answer = () => undefined;
-        // Callers decide their next commands in microtasks: let them join before going idle.
-        await Promise.resolve();
-      }
+        if (inFlight === 0 && queue.length === 0) idle?.();
+      });
     }
-    running = undefined;
   }
 
-  /** Gets every unit of the batch an outcome or an error; the returned function tells them. */
+  /** Gets every unit of the batch an outcome or an error; the returned function tells them. Never rejects. */
   async function settle(batch: readonly Waiting[]): Promise<Answer> {
     let todo = batch;
     const answers: Answer[] = [];
@@ -142,13 +144,15 @@ export function createWriter(options: WriterOptions): Writer {
       for (const answer of answers) answer();
     };
     for (;;) {
+      const release = slot.isTaken() ? await slot.take() : slot.takeNow();
       try {
         const pgClient = client ?? (await connected());
         if (todo.some(({ uncertain }) => uncertain)) todo = await readBack(pgClient, todo, answers);
         if (todo.length === 0) return all;
-        answers.push(await runBatch(pgClient, todo));
+        answers.push(await runBatch(pgClient, todo, release));
         return all;
       } catch (error) {
+        release();
         if (error instanceof LogUnavailable) {
           for (const waiting of todo) answers.push(() => waiting.reject(waiting.uncertain ? new OutcomeUnknown(error) : error));
           return all;
@@ -166,6 +170,8 @@ export function createWriter(options: WriterOptions): Writer {
         }
         answers.push(() => todo[0]?.reject(error));
         return all;
+      } finally {
+        release();
       }
     }
   }
@@ -200,12 +206,12 @@ export function createWriter(options: WriterOptions): Writer {
     return rest;
   }
 
-  async function runBatch(pgClient: pg.Client, batch: readonly Waiting[]): Promise<Answer> {
+  async function runBatch(pgClient: pg.Client, batch: readonly Waiting[], release: () => void): Promise<Answer> {
     const units = batch.map(({ unit }) => unit);
     const streams = streamsOf(units);
     if (streams.every((key) => heads.has(key))) {
       try {
-        return await inTransaction(pgClient, batch, pgClient.query("begin"), () => append(pgClient, batch, streams, heads));
+        return await inTransaction(pgClient, batch, pgClient.query("begin"), (sent) => append(pgClient, batch, streams, heads, sent), release);
       } catch (error) {
         if ((error as { code?: string }).code !== MOVED_ON) throw error;
         for (const key of streams) heads.delete(key);
@@ -213,7 +219,7 @@ export function createWriter(options: WriterOptions): Writer {
     }
     const begun = pgClient.query("begin");
     const preparing = pgClient.query<PreparedRow>({ name: "evt_prepare", text: PREPARE, values: prepareValues(units, streams) });
-    return inTransaction(pgClient, batch, begun, async () => {
+    const work = async (sent: () => void): Promise<Answer> => {
       const row = (await preparing).rows[0];
       if (row === undefined) throw new Error("evt_prepare returned no row");
       const refused = new Map<number, Outcome>([
@@ -222,22 +228,35 @@ export function createWriter(options: WriterOptions): Writer {
       ]);
       const accepted = batch.filter((_, i) => !refused.has(i + 1));
       const locked = new Map(streams.map((key, i) => [key, { seq: Number(row.seqs?.[i]), hash: row.hashes?.[i] ?? Buffer.alloc(32) }]));
-      const answer: Answer = accepted.length === 0 ? await abandon(pgClient) : await append(pgClient, accepted, streamsOf(accepted.map(({ unit }) => unit)), locked);
+      const answer: Answer = accepted.length === 0 ? await abandon(pgClient) : await append(pgClient, accepted, streamsOf(accepted.map(({ unit }) => unit)), locked, sent);
       return () => {
         answer();
         for (const [unit, outcome] of refused) batch[unit - 1]?.resolve(outcome);
       };
-    });
+    };
+    return inTransaction(pgClient, batch, begun, work, release);
   }
 
-  /** Awaits what was sent to open the transaction, and rolls back when `work` fails inside it. */
-  async function inTransaction(pgClient: pg.Client, batch: readonly Waiting[], begun: Promise<unknown>, work: () => Promise<Answer>): Promise<Answer> {
-    const [opened, worked] = await Promise.allSettled([begun, work()]);
+  /** Awaits what was sent to open the transaction; rolls back when `work` fails before its COMMIT was sent. */
+  async function inTransaction(
+    pgClient: pg.Client,
+    batch: readonly Waiting[],
+    begun: Promise<unknown>,
+    work: (sent: () => void) => Promise<Answer>,
+    release: () => void,
+  ): Promise<Answer> {
+    let ended = false;
+    const sent = () => {
+      ended = true;
+      release();
+      pump();
+    };
+    const [opened, worked] = await Promise.allSettled([begun, work(sent)]);
     if (opened.status === "fulfilled" && worked.status === "fulfilled") return worked.value;
     const error: unknown = opened.status === "rejected" ? opened.reason : (worked as PromiseRejectedResult).reason;
     if (isConnectionError(error)) throw error;
     for (const waiting of batch) waiting.uncertain = false;
-    await pgClient.query("rollback");
+    if (!ended) await pgClient.query("rollback");
     throw error;
   }
 
@@ -247,7 +266,7 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   /** From open transaction to COMMIT: project, enqueue, insert. */
-  async function append(pgClient: pg.Client, batch: readonly Waiting[], streams: readonly string[], from: ReadonlyMap<string, Head>): Promise<Answer> {
+  async function append(pgClient: pg.Client, batch: readonly Waiting[], streams: readonly string[], from: ReadonlyMap<string, Head>, sent: () => void): Promise<Answer> {
     const units = batch.map(({ unit }) => unit);
     const before = new Map(streams.map((key) => [key, from.get(key)!]));
     const chained = chain(units, streams, before, new Date().toISOString());
@@ -265,11 +284,13 @@ export function createWriter(options: WriterOptions): Writer {
     // The COMMIT travels with the insert; after a failed insert Postgres turns it into a ROLLBACK.
     const inserting = pgClient.query<{ first: string | null }>({ name: "evt_insert", text: INSERT, values: [...chained.insert] });
     const committing = pgClient.query("commit");
+    // What the next batch continues; if this one fails after all, its claim will say so.
+    remember(chained);
+    sent();
     const [inserted, committed] = await Promise.allSettled([inserting, committing]);
     if (inserted.status === "rejected") throw inserted.reason;
     if (committed.status === "rejected") throw committed.reason;
     if (committed.value.command !== "COMMIT") throw new Error(`the transaction ended with ${committed.value.command}`);
-    remember(chained);
     return answerOf(batch, chained, Number(inserted.value.rows[0]?.first ?? 0));
   }
 
@@ -327,15 +348,44 @@ export function createWriter(options: WriterOptions): Writer {
       if (closed) return Promise.reject(new LogUnavailable(new Error("the log is closed")));
       return new Promise((resolve, reject) => {
         queue.push({ unit, uncertain: false, resolve, reject });
-        running ??= drain();
+        // A microtask later, so that whoever submits in the same breath shares the batch.
+        if (queue.length === 1) queueMicrotask(pump);
       });
     },
     backendPid: () => (client as { processID?: number } | undefined)?.processID,
     async close() {
       closed = true;
-      await running;
+      if (inFlight > 0 || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve));
       await client?.end();
     },
+  };
+}
+
+interface Slot {
+  isTaken(): boolean;
+  /** Only when free. Releasing twice is releasing once. */
+  takeNow(): () => void;
+  take(): Promise<() => void>;
+}
+
+/** One holder at a time, first come first served. */
+function createSlot(): Slot {
+  let taken = false;
+  const waiting: (() => void)[] = [];
+  const takeNow = () => {
+    taken = true;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      taken = false;
+      waiting.shift()?.();
+    };
+  };
+  return {
+    isTaken: () => taken,
+    takeNow,
+    take: () => new Promise((resolve) => waiting.push(() => resolve(takeNow()))),
   };
 }
 
