@@ -11,7 +11,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Deps, Module } from "../../module.ts";
-import { EffectUnknown, type ActionsModule, type EffectOutcome, type ExecutorCall } from "../actions/public.ts";
+import type { ActionsModule, EffectOutcome, ExecutorCall } from "../actions/public.ts";
 import { gitProxy, type GitIdentity } from "./git-proxy.ts";
 import { quarantine, summarise } from "./mirror.ts";
 import type { RefCommand, RefReport } from "./pkt-line.ts";
@@ -193,7 +193,8 @@ export function createForge(deps: ForgeDeps): ForgeModule {
   actions.register("git.push", {
     async execute(call, { signal }) {
       const end = outcome(await executePush(PushCall.parse(call.params), context(call, signal)));
-      if (end.outcome === "unknown") throw new EffectUnknown(end.reason);
+      // A throw is how an executor says that the effect may have happened.
+      if (end.outcome === "unknown") throw new Error(end.reason);
       return end;
     },
     reconcile: async (call, { signal }) => outcome(await reconcilePush(PushCall.parse(call.params), context(call, signal))),
