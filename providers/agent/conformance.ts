@@ -90,6 +90,7 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
 
     beforeAll(async () => {
       host = await createHost();
+      await writeFile(join(host.workspace, "AGENTS.md"), "Rule of the repository: tabs.\n");
       session = await start(host, { askFor: ["edit"], instructions: "Rule of the house: be brief." });
     }, 60_000);
     afterAll(async () => {
@@ -109,8 +110,9 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
       expect(told.events.at(-1)).toMatchObject({ type: "turn.ended", end: { reason: "completed" } });
     }, 30_000);
 
-    test("the model is told the instructions", () => {
+    test("the model is told the instructions, and what the repository says to agents", () => {
       expect(JSON.stringify(quick.requests)).toContain("Rule of the house: be brief.");
+      expect(JSON.stringify(quick.requests)).toContain("Rule of the repository: tabs.");
     });
 
     test("a shell command really runs, and its output and arguments are told once", async () => {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { assert, nat, property, record } from "fast-check";
 import { expect, test } from "vitest";
 import { costMicroUsd, DEFAULT_FALLBACK, LIST_PRICES, priceOf } from "./prices.ts";
 
@@ -45,9 +45,9 @@ test("a cost is rounded up to a whole micro-dollar and adds up over the kinds of
 });
 
 test("more tokens never cost less", () => {
-  const tokens = fc.record({ inputTokens: fc.nat(1e9), cachedInputTokens: fc.nat(1e9), cacheWriteTokens: fc.nat(1e9), outputTokens: fc.nat(1e9) });
-  fc.assert(
-    fc.property(tokens, fc.nat(1e6), (counted, more) => {
+  const tokens = record({ inputTokens: nat(1e9), cachedInputTokens: nat(1e9), cacheWriteTokens: nat(1e9), outputTokens: nat(1e9) });
+  assert(
+    property(tokens, nat(1e6), (counted, more) => {
       const price = priceOf("openai", "gpt-5");
       return costMicroUsd(price, { ...counted, outputTokens: counted.outputTokens + more }) >= costMicroUsd(price, counted);
     }),

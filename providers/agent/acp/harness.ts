@@ -5,12 +5,11 @@
  *   record of a live process ──► attach from its offset, hear the present turn again ──► session
  */
 import { randomUUID } from "node:crypto";
-import { join } from "node:path/posix";
 import { setTimeout as sleep } from "node:timers/promises";
 import { methods, PROTOCOL_VERSION, RequestError, type InitializeResponse, type McpServer, type NewSessionResponse } from "@agentclientprotocol/sdk";
 import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
-import { openCodeConfig, openCodeEnv } from "../opencode/settings.ts";
+import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "../opencode/settings.ts";
 import { AcpLine, AcpSession, type AcpRecord } from "./session.ts";
 
 const START_MS = 60_000;
@@ -30,10 +29,8 @@ export function openCodeAcp(command = "opencode"): AcpAgent {
     argv: [command, "acp"],
     instructInPrompt: false,
     async prepare(host, options) {
-      const directory = join(host.home, ".config", "signalbox");
-      const paths = { config: join(directory, "opencode.json"), instructions: join(directory, "instructions.md") };
-      await host.writeFile(paths.config, openCodeConfig(options, paths), 0o600);
-      if (options.instructions !== undefined) await host.writeFile(paths.instructions, options.instructions, 0o600);
+      const paths = openCodePaths(host);
+      await writeOpenCodeFiles(host, options, paths);
       return openCodeEnv(options, paths, undefined);
     },
   };

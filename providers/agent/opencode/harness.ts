@@ -7,13 +7,12 @@
  * The first request near `listen` can hang for ever, so every early request is short and repeated.
  */
 import { randomBytes, randomUUID } from "node:crypto";
-import { join } from "node:path/posix";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
 import { agentHttp, AgentHttpError, type AgentHttp } from "./http.ts";
 import { OpenCodeSession, type OpenCodeRecord } from "./session.ts";
-import { openCodeConfig, openCodeEnv, type OpenCodePaths } from "./settings.ts";
+import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "./settings.ts";
 import { Session } from "./wire.ts";
 
 const START_MS = 60_000;
@@ -60,10 +59,8 @@ async function takeOver(host: AgentHost, options: StartOptions, signal: AbortSig
 }
 
 async function boot(host: AgentHost, options: StartOptions, command: string, signal: AbortSignal): Promise<AgentSession> {
-  const directory = join(host.home, ".config", "signalbox");
-  const paths: OpenCodePaths = { config: join(directory, "opencode.json"), instructions: join(directory, "instructions.md") };
-  await host.writeFile(paths.config, openCodeConfig(options, paths), 0o600);
-  if (options.instructions !== undefined) await host.writeFile(paths.instructions, options.instructions, 0o600);
+  const paths = openCodePaths(host);
+  await writeOpenCodeFiles(host, options, paths);
   const password = randomBytes(24).toString("base64url");
   const processId = `opencode-${randomUUID()}`;
   const process = await host.spawn({
@@ -92,6 +89,8 @@ async function opened(
 ): Promise<AgentSession> {
   const session = new OpenCodeSession(host, http, process, record, options.model.modelId, reattached);
   await session.open(options.resume !== undefined, signal);
+  // It loads its providers when first asked for them, 0.7 s of the first prompt's 1.4: asked for now, it is done by then.
+  if (!reattached) http.json("GET", "/config/providers").catch(() => undefined); // Only a head start: nothing depends on it.
   return session;
 }
 

@@ -1,9 +1,20 @@
 /* What OpenCode is told at its start: one config file, one set of variables. Shared with its ACP form. */
-import type { StartOptions } from "../port.ts";
+import { join } from "node:path/posix";
+import type { AgentHost, StartOptions } from "../port.ts";
 
 export const PROVIDER = "signalbox";
 
-export type OpenCodePaths = { config: string; instructions: string };
+export type OpenCodePaths = { config: string; instructions: string; workspace: string };
+
+export function openCodePaths(host: AgentHost): OpenCodePaths {
+  const directory = join(host.home, ".config", "signalbox");
+  return { config: join(directory, "opencode.json"), instructions: join(directory, "instructions.md"), workspace: host.workspace };
+}
+
+export async function writeOpenCodeFiles(host: AgentHost, options: StartOptions, paths: OpenCodePaths): Promise<void> {
+  await host.writeFile(paths.config, openCodeConfig(options, paths), 0o600);
+  if (options.instructions !== undefined) await host.writeFile(paths.instructions, options.instructions, 0o600);
+}
 
 /** Its content is the same for the same options, so a restart after a resume writes the same file again. */
 export function openCodeConfig(options: StartOptions, paths: OpenCodePaths): string {
@@ -35,7 +46,8 @@ export function openCodeConfig(options: StartOptions, paths: OpenCodePaths): str
     snapshot: false,
     lsp: false,
     formatter: false,
-    ...(options.instructions !== undefined && { instructions: [paths.instructions] }),
+    // What a repository says to agents would be read by itself, were its own configuration not switched off.
+    instructions: [join(paths.workspace, "AGENTS.md"), ...(options.instructions === undefined ? [] : [paths.instructions])],
     // The sandbox is the wall and the gate decides what leaves it, so inside nothing asks unless told to. Order counts: the last match wins.
     permission: {
       "*": "allow",
@@ -64,6 +76,13 @@ export function openCodeEnv(options: StartOptions, paths: OpenCodePaths, passwor
     OPENCODE_DISABLE_AUTOUPDATE: "1",
     OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
     OPENCODE_DISABLE_SHARE: "1",
+    // Sign-in to other providers, a person's own ~/.claude, a web interface that nobody sees, and a watch over the
+    // whole workspace whose events are not read here.
+    OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+    OPENCODE_DISABLE_CLAUDE_CODE: "1",
+    OPENCODE_DISABLE_EXTERNAL_SKILLS: "1",
+    OPENCODE_DISABLE_EMBEDDED_WEB_UI: "1",
+    OPENCODE_EXPERIMENTAL_DISABLE_FILEWATCHER: "1",
     ...(password !== undefined && { OPENCODE_SERVER_PASSWORD: password }),
   };
 }

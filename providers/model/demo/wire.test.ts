@@ -1,6 +1,6 @@
 /* The demo's three formats, judged by the makers' own clients. */
-import Anthropic from "@anthropic-ai/sdk";
-import OpenAI from "openai";
+import Anthropic, { NotFoundError as AnthropicNotFound } from "@anthropic-ai/sdk";
+import OpenAI, { NotFoundError as OpenAiNotFound } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serveUpstream, type ServedUpstream } from "../serve.fixture.ts";
 import { currentTurn, type Script } from "./conversation.ts";
@@ -131,8 +131,8 @@ describe("the demo's wire formats", () => {
     test("calls a tool that was offered, streamed or not, and reads its result", async () => {
       const whole = await openai.responses.create({ model: DEMO_MODEL_ID, input: "weather?", tools });
       const streamed = await openai.responses.stream({ model: DEMO_MODEL_ID, input: "weather?", tools }).finalResponse();
-      for (const response of [whole, streamed]) {
-        const call = response.output.find((item): item is OpenAI.Responses.ResponseFunctionToolCall => item.type === "function_call")!;
+      for (const response of [whole, streamed] as OpenAI.Responses.Response[]) {
+        const call = response.output.find((item) => item.type === "function_call")!;
         expect(JSON.parse(call.arguments)).toEqual({ city: "Øst \"by\"", days: 2 });
         const next = await openai.responses.create({
           model: DEMO_MODEL_ID, tools,
@@ -145,8 +145,8 @@ describe("the demo's wire formats", () => {
 
   test("another model's name is not found, and a broken body is refused, in the client's own error types", async () => {
     const messages = [{ role: "user" as const, content: "talk" }];
-    await expect(openai.chat.completions.create({ model: "gpt-5", messages })).rejects.toBeInstanceOf(OpenAI.NotFoundError);
-    await expect(anthropic.messages.create({ model: "claude-opus-4-5", max_tokens: 1, messages })).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+    await expect(openai.chat.completions.create({ model: "gpt-5", messages })).rejects.toBeInstanceOf(OpenAiNotFound);
+    await expect(anthropic.messages.create({ model: "claude-opus-4-5", max_tokens: 1, messages })).rejects.toBeInstanceOf(AnthropicNotFound);
     const upstream = createDemoUpstream();
     const refused = await upstream.forward({ endpoint: "messages", body: Buffer.from("{nonsense"), headers: {}, signal: new AbortController().signal });
     expect(refused).toMatchObject({ ok: false, status: 400, retryable: false });
