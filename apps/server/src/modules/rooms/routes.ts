@@ -1,15 +1,15 @@
-import type { RoomRole } from "@signalbox/contract/events/rooms";
+import type { RoomEvent, RoomRole } from "@signalbox/contract/events/rooms";
+import type { Recorded } from "@signalbox/eventlog/log";
 import type { MessageId, PrincipalId, PrincipalType, RoomId, ThreadId } from "@signalbox/contract/primitives";
 import {
   addMember, createMessage, createRoom, createThread, getRoom, listMembers, listMessages, listRooms, listThreads, removeMember, type MessageView, type RoomView, type ThreadView,
 } from "@signalbox/contract/rooms";
-import { newId } from "@signalbox/kernel/id";
 import { sql } from "kysely";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Caller } from "../../http/handle.ts";
 import { hasRoomRole, type RoomAccess } from "./access.ts";
-import { message, room } from "./room.ts";
+import { room } from "./room.ts";
 import { ERASED } from "./rooms.projection.ts";
 import type { RoomCommands, RoomsDeps } from "./public.ts";
 
@@ -40,6 +40,8 @@ interface MessageRow {
   created_at: Date;
   seq: string;
 }
+
+type Posted = Recorded<Extract<RoomEvent, { type: "message.created" }>>;
 
 const NO_ROOM = refused("room_not_found", { message: "There is no such room, or you are not in it.", fix: "List the rooms you may see with GET /v1/rooms." });
 const NO_THREAD = refused("thread_not_found", { message: "There is no such thread, or you are not in its room.", fix: "List a room's threads with GET /v1/rooms/:id/threads." });
@@ -152,18 +154,12 @@ export function roomRoutes({ log, db, access, commands, displayNames }: RoomsDep
       if (found === null) return NO_THREAD;
       if (!hasRoomRole(found.role, "member")) return tooLow(found.role, "member");
       const { roomId } = found;
-      const id = newId("msg") as MessageId;
-      const decision = await log.run(
-        message,
-        {
-          organizationId: caller.organizationId, stream: { type: "room", id: roomId }, subject: `message:${id}`, idempotency,
-          origin: { ...origin, roomId, threadId: params.id },
-        },
-        { type: "post", id, threadId: params.id, roomId: roomId as RoomId, contentMd: body.content_md },
+      const { events } = await log.unit({ organizationId: caller.organizationId, origin, idempotency }, (unit) =>
+        commands.postMessage(unit, { roomId, threadId: params.id, contentMd: body.content_md }),
       );
-      const posted = decision.recorded[0];
+      const posted = events.find((r): r is Posted => r.event.type === "message.created");
       // Answered from what was just written (as the log keeps it, secrets redacted), not read again.
-      if (posted === undefined) throw new Error("a message was neither written nor refused");
+      if (posted === undefined) throw new Error("a message was neither written nor repeated");
       // A repeat of an old request may meet a message that was redacted since.
       if (posted.redaction === "full") return messageView(await readMessage(caller, posted.subjectId));
       return {
