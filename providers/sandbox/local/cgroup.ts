@@ -6,7 +6,7 @@
  * v2: controllers can be handed down only from a cgroup without processes of its own, so the folder is made beside
  *     ours when the parent is writable (a delegated scope), else under the root.
  */
-import { mkdirSync, readFileSync, rmdirSync, writeFile, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, writeFile, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { SandboxLimits } from "../port.ts";
 
@@ -46,7 +46,11 @@ function v2Candidates(mounts: string, own: string): string[] {
 
 function writable(directories: string[]): boolean {
   try {
-    for (const directory of directories) mkdirSync(directory, { recursive: true });
+    for (const directory of directories) {
+      mkdirSync(directory, { recursive: true });
+      // It may be there already, made by another user's server.
+      accessSync(directory, constants.W_OK);
+    }
     return true;
   } catch {
     // EACCES, EROFS: no cgroups for us here, which the caller answers with rlimits.

@@ -8,7 +8,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { chown, readFile, rm } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { INSIDE } from "@signalbox/sandboxd/wire";
 import type { ProviderCheck, Sandbox, SandboxProvider, SandboxRecord, SandboxSpec } from "../port.ts";
@@ -17,7 +17,8 @@ import { cgroupFiles, findCgroupBase, hurryMoves, makeCgroup, removeCgroup, type
 import { checkBubblewrap } from "./check.ts";
 import { DiskWatchdog } from "./disk.ts";
 import { identify, isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
-import { daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
+import { blockedAt, daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
+import { DATA_PER_MEMORY, MemoryWatchdog } from "./memory.ts";
 import { closeServer, listenForDaemon, LocalSandbox, untilGone, type LocalRecord } from "./sandbox.ts";
 import { DEFAULT_RANGE, leaseUid, releaseUid, type UidRange } from "./uids.ts";
 
@@ -28,6 +29,8 @@ export type LocalOptions = {
   uidRange?: UidRange | undefined;
   /** Shared by every server of the machine. */
   uidLeases?: string | undefined;
+  /** False does without, as on a machine where none can be made. */
+  cgroups?: boolean | undefined;
   /** Where the time of a start went, in milliseconds since `create` was called. */
   onTimings?: ((id: string, timings: StartTimings) => void) | undefined;
 };
@@ -45,31 +48,53 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
   const uidLeases = options.uidLeases ?? "/run/signalbox/uids";
   const uidRange = options.uidRange ?? DEFAULT_RANGE;
   const asRoot = process.getuid?.() === 0;
-  const watchdog = new DiskWatchdog();
+  const diskWatchdog = new DiskWatchdog();
+  const memoryWatchdog = new MemoryWatchdog();
   const live = new Map<string, LocalSandbox>();
   let prepared: Promise<Prepared> | null = null;
 
   async function prepare(): Promise<Prepared> {
     await makeRoots(dataDir);
+    const blocked = asRoot ? blockedAt(join(dataDir, "sandboxes", "any")) : null;
+    if (blocked !== null) throw new Error(`no other user may pass through ${blocked}, and a sandbox runs as another user`);
     const [etc, daemon, node, seccomp] = await Promise.all([
       etcDirectory(dataDir), daemonDirectory(dataDir), open(options.node ?? process.execPath), seccompFile(dataDir),
     ]);
-    return { etc, daemon, node, seccomp, cgroups: findCgroupBase() };
+    return { etc, daemon, node, seccomp, cgroups: options.cgroups === false ? null : findCgroupBase() };
+  }
+
+  /** Once per provider; a failure is tried again the next time, since its cause may have been mended. */
+  function ready(): Promise<Prepared> {
+    prepared ??= prepare();
+    prepared.catch(() => (prepared = null));
+    return prepared;
   }
 
   const open = (source: string): Promise<string> => (asRoot ? reachable(dataDir, source) : Promise.resolve(source));
 
+  function forget(id: string): void {
+    diskWatchdog.forget(id);
+    memoryWatchdog.forget(id);
+  }
+
   function adoptLive(sandbox: LocalSandbox, places: Places): LocalSandbox {
     live.set(sandbox.id, sandbox);
     const { diskBytes: limitBytes } = sandbox.record.limits;
-    watchdog.watch(sandbox.id, {
+    diskWatchdog.watch(sandbox.id, {
       directories: [places.home, places.workspace],
       limitBytes,
       exceeded: (usedBytes) => void sandbox.endBecause({ reason: "disk_quota", usedBytes, limitBytes }),
     });
+    if (sandbox.record.cgroup === null) {
+      memoryWatchdog.watch({
+        record: sandbox.record,
+        killed: () => sandbox.countMemoryKill(),
+        hopeless: () => void sandbox.endBecause({ reason: "out_of_memory" }),
+      });
+    }
     sandbox.onEnd(() => {
       live.delete(sandbox.id);
-      watchdog.forget(sandbox.id);
+      forget(sandbox.id);
     });
     return sandbox;
   }
@@ -79,7 +104,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const since = (): number => performance.now() - started;
     const places = placesOf(dataDir, spec.id);
     if (live.get(spec.id)?.alive()) throw new Error(`sandbox ${spec.id} is running already`);
-    const { etc, daemon, node, seccomp, cgroups } = await (prepared ??= prepare());
+    const { etc, daemon, node, seccomp, cgroups } = await ready();
     const tools = await Promise.all(spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })));
 
     if (cgroups) hurryMoves(cgroups);
@@ -106,8 +131,9 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       limits: {
         pids: spec.limits.pids,
         fileBytes: spec.limits.diskBytes,
-        dataBytes: cgroup ? null : spec.limits.memoryBytes,
-        tmpfsBytes: Math.min(TMPFS_MOST_BYTES, Math.floor(spec.limits.memoryBytes / 2)),
+        dataBytes: cgroup ? null : spec.limits.memoryBytes * DATA_PER_MEMORY,
+        // In a cgroup temporary files count as memory; without one nobody counts them, so there may be fewer.
+        tmpfsBytes: Math.min(TMPFS_MOST_BYTES, Math.floor(spec.limits.memoryBytes / (cgroup ? 2 : 8))),
       },
       rootEntries: rootEntries(),
       seccomp: seccomp !== null,
@@ -183,7 +209,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
 
   return {
     name: "local",
-    check: (): Promise<ProviderCheck> => checkBubblewrap({ asRoot, prepare: () => (prepared ??= prepare()) }),
+    check: (): Promise<ProviderCheck> => checkBubblewrap({ asRoot, prepare: ready }),
     create,
     adopt,
     async remove(id) {
@@ -196,7 +222,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     },
     async close() {
       for (const [id, sandbox] of live) {
-        watchdog.forget(id);
+        forget(id);
         await sandbox.release();
       }
       live.clear();

@@ -19,6 +19,7 @@ import { cgroupUsage, cgroupPids, removeCgroup, type Cgroup } from "./cgroup.ts"
 import { diskBytes } from "./disk.ts";
 import { isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
 import type { Places } from "./layout.ts";
+import { processesIn, usageOf } from "./memory.ts";
 
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024;
 const LIVENESS_EVERY_MS = 500;
@@ -50,6 +51,7 @@ export class LocalSandbox implements Sandbox {
   #end: SandboxEnd | null = null;
   #ending: Promise<void> | null = null;
   #lostSince: number | null = null;
+  #watchdogKills = 0;
 
   constructor(record: LocalRecord, places: Places, control: Control) {
     this.id = record.id;
@@ -123,8 +125,9 @@ export class LocalSandbox implements Sandbox {
 
   async usage(): Promise<SandboxUsage> {
     const disk = await diskBytes([this.#places.home, this.#places.workspace]);
-    const group = this.record.cgroup ? cgroupUsage(this.record.cgroup) : { memoryBytes: 0, pids: 0, cpuMs: 0, oomKills: 0 };
-    return { ...group, diskBytes: disk };
+    const { cgroup, inner } = this.record;
+    if (cgroup) return { ...cgroupUsage(cgroup), diskBytes: disk };
+    return { ...usageOf(processesIn(inner.pidNamespace)), oomKills: this.#watchdogKills, diskBytes: disk };
   }
 
   onEnd(listener: (end: SandboxEnd) => void): void {
@@ -139,6 +142,11 @@ export class LocalSandbox implements Sandbox {
   /** For the provider: the outer bubblewrap was seen to exit, or the quota to be exceeded. The first reason stays. */
   endBecause(end: SandboxEnd): Promise<void> {
     return (this.#ending ??= this.#endNow(end));
+  }
+
+  /** For the memory watchdog, where there is no cgroup that counts. */
+  countMemoryKill(): void {
+    this.#watchdogKills++;
   }
 
   /** For the provider's `close`: lets go, as a killed server would. */
@@ -167,7 +175,7 @@ export class LocalSandbox implements Sandbox {
   }
 
   #wasOutOfMemory(): boolean {
-    return this.record.cgroup !== null && cgroupUsage(this.record.cgroup).oomKills > 0;
+    return this.record.cgroup === null ? this.#watchdogKills > 0 : cgroupUsage(this.record.cgroup).oomKills > 0;
   }
 
   #checkAlive(): void {

@@ -1,0 +1,56 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { leaseUid, releaseUid } from "./uids.ts";
+
+const RANGE = { first: 70_000, count: 3 };
+let root: string;
+let leases: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "uids-"));
+  leases = join(root, "leases");
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function sandboxFolder(name: string): string {
+  const folder = join(root, name);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+test("no two sandboxes have the same uid, and the last one is told that there is none", () => {
+  const uids = ["a", "b", "c"].map((name) => leaseUid(leases, RANGE, sandboxFolder(name), null));
+  expect(new Set(uids).size).toBe(3);
+  expect(() => leaseUid(leases, RANGE, sandboxFolder("d"), null)).toThrow(/in use/);
+});
+
+test("a sandbox keeps its uid as long as its folder is there", () => {
+  const folder = sandboxFolder("a");
+  const uid = leaseUid(leases, RANGE, folder, null);
+  expect(leaseUid(leases, RANGE, folder, uid)).toBe(uid);
+  expect(leaseUid(leases, RANGE, folder, null)).toBe(uid);
+});
+
+test("the uid of a folder that is gone is given out again", () => {
+  const narrow = { first: 70_000, count: 1 };
+  const folder = sandboxFolder("a");
+  leaseUid(leases, narrow, folder, null);
+  rmSync(folder, { recursive: true });
+  expect(leaseUid(leases, narrow, sandboxFolder("b"), null)).toBe(70_000);
+});
+
+test("only its holder can release a uid", () => {
+  const folder = sandboxFolder("a");
+  const uid = leaseUid(leases, RANGE, folder, null);
+  releaseUid(leases, uid, "/somebody/else");
+  expect(existsSync(join(leases, String(uid)))).toBe(true);
+  releaseUid(leases, uid, folder);
+  expect(existsSync(join(leases, String(uid)))).toBe(false);
+});
+
+test("an owner outside the range, root above all, is never taken over", () => {
+  for (const owner of [0, 1000, 70_003]) expect(leaseUid(leases, RANGE, sandboxFolder(`s${owner}`), owner)).toBeGreaterThanOrEqual(RANGE.first);
+});
