@@ -15,6 +15,8 @@ import type { ConnectionFor } from "@signalbox/eventlog/roles";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { createJobs, type Jobs } from "@signalbox/jobs/jobs";
 import { type Clock, systemClock } from "@signalbox/kernel/clock";
+import { plainGit } from "@signalbox/providers/forge/git/plain-git";
+import { localSandboxes } from "@signalbox/providers/sandbox/local/provider";
 import pg from "pg";
 import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
@@ -29,10 +31,12 @@ import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { createBlobs } from "./blobs.ts";
 import { upstreamsOf } from "./model-upstreams.ts";
+import { createActions } from "./modules/actions/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
 import { createAudit, openSigningKey } from "./modules/audit/public.ts";
 import { createEgress } from "./modules/egress/public.ts";
-import { createFeed, type LiveSource } from "./modules/feed/public.ts";
+import { createFeed } from "./modules/feed/public.ts";
+import { createForge } from "./modules/forge/public.ts";
 import { createGate } from "./modules/gate/public.ts";
 import { createIdentity, type IdentityModule } from "./modules/identity/public.ts";
 import { createLedger } from "./modules/ledger/public.ts";
@@ -40,6 +44,8 @@ import { createModels, MODEL_HOST } from "./modules/models/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSamples } from "./modules/samples/public.ts";
+import { createSessions, type SessionsModule } from "./modules/sessions/public.ts";
+import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -94,21 +100,40 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
   const principalExists = identity.principalExists;
   const { organizations } = identity;
-  const runs = createRuns({
-    ...deps, rooms, principalExists, blobs: createBlobs(path.join(config.dataDir, "blobs")), leaseTtlMs: config.leaseTtlMs,
-    redact: (organizationId, text) => theLog().scanner.scanText(organizationId, text).text,
-  });
-  const approvals = createApprovals({ ...deps, rooms, findRun: runs.view, findSession: async () => null });
+  const redact = (organizationId: string, text: string): string => theLog().scanner.scanText(organizationId, text).text;
+  const blobs = createBlobs(path.join(config.dataDir, "blobs"));
+  // Sessions need all the others, and some of the others ask about sessions: only once everything is made.
+  let sessions: SessionsModule | undefined;
+  const theSessions = (): SessionsModule => {
+    if (sessions === undefined) throw new Error("a module asked about a session while it was being made");
+    return sessions;
+  };
+  const runs = createRuns({ ...deps, rooms, principalExists, blobs, leaseTtlMs: config.leaseTtlMs, redact });
+  const approvals = createApprovals({ ...deps, rooms, findRun: runs.view, findSession: async (organizationId, sessionId) => {
+    const found = await theSessions().sessionOf(organizationId, sessionId);
+    return found === null ? null : { room_id: found.roomId };
+  } });
   const gate = createGate({ ...deps, principalExists, approvals, killSwitchForced: config.killSwitch });
   const ledger = createLedger({ ...deps, organizations });
-  const models = createModels({ ...deps, ledger, gate, upstreams: upstreamsOf(config), defaultModel: config.defaultModel });
-  const egress = createEgress({ ...deps, gate, sessionOf: async () => null, internal: { [MODEL_HOST]: models.handler } });
+  const models = createModels({ ...deps, ledger, gate, upstreams: upstreamsOf(config), defaultModel: config.defaultModel, currentRun: (organizationId, sessionId) => theSessions().currentRun(organizationId, sessionId) });
+  const actions = createActions({ ...deps, gate, approvals, blobs, rooms, redact, organizations });
+  const forge = createForge({ logger, forge: plainGit(), actions, session: (sessionId) => theSessions().pushingSession(sessionId), directory: path.join(config.dataDir, "forge") });
+  const egress = createEgress({
+    ...deps, gate, sessionOf: (organizationId, sessionId) => theSessions().sessionOf(organizationId, sessionId),
+    internal: { [MODEL_HOST]: models.handler, "git.signalbox.invalid": forge.gitHandler },
+  });
+  sessions = createSessions({
+    ...deps, connection: connection("sb_log"), identity, rooms, runs, actions, approvals, gate, models, ledger, egress, forge,
+    sandboxes: localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }), limits: sandboxLimits(config), harnesses: harnessesHere(),
+    // The data directory's lock lets one server live in it, so what its predecessor held is ours at once.
+    nodeId: "local", defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
+  });
   const audit = createAudit({
     ...deps, organizations, logPool: workerPool, key: await openSigningKey(path.join(config.dataDir, "keys")),
     rebuild: (of) => rebuildProjections(connection, modules, of),
   });
   const samples = createSamples({ directory: path.join(config.dataDir, "samples") });
-  const feed = createFeed({ ...deps, rooms, live: NO_SESSIONS, onRevoked: identity.onRevoked });
+  const feed = createFeed({ ...deps, rooms, live: sessions.live, onRevoked: identity.onRevoked });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
     ["rooms", rooms],
@@ -117,10 +142,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["gate", gate],
     ["ledger", ledger],
     ["models", models],
+    ["actions", actions],
+    ["forge", forge],
     ["egress", egress],
     ["audit", audit],
     ["samples", samples],
     ["feed", feed],
+    // Last: it runs agents from its start on, and they need all the others.
+    ["sessions", sessions],
   ];
 
   await applyProjectionSchemas(connection, projectionSchemas(modules));
@@ -182,12 +211,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     throw error;
   }
 }
-
-const NO_SESSIONS: LiveSource = {
-  roomOf: () => Promise.resolve(null),
-  subscribe: () => ({ head: "0.0", close: () => undefined }),
-  history: () => Promise.resolve("stale"),
-};
 
 /** A module's tables are named by its folder, for ever. */
 export function projectionSchemas(modules: readonly (readonly [string, Module])[]): ProjectionSchema[] {
