@@ -3,8 +3,7 @@ import type { ApprovalView } from "@signalbox/contract/approvals";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { readable } from "../ui/format.ts";
 
-const isFlat = (value: unknown): value is Record<string, string | number | boolean | null> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((each) => each === null || typeof each !== "object");
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" | "params" | "target" | "call_hash"> }) {
   const call = { action: approval.action, ...(approval.target === null ? {} : { target: approval.target }), params: approval.params };
@@ -14,7 +13,7 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
         <span className="plate flex-1">The exact call</span>
         <CopyButton text={JSON.stringify(call, null, 2)} label="Copy the call" />
       </div>
-      <dl className="max-h-72 overflow-auto px-3 py-2 font-mono text-sm">
+      <dl tabIndex={0} aria-label="The exact call" className="max-h-72 overflow-auto narrow:max-h-48 px-3 py-2 font-mono text-sm">
         <Row name="action" value={approval.action} strong />
         {approval.target !== null && <Rows name="target" value={approval.target} />}
         <Rows name="params" value={approval.params} />
@@ -26,9 +25,10 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
   );
 }
 
+/** An object's fields, one a row; anything else, and anything deeper, as JSON. */
 function Rows({ name, value }: { name: string; value: unknown }) {
-  if (!isFlat(value)) return <Row name={name} value={readable(value)} />;
-  return Object.entries(value).map(([key, each]) => <Row key={key} name={key} value={String(each)} />);
+  if (!isRecord(value)) return <Row name={name} value={readable(value)} />;
+  return Object.entries(value).map(([key, each]) => <Row key={key} name={key} value={each === null ? "none" : readable(each)} />);
 }
 
 function Row({ name, value, strong = false }: { name: string; value: string; strong?: boolean }) {

@@ -22,13 +22,13 @@ export const EventRow = memo(function EventRow({ event, isOpen, onToggle, showSt
         type="button"
         aria-expanded={isOpen}
         onClick={() => onToggle(event.event_id)}
-        className="grid w-full grid-cols-[3.25rem_0.5rem_1fr_auto] items-center gap-x-3 px-3 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised"
+        className="grid w-full grid-cols-[2.25rem_0.5rem_1fr_auto] items-center gap-x-3 px-3 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised"
       >
         <span className="text-right font-mono text-plate text-ink-3">{event.seq}</span>
         <span aria-hidden className={`size-2 rounded-full ${DOT[weightOf(event.type)]}`} />
-        <span className="clamp-1 min-w-0">
-          <span className="font-mono">{event.type}</span>
-          <span className="text-ink-2"> {summaryOf(event)}</span>
+        <span className={`flex min-w-0 items-baseline gap-x-3 ${showStream ? "" : "flex-wrap"}`}>
+          <span className={`font-mono ${showStream ? "w-56 shrink-0 narrow:w-auto" : ""}`}>{event.type}</span>
+          <span className="clamp-1 text-ink-2">{summaryOf(event)}</span>
         </span>
         <span className="flex items-center gap-2 text-ink-3">
           {showStream && <span className="clamp-1 max-w-40 font-mono text-plate narrow:hidden">{event.stream.type}</span>}
@@ -46,7 +46,7 @@ export const EventRow = memo(function EventRow({ event, isOpen, onToggle, showSt
 function Opened({ event }: { event: EventEnvelope }) {
   const json = JSON.stringify(event, null, 2);
   return (
-    <div className="space-y-3 border-t border-line bg-sunken px-3 py-3 text-sm sm:pl-[4.75rem]">
+    <div className="space-y-3 border-t border-line bg-sunken px-3 py-3 text-sm sm:pl-[3.75rem]">
       <dl className="grid gap-x-6 gap-y-1 font-mono text-plate sm:grid-cols-[auto_1fr]">
         <Link_ name="by" value={`${event.principal.id} (${event.principal.type}, ${event.zone})`} />
         <Link_ name="subject" value={`${event.subject} at version ${event.subject_version}`} />

@@ -65,7 +65,7 @@ export function TimelinePage() {
           </div>
           <VerifyButton key={streams.join()} streams={streams} />
         </div>
-        <div className="flex flex-wrap items-center gap-2">
+        <div className="flex min-w-0 flex-wrap items-center gap-2 [&>*]:max-w-full">
           <select aria-label="Stream" value={stream} onChange={(event) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, stream: event.target.value === "" ? undefined : event.target.value }) })} className={`${inputLook} !w-auto max-w-72 !py-1.5 !text-sm`}>
             <option value="">Everything</option>
             <option value="organization">The organization</option>
@@ -76,14 +76,14 @@ export function TimelinePage() {
               </option>
             ))}
           </select>
-          <div role="group" aria-label="Kind of event" className="flex flex-wrap gap-1">
+          <div role="group" aria-label="Kind of event" className="-my-1 flex gap-1 py-1 narrow:-mx-4 narrow:overflow-x-auto narrow:px-4">
             {[undefined, ...(Object.keys(FAMILIES) as Family[])].map((each) => (
               <button
                 key={each ?? "all"}
                 type="button"
                 aria-pressed={family === each}
                 onClick={() => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, type: each }), replace: true })}
-                className="rounded-full border border-line px-2.5 py-1 text-sm text-ink-2 hover:bg-sunken aria-pressed:border-ink aria-pressed:bg-ink aria-pressed:text-on-ink"
+                className="shrink-0 rounded-full border border-line px-2.5 py-1 text-sm text-ink-2 hover:bg-sunken aria-pressed:border-ink aria-pressed:bg-ink aria-pressed:text-on-ink"
               >
                 {each === undefined ? "All" : FAMILIES[each].label}
               </button>

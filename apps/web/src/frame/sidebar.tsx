@@ -35,8 +35,8 @@ export function Sidebar({ onNew, onHelp }: { onNew(): void; onHelp(): void }) {
             key={to}
             to={to}
             activeOptions={{ exact, includeSearch: false }}
-            className="flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm text-ink-2 hover:bg-sunken hover:text-ink"
-            activeProps={{ className: "bg-sunken font-semibold !text-ink", "aria-current": "page" }}
+            className="flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm text-ink-2 hover:bg-chosen hover:text-ink"
+            activeProps={{ className: "bg-chosen font-semibold !text-ink", "aria-current": "page" }}
           >
             <Icon size={16} aria-hidden />
             <span className="flex-1">{label}</span>
@@ -57,8 +57,8 @@ export function Sidebar({ onNew, onHelp }: { onNew(): void; onHelp(): void }) {
               <Link
                 to="/sessions/$sessionId"
                 params={{ sessionId: session.id }}
-                className="flex items-center gap-2.5 rounded-md px-2.5 py-1.5 text-sm text-ink-2 hover:bg-sunken hover:text-ink"
-                activeProps={{ className: "bg-sunken !text-ink", "aria-current": "page" }}
+                className="flex items-center gap-2.5 rounded-md px-2.5 py-1.5 text-sm text-ink-2 hover:bg-chosen hover:text-ink"
+                activeProps={{ className: "bg-chosen !text-ink", "aria-current": "page" }}
               >
                 <Lamp state={lampOf(session)} size="sm" />
                 <span className="clamp-1">{session.title}</span>

@@ -13,6 +13,8 @@ import type { ConversationView as State } from "./conversation-store.ts";
 
 /** How close to the end still counts as being there. */
 const NEAR_END_PX = 80;
+/** A scroll this soon after wheel, touch, key or press was the reader's; any other is rows settling to their heights. */
+const INTENT_MS = 800;
 
 interface ConversationViewProps {
   session: SessionView;
@@ -27,6 +29,7 @@ export function ConversationView({ session, state, keyedApproval, onRetry }: Con
   const shown = useMemo(() => entries(conversation), [conversation]);
   const scroller = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
+  const touchedAt = useRef(0);
   const [isAway, setAway] = useState(false);
   // oxlint-disable-next-line react/incompatible-library -- nothing here is compiled for memoization
   const virtual = useVirtualizer({
@@ -38,7 +41,10 @@ export function ConversationView({ session, state, keyedApproval, onRetry }: Con
   });
   const height = virtual.getTotalSize();
 
+  const touch = (): void => void (touchedAt.current = performance.now());
   const toEnd = (): void => {
+    isAtEnd.current = true;
+    setAway(false);
     const element = scroller.current;
     if (element !== null) element.scrollTop = element.scrollHeight;
   };
@@ -59,9 +65,15 @@ export function ConversationView({ session, state, keyedApproval, onRetry }: Con
         aria-label="Conversation"
         className="min-h-0 flex-1 overflow-y-auto -outline-offset-2 [overflow-anchor:none]"
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
-          isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-          setAway(!isAtEnd.current);
+          const near = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+          if (!near && performance.now() - touchedAt.current > INTENT_MS) return;
+          isAtEnd.current = near;
+          setAway(!near);
         }}
+        onWheel={touch}
+        onTouchMove={touch}
+        onKeyDown={touch}
+        onPointerDown={touch}
       >
         <div className="mx-auto max-w-3xl px-4 py-4 sm:px-8">
           {phase === "loading" && shown.length === 0 && <Skeleton rows={3} className="h-20" />}

@@ -13,15 +13,18 @@ const ICONS: readonly (readonly [RegExp, LucideIcon])[] = [
 const iconOf = (name: string): LucideIcon => ICONS.find(([pattern]) => pattern.test(name))?.[1] ?? Wrench;
 export const toolIcon = (name: string, className: string): ReactElement => createElement(iconOf(name), { size: 15, className, "aria-hidden": true });
 
+/** Where the repository lies in every sandbox: saying so on each line says nothing. */
+const WORKSPACE = /^\/workspace\/(?=.)/;
+
 /** The argument that says most: a command, a path, a pattern. */
-const TELLING = ["command", "cmd", "filePath", "file_path", "path", "pattern", "query", "url", "description"];
+const TELLING = ["command", "cmd", "pattern", "query", "filePath", "file_path", "path", "url", "description"];
 
 export function headline(title: string | null, args: unknown): string | null {
   if (typeof args === "object" && args !== null) {
     const record = args as Record<string, unknown>;
     for (const key of TELLING) {
       const value = record[key];
-      if (typeof value === "string" && value !== "") return value.split("\n")[0] ?? value;
+      if (typeof value === "string" && value !== "") return (value.split("\n")[0] ?? value).replace(WORKSPACE, "");
     }
   }
   return title;

@@ -90,7 +90,7 @@ export function NewSessionDialog({ onClose }: { onClose(): void }) {
         {source === "repository" && (
           <div className="grid gap-3 sm:grid-cols-[1fr_9rem]">
             <Field label="Repository" hint="An absolute path on this machine, or an http(s) URL." error={sourceError}>
-              {(props) => <input {...props} required autoFocus spellCheck={false} autoComplete="off" placeholder="/home/you/project" value={url} onChange={(event) => setUrl(event.target.value)} className={inputLook} />}
+              {(props) => <input {...props} required data-focus spellCheck={false} autoComplete="off" placeholder="/home/you/project" value={url} onChange={(event) => setUrl(event.target.value)} className={inputLook} />}
             </Field>
             <Field label="Branch" hint="Default branch if empty.">
               {(props) => <input {...props} spellCheck={false} autoComplete="off" placeholder="main" value={ref} onChange={(event) => setRef(event.target.value)} className={inputLook} />}

@@ -45,7 +45,7 @@ export function SessionsPage() {
       title="Sessions"
       lead={isFirst ? undefined : "Every agent at work, and every one that was."}
       actions={
-        <Button look="solid" onClick={openNew}>
+        <Button look="solid" onClick={openNew} className="narrow:hidden">
           <Plus size={16} aria-hidden /> New session
         </Button>
       }

@@ -79,7 +79,7 @@ function Confirm({ engage, onClose }: { engage: boolean; onClose(): void }) {
       >
         {engage && (
           <Field label="Why" hint="Goes into the log; others see it.">
-            {(props) => <input {...props} autoFocus maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} className={inputLook} />}
+            {(props) => <input {...props} data-focus maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} className={inputLook} />}
           </Field>
         )}
         {pull.error !== null && <Trouble error={pull.error} />}

@@ -93,7 +93,7 @@ function NewToken({ onClose }: { onClose(): void }) {
         }}
       >
         <Field label="Name" hint="What will use it.">
-          {(props) => <input {...props} required autoFocus maxLength={200} placeholder="laptop" value={name} onChange={(event) => setName(event.target.value)} className={inputLook} />}
+          {(props) => <input {...props} required data-focus maxLength={200} placeholder="laptop" value={name} onChange={(event) => setName(event.target.value)} className={inputLook} />}
         </Field>
         <fieldset>
           <legend className="mb-1.5 text-sm font-semibold">It may</legend>

@@ -6,9 +6,9 @@ export const buttonLook = cva(
   {
     variants: {
       look: {
-        plain: "border-line-strong bg-raised text-ink hover:bg-sunken",
+        plain: "border-line-strong bg-raised text-ink hover:bg-chosen",
         solid: "border-ink bg-ink text-on-ink hover:opacity-90",
-        quiet: "border-transparent bg-transparent text-ink-2 hover:bg-sunken hover:text-ink",
+        quiet: "border-transparent bg-transparent text-ink-2 hover:bg-chosen hover:text-ink",
         approve: "border-signal bg-signal text-on-signal hover:brightness-105",
         danger: "border-danger-line bg-transparent text-danger-ink hover:bg-danger-wash",
         alarm: "border-danger bg-danger text-on-danger hover:brightness-110",

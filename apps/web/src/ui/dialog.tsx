@@ -22,6 +22,8 @@ export function Dialog({ title, description, onClose, children, wide = false }: 
     const dialog = ref.current;
     // React's strict mode runs effects twice.
     if (dialog?.open === false) dialog.showModal();
+    // `autoFocus` acts before the dialog is open, and the browser would choose the close button.
+    dialog?.querySelector<HTMLElement>("[data-focus]")?.focus();
     return () => dialog?.close();
   }, []);
   return (

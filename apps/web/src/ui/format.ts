@@ -3,6 +3,7 @@
 export function money(microUsd: number): string {
   const dollars = microUsd / 1_000_000;
   if (microUsd === 0) return "$0.00";
+  if (microUsd < 100) return "<$0.0001";
   if (dollars < 0.01) return `$${dollars.toFixed(4)}`;
   return `$${dollars.toFixed(2)}`;
 }
