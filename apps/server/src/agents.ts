@@ -2,14 +2,14 @@
 import { acpHarness, openCodeAcp } from "@signalbox/providers/agent/acp/harness";
 import { openCodeBinary } from "@signalbox/providers/agent/opencode/binary";
 import { openCodeHarness } from "@signalbox/providers/agent/opencode/harness";
-import { DEFAULT_LIMITS, type SandboxLimits } from "@signalbox/providers/sandbox/port";
+import type { SandboxLimits } from "@signalbox/providers/sandbox/port";
 import type { Config } from "./config.ts";
 import type { HarnessEntry } from "./modules/sessions/public.ts";
 
 const MIB = 1024 * 1024;
 
 export const sandboxLimits = (config: Config): SandboxLimits => ({
-  ...DEFAULT_LIMITS, memoryBytes: config.sandboxMemoryMb * MIB, pids: config.sandboxPids, diskBytes: config.sandboxDiskMb * MIB,
+  memoryBytes: config.sandboxMemoryMb * MIB, pids: config.sandboxPids, diskBytes: config.sandboxDiskMb * MIB, cpu: config.sandboxCpus,
 });
 
 /** By the contract's harness name. Empty where npm has no agent for this machine: creating a session then says so. */

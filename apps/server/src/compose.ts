@@ -69,6 +69,7 @@ export interface Signalbox {
   readonly db: RequestDatabase;
   readonly identity: IdentityModule;
   readonly rooms: RoomsModule;
+  readonly sessions: SessionsModule;
   /** Where people reach it: known once it listens. */
   readonly publicUrl: () => string;
   /** Listens and resolves with the port. */
@@ -194,12 +195,13 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       },
     });
     return {
-      http, log: theLog(), jobs, db, identity, rooms, publicUrl,
+      http, log: theLog(), jobs, db, identity, rooms, sessions, publicUrl,
       async listen() {
         port = await http.listen(config.host, config.port);
         return port;
       },
       async stop() {
+        feed.disconnect();
         await http.close();
         await jobs.close();
         await stopModules();

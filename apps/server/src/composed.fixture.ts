@@ -1,5 +1,5 @@
 /* The whole server on a test database, with everybody a test may want to be. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { SCOPES } from "@signalbox/contract/identity";
@@ -33,9 +33,11 @@ export interface Composed {
 
 export async function startComposed(database: TestDatabase, options: { flags?: readonly string[]; environment?: Readonly<Record<string, string>>; clock?: Clock } = {}): Promise<Composed> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-composed-"));
+  // Sandboxes run as other users, who must be able to pass through.
+  chmodSync(dataDir, 0o711);
   const config = readConfig(["--port", "0", "--data-dir", dataDir, ...(options.flags ?? [])], options.environment ?? {});
   if (config === "help") throw new Error("not a server");
-  const server = await compose({ config, connection: database.connection, logger: pino({ level: "silent" }), clock: options.clock });
+  const server = await compose({ config, connection: database.connection, logger: pino({ level: options.environment?.["LOG_LEVEL"] ?? "silent" }), clock: options.clock });
   const { identity } = server;
 
   async function token(organizationId: string, principalId: string, of: { scopes?: readonly Scope[]; expiresAt?: string } = {}) {

@@ -7,7 +7,7 @@
  */
 import { defaultDataDir } from "./postgres/embedded.ts";
 
-type Kind = "string" | "integer" | "boolean" | "url" | "list";
+type Kind = "string" | "integer" | "boolean" | "url";
 interface Setting {
   readonly type: Kind;
   /** Absent: the setting has no value unless it is given. */
@@ -39,7 +39,6 @@ export const SETTINGS = {
   ollamaUrl: { type: "url", env: "OLLAMA_URL", desc: "Offers the models of an Ollama server, like http://127.0.0.1:11434." },
   compatibleBaseUrl: { type: "url", env: "OPENAI_COMPATIBLE_BASE_URL", desc: "Offers any server that speaks OpenAI's chat completions." },
   compatibleApiKey: { type: "string", secret: true, env: "OPENAI_COMPATIBLE_API_KEY", desc: "Its key, if it wants one." },
-  compatibleModels: { type: "list", default: "", env: "OPENAI_COMPATIBLE_MODELS", desc: "Its models, separated by commas; all that it lists when absent." },
   defaultModel: { type: "string", env: "SIGNALBOX_DEFAULT_MODEL", desc: "Model of a session that names none; the first real one when absent." },
   sessionBudgetMicroUsd: { type: "integer", default: 5_000_000, min: 1, max: 1_000_000_000, env: "SIGNALBOX_SESSION_BUDGET_MICRO_USD", desc: "What a session may spend on models, in millionths of a US dollar, when it names no budget." },
 
@@ -47,9 +46,10 @@ export const SETTINGS = {
   approvalTtlS: { type: "integer", default: 86_400, min: 60, max: 30 * 86_400, env: "SIGNALBOX_APPROVAL_TTL_S", desc: "Seconds until an undecided approval expires." },
   leaseTtlMs: { type: "integer", default: 30_000, min: 1000, max: 3_600_000, env: "SIGNALBOX_LEASE_TTL_MS", desc: "Milliseconds that a claimed run is an engine's without a heartbeat." },
 
-  sandboxMemoryMb: { type: "integer", default: 2048, min: 128, max: 1_048_576, env: "SIGNALBOX_SANDBOX_MEMORY_MB", desc: "Memory of one sandbox." },
-  sandboxPids: { type: "integer", default: 512, min: 32, max: 32_768, env: "SIGNALBOX_SANDBOX_PIDS", desc: "Processes and threads of one sandbox." },
-  sandboxDiskMb: { type: "integer", default: 4096, min: 64, max: 1_048_576, env: "SIGNALBOX_SANDBOX_DISK_MB", desc: "What one sandbox may write to disk." },
+  sandboxMemoryMb: { type: "integer", default: 4096, min: 128, max: 1_048_576, env: "SIGNALBOX_SANDBOX_MEMORY_MB", desc: "Memory of one sandbox." },
+  sandboxPids: { type: "integer", default: 1024, min: 32, max: 32_768, env: "SIGNALBOX_SANDBOX_PIDS", desc: "Processes and threads of one sandbox." },
+  sandboxDiskMb: { type: "integer", default: 10_240, min: 64, max: 1_048_576, env: "SIGNALBOX_SANDBOX_DISK_MB", desc: "What one sandbox may write to disk." },
+  sandboxCpus: { type: "integer", default: 2, min: 1, max: 1024, env: "SIGNALBOX_SANDBOX_CPUS", desc: "Cores that one sandbox may keep busy." },
 
   requestConnections: { type: "integer", default: 10, min: 2, max: 500, env: "SIGNALBOX_REQUEST_CONNECTIONS", desc: "Database connections for requests." },
   logReadConnections: { type: "integer", default: 4, min: 1, max: 100, env: "SIGNALBOX_LOG_READ_CONNECTIONS", desc: "Database connections that read the log (feeds, commands)." },
@@ -61,7 +61,7 @@ export const SETTINGS = {
 
 const REMOVED: readonly { readonly env?: string; readonly flag?: string; readonly use: string }[] = [];
 
-type ValueOf<K extends Kind> = K extends "integer" ? number : K extends "boolean" ? boolean : K extends "list" ? readonly string[] : string;
+type ValueOf<K extends Kind> = K extends "integer" ? number : K extends "boolean" ? boolean : string;
 export type Config = {
   readonly [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends { readonly default: unknown } ? ValueOf<(typeof SETTINGS)[K]["type"]> : ValueOf<(typeof SETTINGS)[K]["type"]> | undefined;
 };
@@ -118,10 +118,7 @@ function readFlags(argv: readonly string[]): Map<keyof Config, string> | "help" 
   return found;
 }
 
-function defaultOf(setting: Setting): unknown {
-  const value = typeof setting.default === "function" ? setting.default() : setting.default;
-  return setting.type === "list" ? [] : value;
-}
+const defaultOf = (setting: Setting): unknown => (typeof setting.default === "function" ? setting.default() : setting.default);
 
 function parse(name: string, setting: Setting, raw: string): unknown {
   // A secret's value must not end up in an error message.
@@ -142,8 +139,6 @@ function parse(name: string, setting: Setting, raw: string): unknown {
       if (!URL.canParse(raw) || !/^https?:$/.test(new URL(raw).protocol)) throw wrong("an http or https address");
       return raw.replace(/\/+$/, "");
     }
-    case "list":
-      return Object.freeze(raw.split(",").map((part) => part.trim()).filter((part) => part !== ""));
     case "string":
       if (setting.oneOf !== undefined && !setting.oneOf.includes(raw)) throw wrong(`one of ${setting.oneOf.join(", ")}`);
       return raw;
@@ -158,8 +153,10 @@ function refuseUnsafe({ host }: Config): void {
   );
 }
 
-/** Of the whole process: requests, log readers, the log's writer and listener, jobs, and one to spare for migrations. */
-export const connectionsNeeded = (config: Config): number => config.requestConnections + config.logReadConnections + config.jobConnections + 3;
+/** The log's writer and listener, the sessions' six, and one for migrations and rebuilds. */
+const FIXED_CONNECTIONS = 2 + 6 + 1;
+/** Of the whole process. */
+export const connectionsNeeded = (config: Config): number => config.requestConnections + config.logReadConnections + config.jobConnections + FIXED_CONNECTIONS;
 
 /** Everything that must not appear in a log line. */
 export function secretValues(config: Config): readonly string[] {

@@ -31,6 +31,8 @@ export interface FeedParts extends FeedDeps {
 export interface FeedModule extends Module {
   /** A WebSocket upgrade for `/v1/sync`; host and origin have been checked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Ends every feed and socket; the HTTP server cannot close while they are open. */
+  disconnect(): void;
   /** For `/metrics`. */
   stats(): { readonly followers: number; readonly sockets: number };
 }
@@ -110,12 +112,16 @@ export function createFeed(deps: FeedDeps): FeedModule {
         for (const socket of sockets) socket.beat(clock.nowMs());
       }, SYNC_LIMITS.heartbeatMs).unref();
     },
+    disconnect() {
+      subscriptions.close();
+      for (const ws of server.clients) ws.close(1001, "the server stops");
+      // Whoever does not answer the closing handshake is not waited for.
+      setTimeout(() => server.clients.forEach((ws) => ws.terminate()), 1000).unref();
+    },
     async stop() {
       clearInterval(beat);
       unsubscribe?.();
-      subscriptions.close();
       sources.close();
-      for (const ws of server.clients) ws.close(1001, "the server stops");
       server.close();
     },
   };
