@@ -10,6 +10,9 @@ import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "../../../apps/server/src/postgres/embedded.ts";
 import { MIGRATION_SETS, moduleSchemas } from "../../../apps/server/src/postgres/schema.ts";
 
+/** What the template was migrated with. */
+export const MIGRATIONS = MIGRATION_SETS;
+
 export const TEMPLATE = "signalbox_template";
 
 export interface TestCluster extends EmbeddedPostgres {

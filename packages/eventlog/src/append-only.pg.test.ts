@@ -1,0 +1,140 @@
+import type { DatabaseRole } from "./roles.ts";
+import { MIGRATIONS } from "@signalbox/testkit/cluster";
+import { databaseTest } from "@signalbox/testkit/database";
+import { Client } from "pg";
+import { beforeAll, expect, test } from "vitest";
+import { add, counter, ORG, origin, room, target } from "./fixtures.ts";
+import { migrate } from "./migrate.ts";
+import type { PostgresLog } from "./postgres-log.ts";
+import { ensureRoles, refuseBypass } from "./roles.ts";
+
+const db = databaseTest();
+let log: PostgresLog;
+
+beforeAll(async () => {
+  log = await db.log();
+  await log.run(counter, target("a"), add(1));
+  await log.run(counter, target("b", room("b"), { organizationId: "ws_other" }), add(1));
+});
+
+const ROLES: readonly DatabaseRole[] = ["admin", "sb_owner", "sb_log", "sb_app"];
+const ATTEMPTS = [
+  "update evt_events set type = 'x'",
+  "update evt_events set type = 'x' where false",
+  "delete from evt_events",
+  "truncate evt_events cascade",
+  "update evt_payloads set data = '{}'",
+  "delete from evt_payloads",
+  "truncate evt_payloads",
+  "insert into evt_events select * from evt_events",
+];
+
+test.each(ROLES.flatMap((role) => ATTEMPTS.map((attempt) => [role, attempt] as const)))("%s may not: %s", async (role, attempt) => {
+  const before = await db.rows("select * from evt_events order by position");
+  await expect(db.pool(role).query(attempt)).rejects.toThrow(/append-only|permission denied|duplicate key/);
+  expect(await db.rows("select * from evt_events order by position")).toEqual(before);
+});
+
+test("not even a superuser who turns triggers off for the session", async () => {
+  const client = new Client(db.connection("admin"));
+  await client.connect();
+  try {
+    await client.query("set session_replication_role = replica");
+    await expect(client.query("delete from evt_events")).rejects.toThrow("append-only");
+  } finally {
+    await client.end();
+  }
+});
+
+test("requests may not append, nor reach the functions that do", async () => {
+  await expect(db.pool("sb_app").query("select evt_erase(gen_random_uuid(), gen_random_uuid())")).rejects.toThrow("permission denied");
+  await expect(db.pool("sb_app").query("update evt_stream_heads set seq = 9")).rejects.toThrow("permission denied");
+  await expect(db.pool("sb_log").query("update evt_stream_heads set seq = 9")).rejects.toThrow("permission denied");
+});
+
+test("a request without an organization sees nothing, with another one's nothing of this one", async () => {
+  for (const table of ["evt_events", "evt_payloads", "evt_stream_heads"]) {
+    expect((await db.pool("sb_app").query(`select * from ${table}`)).rows).toEqual([]);
+    const seen = await db.inOrganization("ws_other", (tx) => tx.query<{ organization_id: string }>(`select organization_id from ${table}`));
+    expect(seen.rows.map((row) => row.organization_id)).toEqual(["ws_other"]);
+    expect((await db.inOrganization("' or 1=1 --", (tx) => tx.query(`select * from ${table}`))).rows).toEqual([]);
+  }
+});
+
+test("the organization ends with its transaction, also when that failed", async () => {
+  await expect(db.inOrganization(ORG, (tx) => tx.query("select 1/0"))).rejects.toThrow("division by zero");
+  await db.inOrganization(ORG, (tx) => tx.query("select 1"));
+  for (let i = 0; i < 12; i++) expect((await db.pool("sb_app").query("select * from evt_events")).rows).toEqual([]);
+});
+
+test("an erasure needs its event.redacted, takes data and salt, and leaves the header and the chain as they were", async () => {
+  const { recorded } = await log.run(counter, target("erase", room("erase")), add(7, "personal"));
+  const eventId = recorded[0]!.eventId;
+  await expect(log.pool.query("select evt_erase($1, $2)", [eventId, eventId])).rejects.toThrow("event.redacted");
+  const redaction = await log.unit({ organizationId: ORG, origin }, (unit) =>
+    unit.decide(
+      { initial: 0, decide: () => ({ ok: true, events: [{ type: "event.redacted", data: { target_event_id: eventId, reason: "asked_for", level: "full" } }] }), evolve: (n: number) => n + 1 },
+      room("erase"),
+      `event:${eventId}`,
+      {},
+    ),
+  );
+  const before = await db.rows("select header, hash from evt_events where event_id = $1", [eventId]);
+  expect((await log.pool.query("select evt_erase($1, $2) as erased", [eventId, redaction.events[0]!.eventId])).rows).toEqual([{ erased: true }]);
+  expect(await db.rows("select header, hash from evt_events where event_id = $1", [eventId])).toEqual(before);
+  expect(await db.rows("select data, salt from evt_payloads p join evt_events e using (position) where e.event_id = $1", [eventId])).toEqual([{ data: null, salt: null }]);
+  expect((await log.readStream(ORG, room("erase"), { afterSeq: 0, limit: 1 }))[0]).toMatchObject({ event: { type: "counter.added", data: {} }, redaction: "full", hash: recorded[0]!.hash });
+});
+
+test("the log's functions take nothing that does not continue the chain", async () => {
+  const zero = Buffer.alloc(32);
+  const insert = (hash: Buffer) =>
+    log.pool.query(
+      "select evt_insert($1::text[],$2::text[],$3::text[],$4::bytea,$5::bigint[],$6::int[],$7::bigint[],$8::bytea,$9::uuid[],$10::text[],$11::text[],$12::bigint[],$13::text[],$14::text[],$15,$16,$17::bytea,now())",
+      [[ORG], ["room"], ["room_forged"], zero, [1], [1], [1], hash, ["01900000-0000-7000-8000-000000000001"], ["x"], ["x:1"], [1], [null], ["c"], "{}", "{}", zero],
+    );
+  await expect(insert(zero)).rejects.toThrow("do not follow");
+});
+
+test("boot refuses when the request role could see past row-level security", async () => {
+  const admin = new Client(db.connection("admin"));
+  await admin.connect();
+  try {
+    await expect(refuseBypass(admin)).resolves.toBeUndefined();
+    await admin.query("begin; grant sb_log to sb_app");
+    await expect(refuseBypass(admin)).rejects.toThrow(/sb_app could bypass .* sb_log/);
+    await admin.query("rollback; begin; alter role sb_app bypassrls");
+    await expect(refuseBypass(admin)).rejects.toThrow(/could bypass/);
+    await admin.query("rollback");
+  } finally {
+    await admin.end();
+  }
+});
+
+test("a database user that may not create roles is told which statements somebody else has to run", async () => {
+  const admin = new Client(db.connection("admin"));
+  await admin.connect();
+  try {
+    // In a transaction that is rolled back: roles belong to the whole cluster.
+    await admin.query("begin; create role sb_test_poor login; alter role sb_log rename to sb_test_hidden; set role sb_test_poor");
+    await expect(ensureRoles(admin)).rejects.toThrow(/create role sb_log login nosuperuser bypassrls[\s\S]*grant sb_owner/);
+    await admin.query("rollback");
+  } finally {
+    await admin.end();
+  }
+});
+
+test("migrating twice does nothing, also at once", async () => {
+  const reports = await Promise.all([1, 2, 3].map(() => migrate(db.connection, MIGRATIONS)));
+  expect(reports.flatMap((report) => report.applied)).toEqual([]);
+});
+
+test("a database that a newer version has migrated is refused, unless the addition says it does not matter", async () => {
+  await db.rows("insert into sb_migrations (set, number, name, hash, breaking) values ('eventlog', 9001, '9001-future.sql', 'x', false)");
+  expect((await migrate(db.connection, MIGRATIONS)).ahead).toContain("eventlog/9001-future.sql");
+  await db.rows("update sb_migrations set breaking = true where number = 9001");
+  await expect(migrate(db.connection, MIGRATIONS)).rejects.toThrow(/newer Signalbox.*9001-future/);
+  await db.rows("delete from sb_migrations where number = 9001");
+  await db.rows("update sb_migrations set hash = 'edited' where set = 'eventlog' and number = 1");
+  await expect(migrate(db.connection, MIGRATIONS)).rejects.toThrow("was changed after it had been applied");
+});

@@ -1,0 +1,94 @@
+import { databaseTest } from "@signalbox/testkit/database";
+import { beforeAll, expect, test, vi } from "vitest";
+import { add, counter, ORG, room, target } from "./fixtures.ts";
+import type { PostgresLog } from "./postgres-log.ts";
+import { startReader } from "./reader.ts";
+
+const db = databaseTest();
+let log: PostgresLog;
+
+beforeAll(async () => {
+  log = await db.log();
+  await db.rows("create table seen (reader text, position bigint, primary key (reader, position))");
+});
+
+test("a reader by position misses nothing while 16 writers on four processes append to many streams", async () => {
+  const logs = [log, await db.log(), await db.log(), await db.log()];
+  const seen: number[] = [];
+  let done = false;
+  const reading = (async () => {
+    // The plainest reader there is, as fast as it can: `position > cursor`, nothing else.
+    for (let cursor = 0; ; ) {
+      const finished = done;
+      const events = await log.readAll({ afterPosition: cursor, limit: 50 });
+      seen.push(...events.map((event) => event.position!));
+      cursor = events.at(-1)?.position ?? cursor;
+      if (finished && events.length === 0) return;
+    }
+  })();
+  await Promise.all(
+    Array.from({ length: 16 }, async (_, w) => {
+      for (let i = 0; i < 30; i++) await logs[w % 4]!.run(counter, target(`w${w}`, room(`w${(w + i) % 7}`)), add(1));
+    }),
+  );
+  done = true;
+  await reading;
+  const all = await db.rows<{ position: string }>("select position from evt_events order by position");
+  expect(all.length).toBe(480);
+  expect(seen).toEqual(all.map((row) => Number(row.position)));
+});
+
+test("positions rise with seq in every stream", async () => {
+  const wrong = await db.rows(
+    "select 1 from (select position, lag(position) over (partition by organization_id, stream_type, stream_id order by seq) as before from evt_events) x where position <= before",
+  );
+  expect(wrong).toEqual([]);
+});
+
+const reader = (name: string, handle: Parameters<typeof startReader>[0]["handle"], more: Partial<Parameters<typeof startReader>[0]> = {}) =>
+  startReader({ name, pool: log.pool, log, handle, onError: () => undefined, ...more });
+
+test("a reader hands on every event once through its transaction, although handlers fail and two processes read under one name", async () => {
+  let calls = 0;
+  const handle: Parameters<typeof startReader>[0]["handle"] = async (tx, events) => {
+    for (const event of events) await tx.query("insert into seen values ('twice', $1)", [event.position]);
+    if (++calls % 3 === 0) throw new Error("now and then");
+  };
+  const readers = [reader("twice", handle, { batchSize: 60 }), reader("twice", handle, { batchSize: 60 })];
+  await log.run(counter, target("more"), add(1));
+  await Promise.all(readers.map((r) => r.caughtUp()));
+  expect(await db.rows("select count(*)::int as n from seen where reader = 'twice'")).toEqual(await db.rows("select count(*)::int as n from evt_events"));
+  await Promise.all(readers.map((r) => r.stop()));
+});
+
+test("a reader wakes for an append of any process, goes on where it stopped, and reads the types it asked for only", async () => {
+  const other = await db.log();
+  const types: string[] = [];
+  const options = { types: ["counter.refused"], from: "now" } as const;
+  const handle: Parameters<typeof startReader>[0]["handle"] = async (_, events) => void types.push(...events.map((event) => event.event.type));
+  const first = reader("refusals", handle, options);
+  await vi.waitFor(async () => expect(await db.rows("select 1 from evt_readers where name = 'refusals'")).toHaveLength(1));
+  const refuse = () => other.run(counter, target("r"), { type: "add_up_to", by: 1, limit: 0, record: true });
+  await refuse();
+  await vi.waitFor(() => expect(types).toHaveLength(1), { timeout: 2000 });
+  await first.stop();
+  await refuse();
+  await other.run(counter, target("r"), add(1));
+  const second = reader("refusals", handle, options);
+  await second.caughtUp();
+  expect(types).toEqual(["counter.refused", "counter.refused"]);
+  expect(await second.lag()).toBe(0);
+  await second.stop();
+});
+
+test("a hint reaches every process, names the streams that grew, and keeps their heads in memory", async () => {
+  const other = await db.log();
+  const hints: number[] = [];
+  const unsubscribe = other.onAppended(({ streams }) => hints.push(...streams.filter(({ stream }) => stream.id === "room_hint").map(({ seq }) => seq)));
+  await log.run(counter, target("hint", room("hint")), add(1));
+  await log.run(counter, target("hint", room("hint")), add(1));
+  await vi.waitFor(() => expect(hints).toContain(2), { timeout: 2000 });
+  expect(await other.head(ORG, room("hint"))).toBe(2);
+  expect(await other.head(ORG, room("never"))).toBe(0);
+  unsubscribe();
+});

@@ -1,0 +1,84 @@
+import { databaseTest } from "@signalbox/testkit/database";
+import { Client } from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { add, counter, counterSchema, COUNTER_PROJECTIONS, ORG, room, target } from "./fixtures.ts";
+import type { PostgresLog } from "./postgres-log.ts";
+import { applyProjectionSchemas } from "./projection-schema.ts";
+import { rebuild, type ProjectionSchema } from "./rebuild.ts";
+
+const db = databaseTest();
+let log: PostgresLog;
+let owner: Client;
+
+beforeAll(async () => {
+  await applyProjectionSchemas(db.connection, [counterSchema]);
+  log = await db.log({ projections: COUNTER_PROJECTIONS });
+  for (let i = 0; i < 30; i++) await log.run(counter, target(`c${i % 5}`, room(`r${i % 3}`)), add(i));
+  owner = new Client(db.connection("sb_owner"));
+  await owner.connect();
+});
+afterAll(() => owner.end());
+
+const live = () => db.rows("select * from proj_counters order by id");
+
+test("rebuilt from the log, the projection is what it was live", async () => {
+  const before = await live();
+  expect(await rebuild(owner, counterSchema)).toEqual({ name: "counters", events: 30, drift: [], swapped: true });
+  expect(await live()).toEqual(before);
+});
+
+test("drift is found and named, and the rebuild repairs it", async () => {
+  const before = await live();
+  await db.rows("update proj_counters set total = total + 1 where id like '%c1'");
+  await db.rows("delete from proj_counters where id like '%c2'");
+  const dry = await rebuild(owner, counterSchema, { swap: false });
+  expect(dry).toMatchObject({ swapped: false, drift: [{ table: "proj_counters", onlyLive: 1, onlyRebuilt: 2 }] });
+  expect(dry.drift[0]?.examples.live).toMatchObject([{ id: "ws_dev/counter:c1" }]);
+  expect(await live()).not.toEqual(before);
+  await rebuild(owner, counterSchema);
+  expect(await live()).toEqual(before);
+});
+
+test("after a swap requests still see their own organization's rows only, and the live projection goes on", async () => {
+  await rebuild(owner, counterSchema);
+  await log.run(counter, target("c0"), add(100));
+  const seen = await db.inOrganization(ORG, (tx) => tx.query("select * from proj_counters"));
+  expect(seen.rowCount).toBe(5);
+  expect((await db.inOrganization("ws_other", (tx) => tx.query("select * from proj_counters"))).rowCount).toBe(0);
+  expect((await rebuild(owner, counterSchema)).drift).toEqual([]);
+});
+
+test("appends go on during a rebuild, and none is lost between shadow and swap", async () => {
+  let stop = false;
+  const writing = Promise.all(
+    Array.from({ length: 4 }, async (_, w) => {
+      let n = 0;
+      while (!stop) {
+        await log.run(counter, target(`busy${w}`), add(0));
+        n++;
+      }
+      return n;
+    }),
+  );
+  for (let i = 0; i < 3; i++) expect((await rebuild(owner, counterSchema)).drift).toEqual([]);
+  stop = true;
+  const counts = await writing;
+  const versions = await db.rows<{ subject_version: string }>("select subject_version from proj_counters where id like '%busy%' order by id");
+  expect(versions.map((row) => Number(row.subject_version))).toEqual(counts);
+});
+
+test("a schema.sql that changed is rebuilt at boot, one that did not is left alone", async () => {
+  expect(await applyProjectionSchemas(db.connection, [counterSchema])).toEqual([]);
+  const changed: ProjectionSchema = { ...counterSchema, sql: counterSchema.sql.replace("total           bigint", "note text default 'new', total bigint") };
+  expect(await applyProjectionSchemas(db.connection, [changed])).toEqual(["counters"]);
+  expect(await db.rows("select distinct note from proj_counters")).toEqual([{ note: "new" }]);
+  expect(await applyProjectionSchemas(db.connection, [counterSchema])).toEqual(["counters"]);
+});
+
+test("a projection that fails to replay leaves the live tables and no shadow behind", async () => {
+  const before = await live();
+  const broken: ProjectionSchema = { ...counterSchema, projections: [{ ...COUNTER_PROJECTIONS[0]!, project: async () => Promise.reject(new Error("bug")) }] };
+  await expect(rebuild(owner, broken)).rejects.toThrow("bug");
+  expect(await live()).toEqual(before);
+  expect(await db.rows("select nspname from pg_namespace where nspname like 'sb_shadow%'")).toEqual([]);
+});
