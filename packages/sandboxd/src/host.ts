@@ -13,6 +13,12 @@ import { STDERR, STDIN, STDOUT, WIRE_VERSION, type Exit, type FromSandbox, type 
 export type { Exit, ProcessState } from "./wire.ts";
 
 const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
+/**
+ * Inside, times are kept by sandboxd; but whoever has taken its place may answer nothing at all, and nothing on the
+ * host may wait for that. So each wait has an end here too, this much later.
+ */
+const GRACE_MS = 10_000;
+const WHOLE_FILE_MS = 120_000;
 
 export type ExecRequest = {
   argv: string[];
@@ -140,8 +146,7 @@ export class SandboxLink {
     for (const output of [stdout, stderr]) output.catch(() => undefined);
     feed(child.stdin, request.stdin);
     try {
-      const exit = await child.exited;
-      const [out, err] = await Promise.all([stdout, stderr]);
+      const [exit, out, err] = await within(request.timeoutMs + GRACE_MS, "the command", Promise.all([child.exited, stdout, stderr]));
       return {
         exitCode: exit.code,
         signal: exit.signal,
@@ -167,7 +172,7 @@ export class SandboxLink {
 
   async processes(): Promise<ProcessState[]> {
     const answer = await firstMessage(this.#open({ kind: "processes" }));
-    return answer.type === "processes" ? answer.processes : [];
+    return answer.type === "processes" && Array.isArray(answer.processes) ? answer.processes : [];
   }
 
   /** A socket to 127.0.0.1:`port` inside. Resolves when it is connected. */
@@ -181,7 +186,7 @@ export class SandboxLink {
     const channel = this.#open({ kind: "read", path });
     await firstMessage(channel);
     try {
-      const file = await collect(channel.readable(0), maxBytes, true);
+      const file = await within(WHOLE_FILE_MS, `reading ${path}`, collect(channel.readable(0), maxBytes, true));
       if (file.truncated) throw new SandboxLinkError("too_large", `${path} is larger than ${maxBytes} bytes`);
       return file.bytes;
     } finally {
@@ -191,7 +196,7 @@ export class SandboxLink {
 
   async writeFile(path: string, content: string | Buffer | Readable, mode = 0o644): Promise<void> {
     const channel = this.#open({ kind: "write", path, mode });
-    const done = firstMessage(channel);
+    const done = firstMessage(channel, { timeoutMs: WHOLE_FILE_MS });
     feed(channel.writable(0), content);
     await done;
   }
@@ -234,9 +239,12 @@ async function processOn(channel: Channel, id: string): Promise<SandboxProcess> 
   const exited = new Promise<Exit>((resolve, reject) => (settle = { resolve, reject }));
   // Whoever waits for the exit sees the rejection; a process that nobody waits for must not end the server.
   exited.catch(() => undefined);
-  const started = await firstMessage(channel, (message) => {
-    if (message.type === "exit") settle?.resolve(message.exit);
-  }, (error) => settle?.reject(error));
+  const started = await firstMessage(channel, {
+    onLater: (message) => {
+      if (message.type === "exit") settle?.resolve(message.exit);
+    },
+    onGone: (error) => settle?.reject(error),
+  });
   if (started.type !== "started") throw new SandboxLinkError("protocol", `${started.type} in answer to a start`);
   // Once the exit and all output are here there is nothing left to attach to.
   const ended = (stream: Readable): Promise<unknown> => new Promise((resolve) => stream.once("close", resolve));
@@ -255,13 +263,15 @@ async function processOn(channel: Channel, id: string): Promise<SandboxProcess> 
   };
 }
 
+type FirstMessageOptions = { timeoutMs?: number; onLater?: (message: FromSandbox) => void; onGone?: (error: Error) => void };
+
 /** The first message of a channel, with `failed` turned into a rejection; later ones go to `onLater`. */
-function firstMessage(channel: Channel, onLater?: (message: FromSandbox) => void, onGone?: (error: Error) => void): Promise<FromSandbox> {
-  return new Promise((resolve, reject) => {
+function firstMessage(channel: Channel, options: FirstMessageOptions = {}): Promise<FromSandbox> {
+  const answer = new Promise<FromSandbox>((resolve, reject) => {
     let first = true;
     channel.onMessage((raw) => {
       const message = raw as FromSandbox;
-      if (!first) return onLater?.(message);
+      if (!first) return options.onLater?.(message);
       first = false;
       if (message.type === "failed") reject(new SandboxLinkError(message.code, message.message));
       else resolve(message);
@@ -269,9 +279,25 @@ function firstMessage(channel: Channel, onLater?: (message: FromSandbox) => void
     channel.onGone((cause) => {
       const error = new SandboxLinkError("link_lost", "the connection to the sandbox was lost", cause ? { cause } : undefined);
       reject(error);
-      onGone?.(error);
+      options.onGone?.(error);
     });
   });
+  return within(options.timeoutMs ?? GRACE_MS, "an answer", answer).catch((error: unknown) => {
+    channel.close();
+    throw error;
+  });
+}
+
+async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new SandboxLinkError("link_timeout", `the sandbox took more than ${ms} ms for ${what}`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function collect(stream: Readable, limit: number, stopAtLimit = false): Promise<{ bytes: Buffer; truncated: boolean }> {

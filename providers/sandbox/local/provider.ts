@@ -51,6 +51,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
   const diskWatchdog = new DiskWatchdog();
   const memoryWatchdog = new MemoryWatchdog();
   const live = new Map<string, LocalSandbox>();
+  const starting = new Set<string>();
   let prepared: Promise<Prepared> | null = null;
 
   async function prepare(): Promise<Prepared> {
@@ -83,13 +84,13 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     diskWatchdog.watch(sandbox.id, {
       directories: [places.home, places.workspace],
       limitBytes,
-      exceeded: (usedBytes) => void sandbox.endBecause({ reason: "disk_quota", usedBytes, limitBytes }),
+      exceeded: (usedBytes) => sandbox.endSoon({ reason: "disk_quota", usedBytes, limitBytes }),
     });
     if (sandbox.record.cgroup === null) {
       memoryWatchdog.watch({
         record: sandbox.record,
         killed: () => sandbox.countMemoryKill(),
-        hopeless: () => void sandbox.endBecause({ reason: "out_of_memory" }),
+        hopeless: () => sandbox.endSoon({ reason: "out_of_memory" }),
       });
     }
     sandbox.onEnd(() => {
@@ -103,7 +104,16 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const started = performance.now();
     const since = (): number => performance.now() - started;
     const places = placesOf(dataDir, spec.id);
-    if (live.get(spec.id)?.alive()) throw new Error(`sandbox ${spec.id} is running already`);
+    if (live.get(spec.id)?.alive() || starting.has(spec.id)) throw new Error(`sandbox ${spec.id} is running already`);
+    starting.add(spec.id);
+    try {
+      return await startIn(places, spec, since);
+    } finally {
+      starting.delete(spec.id);
+    }
+  }
+
+  async function startIn(places: Places, spec: SandboxSpec, since: () => number): Promise<Sandbox> {
     const { etc, daemon, node, seccomp, cgroups } = await ready();
     const tools = await Promise.all(spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })));
 
@@ -167,7 +177,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       await Promise.race([control.link.ready(START_WITHIN_MS), exitOf(outer)]);
       timings.connected = since();
       const sandbox = adoptLive(new LocalSandbox(record, places, control), places);
-      outer.once("exit", (code) => void sandbox.endBecause({ reason: "exited", detail: `sandboxd ended with ${code}` }));
+      outer.once("exit", (code) => sandbox.endSoon({ reason: "exited", detail: `sandboxd ended with ${code}` }));
       outer.unref();
       options.onTimings?.(spec.id, timings);
       return sandbox;

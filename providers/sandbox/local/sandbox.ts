@@ -25,7 +25,8 @@ const DEFAULT_READ_BYTES = 16 * 1024 * 1024;
 const LIVENESS_EVERY_MS = 500;
 /** sandboxd redials within a second; longer without it and nobody inside can be reached any more. */
 const LOST_LINK_MS = 5000;
-const GONE_WITHIN_MS = 5000;
+const GONE_WITHIN_MS = 10_000;
+const WHOLE_TREE_MS = 10 * 60_000;
 
 export type LocalRecord = SandboxRecord & {
   version: 1;
@@ -109,7 +110,12 @@ export class LocalSandbox implements Sandbox {
       async ([exit]) => (exit.code === 0 ? out.end() : out.destroy(new SandboxLinkError("tar_failed", (await errors).trim() || `tar ended with ${exit.code}`))),
       (error: Error) => out.destroy(error),
     );
-    out.once("close", () => tar.kill("SIGKILL"));
+    // Also when nothing inside answers any more, for whoever waits for the end of the stream.
+    const late = setTimeout(() => out.destroy(new SandboxLinkError("link_timeout", "the tree took too long")), WHOLE_TREE_MS);
+    out.once("close", () => {
+      clearTimeout(late);
+      tar.kill("SIGKILL");
+    });
     return out;
   }
 
@@ -118,7 +124,7 @@ export class LocalSandbox implements Sandbox {
       argv: ["/bin/sh", "-c", 'mkdir -p "$1" && exec tar -C "$1" -xf -', "tar-in", directory],
       cwd: "/",
       stdin: tar,
-      timeoutMs: 10 * 60_000,
+      timeoutMs: WHOLE_TREE_MS,
     });
     if (result.exitCode !== 0) throw new SandboxLinkError("tar_failed", result.stderr.toString("utf8").trim() || `tar ended with ${result.exitCode}`);
   }
@@ -144,6 +150,11 @@ export class LocalSandbox implements Sandbox {
     return (this.#ending ??= this.#endNow(end));
   }
 
+  /** The same for those who wait for nothing: whoever listens is told, and whoever calls `stop` hears of a failure. */
+  endSoon(end: SandboxEnd): void {
+    this.endBecause(end).catch(() => undefined);
+  }
+
   /** For the memory watchdog, where there is no cgroup that counts. */
   countMemoryKill(): void {
     this.#watchdogKills++;
@@ -159,19 +170,21 @@ export class LocalSandbox implements Sandbox {
   async #endNow(end: SandboxEnd): Promise<void> {
     clearInterval(this.#watch);
     const reason: SandboxEnd = end.reason === "exited" && this.#wasOutOfMemory() ? { reason: "out_of_memory" } : end;
-    killExactly(this.record.inner);
-    await untilGone(() => isAlive(this.record.inner) || (this.record.cgroup !== null && cgroupPids(this.record.cgroup).some((pid) => startTimeOf(pid) !== null)));
-    if (startTimeOf(this.record.outer.pid) === this.record.outer.startTime) {
-      await untilGone(() => startTimeOf(this.record.outer.pid) === this.record.outer.startTime);
+    const { inner, outer, cgroup } = this.record;
+    try {
+      killExactly(inner);
+      await untilGone(() => isAlive(inner) || (cgroup !== null && cgroupPids(cgroup).some((pid) => startTimeOf(pid) !== null)));
+      await untilGone(() => startTimeOf(outer.pid) === outer.startTime);
+      this.#link.close();
+      await closeServer(this.#server);
+      await rm(this.#places.controlSocket, { force: true });
+      if (cgroup) await untilGone(() => !removeCgroup(cgroup));
+      await rm(this.#places.record, { force: true });
+    } finally {
+      // Also when the kernel would not let go of something (a process in uninterruptible sleep): it is no use any more.
+      this.#end = reason;
+      for (const listener of this.#listeners.splice(0)) listener(reason);
     }
-    this.#link.close();
-    await closeServer(this.#server);
-    await rm(this.#places.controlSocket, { force: true });
-    await rm(this.#places.record, { force: true });
-    const { cgroup } = this.record;
-    if (cgroup) await untilGone(() => !removeCgroup(cgroup));
-    this.#end = reason;
-    for (const listener of this.#listeners.splice(0)) listener(reason);
   }
 
   #wasOutOfMemory(): boolean {
@@ -180,14 +193,14 @@ export class LocalSandbox implements Sandbox {
 
   #checkAlive(): void {
     if (!isAlive(this.record.inner)) {
-      void this.endBecause({ reason: "exited", detail: "the sandbox's first process is gone" });
+      this.endSoon({ reason: "exited", detail: "the sandbox's first process is gone" });
     } else if (startTimeOf(this.record.outer.pid) !== this.record.outer.startTime) {
-      void this.endBecause({ reason: "exited", detail: "sandboxd ended" });
+      this.endSoon({ reason: "exited", detail: "sandboxd ended" });
     } else if (this.#link.connected) {
       this.#lostSince = null;
     } else {
       this.#lostSince ??= Date.now();
-      if (Date.now() - this.#lostSince > LOST_LINK_MS) void this.endBecause({ reason: "exited", detail: "sandboxd does not answer" });
+      if (Date.now() - this.#lostSince > LOST_LINK_MS) this.endSoon({ reason: "exited", detail: "sandboxd does not answer" });
     }
   }
 }
@@ -215,7 +228,7 @@ export function closeServer(server: Server): Promise<void> {
 export async function untilGone(there: () => boolean): Promise<void> {
   const deadline = Date.now() + GONE_WITHIN_MS;
   for (let wait = 1; there(); wait = Math.min(wait * 2, 20)) {
-    if (Date.now() > deadline) throw new Error("the sandbox did not end within 5 s of SIGKILL");
+    if (Date.now() > deadline) throw new Error(`the sandbox did not end within ${GONE_WITHIN_MS} ms of SIGKILL`);
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }

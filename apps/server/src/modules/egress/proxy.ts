@@ -78,16 +78,19 @@ export type EgressProxy = {
   close(): Promise<void>;
 };
 
+/** A gate that takes longer is down. */
+const GATE_MS = 10_000;
+
 type Refusal = { status: number; code: string; message: string; fix: string };
 
 export function createEgressProxy(options: EgressOptions): EgressProxy {
   const limits = { ...DEFAULT_EGRESS_LIMITS, ...options.limits };
-  const servers = new Map<string, Server>();
-  const open = new Set<Exchange>();
+  const servers = new Map<string, { server: Server; open: Set<Exchange> }>();
 
   async function listen(identity: SandboxIdentity, directory: string): Promise<void> {
     await unlisten(identity.sandboxId);
     const path = join(directory, "egress.sock");
+    const open = new Set<Exchange>();
     const server = sandboxServer(options, limits, open, identity);
     await rm(path, { force: true });
     await new Promise<void>((resolve, reject) => {
@@ -96,14 +99,15 @@ export function createEgressProxy(options: EgressOptions): EgressProxy {
     });
     // Whoever reaches the socket is the sandbox; only its own mount namespace leads here.
     await chmod(path, 0o666);
-    servers.set(identity.sandboxId, server);
+    servers.set(identity.sandboxId, { server, open });
   }
 
   async function unlisten(sandboxId: string): Promise<void> {
-    const server = servers.get(sandboxId);
-    if (!server) return;
+    const listening = servers.get(sandboxId);
+    if (!listening) return;
+    const { server, open } = listening;
     servers.delete(sandboxId);
-    cut((exchange) => exchange.sandboxId === sandboxId, "sandbox_stopped");
+    for (const exchange of open) exchange.cut("sandbox_stopped");
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.emit("cut");
     server.closeAllConnections();
@@ -111,7 +115,7 @@ export function createEgressProxy(options: EgressOptions): EgressProxy {
   }
 
   function cut(matches: Parameters<EgressProxy["cut"]>[0], code: string): number {
-    const hit = [...open].filter((exchange) => matches({ ...exchange.identity, host: exchange.ask.host, internal: exchange.ask.internal }));
+    const hit = [...servers.values()].flatMap(({ open }) => [...open]).filter((exchange) => matches({ ...exchange.identity, host: exchange.ask.host, internal: exchange.ask.internal }));
     for (const exchange of hit) exchange.cut(code);
     return hit.length;
   }
@@ -129,7 +133,7 @@ export function createEgressProxy(options: EgressOptions): EgressProxy {
 /** The listener of one sandbox: what arrives on it is that sandbox. */
 function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<Exchange>, identity: SandboxIdentity): Server {
   const begin = (destination: Destination, method: string): Exchange => new Exchange(options, open, identity, destination, method);
-  const isBusy = (): boolean => [...open].filter((exchange) => exchange.identity.sandboxId === identity.sandboxId).length >= limits.concurrentPerSandbox;
+  const isBusy = (): boolean => open.size >= limits.concurrentPerSandbox;
 
   function onRequest(request: IncomingMessage, response: ServerResponse, tunnelled: Destination | null): void {
     const parsed = tunnelled ? { ok: true as const, destination: { ...tunnelled, path: request.url ?? "/" } } : parseAbsolute(request.url ?? "");
@@ -163,7 +167,7 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
   }
 
   async function gate(exchange: Exchange): Promise<Refusal | null> {
-    const verdict = await options.decide(exchange.ask).catch((error: unknown): EgressVerdict => {
+    const verdict = await within(GATE_MS, options.decide(exchange.ask)).catch((error: unknown): EgressVerdict => {
       options.onFault(error);
       return { allow: false, code: "gate_unavailable", message: "The policy gate did not answer, so the request was refused.", fix: "Try again; if it stays so, look at the server's health." };
     });
@@ -313,6 +317,8 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
     else refuse(socket, badRequest("That is not HTTP."));
   });
   server.timeout = limits.idleMs;
+  // Idle connections count for nothing above, so they have a bound of their own.
+  server.maxConnections = limits.concurrentPerSandbox * 4;
   // A tunnel belongs to nobody once it is one; when the listener goes they go.
   server.once("cut", () => {
     for (const socket of innerDestinations.keys()) socket.destroy();
