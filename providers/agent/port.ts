@@ -26,6 +26,8 @@ export type AgentHost = {
   processes(): Promise<ProcessState[]>;
   connect(port: number): Promise<Duplex>;
   writeFile(path: string, content: string | Buffer | Readable, mode?: number): Promise<void>;
+  /** False once the place itself is gone, and its agents with it. Without it a lost connection is waited out. */
+  alive?(): boolean;
 };
 
 /** A tool's output beyond this many characters is cut in the middle: head and tail are what people read. */

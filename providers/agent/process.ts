@@ -33,6 +33,7 @@ async function attachAgain(host: AgentHost, id: string, signal: AbortSignal): Pr
   const deadline = performance.now() + UNREACHABLE_MS;
   while (performance.now() < deadline) {
     signal.throwIfAborted();
+    if (host.alive?.() === false) return { exit: gone };
     try {
       const state = (await host.processes()).find((one) => one.process === id);
       if (!state) return { exit: gone };

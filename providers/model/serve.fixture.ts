@@ -6,15 +6,16 @@ import type { Endpoint, ModelUpstream } from "./port.ts";
 
 export type ServedUpstream = { baseUrl: string; requests: { endpoint: string; body: unknown }[]; close(): Promise<void> };
 
-export async function serveUpstream(upstream: ModelUpstream): Promise<ServedUpstream> {
+/** On a loopback port, or on the Unix socket at `path`, where it also answers a proxy's absolute-form requests. */
+export async function serveUpstream(upstream: ModelUpstream, path?: string): Promise<ServedUpstream> {
   const requests: ServedUpstream["requests"] = [];
   const server = createServer((request, response) => {
     answer(upstream, request, response, requests).catch((error: unknown) => response.destroy(error as Error));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => path === undefined ? server.listen(0, "127.0.0.1", resolve) : server.listen({ path, readableAll: true, writableAll: true }, resolve));
+  const address = server.address();
   return {
-    baseUrl: `http://127.0.0.1:${port}/v1`,
+    baseUrl: typeof address === "string" ? address : `http://127.0.0.1:${(address as AddressInfo).port}/v1`,
     requests,
     close: () =>
       new Promise((resolve) => {
@@ -25,7 +26,7 @@ export async function serveUpstream(upstream: ModelUpstream): Promise<ServedUpst
 }
 
 async function answer(upstream: ModelUpstream, request: IncomingMessage, response: ServerResponse, requests: ServedUpstream["requests"]): Promise<void> {
-  const endpoint = (request.url ?? "").replace(/^\/v1\//, "").replace(/\?.*/, "");
+  const endpoint = (request.url ?? "").replace(/^.*\/v1\//, "").replace(/\?.*/, "");
   const gone = new AbortController();
   response.on("close", () => gone.abort());
   if (endpoint === "models") {
