@@ -32,7 +32,10 @@ export async function startServer(dataDir: string): Promise<RunningServer> {
     if (said.length > 200) said.shift();
   });
   const ready = await new Promise<z.infer<typeof Ready>>((resolve, reject) => {
-    const fail = (why: string): void => reject(new UserError("The server did not start.", `${why}\n${said.join("").slice(-4000)}`, "Run `signalbox doctor`."));
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      reject(new UserError("The server did not start.", `${why}\n${said.join("").slice(-4000)}`, "Run `signalbox doctor`."));
+    };
     const timer = setTimeout(() => fail(`It was not ready after ${READY_MS / 1000} s.`), READY_MS);
     child.once("exit", (code) => fail(`It ended with exit code ${code}.`));
     child.once("error", (error) => fail(error.message));
