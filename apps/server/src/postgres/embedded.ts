@@ -27,6 +27,7 @@ import { Client, escapeIdentifier } from "pg";
 import { findBinaries, type Binaries } from "./binaries.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { postgresOsUser, type OsUser } from "./os-user.ts";
+import { startTimeOf } from "./process-identity.ts";
 
 export interface EmbeddedOptions {
   readonly dataDir: string;
@@ -46,6 +47,11 @@ export interface EmbeddedPostgres {
   readonly socketDir: string;
   /** How to connect as a role; `admin` is the cluster's superuser and only for migrations. */
   readonly connection: ConnectionFor;
+  /**
+   * Starts Postgres again whenever it is found dead (out of memory, disk full, an operator's kill).
+   * Returns the function that ends the watch; `stop` and `pause` end it too.
+   */
+  keepAlive(onEvent: (event: { readonly what: "restarted" | "restart_failed"; readonly error?: unknown }) => void): () => void;
   /** Stops Postgres (open transactions are rolled back), then gives the data directory free. */
   stop(): Promise<void>;
   /** The two halves that faults are made of; `stop` is what a server calls. */
@@ -58,6 +64,7 @@ export function defaultDataDir(): string {
   return process.getuid?.() === 0 ? "/var/lib/signalbox" : path.join(homedir(), ".local/share/signalbox");
 }
 
+const WATCH_MS = 1000;
 const PORT = 5432; // names the socket file only
 /** Longest path that fits into `sockaddr_un` everywhere (104 bytes on macOS), the file name included. */
 const MAX_SOCKET_PATH = 100;
@@ -87,6 +94,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
 async function openCluster(dataDir: string, user: OsUser | null, options: EmbeddedOptions): Promise<Omit<EmbeddedPostgres, "stop">> {
   const home = path.join(dataDir, "postgres");
   ownedDirectory(home, user);
+  await refuseUnreachable(home, user);
   const binaries = findBinaries(user, home);
   const data = path.join(home, "data");
   refuseOtherVersion(data, binaries);
@@ -117,18 +125,62 @@ async function openCluster(dataDir: string, user: OsUser | null, options: Embedd
     database: name,
   });
   await createDatabase(connection("admin", "postgres"), database);
+  let watch: NodeJS.Timeout | undefined;
   return {
     adopted,
     version: binaries.version,
     socketDir,
     connection,
+    keepAlive(onEvent) {
+      const look = async () => {
+        if (postmasterIsAlive(data)) return;
+        try {
+          await start();
+          onEvent({ what: "restarted" });
+        } catch (error) {
+          onEvent({ what: "restart_failed", error });
+        }
+      };
+      const plan = () => {
+        watch = setTimeout(() => {
+          const mine = watch;
+          // Only the watch that is still on may plan the next look.
+          void look().finally(() => mine === watch && plan());
+        }, WATCH_MS);
+      };
+      plan();
+      return () => {
+        clearTimeout(watch);
+        watch = undefined;
+      };
+    },
     async pause(mode = "fast") {
+      clearTimeout(watch);
+      watch = undefined;
       if (await isRunning()) await run(binaries.pgCtl, ["stop", "--pgdata", data, "--mode", mode, "--wait", "--timeout", "60", "--silent"]);
     },
     async resume() {
       if (!(await isRunning())) await start();
     },
   };
+}
+
+async function refuseUnreachable(home: string, user: OsUser | null): Promise<void> {
+  if (user === null || (await exitCodeAs(user, "/", "/bin/sh", ["-c", 'cd "$1"', "sh", home])) === 0) return;
+  throw new Error(
+    `Postgres runs as the user "${user.name}", who cannot enter ${home}: a directory above it is closed to others. ` +
+      `Choose a --data-dir elsewhere (the default for root is /var/lib/signalbox).`,
+  );
+}
+
+/** Cheap enough for every second; `pg_ctl status` is a process each time. */
+function postmasterIsAlive(data: string): boolean {
+  try {
+    return startTimeOf(Number.parseInt(readFileSync(path.join(data, "postmaster.pid"), "utf8"), 10)) !== null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false; // it removes the file when it ends
+    throw error;
+  }
 }
 
 function refuseOtherVersion(data: string, binaries: Binaries): void {
