@@ -150,6 +150,8 @@ export function createHubs(deps: HubDeps): Hubs {
       stopping = false;
       unsubscribe = deps.log.onAppended(({ streams }) => {
         if (hubs.size === 0) return;
+        // A hint that names no streams was too long to: anything may have moved.
+        if (streams.length === 0) for (const { hub } of hubs.values()) hub.poke();
         const touched = new Set(streams.map(({ stream }) => stream.id));
         for (const { hub } of hubs.values()) if (touched.has(hub.roomId) || touched.has(hub.organizationId)) hub.poke();
       });
