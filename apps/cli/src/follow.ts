@@ -63,7 +63,7 @@ function describe(event: Followed, agentId: string, terminal: Terminal): string[
       return indent(who, event.data.content_md ?? "(long text, see the web app)");
     }
     case "tool.invoked":
-      return [`${terminal.style("yellow", "tool ")}  ${printable(event.data.title ?? event.data.name)}`];
+      return [`${terminal.style("yellow", "tool ")}  ${toolLine(event.data)}`];
     case "tool.succeeded":
       return event.data.output === undefined ? [] : tail(event.data.output, terminal);
     case "tool.failed":
@@ -93,6 +93,14 @@ function describe(event: Followed, agentId: string, terminal: Terminal): string[
     default:
       return [];
   }
+}
+
+/** What it does in one line: the command or file of the usual tools, else its title. */
+export function toolLine(call: { name: string; title?: string | null | undefined; arguments: unknown }): string {
+  const of = (typeof call.arguments === "object" && call.arguments !== null ? call.arguments : {}) as Record<string, unknown>;
+  const subject = [of["command"], of["filePath"], of["file_path"], of["path"], of["pattern"], of["url"]].find((value) => typeof value === "string");
+  const text = subject === undefined ? (call.title ?? "") : String(subject);
+  return printable(`${call.name}${text === "" || text === call.name ? "" : `  ${text}`}`).replaceAll("\n", " ⏎ ").slice(0, 160);
 }
 
 const indent = (who: string, text: string): string[] => printable(text).trimEnd().split("\n").map((line, i) => `${i === 0 ? who : "     "}  ${line}`);

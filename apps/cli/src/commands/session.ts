@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { ask } from "../approve.ts";
 import { action, type Context } from "../command.ts";
-import { follow, type Followed } from "../follow.ts";
+import { follow, toolLine, type Followed } from "../follow.ts";
 import { ago, dollars, printable, table } from "../terminal.ts";
 import { EXIT, UserError, type ExitCode } from "../user-error.ts";
 
@@ -165,9 +165,9 @@ function showSession(session: SessionView, items: readonly unknown[]): string {
     "",
   ];
   const lines = items.flatMap((raw) => {
-    const item = raw as { type: string; role?: string; content_md?: string; name?: string; title?: string | null; status?: string; text?: string; message?: string | null };
+    const item = raw as { type: string; role?: string; content_md?: string; name?: string; title?: string | null; status?: string; text?: string; message?: string | null; arguments?: unknown };
     if (item.type === "message") return printable(item.content_md ?? "").split("\n").map((line, i) => `${i === 0 ? (item.role === "agent" ? "agent" : "you  ") : "     "}  ${line}`);
-    if (item.type === "tool_call") return [`tool   ${printable(item.title ?? item.name ?? "")} (${item.status})`];
+    if (item.type === "tool_call") return [`tool   ${toolLine({ name: item.name ?? "", title: item.title, arguments: item.arguments })} (${item.status})`];
     if (item.type === "notice") return [`·      ${printable(item.text ?? "")}`];
     return [];
   });

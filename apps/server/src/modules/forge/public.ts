@@ -66,6 +66,12 @@ export interface ForgeDeps extends Pick<Deps, "logger"> {
   readonly pushWaitMs?: number | undefined;
 }
 
+function impactOf(branch: string, remote: string, call: PushCall): string {
+  if (call.new === ZERO_COMMIT) return `${branch} of ${remote} is deleted; it is at ${call.old.slice(0, 10)} now.`;
+  if (call.old === ZERO_COMMIT) return `${branch} of ${remote} is created at ${call.new.slice(0, 10)}.`;
+  return `${branch} of ${remote} moves from ${call.old.slice(0, 10)} to ${call.new.slice(0, 10)}.`;
+}
+
 const SourceFile = z.object({
   remoteUrl: z.string(),
   hasWorkingTree: z.boolean(),
@@ -139,7 +145,7 @@ export function createForge(deps: ForgeDeps): ForgeModule {
         ...(session.correlationId === null ? {} : { correlationId: session.correlationId }),
       },
       action: "git.push",
-      title: `Push ${summary.commits} commit${summary.commits === 1 ? "" : "s"} to ${branch}`,
+      title: command.new === ZERO_COMMIT ? `Delete ${branch}` : `Push ${summary.commits} commit${summary.commits === 1 ? "" : "s"} to ${branch}`,
       params: call,
       target: { type: "repository", id: source.remoteUrl, ref },
       sessionId,
@@ -149,9 +155,9 @@ export function createForge(deps: ForgeDeps): ForgeModule {
       resource: { type: "repository", id: source.remoteUrl },
       form: {
         purpose: `Publish the work of the session “${session.title}”.`,
-        external_impact: `${branch} of ${source.remoteUrl} moves ${old === ZERO_COMMIT ? "into existence" : `from ${old.slice(0, 10)}`} to ${command.new.slice(0, 10)}.`,
+        external_impact: impactOf(branch, source.remoteUrl, call),
         risks: summary.forced && old !== ZERO_COMMIT ? ["Commits that only the remote has would be lost."] : [],
-        rollback_plan: old === ZERO_COMMIT ? `Delete ${branch}.` : `Push ${old.slice(0, 10)} back to ${branch}.`,
+        rollback_plan: old === ZERO_COMMIT ? `Delete ${branch} at the remote.` : `Push ${old.slice(0, 10)} back to ${branch}.`,
         notes_md: [...summary.log.map((line) => `- ${line}`), "", summary.stat].join("\n"),
       },
       context: { forced: summary.forced && old !== ZERO_COMMIT, deletes: command.new === ZERO_COMMIT },
