@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { ConfigError, connectionsNeeded, helpText, readConfig, secretValues, SETTINGS, settingsTable, type Config } from "./config.ts";
+
+const config = (argv: string[] = [], environment: Record<string, string> = {}): Config => {
+  const read = readConfig(argv, environment);
+  if (read === "help") throw new Error("help");
+  return read;
+};
+const refusal = (argv: string[], environment: Record<string, string> = {}): ConfigError => {
+  try {
+    readConfig(argv, environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error("was not refused");
+};
+
+test("defaults are those that are documented", () => {
+  expect(config()).toMatchObject({ port: 4400, host: "127.0.0.1", json: false, open: true, killSwitch: false });
+});
+
+test("a flag wins over the environment, which wins over the default; an empty variable is none", () => {
+  const environment = { SIGNALBOX_PORT: "1", LOG_LEVEL: "" };
+  expect(config([], environment)).toMatchObject({ port: 1, logLevel: "info" });
+  expect(config(["--port", "2"], environment).port).toBe(2);
+  expect(config(["--port=3", "--no-open", "--json"], environment)).toMatchObject({ port: 3, open: false, json: true });
+});
+
+test.each([
+  [["--port", "65536"], {}, "a whole number from 0 to 65535"],
+  [["--port", "80x"], {}, "a whole number"],
+  [["--port"], {}, "needs a value"],
+  [["--prot", "1"], {}, "There is no flag --prot"],
+  [["1"], {}, "There is no flag 1"],
+  [["--no-port"], {}, "takes a value"],
+  [["--json=maybe"], {}, "true or false"],
+  [["--log-level", "loud"], {}, "one of fatal"],
+  [[], { OLLAMA_URL: "ftp://x" }, "http or https"],
+  [[], { POLICY_KILL_SWITCH_EXTERNAL_WRITE: "maybe" }, "true or false"],
+] as const)("%j %j is refused: %s", (argv, environment, message) => {
+  const error = refusal([...argv], environment);
+  expect(error.message).toContain(message);
+  expect(error.fix).not.toBe("");
+});
+
+test.each(["0.0.0.0", "::", "192.168.1.4", "example.com", "127.0.0.1.example.com"])("listening on %s is refused while a printed link is the only sign-in", (host) => {
+  expect(refusal(["--host", host])).toMatchObject({ message: expect.stringContaining(host), fix: expect.stringContaining("--public-url") });
+});
+
+test("every setting is reachable, documented, and named once", () => {
+  const settings = Object.values(SETTINGS) as { env?: string; flag?: string; desc: string }[];
+  for (const { env, flag, desc } of settings) {
+    expect(env ?? flag).toBeDefined();
+    expect(desc).toMatch(/\.$|\)\.?$/);
+    expect(helpText()).toContain(env ?? `--`);
+    expect(settingsTable()).toContain(desc);
+  }
+  const names = settings.flatMap(({ env, flag }) => [env, flag].filter((name) => name !== undefined));
+  expect(new Set(names).size).toBe(names.length);
+});
+
+test("what is parsed cannot be changed, and secrets are known as such", () => {
+  const read = config([], { OPENAI_API_KEY: "sk-verysecret", DATABASE_URL: "postgres://u:p@h/d" });
+  expect(Object.isFrozen(read)).toBe(true);
+  expect(secretValues(read)).toEqual(["postgres://u:p@h/d", "sk-verysecret"]);
+});
+
+test("the connections of every pool are counted", () => {
+  expect(connectionsNeeded(config([], { SIGNALBOX_REQUEST_CONNECTIONS: "20" })) - connectionsNeeded(config())).toBe(10);
+});
