@@ -120,11 +120,12 @@ function finish(at: Progress, passed: number, intent: { push: boolean; commit: b
 const push = (text: string, shell: Shell): Reply => act(text, shell("git push origin HEAD", "Push the commit"));
 
 function pushOutcome(output: string): string {
+  // First what git itself reports: `remote:` lines tell of the approval also when it was given meanwhile.
+  if (/^\s*[*+ ]\s.* -> /m.test(output) && !/^error|^fatal|rejected/im.test(output)) return /approval/i.test(output) ? "Pushed, with a person's approval." : "Pushed.";
   if (/await|approval/i.test(output)) return "The push is with Signalbox and awaits approval: nothing has left the sandbox until somebody decides.";
   if (/den(y|ied)|forbidden|policy/i.test(output)) return `The push was refused:\n\n\`\`\`\n${output.trim()}\n\`\`\``;
   if (/up.to.date/i.test(output)) return "There was nothing to push.";
   if (/No configured push destination|does not appear to be a git repository|No such remote/i.test(output)) return "There is no remote to push to.";
-  if (/ -> /.test(output) && !/error|fatal|rejected/i.test(output)) return "Pushed.";
   return `The push did not go through:\n\n\`\`\`\n${output.trim()}\n\`\`\``;
 }
 
