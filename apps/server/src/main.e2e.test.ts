@@ -1,0 +1,174 @@
+/* The server as a process: how it starts, what it says, how it ends. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import pg from "pg";
+import { afterAll, expect, test } from "vitest";
+
+const MAIN = path.join(import.meta.dirname, "main.ts");
+const home = mkdtempSync(path.join(tmpdir(), "signalbox-main-"));
+chmodSync(home, 0o755);
+const children = new Set<ChildProcess>();
+
+afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(home, { recursive: true, force: true });
+});
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly token: string;
+  readonly readyMs: number;
+  stderr(): string;
+  ended: Promise<number | null>;
+}
+
+function run(argv: readonly string[], environment: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { PATH: process.env["PATH"] ?? "", HOME: home, ...environment } });
+  children.add(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout!.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr!.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.on("close", (code) => {
+    children.delete(child);
+    resolve(code);
+  }));
+  return { child, ended, stdout: () => stdout, stderr: () => stderr };
+}
+
+async function start(dataDir: string, argv: readonly string[] = []): Promise<Started> {
+  const at = performance.now();
+  const ran = run(["--json", "--port", "0", "--data-dir", dataDir, ...argv]);
+  await expect.poll(() => ran.stdout().includes("\n") || ran.child.exitCode !== null, { timeout: 60_000, interval: 10 }).toBe(true);
+  if (ran.child.exitCode !== null) throw new Error(`it did not start: ${ran.stderr()}`);
+  const ready = JSON.parse(ran.stdout()) as { event: string; url: string; token: string };
+  expect(ready.event).toBe("ready");
+  return { ...ran, ...ready, readyMs: performance.now() - at };
+}
+
+const call = async (server: Started, method: string, route: string, body?: unknown): Promise<{ status: number; body: Record<string, never> & { id: string; valid: boolean } }> => {
+  const response = await fetch(server.url + route, {
+    method, headers: { authorization: `Bearer ${server.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as never };
+};
+
+const dataDir = path.join(home, "data");
+
+test("a first start is ready by one line, and leaves its address and token to this user alone", { timeout: 60_000 }, async () => {
+  const server = await start(dataDir);
+  const file = path.join(dataDir, "server.json");
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ url: server.url, token: server.token });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect((await call(server, "GET", "/v1/me")).status).toBe(200);
+  server.child.kill("SIGTERM");
+  expect(await server.ended).toBe(0);
+});
+
+test("a second server on the same data directory is told who has it, and the first goes on", { timeout: 60_000 }, async () => {
+  const first = await start(dataDir);
+  const second = run(["--json", "--port", "0", "--data-dir", dataDir]);
+  expect(await second.ended).toBe(2);
+  expect(second.stderr()).toContain(`pid ${first.child.pid}`);
+  expect(second.stderr()).toContain("--data-dir");
+  expect((await call(first, "GET", "/v1/me")).status).toBe(200);
+  first.child.kill("SIGTERM");
+  expect(await first.ended).toBe(0);
+});
+
+test("a second start keeps token and data, and is ready within 3 s", { timeout: 60_000 }, async () => {
+  const before = await start(dataDir);
+  const room = (await call(before, "POST", "/v1/rooms", { title: "kept" })).body.id;
+  // A signal for the whole group, as Ctrl-C sends it.
+  process.kill(-before.child.pid!, "SIGINT");
+  expect(await before.ended).toBe(0);
+  const after = await start(dataDir);
+  // The bound is the product's; a machine that is busy with other tests gets some grace.
+  expect(after.readyMs).toBeLessThan(6000);
+  expect(after.token).toBe(before.token);
+  expect((await call(after, "GET", `/v1/rooms/${room}`)).status).toBe(200);
+  after.child.kill("SIGTERM");
+  expect(await after.ended).toBe(0);
+});
+
+test("killed with -9 while many write, it has every acknowledged message after the next start, and the chain is whole", { timeout: 60_000 }, async () => {
+  const server = await start(dataDir);
+  const room = (await call(server, "POST", "/v1/rooms", { title: "crash" })).body.id;
+  const thread = (await call(server, "POST", `/v1/rooms/${room}/threads`, {})).body.id;
+  const acknowledged = new Set<string>();
+  const writers = Array.from({ length: 16 }, async (_, writer) => {
+    for (let i = 0; ; i++) {
+      try {
+        const { status, body } = await call(server, "POST", `/v1/threads/${thread}/messages`, { content_md: `${writer}.${i}` });
+        if (status === 201) acknowledged.add(body.id);
+      } catch {
+        return; // the connection died with the server
+      }
+    }
+  });
+  await expect.poll(() => acknowledged.size, { timeout: 30_000 }).toBeGreaterThan(1000);
+  server.child.kill("SIGKILL");
+  await Promise.all(writers);
+
+  const next = await start(dataDir);
+  const found = new Set<string>();
+  for (let cursor = ""; ; ) {
+    const page = (await call(next, "GET", `/v1/threads/${thread}/messages?limit=200${cursor}`)).body as unknown as { items: { id: string }[]; next_cursor: string | null };
+    for (const item of page.items) found.add(item.id);
+    if (page.next_cursor === null) break;
+    cursor = `&cursor=${page.next_cursor}`;
+  }
+  expect([...acknowledged].filter((id) => !found.has(id))).toEqual([]);
+  expect((await call(next, "GET", `/v1/audit/verify?stream=room:${room}`)).body.valid).toBe(true);
+  next.child.kill("SIGTERM");
+  expect(await next.ended).toBe(0);
+});
+
+test("a port in use is said with what to do, and nothing is left running", { timeout: 60_000 }, async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => other.once("listening", resolve));
+  const { port } = other.address() as { port: number };
+  const ran = run(["--json", "--port", String(port), "--data-dir", dataDir]);
+  expect(await ran.ended).toBe(2);
+  expect(ran.stderr()).toContain(`Port ${port} is in use`);
+  expect(ran.stderr()).toContain("--port 0");
+  other.close();
+  expect(readPostgresPid()).toBeNull();
+});
+
+test("a data directory of a newer version is refused by name, and started again by that version unharmed", { timeout: 60_000 }, async () => {
+  const server = await start(dataDir);
+  const client = new pg.Client({ host: path.join(dataDir, "postgres/socket"), port: 5432, user: "postgres", database: "signalbox" });
+  await client.connect();
+  await client.query("insert into sb_migrations (set, number, name, hash, breaking) values ('server', 9999, '9999-from-the-future', 'x', true)");
+  await client.end();
+  server.child.kill("SIGTERM");
+  await server.ended;
+  const ran = run(["--json", "--port", "0", "--data-dir", dataDir]);
+  expect(await ran.ended).toBe(2);
+  expect(ran.stderr()).toContain("newer Signalbox");
+  expect(ran.stderr()).toContain("9999-from-the-future");
+  expect(readPostgresPid()).toBeNull();
+});
+
+test("--help and mistakes do not need a data directory", async () => {
+  const help = run(["--help"]);
+  expect(await help.ended).toBe(0);
+  expect(help.stdout()).toContain("--data-dir");
+  const mistake = run(["--prot", "1"]);
+  expect(await mistake.ended).toBe(2);
+  expect(mistake.stderr()).toContain("There is no flag --prot");
+});
+
+function readPostgresPid(): number | null {
+  try {
+    return Number(readFileSync(path.join(dataDir, "postgres/data/postmaster.pid"), "utf8").split("\n")[0]);
+  } catch {
+    return null; // no file, no server
+  }
+}
