@@ -79,7 +79,7 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
       if (call.approvalId !== null) {
         const spent = await unit.decide(approval, of.stream, `approval:${call.approvalId}`, {
           type: "use", approvalId: call.approvalId, invocationId, now: clock.now(),
-          call: { action: call.action, target: call.target as Json, callHash: call.callHash, sessionId: call.sessionId ?? undefined, runId: call.runId ?? undefined },
+          call: { action: call.action, target: call.target, callHash: call.callHash, sessionId: call.sessionId ?? undefined, runId: call.runId ?? undefined },
         });
         if (!spent.ok) {
           if (spent.refusal.code !== "approval_lapsed") return deny(spent.refusal.code === "approval_call_mismatch" ? "call_altered" : "approval_spent");
@@ -190,7 +190,7 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
 export type Execution = ReturnType<typeof createExecution>;
 
 const hashOf = (call: InvocationCall): string =>
-  callHash({ action: call.action, params: call.params as Json, target: call.target as Json, session_id: call.sessionId ?? undefined, run_id: call.runId ?? undefined });
+  callHash({ action: call.action, params: call.params, target: call.target, session_id: call.sessionId ?? undefined, run_id: call.runId ?? undefined });
 
 /** An executor that ignores its signal must not hold the worker for ever; its own outcome is then unknown. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,6 +1,7 @@
 /* Keeps `proj_invocations`. Changes of one invocation within a batch are merged; the last word on a column wins. */
 import type { InvocationEvent } from "@signalbox/contract/events/gate";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
+import { unreachable } from "@signalbox/kernel/decider";
 
 type Row = Record<string, unknown>;
 type R = Recorded<InvocationEvent>;
@@ -63,5 +64,7 @@ function patchOf(event: Exclude<InvocationEvent, { type: "invocation.requested" 
       return { status: "failed", error_code: event.data.code, error_message: event.data.message, ended_at: at };
     case "invocation.unknown":
       return { status: "unknown", error_code: "outcome_unknown", error_message: event.data.reason };
+    default:
+      return unreachable(event);
   }
 }

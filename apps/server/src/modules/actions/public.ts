@@ -51,7 +51,7 @@ export interface ActionRequest {
   readonly onBehalfOf?: string | undefined;
   readonly resource: { readonly type: string; readonly id: string };
   /** What the approver reads: purpose, external_impact, risks, rollback_plan, notes_md. */
-  readonly form?: { readonly [key: string]: Json | undefined } | undefined;
+  readonly form?: RequestApproval["request"] | undefined;
   /** Policy context beyond what the registry says. */
   readonly context?: { readonly [key: string]: Json } | undefined;
 }
@@ -165,7 +165,7 @@ export function createActions(deps: ActionsDeps): ActionsModule {
       await unit.decide(invocation, r.stream, `invocation:${invocationId}`, requested);
       await recordRuling(unit, r.stream, { action: r.action, target: call.target, ruling });
       if (ruling.decision === "require_approval") {
-        const asked = await approvals.request(unit, r.organizationId, r.stream, { ...call, type: "request", approvalId: approvalId!, request: (r.form ?? {}) as RequestApproval["request"], now: clock.now() });
+        const asked = await approvals.request(unit, r.organizationId, r.stream, { ...call, type: "request", approvalId: approvalId!, request: r.form ?? {}, now: clock.now() });
         if (!asked.ok) throw new Error(`an approval could not be asked for: ${asked.refusal.code}`);
       } else if (ruling.decision === "allow") {
         unit.enqueue(executeJob(r.organizationId, invocationId));

@@ -6,6 +6,7 @@
  */
 import type { ApprovalEvent } from "@signalbox/contract/events/approvals";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
+import { unreachable } from "@signalbox/kernel/decider";
 
 type Row = Record<string, unknown>;
 type R = Recorded<ApprovalEvent>;
@@ -61,5 +62,7 @@ function patchOf(event: Exclude<ApprovalEvent, { type: "approval.requested" }>):
       return { status: "expired" };
     case "approval.used":
       return { used_by: event.data.invocation_id };
+    default:
+      return unreachable(event);
   }
 }

@@ -1,7 +1,7 @@
 import { decideApproval, getApproval, listApprovals, requestApproval } from "@signalbox/contract/approvals";
 import type { ApprovalId, CallHash, PrincipalId } from "@signalbox/contract/primitives";
 import type { StreamRef } from "@signalbox/eventlog/log";
-import { callHash, type Json } from "@signalbox/kernel/canonical";
+import { callHash } from "@signalbox/kernel/canonical";
 import { newId } from "@signalbox/kernel/id";
 import { type BoundRoute, type Caller, handle, refused } from "../../http/handle.ts";
 import { hasRoomRole } from "../rooms/public.ts";
@@ -49,7 +49,7 @@ export function approvalRoutes({ log, db, clock, rooms, approvals, findRun, find
       const { value } = await log.unit({ organizationId, origin: { ...origin, ...context }, ...(idempotency === undefined ? {} : { idempotency }) }, async (unit) => {
         const decision = await approvals.request(unit, organizationId, streamOf(organizationId, roomId), {
           type: "request", approvalId, action, title, target, params, request, sessionId: session_id, runId: run_id, requestedBy: caller.principal.id as PrincipalId,
-          callHash: callHash({ action, params: params as Json, target: target as Json, session_id, run_id }) as CallHash, expiresAt: expires_at, now: clock.now(),
+          callHash: callHash({ action, params, target, session_id, run_id }) as CallHash, expiresAt: expires_at, now: clock.now(),
         });
         return decision.ok ? { ok: true as const, id: decision.events[0]?.data.approval_id ?? approvalId } : { ok: false as const };
       });

@@ -1,6 +1,6 @@
 import { PolicyInput, REASON_CODES } from "@signalbox/contract/gate";
 import { canonicalJson, type Json, sha256 } from "@signalbox/kernel/canonical";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { evaluate, type GateFacts } from "./evaluate.ts";
 import { loadPolicies, POLICY_VERSION } from "./policy-set.ts";
