@@ -1,6 +1,6 @@
 /* One batch of units as the append functions take it: rows turned to columns, and the chain as this process expects it. */
 import { createHash } from "node:crypto";
-import { hashText, type Entry } from "./envelope.ts";
+import { hashText } from "./envelope.ts";
 import type { Recorded } from "./log.ts";
 import type { StagedUnit } from "./writer.ts";
 
@@ -14,10 +14,10 @@ const CHAIN_TAG = Buffer.from([0x01]);
 /** Between headers and between data; JSON text has no raw control characters. */
 const SEPARATOR = "\u001F";
 
-export const streamKey = ({ organizationId, stream }: Entry): string => `${organizationId}\n${stream.type}\n${stream.id}`;
-
 export function streamsOf(units: readonly StagedUnit[]): readonly string[] {
-  return [...new Set(units.flatMap(({ entries }) => entries.map(streamKey)))].toSorted();
+  const keys = new Set<string>();
+  for (const { entries } of units) for (const { streamKey } of entries) keys.add(streamKey);
+  return [...keys].toSorted();
 }
 
 const columnsOf = (streams: readonly string[]): string[][] => {
@@ -53,7 +53,7 @@ export function chain(units: readonly StagedUnit[], streams: readonly string[], 
   const streamNumbers: number[] = [];
   const hashes: Buffer[] = [];
   const recorded = entries.map((entry): Recorded => {
-    const key = streamKey(entry);
+    const key = entry.streamKey;
     const head = headOf(after, key);
     const seq = head.seq + 1;
     const hash = chainHash(head.hash, seq, entry.entryHash);

@@ -317,13 +317,14 @@ export function createWriter(options: WriterOptions): Writer {
 
   function answerOf(batch: readonly Waiting[], { recorded }: Chained, first: number): Answer {
     return () => {
-      const placed = recorded.map((event, i): Recorded => ({ ...event, position: first + i }));
+      // Ours alone until now: the projections that saw these objects are done with them.
+      recorded.forEach((event, i) => void ((event as { position?: number }).position = first + i));
       // Before anybody is answered: who reads right after its own append must be able to find it.
-      if (placed.length > 0) options.committed(placed);
+      if (recorded.length > 0) options.committed(recorded);
       let from = 0;
       for (const waiting of batch) {
         const to = from + waiting.unit.entries.length;
-        waiting.resolve({ kind: "committed", recorded: placed.slice(from, to) });
+        waiting.resolve({ kind: "committed", recorded: recorded.slice(from, to) });
         from = to;
       }
     };
