@@ -93,7 +93,10 @@ export async function unsandboxedHost(env: Record<string, string> = {}): Promise
       const one: Running = { child, stdout: new Output(child.stdout), stderr: new Output(child.stderr), exited: Promise.resolve({ code: null, signal: null, timedOut: false }), exit: null };
       running.set(id, one);
       return new Promise((resolve, reject) => {
-        child.once("error", reject);
+        child.once("error", (error) => {
+          if (child.pid === undefined) running.delete(id);
+          reject(error);
+        });
         one.exited = new Promise((done) => {
           child.once("exit", (code, signal) => {
             one.exit = { code, signal, timedOut: false };

@@ -90,7 +90,13 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
   process.stderr.on("data", onErr);
   try {
     const line = new AcpLine(process, 0);
-    const agentSessionId = await Promise.race([handshake(line, host, options), exitBeforeStart(process, () => complained), rejectOnAbort(signal)]);
+    const ended = exitBeforeStart(process, () => complained);
+    const shaken = handshake(line, host, options).catch(async (error: unknown) => {
+      // A wire that breaks is usually an agent that ends, whose last words say more.
+      if (!(error instanceof AgentStartError)) await Promise.race([ended, sleep(1_000)]);
+      throw error;
+    });
+    const agentSessionId = await Promise.race([shaken, ended, rejectOnAbort(signal)]);
     const record: AcpRecord = {
       harness: "acp", agentSessionId, processId, offset: line.lines.offset(), promptId: null, promptRequest: null, instructed: options.resume !== undefined,
     };

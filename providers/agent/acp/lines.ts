@@ -27,11 +27,11 @@ export type Lines = { stream: Stream; offset(): number };
 
 export function jsonLines(stdin: Writable, stdout: Readable, options: LineOptions): Lines {
   let offset = options.offset;
+  let closed = false;
   const readable = new ReadableStream<AnyMessage>({
     start(controller) {
       let held: Buffer[] = [];
       let heldBytes = 0;
-      let closed = false;
       stdout.on("data", (chunk: Buffer) => {
         let from = 0;
         for (let at = chunk.indexOf(10, from); at >= 0; at = chunk.indexOf(10, from)) {
@@ -41,7 +41,7 @@ export function jsonLines(stdin: Writable, stdout: Readable, options: LineOption
           held = [];
           heldBytes = 0;
           from = at + 1;
-          const message = line && read(line, options);
+          const message = line && !closed ? read(line, options) : null;
           if (message) controller.enqueue(message);
         }
         heldBytes += chunk.length - from;
@@ -53,8 +53,11 @@ export function jsonLines(stdin: Writable, stdout: Readable, options: LineOption
         if (!closed) controller.close();
         closed = true;
       };
-      stdout.once("end", close).once("close", close);
-      stdout.once("error", close);
+      stdout.once("end", close).once("close", close).on("error", close);
+    },
+    /** The SDK gives up on the connection, after a write that failed for one. */
+    cancel() {
+      closed = true;
     },
   });
   const writable = new WritableStream<AnyMessage>({

@@ -186,4 +186,4 @@ function planEntry(todo: { content: string; status: string }): PlanEntry {
   return { content: todo.content, status };
 }
 
-const snake = (name: string): string => name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+const snake = (name: string): string => name.replaceAll(/([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])/g, "$1$3_$2$4").toLowerCase();

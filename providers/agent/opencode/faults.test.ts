@@ -1,0 +1,142 @@
+/* What breaks between the server and OpenCode, and between OpenCode and its model. */
+import type { Duplex } from "node:stream";
+import { afterEach, describe, expect, test } from "vitest";
+import { createDemoUpstream, DEMO_MODEL_ID } from "../../model/demo/upstream.ts";
+import { failure } from "../../model/http.ts";
+import type { ForwardRequest, ModelUpstream, UpstreamFailure } from "../../model/port.ts";
+import { serveUpstream } from "../../model/serve.fixture.ts";
+import { followDirectives } from "../directives.fixture.ts";
+import type { AgentEvent, AgentSession } from "../port.ts";
+import { unsandboxedHost, type TestHost } from "../unsandboxed.fixture.ts";
+import { openCodeBinary } from "./binary.ts";
+import { openCodeHarness } from "./harness.ts";
+
+const command = openCodeBinary();
+const cleanup: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const one of cleanup.splice(0).toReversed()) await one();
+});
+
+type Setup = { host: TestHost; session: AgentSession; events: AgentEvent[]; ended: Promise<void>; sockets: Duplex[] };
+
+async function setUp(options: { chunkDelayMs?: number; refuse?: (request: ForwardRequest) => UpstreamFailure | null; wrap?: (socket: Duplex) => void } = {}): Promise<Setup> {
+  const demo = createDemoUpstream({ script: followDirectives, chunkDelayMs: options.chunkDelayMs ?? 0 });
+  const upstream: ModelUpstream = { ...demo, forward: (request) => Promise.resolve(options.refuse?.(request) ?? null).then((refused) => refused ?? demo.forward(request)) };
+  const model = await serveUpstream(upstream);
+  const host = await unsandboxedHost();
+  const sockets: Duplex[] = [];
+  const watched: TestHost = {
+    ...host,
+    connect: async (port) => {
+      const socket = await host.connect(port);
+      sockets.push(socket);
+      options.wrap?.(socket);
+      return socket;
+    },
+  };
+  const session = await openCodeHarness({ command: command! }).start(watched, { model: { baseUrl: model.baseUrl, apiKey: "placeholder", modelId: DEMO_MODEL_ID } });
+  cleanup.push(model.close, () => host.dispose(), () => session.close());
+  const events: AgentEvent[] = [];
+  const ended = new Promise<void>((resolve) =>
+    session.onEvent((event) => {
+      events.push(event);
+      if (event.type === "turn.ended") resolve();
+    }),
+  );
+  return { host, session, events, ended, sockets };
+}
+
+const of = <T extends AgentEvent["type"]>(events: AgentEvent[], type: T): Extract<AgentEvent, { type: T }>[] =>
+  events.filter((event): event is Extract<AgentEvent, { type: T }> => event.type === type);
+
+/** The title and other side calls must not use up a fault that is meant for the turn. */
+const isTurn = (request: ForwardRequest): boolean => request.body.includes('"tools"');
+
+describe.skipIf(command === null)("OpenCode with a broken line", () => {
+  test("a stream that breaks again and again loses nothing and repeats nothing", async () => {
+    const { session, events, ended, sockets } = await setUp({ chunkDelayMs: 60 });
+    const words = Array.from({ length: 60 }, (_, i) => `word${i}`).join(" ");
+    await session.prompt({ promptId: "broken", text: `say ${words}\nrun echo one\nsay ${words} again\nrun echo two\nsay the end` });
+    const breaker = setInterval(() => {
+      for (const socket of sockets.splice(0)) socket.destroy();
+    }, 400);
+    await ended;
+    clearInterval(breaker);
+
+    expect(of(events, "turn.started")).toHaveLength(1);
+    expect(of(events, "turn.ended")).toEqual([{ type: "turn.ended", promptId: "broken", end: { reason: "completed" } }]);
+    const messages = of(events, "message.completed");
+    expect(messages.map((event) => event.text)).toEqual([words, `${words} again`, "the end"]);
+    for (const { partId, text } of messages) {
+      const deltas = of(events, "text.delta").filter((event) => event.partId === partId);
+      expect(deltas.map((event) => event.delta).join("").trim()).toBe(text);
+    }
+    expect(of(events, "tool.completed").map((event) => event.output.trim())).toEqual(["one", "two"]);
+    expect(of(events, "tool.started")).toHaveLength(2);
+  }, 60_000);
+
+  test("a prompt whose answer was lost runs once", async () => {
+    let cut = false;
+    const { session, events, ended } = await setUp({
+      wrap: (socket) => {
+        const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+        socket.write = ((...args: unknown[]) => {
+          const written = write(...args);
+          if (!cut && String(args[0]).includes("prompt_async")) {
+            cut = true;
+            // Long enough for the agent to hear it, too short for its answer to count.
+            setTimeout(() => socket.destroy(), 1);
+          }
+          return written;
+        }) as typeof socket.write;
+      },
+    });
+    await session.prompt({ promptId: "once", text: "run echo only-once >> count.txt; wc -l < count.txt" });
+    await ended;
+    expect(cut).toBe(true);
+    expect(of(events, "tool.completed").map((event) => event.output.trim())).toEqual(["1"]);
+    expect(JSON.stringify(await session.resync())).toContain("only-once");
+  }, 60_000);
+});
+
+describe.skipIf(command === null)("OpenCode with a model that refuses", () => {
+  test("a refusal that no retry mends fails the turn with the upstream's words", async () => {
+    const body = Buffer.from(JSON.stringify({ error: { message: "The session's budget of $1.00 is used up.", code: "budget_exceeded" } }));
+    const { session, events, ended } = await setUp({
+      refuse: (request) => (isTurn(request) ? failure("http_status", "no", { retryable: false, status: 402, body, contentType: "application/json" }) : null),
+    });
+    await session.prompt({ promptId: "poor", text: "say hello" });
+    await ended;
+    const [end] = of(events, "turn.ended");
+    expect(end!.end).toMatchObject({ reason: "failed", error: { code: "api_error" } });
+    expect(JSON.stringify(end)).toContain("budget of $1.00 is used up");
+  }, 60_000);
+
+  test("a busy model is tried again, visibly, and the turn completes", async () => {
+    let refusals = 0;
+    const { session, events, ended } = await setUp({
+      refuse: (request) => {
+        if (!isTurn(request) || refusals === 1) return null;
+        refusals += 1;
+        return failure("http_status", "busy", { retryable: true, status: 429, retryAfterMs: 1_000, body: Buffer.from('{"error":{"message":"slow down"}}'), contentType: "application/json" });
+      },
+    });
+    await session.prompt({ promptId: "patient", text: "say worth the wait" });
+    await ended;
+    expect(of(events, "model.retrying")).toMatchObject([{ attempt: 1 }]);
+    expect(of(events, "message.completed").map((event) => event.text)).toEqual(["worth the wait"]);
+    expect(of(events, "turn.ended")[0]!.end).toEqual({ reason: "completed" });
+  }, 60_000);
+
+  test("cancelling while the agent waits to try again ends the turn", async () => {
+    const { session, events, ended } = await setUp({
+      refuse: (request) =>
+        isTurn(request) ? failure("http_status", "busy", { retryable: true, status: 429, retryAfterMs: 600_000, body: Buffer.from('{"error":{"message":"slow down"}}'), contentType: "application/json" }) : null,
+    });
+    await session.prompt({ promptId: "stuck", text: "say never" });
+    await expect.poll(() => of(events, "model.retrying").length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await session.cancel();
+    await ended;
+    expect(of(events, "turn.ended")[0]!.end).toEqual({ reason: "canceled" });
+  }, 60_000);
+});
