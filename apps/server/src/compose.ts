@@ -27,6 +27,7 @@ import { serveRaw } from "./http/raw.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { serveWeb } from "./http/web.ts";
 import { createLateLog } from "./late-log.ts";
+import { LOCAL } from "./local.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { createBlobs } from "./blobs.ts";
@@ -44,13 +45,11 @@ import { createModels, MODEL_HOST } from "./modules/models/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSamples } from "./modules/samples/public.ts";
-import { createSessions, type SessionsModule } from "./modules/sessions/public.ts";
+import { createSessions, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-/** The organization of a local installation, and whoever started it. */
-export const LOCAL = { organizationId: "ws_dev", name: "Local", owner: { id: "usr_owner", displayName: "Owner" } } as const;
 const VERSION = (JSON.parse(readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8")) as { version: string }).version;
 const TREE = path.join(import.meta.dirname, "../../..");
 
@@ -60,6 +59,8 @@ export interface ComposeOptions {
   readonly logger: Logger;
   readonly clock?: Clock | undefined;
   readonly telemetry?: Telemetry | undefined;
+  /** Default: those that are installed. */
+  readonly harnesses?: Readonly<Record<string, HarnessEntry>> | undefined;
 }
 
 export interface Signalbox {
@@ -125,9 +126,9 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   sessions = createSessions({
     ...deps, connection: connection("sb_log"), identity, rooms, runs, actions, approvals, gate, models, ledger, egress, forge,
-    sandboxes: localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }), limits: sandboxLimits(config), harnesses: harnessesHere(),
+    sandboxes: localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }), limits: sandboxLimits(config), harnesses: options.harnesses ?? harnessesHere(),
     // The data directory's lock lets one server live in it, so what its predecessor held is ours at once.
-    nodeId: "local", defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
+    nodeId: `local:${path.resolve(config.dataDir)}`, defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
   });
   const audit = createAudit({
     ...deps, organizations, logPool: workerPool, key: await openSigningKey(path.join(config.dataDir, "keys")),

@@ -9,8 +9,10 @@ import type { Clock } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
 import type { TestDatabase } from "@signalbox/testkit/database";
 import { pino } from "pino";
-import { compose, LOCAL, type Signalbox } from "./compose.ts";
+import { compose, type Signalbox } from "./compose.ts";
 import { readConfig } from "./config.ts";
+import type { HarnessEntry } from "./modules/sessions/public.ts";
+import { LOCAL } from "./local.ts";
 
 export interface Answer {
   readonly status: number;
@@ -31,13 +33,13 @@ export interface Composed {
   close(): Promise<void>;
 }
 
-export async function startComposed(database: TestDatabase, options: { flags?: readonly string[]; environment?: Readonly<Record<string, string>>; clock?: Clock } = {}): Promise<Composed> {
+export async function startComposed(database: TestDatabase, options: { flags?: readonly string[]; environment?: Readonly<Record<string, string>>; clock?: Clock; harnesses?: Readonly<Record<string, HarnessEntry>> } = {}): Promise<Composed> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-composed-"));
   // Sandboxes run as other users, who must be able to pass through.
   chmodSync(dataDir, 0o711);
   const config = readConfig(["--port", "0", "--data-dir", dataDir, ...(options.flags ?? [])], options.environment ?? {});
   if (config === "help") throw new Error("not a server");
-  const server = await compose({ config, connection: database.connection, logger: pino({ level: options.environment?.["LOG_LEVEL"] ?? "silent" }), clock: options.clock });
+  const server = await compose({ config, connection: database.connection, logger: pino({ level: options.environment?.["LOG_LEVEL"] ?? "silent" }), clock: options.clock, harnesses: options.harnesses });
   const { identity } = server;
 
   async function token(organizationId: string, principalId: string, of: { scopes?: readonly Scope[]; expiresAt?: string } = {}) {

@@ -11,15 +11,17 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
+import { enableCompileCache } from "node:module";
 import { SCOPES } from "@signalbox/contract/identity";
 import { connectionsOf, type ConnectionFor } from "@signalbox/eventlog/roles";
 import pg from "pg";
 import type { Logger } from "pino";
-import { compose, LOCAL, type Signalbox } from "./compose.ts";
+import type { Signalbox } from "./compose.ts";
 import { type Config, ConfigError, connectionsNeeded, helpText, readConfig, secretValues } from "./config.ts";
 import { createLogger } from "./logging.ts";
 import { DataDirInUse, lockDataDir } from "./postgres/data-dir-lock.ts";
 import { startEmbeddedPostgres } from "./postgres/embedded.ts";
+import { LOCAL } from "./local.ts";
 import { readServerFile, writeServerFile } from "./server-file.ts";
 import { startTelemetry, type Telemetry } from "./telemetry.ts";
 
@@ -37,13 +39,20 @@ async function main(argv: readonly string[]): Promise<void> {
   const logger = createLogger({ level: config.logLevel, pretty: !config.json, secrets: secretValues(config) });
   const stopping = listenForSignals(logger);
 
-  const postgres = await openPostgres(config);
+  const dataDir = path.resolve(config.dataDir);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  // Most of a start is reading our own modules: what was compiled once is kept, where only we may write.
+  enableCompileCache(path.join(dataDir, "cache", "compiled"));
+  // Meanwhile Postgres starts. Should it fail, that is what is told; the modules' own failure waits for its await.
+  const modules = import("./compose.ts");
+  modules.catch(() => undefined);
+  const postgres = await openPostgres(config, dataDir);
   let telemetry: Telemetry | undefined;
   let server: Signalbox | undefined;
   try {
     await refuseTooManyConnections(config, postgres.connection);
     telemetry = config.otlpEndpoint === undefined ? undefined : await startTelemetry(config.otlpEndpoint);
-    server = await compose({ config, connection: postgres.connection, logger, telemetry });
+    server = await (await modules).compose({ config, connection: postgres.connection, logger, telemetry });
     await server.listen();
     await announce(config, server);
     await stopping;
@@ -54,12 +63,10 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function openPostgres(config: Config): Promise<Postgres> {
+async function openPostgres(config: Config, dataDir: string): Promise<Postgres> {
   if (config.databaseUrl === undefined) {
-    return startEmbeddedPostgres({ dataDir: config.dataDir, maxConnections: connectionsNeeded(config) + SPARE_CONNECTIONS });
+    return startEmbeddedPostgres({ dataDir, maxConnections: connectionsNeeded(config) + SPARE_CONNECTIONS });
   }
-  const dataDir = path.resolve(config.dataDir);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const unlock = lockDataDir(dataDir);
   return { connection: connectionsOf(config.databaseUrl), stop: async () => unlock() };
 }
