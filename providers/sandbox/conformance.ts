@@ -96,7 +96,7 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         const marker = mark();
         const result = await sandbox.exec({ argv: ["/bin/sh", "-c", `sleep ${marker} & sleep ${marker}`], timeoutMs: 300 });
         expect(result).toMatchObject({ timedOut: true, signal: "SIGKILL" });
-        await expect.poll(() => shell(`ps ax -o args | grep -c '[s]leep ${marker}' || true`)).toBe("0");
+        await expect.poll(() => hostProcessesWith(marker)).toBe(0);
       });
 
       test("a background child that keeps the pipes does not keep the command", async () => {
@@ -208,11 +208,12 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       test("processes of the host and of other sandboxes cannot be seen or signalled", async () => {
         const marker = mark();
         const foreign = await other.spawn({ argv: ["sleep", marker] });
-        const seen = await shell("ps ax -o args");
+        const seen = await shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '");
+        expect(seen).toContain("sandboxd");
         expect(seen).not.toContain(marker);
         expect(seen).not.toContain("vitest");
         await shell(`for p in ${process.pid} ${foreign.pid}; do kill -9 $p 2>/dev/null; done; kill -9 -1 2>/dev/null || true`).catch(() => undefined);
-        expect(await shell(`pgrep -f ${marker} >/dev/null && echo alive`, other)).toBe("alive");
+        expect(hostProcessesWith(marker)).toBe(1);
         foreign.kill("SIGKILL");
       });
 
@@ -290,7 +291,7 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       });
 
       test("the way out says so when no server answers", async () => {
-        expect(await shell("curl -s -o /dev/null -w '%{http_code}' http://example.com/ || true")).toMatch(/^503|^000/);
+        expect(await shell(`node -e "require('http').get({host:'127.0.0.1',port:3128,path:'http://example.com/'},r=>console.log(r.statusCode))"`)).toBe("503");
       });
 
       test("links in the workspace lead a reader from the host nowhere", async () => {
@@ -311,13 +312,19 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       test("a fork bomb stays inside its limit, and the host answers meanwhile", async () => {
         await withSandbox({ pids: 100, cpu: 0.5 }, async (bombed) => {
           await bombed.spawn({ argv: ["/bin/bash", "-c", ":(){ :|:& };:"] });
-          await new Promise((resolve) => setTimeout(resolve, 1500));
-          const started = performance.now();
-          execFileSync("/bin/true");
-          expect(performance.now() - started).toBeLessThan(1000);
-          const usage = await bombed.usage();
-          expect(usage.pids).toBeLessThanOrEqual(100);
-          expect(usage.pids).toBeGreaterThan(50);
+          const seen: number[] = [];
+          let slowestMs = 0;
+          for (const end = Date.now() + 1500; Date.now() < end; ) {
+            seen.push((await bombed.usage()).pids);
+            const started = performance.now();
+            execFileSync("/bin/true");
+            slowestMs = Math.max(slowestMs, performance.now() - started);
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          expect(Math.max(...seen)).toBeLessThanOrEqual(100);
+          // It did go off: at rest there are some twenty threads.
+          expect(Math.max(...seen)).toBeGreaterThan(35);
+          expect(slowestMs).toBeLessThan(1000);
         });
       });
 
@@ -456,8 +463,41 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         await subject.provider.remove(own.id);
       });
 
+      test("what is alive is listed, and what was stopped is not", async () => {
+        const own = await subject.provider.create(spec());
+        const ids = async (): Promise<string[]> => (await subject.provider.list()).map((record) => record.id);
+        expect(await ids()).toContain(own.id);
+        await own.stop();
+        expect(await ids()).not.toContain(own.id);
+        await subject.provider.remove(own.id);
+      });
+
+      test("removing a sandbox that a killed server left running ends it first", async () => {
+        const marker = mark();
+        const own = await subject.provider.create(spec());
+        await own.spawn({ argv: ["sleep", marker] });
+        await subject.provider.close();
+        subject.provider = subject.restarted();
+        expect((await subject.provider.list()).map((record) => record.id)).toContain(own.id);
+        await subject.provider.remove(own.id);
+        expect(hostProcessesWith(marker)).toBe(0);
+        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [Sandbox, Sandbox];
+      });
+
+      test("ten start at once without getting in each other's way", async () => {
+        const ten = await Promise.all(Array.from({ length: 10 }, () => subject.provider.create(spec())));
+        const names = await Promise.all(ten.map((one, i) => sh(one, `echo ${i} > /workspace/n; cat /workspace/n`)));
+        expect(names).toEqual(ten.map((_, i) => String(i)));
+        await Promise.all(ten.map((one) => one.stop()));
+        await Promise.all(ten.map((one) => subject.provider.remove(one.id)));
+      });
+
       test("two sandboxes of one id do not run at once", async () => {
         await expect(subject.provider.create(spec({}, sandbox.id))).rejects.toThrow(/running already/);
+        const twice = `sbx_${process.pid}_twice`;
+        const results = await Promise.allSettled([1, 2].map(() => subject.provider.create(spec({}, twice))));
+        expect(results.map((result) => result.status).toSorted()).toEqual(["fulfilled", "rejected"]);
+        await subject.provider.remove(twice);
       });
 
       test.each(["../escape", "", "a/b", "x".repeat(65), "a b", "."])("the id %j is refused", async (id) => {

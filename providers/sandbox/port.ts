@@ -93,7 +93,9 @@ export type SandboxProvider = {
   create(spec: SandboxSpec): Promise<Sandbox>;
   /** The sandbox of a record if it is alive and is the same one, else null with everything of it ended. */
   adopt(record: SandboxRecord): Promise<Sandbox | null>;
-  /** Deletes the files of a stopped sandbox. Again is harmless. */
+  /** Every sandbox of this provider's that is alive, adopted or not: what nobody claims is an orphan to adopt and stop. */
+  list(): Promise<SandboxRecord[]>;
+  /** Ends the sandbox if it is alive, then deletes its files. Again is harmless. */
   remove(id: string): Promise<void>;
   /** Lets go of all sandboxes without ending them, as a killed server would. */
   close(): Promise<void>;

@@ -6,9 +6,9 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { chown, readFile, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { INSIDE } from "@signalbox/sandboxd/wire";
 import type { ProviderCheck, Sandbox, SandboxProvider, SandboxRecord, SandboxSpec } from "../port.ts";
@@ -44,7 +44,7 @@ const TMPFS_MOST_BYTES = 2 * 1024 ** 3;
 type Prepared = { etc: string; daemon: string; node: string; seccomp: string | null; cgroups: CgroupBase | null };
 
 export function localSandboxes(options: LocalOptions): SandboxProvider {
-  const { dataDir } = options;
+  const dataDir = resolve(options.dataDir);
   const uidLeases = options.uidLeases ?? "/run/signalbox/uids";
   const uidRange = options.uidRange ?? DEFAULT_RANGE;
   const asRoot = process.getuid?.() === 0;
@@ -82,7 +82,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     live.set(sandbox.id, sandbox);
     const { diskBytes: limitBytes } = sandbox.record.limits;
     diskWatchdog.watch(sandbox.id, {
-      directories: [places.home, places.workspace],
+      directories: [places.home, places.workspace, places.log],
       limitBytes,
       exceeded: (usedBytes) => sandbox.endSoon({ reason: "disk_quota", usedBytes, limitBytes }),
     });
@@ -173,7 +173,8 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
         startedAt: new Date().toISOString(),
       };
       // Before anybody else knows of it: a server killed from here on finds it again, by its own record or by this.
-      writeFileSync(places.record, JSON.stringify(record), { mode: 0o600 });
+      writeFileSync(`${places.record}.new`, JSON.stringify(record), { mode: 0o600 });
+      renameSync(`${places.record}.new`, places.record);
       await Promise.race([control.link.ready(START_WITHIN_MS), exitOf(outer)]);
       timings.connected = since();
       const sandbox = adoptLive(new LocalSandbox(record, places, control), places);
@@ -222,9 +223,11 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     check: (): Promise<ProviderCheck> => checkBubblewrap({ asRoot, prepare: ready }),
     create,
     adopt,
+    list: async () => recordsIn(join(dataDir, "sandboxes")).filter((record) => isAlive(record.inner)),
     async remove(id) {
-      await live.get(id)?.stop();
       const places = placesOf(dataDir, id);
+      await live.get(id)?.stop();
+      await endLeftover(places);
       const uid = asRoot ? ownerOf(places.workspace) : null;
       // Nothing inside is alive, so nothing can swap a folder for a link meanwhile; rm itself follows none.
       await rm(places.directory, { recursive: true, force: true });
@@ -240,10 +243,29 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
   };
 }
 
+function recordsIn(folder: string): LocalRecord[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap((id): LocalRecord[] => {
+    const record = readRecord(join(folder, id, "sandbox.json"));
+    return record ? [record] : [];
+  });
+}
+
+/** Null when there is none. It is renamed into its place, so it is whole or not there. */
+function readRecord(path: string): LocalRecord | null {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as LocalRecord;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
 /** A server that was killed may have left the sandbox of this id running, without anybody having adopted it. */
 async function endLeftover(places: Places): Promise<void> {
-  if (!existsSync(places.record)) return;
-  const { inner, cgroup } = JSON.parse(readFileSync(places.record, "utf8")) as LocalRecord;
+  const record = readRecord(places.record);
+  if (!record) return;
+  const { inner, cgroup } = record;
   if (killExactly(inner)) await untilGone(() => isAlive(inner));
   if (cgroup) await untilGone(() => !removeCgroup(cgroup));
   rmSync(places.record, { force: true });

@@ -130,7 +130,7 @@ export class LocalSandbox implements Sandbox {
   }
 
   async usage(): Promise<SandboxUsage> {
-    const disk = await diskBytes([this.#places.home, this.#places.workspace]);
+    const disk = await diskBytes([this.#places.home, this.#places.workspace, this.#places.log]);
     const { cgroup, inner } = this.record;
     if (cgroup) return { ...cgroupUsage(cgroup), diskBytes: disk };
     return { ...usageOf(processesIn(inner.pidNamespace)), oomKills: this.#watchdogKills, diskBytes: disk };

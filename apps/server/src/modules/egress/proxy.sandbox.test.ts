@@ -1,7 +1,7 @@
 /*
  * The proxy as the tools in a real sandbox meet it: curl, git and Node's fetch, through 127.0.0.1:3128 and the socket.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,6 +13,8 @@ import { createEgressProxy, type EgressAsk, type EgressProxy, type EgressRecord 
 
 const IDS = ["sbx_egress_a", "sbx_egress_b"] as const;
 const COMMIT = "1234567890123456789012345678901234567890";
+// Part of Debian's standard system but not of its smallest; Node and git are there in any case.
+const withCurl = test.skipIf(!existsSync("/usr/bin/curl"));
 let dataDir: string;
 let sandboxes: SandboxProvider;
 let a: Sandbox;
@@ -84,31 +86,31 @@ async function run(sandbox: Sandbox, script: string): Promise<string> {
 
 const fetchInside = (url: string, init = "{}"): string => `node -e "fetch('${url}',${init}).then(async r=>console.log(r.status,await r.text()),e=>console.log('failed',e.cause?.message??e.message))"`;
 
-test("curl, Node's fetch and git reach what is allowed, without any setting", async () => {
+withCurl("curl, Node's fetch and git reach what is allowed, without any setting", async () => {
   expect(await run(a, `curl -sS http://api.test:${port}/curl`)).toBe("upstream /curl");
   expect(await run(a, fetchInside(`http://api.test:${port}/fetch`))).toBe("200 upstream /fetch");
   expect(await run(a, "git ls-remote http://git.signalbox.invalid/repo.git")).toContain(`${COMMIT}\trefs/heads/main`);
 });
 
-test("the model is reached from curl and from fetch, each as the sandbox that it is", async () => {
+withCurl("the model is reached from curl and from fetch, each as the sandbox that it is", async () => {
   expect(await run(a, "curl -sS http://model.signalbox.invalid/llm/v1/models -d hello")).toBe("sbx_egress_a /llm/v1/models hello");
   expect(await run(b, fetchInside("http://model.signalbox.invalid/llm/v1/models", "{method:'POST',body:'hi'}"))).toBe("200 sbx_egress_b /llm/v1/models hi");
   expect(asked.map((ask) => ask.sandboxId)).toEqual(["sbx_egress_a", "sbx_egress_b"]);
 });
 
-test("what is denied says why in the tool's own output", async () => {
+withCurl("what is denied says why in the tool's own output", async () => {
   expect(await run(a, "curl -sS http://evil.test/")).toContain("evil.test is not on the list.");
   expect(await run(a, "curl -sS https://evil.test/")).toMatch(/CONNECT tunnel failed, response 403/);
   expect(await run(a, fetchInside("https://evil.test/"))).toMatch(/^failed/);
   expect(await run(a, "git ls-remote https://evil.test/repo.git")).toMatch(/403/);
 });
 
-test("a redirect to a host that is not allowed is decided like any other request", async () => {
+withCurl("a redirect to a host that is not allowed is decided like any other request", async () => {
   expect(await run(a, `curl -sSL http://api.test:${port}/redirect`)).toContain("evil.test is not on the list.");
   expect(asked.map((ask) => ask.host)).toEqual(["api.test", "evil.test"]);
 });
 
-test("the metadata address and the host's loopback are refused through the proxy as well", async () => {
+withCurl("the metadata address and the host's loopback are refused through the proxy as well", async () => {
   for (const host of ["169.254.169.254", `127.0.0.1.`, "0x7f000001", "[::ffff:127.0.0.1]"]) {
     expect(await run(a, `curl -sS -g --noproxy '' -x http://127.0.0.1:3128 http://${host}:${port}/`)).toContain("not public");
   }
@@ -118,7 +120,7 @@ test("the socket of another sandbox is not there", async () => {
   expect(await run(a, `ls ${b.egressDirectory}; ls /run/sbx/egress`)).toMatch(/No such file[\s\S]*egress\.sock$/);
 });
 
-test("a large download streams, and its bytes are in the record", async () => {
+withCurl("a large download streams, and its bytes are in the record", async () => {
   const big = createServer((_request, response) => {
     let left = 200;
     const more = (): void => {
@@ -133,7 +135,7 @@ test("a large download streams, and its bytes are in the record", async () => {
   big.close();
 });
 
-test("without a server the way out is shut and says so; with a new one it is open again", async () => {
+withCurl("without a server the way out is shut and says so; with a new one it is open again", async () => {
   await proxy.close();
   expect(await run(a, "curl -sS http://model.signalbox.invalid/")).toContain("egress_unavailable");
   proxy = newProxy();
