@@ -1,0 +1,82 @@
+/*
+ * `npm run bench`: runs the measurements of bench/ one after the other and writes their table into
+ * bench/README.md. `npm run bench -- append feed` runs only those, and leaves the others' rows.
+ *
+ * Each bench prints, as its last line, {bench, measures: {name: value}, targets: [{target, reached, wanted, ok}]}.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cpus, release } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "./step.ts";
+
+interface Result {
+  readonly bench: string;
+  readonly measures: Readonly<Record<string, number | string>>;
+  readonly targets: readonly { readonly target: string; readonly reached: number | string | null; readonly wanted: string; readonly ok: boolean }[];
+}
+
+/** In the order of a command's way through the house. */
+const BENCHES = ["append", "http", "feed", "policy", "model-proxy", "sandbox", "start"] as const;
+
+const BENCH = join(ROOT, "bench");
+const RESULTS = join(BENCH, "results");
+const only = process.argv.slice(2);
+
+await install();
+await mkdir(RESULTS, { recursive: true });
+for (const name of BENCHES) {
+  if (only.length > 0 && !only.includes(name)) continue;
+  console.error(`\n== ${name}`);
+  const result = await run(name);
+  await writeFile(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  for (const one of result.targets) console.error(`${one.ok ? "ok  " : "MISS"} ${one.target}: ${String(one.reached)} (wanted ${one.wanted})`);
+}
+await writeFile(join(BENCH, "README.md"), await page());
+
+/** The rivals are dependencies of bench/ alone, so that nobody else installs them. */
+async function install(): Promise<void> {
+  if (existsSync(join(BENCH, "node_modules"))) return;
+  console.error("Installing the rivals …");
+  await exec("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], BENCH);
+}
+
+async function run(name: string): Promise<Result> {
+  const output = await exec("node", [join(BENCH, `${name}.ts`)], BENCH);
+  const last = output.trim().split("\n").at(-1) ?? "";
+  return JSON.parse(last) as Result;
+}
+
+function exec(file: string, argv: readonly string[], cwd: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, argv, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.on("error", reject);
+    child.on("close", (code) => (code === 0 ? resolve(output) : reject(new Error(`${file} ${argv.join(" ")} ended with ${code}\n${output.slice(-2000)}`))));
+  });
+}
+
+async function page(): Promise<string> {
+  const results: Result[] = [];
+  for (const name of BENCHES) {
+    const text = await readFile(join(RESULTS, `${name}.json`), "utf8").catch(() => null); // Not measured yet.
+    if (text !== null) results.push(JSON.parse(text) as Result);
+  }
+  const targets = results.flatMap((result) => result.targets.map((one) => `| ${result.bench} | ${one.target} | ${String(one.reached ?? "–")} | ${one.wanted} | ${one.ok ? "yes" : "**no**"} |`));
+  const measures = results.map((result) => `### ${result.bench}\n\n| measure | median |\n| --- | --- |\n${Object.entries(result.measures).map(([name, value]) => `| ${name} | ${String(value)} |`).join("\n")}\n`);
+  return `# Figures
+
+Written by \`npm run bench\`: side by side with named rivals and physical limits in one run, medians. Last run with ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Linux ${release()}, Node ${process.version}. Ratios are worth more than absolute figures: the machine is shared and noisy.
+
+| bench | target | reached | wanted | holds |
+| --- | --- | --- | --- | --- |
+${targets.join("\n")}
+
+What each one does, and against what, stands at the head of its file.
+
+${measures.join("\n")}`;
+}
