@@ -13,11 +13,11 @@ const loginRoute = createRoute({
   component: lazyRouteComponent(() => import("./login/login-page.tsx"), "LoginPage"),
 });
 
-/** Everything that needs a person who is signed in. `new` opens the new-session dialog over any page. */
+/** Everything that needs a person who is signed in. `new` opens the new-session dialog over any page, `sample` with something to try. */
 const frameRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "frame",
-  validateSearch: (search): { new?: true | undefined } => (search["new"] === true ? { new: true } : {}),
+  validateSearch: (search): { new?: true | "sample" | undefined } => (search["new"] === true || search["new"] === "sample" ? { new: search["new"] } : {}),
   component: AppFrame,
 });
 

@@ -9,6 +9,7 @@ import { inputLook } from "../ui/field.tsx";
 import { remaining } from "../ui/format.ts";
 import { Keys } from "../ui/keys.tsx";
 import { Lamp } from "../ui/lamp.tsx";
+import { Markdown } from "../ui/markdown.tsx";
 import { useNow } from "../ui/now.ts";
 import { useDecide } from "./decide.ts";
 import { ExactCall } from "./exact-call.tsx";
@@ -26,7 +27,7 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
   const decide = useDecide();
   const [note, setNote] = useState<string | null>(null);
   const answer = (decision: "approve" | "deny" | "hold"): void => decide.mutate({ id: approval.id, decision, reason: note?.trim() });
-  const { purpose, external_impact: impact, risks = [], rollback_plan: rollback } = approval.request;
+  const { purpose, external_impact: impact, risks = [], rollback_plan: rollback, notes_md: notes } = approval.request;
 
   return (
     <article aria-label={`Approval: ${approval.title}`} className="soft-shadow overflow-hidden rounded-lg border border-signal-line bg-panel">
@@ -37,7 +38,7 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
         <div className="min-w-0 flex-1">
           <h3 className="font-semibold">{approval.title}</h3>
           <p className="text-sm text-signal-ink">
-            {nameOf(approval.requested_by)} asks
+            {approval.requested_by.startsWith("agt_") ? "The agent" : nameOf(approval.requested_by)} asks
             {approval.on_behalf_of !== null && `, working for ${nameOf(approval.on_behalf_of) === "You" ? "you" : nameOf(approval.on_behalf_of)}`}
             {approval.status === "held" && ` · held by ${nameOf(approval.held_by) === "You" ? "you" : nameOf(approval.held_by)}`}
           </p>
@@ -46,6 +47,7 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
       </header>
       <div className="space-y-3 px-4 py-4">
         {purpose !== undefined && <p>{purpose}</p>}
+        {notes !== undefined && <Markdown text={notes} className="border-l-2 border-line pl-3 text-sm text-ink-2" />}
         <ExactCall approval={approval} />
         {(impact !== undefined || risks.length > 0 || rollback !== undefined) && (
           <dl className="grid gap-x-6 gap-y-2 text-sm sm:grid-cols-2">

@@ -13,10 +13,10 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
         <span className="plate flex-1">The exact call</span>
         <CopyButton text={JSON.stringify(call, null, 2)} label="Copy the call" />
       </div>
-      <dl tabIndex={0} aria-label="The exact call" className="max-h-72 overflow-auto narrow:max-h-48 px-3 py-2 font-mono text-sm">
+      <dl tabIndex={0} aria-label="The exact call" className="grid max-h-72 grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 overflow-auto px-3 py-2 font-mono text-sm narrow:max-h-48">
         <Row name="action" value={approval.action} strong />
-        {approval.target !== null && <Rows name="target" value={approval.target} />}
         <Rows name="params" value={approval.params} />
+        {approval.target !== null && <Rows name="target" value={approval.target} prefix="target " />}
       </dl>
       <p className="clamp-1 border-t border-line px-3 py-1.5 font-mono text-plate text-ink-3" title={approval.call_hash}>
         bound to {approval.call_hash}
@@ -26,16 +26,16 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
 }
 
 /** An object's fields, one a row; anything else, and anything deeper, as JSON. */
-function Rows({ name, value }: { name: string; value: unknown }) {
+function Rows({ name, value, prefix = "" }: { name: string; value: unknown; prefix?: string }) {
   if (!isRecord(value)) return <Row name={name} value={readable(value)} />;
-  return Object.entries(value).map(([key, each]) => <Row key={key} name={key} value={each === null ? "none" : readable(each)} />);
+  return Object.entries(value).map(([key, each]) => <Row key={key} name={`${prefix}${key}`} value={each === null ? "none" : readable(each)} />);
 }
 
 function Row({ name, value, strong = false }: { name: string; value: string; strong?: boolean }) {
   return (
-    <div className="grid grid-cols-[minmax(4.5rem,auto)_1fr] gap-x-4 py-0.5">
+    <>
       <dt className="text-ink-3">{name}</dt>
-      <dd className={`whitespace-pre-wrap break-all ${strong ? "font-semibold" : ""}`}>{value}</dd>
-    </div>
+      <dd className={`min-w-0 whitespace-pre-wrap break-all ${strong ? "font-semibold" : ""}`}>{value}</dd>
+    </>
   );
 }

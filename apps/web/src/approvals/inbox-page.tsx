@@ -1,6 +1,6 @@
 /* Home: what waits for a person, decided in place. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { CircleCheck } from "lucide-react";
 import { approvalHistoryQuery, openApprovalsQuery, sessionsQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
@@ -74,10 +74,9 @@ function Open() {
 }
 
 function NothingWaits() {
-  const navigate = useNavigate();
   const { data: sessions, isSuccess } = useInfiniteQuery(sessionsQuery("", false));
   if (!isSuccess) return null;
-  if (sessions.length === 0) return <FirstSession onNew={() => void navigate({ to: ".", search: (previous) => ({ ...previous, new: true }) })} />;
+  if (sessions.length === 0) return <FirstSession />;
   const atWork = sessions.filter((session) => !isEnded(session.status) && session.current_run !== null).length;
   return (
     <div className="rounded-lg border border-line bg-panel">

@@ -4,6 +4,8 @@ import { getKillSwitch } from "@signalbox/contract/gate";
 import { getMe, listPrincipals, listTokens } from "@signalbox/contract/identity";
 import type { ApprovalId, SessionId } from "@signalbox/contract/primitives";
 import { listRooms } from "@signalbox/contract/rooms";
+import type { Output } from "@signalbox/contract/route";
+import { getArtifact, listArtifacts } from "@signalbox/contract/runs";
 import { getDiff, getSession, listSessions, type SessionView } from "@signalbox/contract/sessions";
 import { getHealth, listModels } from "@signalbox/contract/system";
 import { infiniteQueryOptions, queryOptions, useQuery } from "@tanstack/react-query";
@@ -58,11 +60,27 @@ export const sessionQuery = (id: SessionId) =>
     refetchInterval: GUARD_MS,
   });
 
-export const diffQuery = (id: SessionId) =>
-  queryOptions({
-    queryKey: ["session", id, "diff"],
-    queryFn: ({ signal }) => client.call(getDiff, { params: { id }, signal }),
+type Diff = Output<typeof getDiff>;
+
+/** From the sandbox while it runs; afterwards as the last turn recorded it. */
+export const diffQuery = (session: Pick<SessionView, "id" | "status" | "files_changed">) => {
+  const isAlive = session.status === "running" || session.status === "waiting";
+  return queryOptions({
+    queryKey: ["session", session.id, "diff", isAlive],
+    queryFn: ({ signal }): Promise<Diff> => (isAlive ? client.call(getDiff, { params: { id: session.id }, signal }) : recordedDiff(session, signal)),
+    placeholderData: (previous) => previous,
   });
+};
+
+async function recordedDiff(session: Pick<SessionView, "id" | "files_changed">, signal: AbortSignal): Promise<Diff> {
+  const recorded = { base_commit: null, files: session.files_changed, patch: "", truncated: false };
+  if (session.files_changed.length === 0) return recorded;
+  const { items } = await client.call(listArtifacts, { query: { session_id: session.id, limit: 50 }, signal });
+  const newest = items.find(({ name }) => name === "changes.patch");
+  if (newest === undefined) return recorded;
+  const { text } = await client.call(getArtifact, { params: { id: newest.id }, signal });
+  return { ...recorded, patch: text ?? "" };
+}
 
 export const modelsQuery = queryOptions({ queryKey: ["models"], queryFn: ({ signal }) => client.call(listModels, { signal }), staleTime: 30_000 });
 export const killSwitchQuery = queryOptions({ queryKey: ["kill-switch"], queryFn: ({ signal }) => client.call(getKillSwitch, { signal }), refetchInterval: 10_000 });

@@ -22,9 +22,9 @@ export const EventRow = memo(function EventRow({ event, isOpen, onToggle, showSt
         type="button"
         aria-expanded={isOpen}
         onClick={() => onToggle(event.event_id)}
-        className="grid w-full grid-cols-[2.25rem_0.5rem_1fr_auto] items-center gap-x-3 px-3 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised"
+        className="grid w-full grid-cols-[2.5rem_0.5rem_1fr_auto] items-center gap-x-3 px-3 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised"
       >
-        <span className="text-right font-mono text-plate text-ink-3">{event.seq}</span>
+        <span className="text-right font-mono text-plate text-ink-3">{showStream ? event.position : event.seq}</span>
         <span aria-hidden className={`size-2 rounded-full ${DOT[weightOf(event.type)]}`} />
         <span className={`flex min-w-0 items-baseline gap-x-3 ${showStream ? "" : "flex-wrap"}`}>
           <span className={`font-mono ${showStream ? "w-56 shrink-0 narrow:w-auto" : ""}`}>{event.type}</span>

@@ -1,7 +1,7 @@
 /* One event as a sentence, for people who read the register. Pure. */
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import type { AnyEvent } from "@signalbox/contract/events";
-import { money } from "../ui/format.ts";
+import { duration, money } from "../ui/format.ts";
 
 const LINE = 140;
 const first = (text: string): string => {
@@ -46,7 +46,7 @@ export function summaryOf(envelope: Pick<EventEnvelope, "type" | "data">): strin
     case "tool.invoked":
       return first(`${data.name}${data.title === undefined ? "" : ` · ${data.title}`}`);
     case "tool.succeeded":
-      return `${data.duration_ms} ms`;
+      return duration(data.duration_ms);
     case "tool.failed":
       return first(data.error);
     case "run.created":
@@ -74,7 +74,7 @@ export function summaryOf(envelope: Pick<EventEnvelope, "type" | "data">): strin
     case "session.stopped":
       return first(data.reason);
     case "session.started":
-      return `in ${data.boot_ms} ms`;
+      return `in ${duration(data.boot_ms)}`;
     case "session.changes_recorded":
       return `${data.files.length} ${data.files.length === 1 ? "file" : "files"}`;
     case "session.committed":

@@ -65,8 +65,8 @@ export function TimelinePage() {
           </div>
           <VerifyButton key={streams.join()} streams={streams} />
         </div>
-        <div className="flex min-w-0 flex-wrap items-center gap-2 [&>*]:max-w-full">
-          <select aria-label="Stream" value={stream} onChange={(event) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, stream: event.target.value === "" ? undefined : event.target.value }) })} className={`${inputLook} !w-auto max-w-72 !py-1.5 !text-sm`}>
+        <div className="flex min-w-0 flex-wrap items-center gap-2">
+          <select aria-label="Stream" value={stream} onChange={(event) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, stream: event.target.value === "" ? undefined : event.target.value }) })} className={`${inputLook} !w-60 !py-1.5 !text-sm`}>
             <option value="">Everything</option>
             <option value="organization">The organization</option>
             <option value="ledger">The ledger</option>
@@ -76,7 +76,7 @@ export function TimelinePage() {
               </option>
             ))}
           </select>
-          <div role="group" aria-label="Kind of event" className="-my-1 flex gap-1 py-1 narrow:-mx-4 narrow:overflow-x-auto narrow:px-4">
+          <div role="group" aria-label="Kind of event" className="-my-1 flex max-w-[100vw] gap-1 py-1 narrow:-mx-4 narrow:overflow-x-auto narrow:px-4">
             {[undefined, ...(Object.keys(FAMILIES) as Family[])].map((each) => (
               <button
                 key={each ?? "all"}

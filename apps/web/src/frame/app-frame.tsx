@@ -63,7 +63,7 @@ function SignedIn() {
         </main>
       </div>
       <BottomNav onNew={() => setNew(true)} />
-      <Suspense>{search.new === true && <NewSessionDialog onClose={() => setNew(false)} />}</Suspense>
+      <Suspense>{search.new !== undefined && <NewSessionDialog withSample={search.new === "sample"} onClose={() => setNew(false)} />}</Suspense>
       {help && <KeyboardHelp onClose={() => setHelp(false)} />}
       <Toasts />
     </div>

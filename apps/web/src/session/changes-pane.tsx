@@ -17,10 +17,10 @@ const FOLDED_FROM = 300;
 type Change = SessionView["files_changed"][number];
 
 export function ChangesPane({ session }: { session: SessionView }) {
-  const diff = useQuery(diffQuery(session.id));
+  const diff = useQuery(diffQuery(session));
   const patches = useMemo(() => new Map(parseDiff(diff.data?.patch ?? "").map((file) => [file.path, file])), [diff.data?.patch]);
   const files = diff.data?.files ?? session.files_changed;
-  const notRunning = isRefusal(diff.error ?? new Error(), "sandbox_not_running");
+  const notRunning = diff.error !== null && isRefusal(diff.error, "sandbox_not_running");
   const lines = changedLines(files);
 
   return (
@@ -42,7 +42,7 @@ export function ChangesPane({ session }: { session: SessionView }) {
             {count(files.length, "file")} <span className="text-clear-ink">+{lines.additions}</span> <span className="text-danger-ink">−{lines.deletions}</span>
             {diff.data?.base_commit != null && <span className="text-ink-3"> since {diff.data.base_commit.slice(0, 9)}</span>}
           </p>
-          {notRunning && <p className="border-b border-line px-4 py-2 text-sm text-ink-3">The sandbox is not running, so only the list of files is here. Resume the session to see the lines.</p>}
+          {notRunning && <p className="border-b border-line px-4 py-2 text-sm text-ink-3">The sandbox is not running just now, so only the list of files is here.</p>}
           {diff.data?.truncated === true && <p className="border-b border-line px-4 py-2 text-sm text-signal-ink">The diff is too long to show whole; what is missing is in the sandbox and in the push.</p>}
           {files.map((file) => (
             <File key={file.path} file={file} patch={patches.get(file.path) ?? null} />

@@ -29,7 +29,7 @@ export function ConversationView({ session, state, keyedApproval, onRetry }: Con
   const shown = useMemo(() => entries(conversation), [conversation]);
   const scroller = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
-  const touchedAt = useRef(0);
+  const touchedAt = useRef(-Infinity);
   const [isAway, setAway] = useState(false);
   // oxlint-disable-next-line react/incompatible-library -- nothing here is compiled for memoization
   const virtual = useVirtualizer({

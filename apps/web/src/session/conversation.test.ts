@@ -1,7 +1,7 @@
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import type { ConversationItem } from "@signalbox/contract/sessions";
 import type { SessionDelta } from "@signalbox/contract/sync";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { delta, EMPTY, entries, event, forgetParts, hydrate, type Conversation } from "./conversation.ts";
 

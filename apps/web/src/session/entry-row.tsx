@@ -62,11 +62,11 @@ export const EntryRow = memo(function EntryRow({ entry, isQueued, hasKeys }: { e
 });
 
 /** The line that everything of a session hangs on. */
-function OnTrack({ node, children, tight = false }: { node?: ReactNode; children: ReactNode; tight?: boolean }) {
+function OnTrack({ node, nodeAt = "top-1", children, tight = false }: { node?: ReactNode; nodeAt?: string; children: ReactNode; tight?: boolean }) {
   return (
     <div className={`relative pl-8 ${tight ? "" : "py-1"}`}>
       <span aria-hidden className="absolute inset-y-0 left-[9px] w-0.5 bg-line" />
-      {node !== undefined && <span className="absolute top-2 left-0 flex size-5 items-center justify-center rounded-full bg-ground">{node}</span>}
+      {node !== undefined && <span className={`absolute left-0 flex size-5 items-center justify-center rounded-full bg-ground ${nodeAt}`}>{node}</span>}
       {children}
     </div>
   );
@@ -76,7 +76,7 @@ const NodeIcon = ({ children }: { children: ReactNode }) => <span className="tex
 function Prompt({ item, isQueued }: { item: Extract<ConversationItem, { type: "message" }>; isQueued: boolean }) {
   const nameOf = useNames();
   return (
-    <OnTrack node={<span className="size-2.5 rounded-[2px] bg-ink" />}>
+    <OnTrack nodeAt="top-7" node={<span className="size-2.5 rounded-[2px] bg-ink" />}>
       <div className={`my-3 rounded-lg border px-4 py-3 ${isQueued ? "border-dashed border-line-strong" : "soft-shadow border-line bg-raised"}`}>
         <p className="mb-1 flex items-center gap-2 text-sm">
           <span className="font-semibold">{nameOf(item.author)}</span>
@@ -93,7 +93,7 @@ function Live({ part }: { part: LivePart }) {
   switch (part.kind) {
     case "text":
       return (
-        <OnTrack node={<Lamp state="moving" />}>
+        <OnTrack nodeAt="top-3" node={<Lamp state="moving" />}>
           <Markdown text={part.text} className="arriving py-1.5" />
         </OnTrack>
       );
@@ -154,7 +154,7 @@ function Plan({ item }: { item: Extract<ConversationItem, { type: "plan" }> }) {
 function Approval({ id, hasKeys }: { id: string; hasKeys: boolean }) {
   const { data: approval, error, refetch } = useQuery(approvalQuery(ApprovalId.parse(id)));
   return (
-    <OnTrack node={approval !== undefined && !isOpen(approval) ? <Lamp state="dark" /> : undefined}>
+    <OnTrack nodeAt="top-5" node={approval !== undefined && !isOpen(approval) ? <Lamp state={approval.status === "approved" ? "clear" : approval.status === "denied" ? "danger" : "dark"} /> : undefined}>
       <div className="my-2">
         {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
         {approval === undefined && error === null && <Skeleton rows={1} className="h-48" />}
@@ -175,7 +175,7 @@ const ENDED: Record<string, { lamp: LampState; text: string; tone: string }> = {
 function RunEnded({ item }: { item: Extract<ConversationItem, { type: "run_ended" }> }) {
   const look = ENDED[item.status] ?? { lamp: "dark" as const, text: item.status, tone: "text-ink-2" };
   return (
-    <OnTrack tight node={<Lamp state={look.lamp} />}>
+    <OnTrack tight nodeAt="top-1.5" node={<Lamp state={look.lamp} />}>
       <p className={`flex items-baseline gap-2 py-1.5 text-sm ${look.tone}`}>
         <span className="font-semibold whitespace-nowrap">{look.text}</span>
         {/* A good end was just said in the agent's own words. */}

@@ -56,7 +56,7 @@ export function SessionHeader({ session, cost }: { session: SessionView; cost: C
           </span>
           <span className="clamp-1 text-ink-3">
             {session.source.type === "repository" ? repositoryName(session.source.url) : "scratch"} · {session.model}
-            {session.status_reason !== null && ` · ${session.status_reason}`}
+            {session.status_reason !== null && session.pending_approvals === 0 && ` · ${session.status_reason}`}
           </span>
         </p>
       </div>

@@ -5,7 +5,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { useDecide } from "../approvals/decide.ts";
 import { isRefusal } from "../data/api.ts";
-import { openApprovalsQuery, sessionQuery } from "../data/queries.ts";
+import { diffQuery, openApprovalsQuery, sessionQuery } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import { useTitle } from "../frame/title.ts";
@@ -84,9 +84,10 @@ function Loaded({ session }: { session: SessionView }) {
 }
 
 function Tabs({ session, shown, withConversation = false }: { session: SessionView; shown: string; withConversation?: boolean }) {
+  const { data: diff } = useQuery(diffQuery(session));
   const tabs = [
     ...(withConversation ? [{ name: "Conversation", value: "conversation", pane: undefined, badge: session.pending_approvals } as const] : []),
-    { name: "Changes", value: "changes", pane: "changes", badge: session.files_changed.length } as const,
+    { name: "Changes", value: "changes", pane: "changes", badge: diff?.files.length ?? session.files_changed.length } as const,
     { name: "Events", value: "events", pane: "events", badge: 0 } as const,
   ];
   return (

@@ -1,3 +1,4 @@
+import { useNavigate } from "@tanstack/react-router";
 import { FlaskConical, GitBranch, ShieldCheck } from "lucide-react";
 import { Button } from "../ui/button.tsx";
 import { Lamp } from "../ui/lamp.tsx";
@@ -9,15 +10,22 @@ const STAGES = [
 ];
 
 /** The first thing a new box shows. */
-export function FirstSession({ onNew }: { onNew(): void }) {
+export function FirstSession() {
+  const navigate = useNavigate();
+  const open = (what: true | "sample"): void => void navigate({ to: ".", search: (previous) => ({ ...previous, new: what }) });
   return (
     <section className="soft-shadow overflow-hidden rounded-lg border border-line bg-panel">
       <div className="px-6 pt-9 pb-7 sm:px-10">
         <h2 className="text-2xl font-semibold tracking-tight text-balance">The line is clear.</h2>
         <p className="mt-2 max-w-prose text-ink-2">No agent is at work yet. Give one a task and it sets off at once, in isolation; this panel stays quiet until something needs your hand.</p>
-        <Button look="solid" size="lg" className="mt-6" onClick={onNew}>
-          Start the first session
-        </Button>
+        <div className="mt-6 flex flex-wrap gap-3">
+          <Button look="solid" size="lg" onClick={() => open(true)}>
+            Start the first session
+          </Button>
+          <Button size="lg" onClick={() => open("sample")}>
+            Try it on a sample
+          </Button>
+        </div>
       </div>
       <ol className="grid border-t border-line sm:grid-cols-3 sm:divide-x sm:divide-line">
         {STAGES.map(({ icon: Icon, title, text }, i) => (

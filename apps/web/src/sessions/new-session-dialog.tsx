@@ -1,9 +1,10 @@
 import { ApiError } from "@signalbox/client/client";
 import { createSession } from "@signalbox/contract/sessions";
+import { createSample } from "@signalbox/contract/system";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { FlaskConical, GitBranch } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { client } from "../data/api.ts";
 import { modelsQuery, putSession } from "../data/queries.ts";
 import { Button } from "../ui/button.tsx";
@@ -14,7 +15,7 @@ import { Trouble } from "../ui/trouble.tsx";
 const LAST_REPOSITORY = "signalbox.last_repository";
 const DEFAULT_BUDGET_USD = "2.00";
 
-export function NewSessionDialog({ onClose }: { onClose(): void }) {
+export function NewSessionDialog({ onClose, withSample }: { onClose(): void; withSample: boolean }) {
   const navigate = useNavigate();
   const models = useQuery(modelsQuery);
   const [source, setSource] = useState<"repository" | "scratch">("repository");
@@ -30,6 +31,23 @@ export function NewSessionDialog({ onClose }: { onClose(): void }) {
   const model = all.find(({ id }) => id === chosenModel) ?? all.find((each) => each.is_default) ?? all[0];
   const budgetMicroUsd = Math.round(Number(budget) * 1_000_000);
   const budgetWrong = !Number.isFinite(budgetMicroUsd) || budgetMicroUsd < 1 || budgetMicroUsd > 1_000_000_000;
+
+  const sample = useMutation({
+    mutationFn: () => client.call(createSample, { body: {} }),
+    onSuccess: (made) => {
+      setSource("repository");
+      setUrl(made.repository_url);
+      setRef("");
+      setPrompt(made.prompt);
+    },
+  });
+  const wanted = useRef(withSample);
+  const { mutate: makeSample } = sample;
+  useEffect(() => {
+    if (!wanted.current) return;
+    wanted.current = false;
+    makeSample();
+  }, [makeSample]);
 
   const create = useMutation({
     mutationFn: () =>
@@ -89,7 +107,18 @@ export function NewSessionDialog({ onClose }: { onClose(): void }) {
         </fieldset>
         {source === "repository" && (
           <div className="grid gap-3 sm:grid-cols-[1fr_9rem]">
-            <Field label="Repository" hint="An absolute path on this machine, or an http(s) URL." error={sourceError}>
+            <Field
+              label="Repository"
+              error={sourceError}
+              hint={
+                <>
+                  An absolute path on this machine, or an http(s) URL. Nothing at hand?{" "}
+                  <button type="button" className="text-moving-ink underline underline-offset-2" disabled={sample.isPending} onClick={() => makeSample()}>
+                    {sample.isPending ? "Making a sample…" : "Make a sample"}
+                  </button>
+                </>
+              }
+            >
               {(props) => <input {...props} required data-focus spellCheck={false} autoComplete="off" placeholder="/home/you/project" value={url} onChange={(event) => setUrl(event.target.value)} className={inputLook} />}
             </Field>
             <Field label="Branch" hint="Default branch if empty.">
@@ -113,7 +142,7 @@ export function NewSessionDialog({ onClose }: { onClose(): void }) {
                 {all.map((each) => (
                   <option key={each.id} value={each.id}>
                     {each.name}
-                    {each.is_demo ? " (scripted, not AI)" : ""}
+                    {each.is_demo && !/scripted/i.test(each.name) ? " (scripted, not AI)" : ""}
                   </option>
                 ))}
               </select>
@@ -128,6 +157,7 @@ export function NewSessionDialog({ onClose }: { onClose(): void }) {
             {problem.upstream}: {problem.message}
           </p>
         ))}
+        {sample.error !== null && <Trouble error={sample.error} />}
         {create.error !== null && sourceError === undefined && <Trouble error={create.error} />}
         <div className="flex items-center justify-end gap-2 pt-1">
           <Button look="quiet" onClick={onClose}>

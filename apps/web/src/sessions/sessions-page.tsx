@@ -61,7 +61,7 @@ export function SessionsPage() {
       )}
       {list.error !== null && <Trouble error={list.error} onRetry={() => void list.refetch()} className="mb-3" />}
       {list.isPending && <Skeleton rows={5} className="h-20" />}
-      {isFirst && <FirstSession onNew={openNew} />}
+      {isFirst && <FirstSession />}
       {list.isSuccess && sessions.length === 0 && !isFirst && (
         <Empty icon={<TrainTrack size={28} />} title={q === "" ? "Nothing is archived" : `No session matches “${q}”`}>
           {q === "" ? "Ended sessions that you archive are kept here." : "Search looks at titles. Try fewer letters."}

@@ -15,7 +15,7 @@ export function Models() {
         {data.items.map((model) => (
           <li key={model.id} className="flex flex-wrap items-baseline gap-x-3 py-2 text-sm">
             <span className="font-medium">{model.name}</span>
-            {model.is_demo && <span className="rounded-full border border-signal-line bg-signal-wash px-2 text-plate text-signal-ink">scripted, not AI</span>}
+            {model.is_demo && !/scripted/i.test(model.name) && <span className="rounded-full border border-signal-line bg-signal-wash px-2 text-plate text-signal-ink">scripted, not AI</span>}
             {model.is_default && <span className="rounded-full border border-line-strong px-2 text-plate text-ink-2">default</span>}
             <span className="ml-auto text-ink-3">
               {model.upstream}

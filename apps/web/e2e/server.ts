@@ -1,0 +1,60 @@
+/* The real server as a process of its own, on a data directory of its own; both are gone afterwards. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const READY_WITHIN_MS = 90_000;
+const STOPPED_WITHIN_MS = 30_000;
+
+export interface ServerProcess {
+  readonly url: string;
+  /** An owner's API token. */
+  readonly token: string;
+  stop(): Promise<void>;
+}
+
+export async function startServer(): Promise<ServerProcess> {
+  const dataDir = await mkdtemp(join(tmpdir(), "signalbox-web-e2e-"));
+  const child = spawn(process.execPath, [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const said: string[] = [];
+  child.stderr.on("data", (chunk: Buffer) => said.push(chunk.toString()));
+  const stop = async (): Promise<void> => {
+    await ended(child);
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    const { url, token } = await ready(child, said);
+    return { url, token, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function ready(child: ChildProcess, said: readonly string[]): Promise<{ url: string; token: string }> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`the server was not ready within ${READY_WITHIN_MS} ms\n${said.join("").slice(-4_000)}`)), READY_WITHIN_MS);
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      const parsed: unknown = line.startsWith("{") ? JSON.parse(line) : null;
+      if (typeof parsed !== "object" || parsed === null || !("event" in parsed) || parsed.event !== "ready") return;
+      clearTimeout(timer);
+      resolve(parsed as unknown as { url: string; token: string });
+    });
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      reject(new Error(`the server ended with ${code} before it was ready\n${said.join("").slice(-4_000)}`));
+    });
+  });
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOPPED_WITHIN_MS);
+  await gone;
+  clearTimeout(timer);
+}
