@@ -260,6 +260,31 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
     }
   }, 90_000);
 
+  test("a question that was asked before a takeover is answered after it", async () => {
+    const host = await createHost();
+    try {
+      const file = join(host.workspace, "poem.txt");
+      await writeFile(file, "roses are blue\n");
+      const first = await start(host, { askFor: ["edit"] });
+      const before = new Recorder(first);
+      await first.prompt({ promptId: "asking", text: `edit ${file}|roses are blue|roses are red` });
+      const asked = await before.next("permission.requested");
+      const { agentSessionId, record } = first;
+      first.detach();
+
+      const second = await start(host, { askFor: ["edit"], resume: { agentSessionId, record } });
+      expect((await second.resync())?.permissions).toMatchObject([{ id: asked.id, tool: "edit" }]);
+      const after = new Recorder(second);
+      expect(await second.answerPermission(asked.id, "allow_once")).toBe(true);
+      await after.next("turn.ended");
+      expect(await readFile(file, "utf8")).toBe("roses are red\n");
+      expect(after.of("permission.requested")).toEqual([]);
+      await second.close();
+    } finally {
+      await host.dispose();
+    }
+  }, 90_000);
+
   test("a conversation is picked up by a new process from its files", async () => {
     const host = await createHost();
     try {

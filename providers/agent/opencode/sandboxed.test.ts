@@ -15,9 +15,6 @@ import { openCodeBinary } from "./binary.ts";
 import { openCodeHarness } from "./harness.ts";
 
 const source = openCodeBinary();
-const dataDir = mkdtempSync(join(tmpdir(), "sbx-agent-"));
-const check = await localSandboxes({ dataDir }).check();
-if (!check.ok) process.stderr.write(`agents in a sandbox are not tested: ${check.reason}\n`);
 
 /** A sandbox is a host as it is, but for the names of its two directories. */
 const hostOf = (sandbox: Sandbox): AgentHost => ({
@@ -44,12 +41,16 @@ async function turn(session: AgentSession, promptId: string, text: string): Prom
   return events;
 }
 
-describe.skipIf(!check.ok || source === null)("an agent in a local sandbox", () => {
-  test.each<[string, Harness]>([
+describe.skipIf(source === null)("an agent in a local sandbox", () => {
+  test.for<[string, Harness]>([
     ["OpenCode over HTTP", openCodeHarness()],
     ["opencode acp", acpHarness(openCodeAcp())],
-  ])("%s works through the egress socket alone, and is taken over by a second server", async (name, harness) => {
+  ])("%s works through the egress socket alone, and is taken over by a second server", { timeout: 90_000 }, async ([name, harness], { skip, onTestFinished }) => {
+    const dataDir = mkdtempSync(join(tmpdir(), "sbx-agent-"));
+    onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
     const first = localSandboxes({ dataDir });
+    const check = await first.check();
+    if (!check.ok) return skip(`no sandbox can be made here: ${check.reason}`);
     const sandbox = await first.create({
       id: `agent-${name.replaceAll(/\W/g, "")}`,
       organizationId: "ws_dev",
@@ -87,9 +88,5 @@ describe.skipIf(!check.ok || source === null)("an agent in a local sandbox", () 
       await (adopted ?? sandbox).stop();
       await next.remove(sandbox.id);
     }
-  }, 90_000);
-
-  test("clean up", () => {
-    rmSync(dataDir, { recursive: true, force: true });
   });
 });

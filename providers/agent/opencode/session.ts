@@ -78,7 +78,10 @@ export class OpenCodeSession implements AgentSession {
     this.#prompting = true;
     this.#held ??= [];
     try {
-      await this.#submit(prompt);
+      await this.#submit(prompt).catch((error: unknown) => {
+        throw this.#over.signal.aborted ? new AgentGoneError("the agent ended before it took the prompt", { cause: error }) : error;
+      });
+      if (this.#over.signal.aborted) throw new AgentGoneError("the agent ended before it took the prompt");
       this.#canceling = false;
       this.#conversation.begin(prompt.promptId);
     } finally {
