@@ -1,3 +1,7 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { Projection } from "@signalbox/eventlog/log";
+import { rebuild } from "@signalbox/eventlog/rebuild";
 import { databaseTest } from "@signalbox/testkit/database";
 import { recorded } from "@signalbox/testkit/events";
 import { afterEach, expect, test } from "vitest";
@@ -225,6 +229,17 @@ test("waiting ends when the waiter gives up", async () => {
   controller.abort();
   await expect(waiting).rejects.toThrow();
   expect(await stage.actions.waitForEnd(ORGANIZATION, "act_unknown", { signal: AbortSignal.timeout(1000), timeoutMs: 1000 })).toBeNull();
+});
+
+test("after all of the above a rebuild from the log finds the same invocations", async () => {
+  const client = await database.pool("sb_owner").connect();
+  try {
+    const sql = readFileSync(path.join(import.meta.dirname, "schema.sql"), "utf8");
+    const report = await rebuild(client, { name: "actions", sql, projections: [invocationList as unknown as Projection] }, { swap: false });
+    expect([report.events > 100, report.drift]).toEqual([true, []]);
+  } finally {
+    client.release();
+  }
 });
 
 test.each(Object.entries(HISTORY).filter(([status]) => status !== "none"))(

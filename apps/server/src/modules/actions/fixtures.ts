@@ -34,7 +34,7 @@ export function history(...commands: InvocationCommand[]): InvocationEvent[] {
   }
   return events;
 }
-export const fold = (events: readonly InvocationEvent[]): Invocation => events.reduce(invocation.evolve, invocation.initial);
+export const fold = (events: readonly InvocationEvent[]): Invocation => events.reduce((state, event) => invocation.evolve(state, event), invocation.initial);
 
 /** The shortest real history that reaches each state; states are never built by hand. */
 export const HISTORY: Record<Invocation["status"], InvocationEvent[]> = {

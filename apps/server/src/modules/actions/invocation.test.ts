@@ -43,7 +43,7 @@ for (const [from, row] of Object.entries(MACHINE) as [Invocation["status"], Row]
     test(`${from} + ${type} -> ${expected}`, () => {
       const state = fold(HISTORY[from]);
       const decision = invocation.decide(state, COMMAND[type]);
-      expect(decision.ok ? decision.events.reduce(invocation.evolve, state).status : decision.refusal.code).toBe(expected);
+      expect(decision.ok ? decision.events.reduce((s, event) => invocation.evolve(s, event), state).status : decision.refusal.code).toBe(expected);
     });
   }
 }

@@ -26,7 +26,7 @@ for (const [from, row] of Object.entries(MACHINE) as [Approval["status"], Row][]
     test(`${from} + ${type} -> ${expected}`, () => {
       const state = fold(HISTORY[from]);
       const decision = approval.decide(state, COMMAND[type]);
-      expect(decision.ok ? decision.events.reduce(approval.evolve, state).status : decision.refusal.code).toBe(expected);
+      expect(decision.ok ? decision.events.reduce((s, event) => approval.evolve(s, event), state).status : decision.refusal.code).toBe(expected);
     });
   }
 }

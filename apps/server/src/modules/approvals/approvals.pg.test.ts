@@ -90,6 +90,12 @@ test("the inbox lists what is open, newest first, each once", async () => {
   expect(seen).toEqual([ids[4], ids[3], ids[1], ids[0]]);
 });
 
+test("after all of the above a rebuild from the log finds the same inbox", async () => {
+  const { projections } = (await call("POST", "/v1/audit/rebuild", { dry_run: true })).body as { projections: { projection: string; events: number; drift: unknown[] }[] };
+  const { events, drift } = projections.find(({ projection }) => projection === "approvals")!;
+  expect([events > 10, drift]).toEqual([true, []]);
+});
+
 test.each([...Object.entries(HISTORY).filter(([status]) => status !== "none"), ["approved", history(request, COMMAND.hold, COMMAND.approve, use())] as const])(
   "a history ending in %s lands as that, in one batch or many, and replaying it changes nothing",
   async (status, events) => {

@@ -47,7 +47,7 @@ export function history(...commands: ApprovalCommand[]): ApprovalEvent[] {
   }
   return events;
 }
-export const fold = (events: readonly ApprovalEvent[]): Approval => events.reduce(approval.evolve, approval.initial);
+export const fold = (events: readonly ApprovalEvent[]): Approval => events.reduce((state, event) => approval.evolve(state, event), approval.initial);
 
 /** The shortest real history that reaches each state; states are never built by hand. */
 export const HISTORY: Record<Approval["status"], ApprovalEvent[]> = {

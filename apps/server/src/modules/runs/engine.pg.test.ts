@@ -217,3 +217,11 @@ test("a large output is kept whole as an artifact, and its beginning inline", as
   const artifact = (await call("GET", `/v1/artifacts/${ended.artifact_id}`)).body;
   expect([artifact.text === output, artifact.size_bytes]).toEqual([true, 200_000]);
 });
+
+test("after all of the above a rebuild from the log finds the same tables", async () => {
+  const answer = await call("POST", "/v1/audit/rebuild", { dry_run: true });
+  expect(answer.status).toBe(200);
+  const reports = answer.body.projections as { projection: string; events: number; drift: unknown[] }[];
+  expect(reports.flatMap(({ projection, drift }) => drift.map((one) => ({ projection, one })))).toEqual([]);
+  expect(reports.find(({ projection }) => projection === "runs")?.events).toBeGreaterThan(100);
+});

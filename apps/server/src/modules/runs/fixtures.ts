@@ -65,7 +65,7 @@ export function history(...commands: RunCommand[]): RunEvent[] {
   }
   return events;
 }
-export const foldRun = (events: readonly RunEvent[]): Run => events.reduce(run.evolve, run.initial);
+export const foldRun = (events: readonly RunEvent[]): Run => events.reduce((state, event) => run.evolve(state, event), run.initial);
 
 /** The shortest real history that reaches each state; states are never built by hand. */
 export const HISTORY: Record<Run["status"], RunEvent[]> = {

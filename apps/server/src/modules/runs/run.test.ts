@@ -55,7 +55,7 @@ for (const [from, row] of Object.entries(MACHINE) as [Run["status"], Row][]) {
     test(`${from} + ${type} -> ${expected}`, () => {
       const state = foldRun(HISTORY[from]);
       const decision = run.decide(state, COMMAND[type]);
-      expect(decision.ok ? decision.events.reduce(run.evolve, state).status : decision.refusal.code).toBe(expected);
+      expect(decision.ok ? decision.events.reduce((s, event) => run.evolve(s, event), state).status : decision.refusal.code).toBe(expected);
     });
   }
 }
