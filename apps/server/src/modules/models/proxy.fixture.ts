@@ -14,7 +14,7 @@ import type { ModelUpstream, UpstreamTimeouts } from "@signalbox/providers/model
 import type { TestDatabase } from "@signalbox/testkit/database";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import pino from "pino";
-import { openDatabase } from "../../database.ts";
+import { openDatabase, type RequestDatabase } from "../../database.ts";
 import { createLateLog } from "../../late-log.ts";
 import { createGate, type GateModule } from "../gate/public.ts";
 import { createLedger, type LedgerModule } from "../ledger/public.ts";
@@ -26,6 +26,7 @@ const PERSON: Origin = { principal: { id: "usr_owner", type: "user" } };
 
 export interface Bench {
   readonly log: PostgresLog;
+  readonly db: RequestDatabase;
   readonly ledger: LedgerModule;
   readonly models: ModelsModule;
   readonly gate: GateModule;
@@ -68,7 +69,7 @@ export async function proxyOn(
   const server = await listen((request, response) => void models.handler(request, response));
 
   return {
-    log, ledger, models, gate,
+    log, db, ledger, models, gate,
     origin: server.origin,
     async session({ cap = 1_000_000_000, models: allowed = [] } = {}) {
       const id = newId("ses");
