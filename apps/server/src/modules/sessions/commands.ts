@@ -11,7 +11,7 @@ import { approval, type ApprovalsModule } from "../approvals/public.ts";
 import { invocation } from "../actions/public.ts";
 import type { ForgeModule } from "../forge/public.ts";
 import type { GateModule } from "../gate/public.ts";
-import type { IdentityModule } from "../identity/public.ts";
+import { SYSTEM, type IdentityModule } from "../identity/public.ts";
 import type { LedgerModule } from "../ledger/public.ts";
 import type { ModelsModule } from "../models/public.ts";
 import type { RoomCommands } from "../rooms/public.ts";
@@ -163,7 +163,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
     },
 
     async tell(organizationId, sessionId, key, text) {
-      const by: By = { organizationId, principal: PLATFORM_VOICE, origin: { principal: PLATFORM_VOICE } };
+      const by: By = { organizationId, principal: SYSTEM, origin: { principal: SYSTEM } };
       const place = await placeOf(by, sessionId);
       if (place === null) return false;
       const suffix = key.slice(key.indexOf("_") + 1);
@@ -172,8 +172,8 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
         const said = await unit.load(run, place.stream, `run:${runId}`);
         const state = await unit.load(session, place.stream, place.subject);
         if (said.status !== "none" || isEnded(state.status)) return false;
-        if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: PLATFORM_VOICE.id });
-        await stagePrompt(unit, { organizationId, sessionId, roomId: place.roomId, threadId: place.threadId, messageId, runId, text, by: PLATFORM_VOICE.id }, place.origin);
+        if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: SYSTEM.id });
+        await stagePrompt(unit, { organizationId, sessionId, roomId: place.roomId, threadId: place.threadId, messageId, runId, text, by: SYSTEM.id }, place.origin);
         return true;
       });
       return value;
@@ -259,8 +259,6 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
   }
 }
 
-/** Who speaks when the platform itself has something to say. */
-export const PLATFORM_VOICE = { id: "svc_sessions", type: "service" } as const;
 
 function endedHint(state: Session): { message: string; fix: string; details: unknown } {
   const fix = state.status === "completed" ? "Start a new session." : "Resume it, then send the message again.";

@@ -21,8 +21,10 @@ import type { AgentEvent, AgentSession, TurnEnd } from "@signalbox/providers/age
 import type { Logger } from "pino";
 import type pg from "pg";
 import type { GateModule } from "../gate/public.ts";
+import { SYSTEM } from "../identity/public.ts";
 import { isOpen, PLATFORM, run } from "../runs/public.ts";
 import { changesOf, type TurnChanges } from "./changes.ts";
+import { patiently } from "./patience.ts";
 import { lookAt, promptText, turnStatus, type Look, type TurnRow } from "./look.ts";
 import type { Lease } from "./lease.ts";
 import type { Live, LiveChannel } from "./live.ts";
@@ -43,7 +45,6 @@ export interface HubDeps extends RecorderDeps, WorkplaceDeps {
   readonly digest: (run: { organizationId: string; sessionId: string; runId: string; origin: Origin }) => Promise<void>;
 }
 
-export const SESSIONS_SERVICE: Origin["principal"] = { id: "svc_sessions", type: "service" };
 /** How long a canceled or cut turn may take to say that it ended, before it counts as ended. */
 const END_WITHIN_MS = 10_000;
 
@@ -164,6 +165,7 @@ export class Hub {
         type: "ready", sandboxId, epoch: this.#lease.epoch, agentSessionId: agent.agentSessionId, ...(baseCommit === null ? {} : { baseCommit }),
         bootMs: Math.round(this.#deps.clock.nowMs() - started),
       });
+      if (look.pendingApprovals > 0) await this.#decide({ type: "wait", reason: "Something that the agent asked for awaits approval." });
     }
   }
 
@@ -172,12 +174,13 @@ export class Hub {
   async #take(turn: TurnRow): Promise<void> {
     await this.#ensureAgent();
     const { log, clock } = this.#deps;
-    const { value: begun } = await log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
+    const { value: begun } = await this.#patiently((tries) => log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
       await this.#fence();
       const state = await unit.load(run, this.#stream, `run:${turn.runId}`);
-      if (state.status !== "queued") return false;
+      // After an outage in the middle of the commit it may be our own start that we see.
+      if (state.status !== "queued") return tries > 0 && state.status === "running";
       return (await unit.decide(run, this.#stream, `run:${turn.runId}`, { type: "start", runId: turn.runId as never, writer: PLATFORM, now: clock.now() })).ok;
-    });
+    }));
     // Canceled while it was queued.
     if (begun) await this.#prompt(turn);
   }
@@ -186,8 +189,11 @@ export class Hub {
     const running = this.#begin(turn);
     const { agent, sandbox } = this.#place;
     try {
-      const name = await this.#deps.displayName(this.organizationId, turn.requestedBy);
-      await this.#deps.forge.setPerson(sandbox!, { name, email: `${turn.requestedBy}@signalbox.invalid` });
+      // When the platform speaks, the work still is that of whoever spoke last.
+      if (turn.requestedBy.startsWith("usr_")) {
+        const name = await this.#deps.displayName(this.organizationId, turn.requestedBy);
+        await this.#deps.forge.setPerson(sandbox!, { name, email: `${turn.requestedBy}@signalbox.invalid` });
+      }
       await agent!.prompt({ promptId: turn.runId, text: await promptText(this.#deps.pool, this.sessionId, turn) });
     } catch (error) {
       this.#deps.logger.warn({ err: error, session_id: this.sessionId, run_id: turn.runId }, "the agent did not take the prompt");
@@ -238,9 +244,10 @@ export class Hub {
         running.end = { reason: "failed", error: { code: "sandbox_lost", message: sandboxEndMessage(end) } };
         break;
       }
-      const status = await this.#deps.pool.query(...turnStatus(running.turn.runId, this.sessionId)).then(({ rows }) => rows[0] as { turn: string; session: string } | undefined);
+      const status = await this.#patiently(() => turnStatus(this.#deps.pool, running.turn.runId, this.sessionId));
+      if (running.end !== null) break;
       this.#showState(await this.#look());
-      const unwanted = status?.turn !== "running" || isEnded(status.session as never) || this.#closing !== null;
+      const unwanted = status?.turn !== "running" || isEnded(status.session) || this.#closing !== null;
       if (unwanted && !running.cancelSent) {
         running.cancelSent = true;
         deadline = this.#deps.clock.nowMs() + END_WITHIN_MS;
@@ -261,9 +268,9 @@ export class Hub {
     await recorder.settled();
     const changes = this.#place.sandbox?.alive() === true ? await this.#changes(turn) : null;
     const { log, clock } = this.#deps;
-    await this.#deps.digest({ organizationId: this.organizationId, sessionId: this.sessionId, runId: turn.runId, origin: this.#origin(turn.runId) });
+    await this.#patiently(() => this.#deps.digest({ organizationId: this.organizationId, sessionId: this.sessionId, runId: turn.runId, origin: this.#origin(turn.runId) }));
     const write = { runId: turn.runId as never, writer: PLATFORM, now: clock.now() } as const;
-    await log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
+    await this.#patiently(() => log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
       const subject = `run:${turn.runId}`;
       const state = await unit.load(run, this.#stream, subject);
       await this.#fence();
@@ -273,7 +280,7 @@ export class Hub {
       if (end.reason === "completed") await unit.decide(run, this.#stream, subject, { ...write, type: "complete", summary: recorder.lastMessage?.slice(0, 2000) });
       else if (end.reason === "failed") await unit.decide(run, this.#stream, subject, { ...write, type: "fail", code: end.error.code, message: end.error.message.slice(0, 10_000) });
       else await unit.decide(run, this.#stream, subject, { type: "cancel", runId: turn.runId as never, by: turn.requestedBy as never, reason: "The agent stopped." });
-    });
+    }));
     this.#running = null;
     this.#channel.mark();
     this.#shownState = "";
@@ -300,7 +307,7 @@ export class Hub {
     await unit.decide(session, this.#stream, subject, {
       type: "record_changes", runId: turn.runId, files: changes.files, headCommit: changes.headCommit ?? undefined, patchArtifactId: runIsOpen ? patch?.artifactId : undefined,
     });
-    if (commit !== null) await unit.decide(session, this.#stream, subject, { type: "record_commit", ...commit, coAuthor: turn.requestedBy });
+    if (commit !== null) await unit.decide(session, this.#stream, subject, { type: "record_commit", ...commit, coAuthor: turn.requestedBy.startsWith("usr_") ? turn.requestedBy : undefined });
   }
 
   #hear(event: AgentEvent): void {
@@ -355,7 +362,7 @@ export class Hub {
   }
 
   async #look(): Promise<Look> {
-    const look = await lookAt(this.#deps.pool, this.sessionId);
+    const look = await this.#patiently(() => lookAt(this.#deps.pool, this.sessionId));
     this.#showState(look);
     return look;
   }
@@ -375,20 +382,29 @@ export class Hub {
 
   #origin(runId?: string): Origin {
     const { room_id: roomId, thread_id: threadId } = this.#facts.about;
-    return { principal: SESSIONS_SERVICE, zone: "supervised", roomId, threadId, sessionId: this.sessionId, ...(runId === undefined ? {} : { runId }) };
+    return { principal: SYSTEM, zone: "supervised", roomId, threadId, sessionId: this.sessionId, ...(runId === undefined ? {} : { runId }) };
   }
 
   async #fence(): Promise<void> {
     if (!(await this.#deps.leases.isCurrent(this.sessionId, this.#lease.epoch))) throw new HubOvertaken(`another process owns ${this.sessionId} now`);
   }
 
+  /** Through outages of the database: the agent works on meanwhile, and nothing of it may be lost. */
+  #patiently<T>(work: (tries: number) => Promise<T>): Promise<T> {
+    return patiently(
+      () => this.#closing === null,
+      (error) => this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the database is away; the session waits for it"),
+      work,
+    );
+  }
+
   async #decide(command: Parameters<typeof session.decide>[1]): Promise<boolean> {
-    const { value } = await this.#deps.log.unit({ organizationId: this.organizationId, origin: this.#origin() }, async (unit) => {
+    const { value } = await this.#patiently(() => this.#deps.log.unit({ organizationId: this.organizationId, origin: this.#origin() }, async (unit) => {
       await unit.load(session, this.#stream, `session:${this.sessionId}`);
       await this.#fence();
       const decision = await unit.decide(session, this.#stream, `session:${this.sessionId}`, command);
       return decision.ok ? null : decision.refusal.code;
-    });
+    }));
     if (value === "session_epoch_passed") throw new HubOvertaken(`another process owns ${this.sessionId} now`);
     return value === null;
   }

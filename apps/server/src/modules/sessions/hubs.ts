@@ -8,7 +8,8 @@
  * Other processes are reached through the log: whatever is appended to a session's room wakes its hub, wherever it is.
  */
 import type { Logger } from "pino";
-import { Hub, SESSIONS_SERVICE, type HubDeps } from "./hub.ts";
+import { SYSTEM } from "../identity/public.ts";
+import { Hub, type HubDeps } from "./hub.ts";
 import { LEASE_RENEW_MS } from "./lease.ts";
 import { session } from "./session.ts";
 import { sandboxIdOf } from "./workplace.ts";
@@ -86,8 +87,8 @@ export function createHubs(deps: HubDeps): Hubs {
     for (const row of rows) {
       if (hubs.has(row.id) || stopping) continue;
       if (row.status === "paused") {
-        const origin = { principal: SESSIONS_SERVICE, roomId: row.room_id, threadId: row.thread_id, sessionId: row.id };
-        await deps.log.run(session, { organizationId: row.organization_id, origin, stream: { type: "room", id: row.room_id }, subject: `session:${row.id}` }, { type: "resume", by: SESSIONS_SERVICE.id });
+        const origin = { principal: SYSTEM, roomId: row.room_id, threadId: row.thread_id, sessionId: row.id };
+        await deps.log.run(session, { organizationId: row.organization_id, origin, stream: { type: "room", id: row.room_id }, subject: `session:${row.id}` }, { type: "resume", by: SYSTEM.id });
       }
       await ensure(row.organization_id, row.id);
     }

@@ -12,6 +12,7 @@ export interface Look {
   readonly reason: string | null;
   readonly cost: number;
   readonly budget: number;
+  readonly pendingApprovals: number;
   /** Started and not ended. */
   readonly current: TurnRow | null;
   /** The first that waits. */
@@ -22,8 +23,8 @@ export interface Look {
 
 export async function lookAt(pool: pg.Pool, sessionId: string): Promise<Look> {
   const [{ rows }, turns] = await Promise.all([
-    pool.query<{ status: Look["status"]; status_reason: string | null; cost: string; budget: string }>({
-      name: "session_look", text: `select status, status_reason, cost, budget from proj_sessions where id = $1`, values: [sessionId],
+    pool.query<{ status: Look["status"]; status_reason: string | null; cost: string; budget: string; pending_approvals: number }>({
+      name: "session_look", text: `select status, status_reason, cost, budget, pending_approvals from proj_sessions where id = $1`, values: [sessionId],
     }),
     pool.query<{ run_id: string; message_id: string | null; requested_by: string; status: string }>({
       name: "session_look_turns",
@@ -35,15 +36,20 @@ export async function lookAt(pool: pg.Pool, sessionId: string): Promise<Look> {
   if (row === undefined) throw new Error(`there is no session ${sessionId}`);
   const open = turns.rows.map((t) => ({ runId: t.run_id, messageId: t.message_id, requestedBy: t.requested_by, status: t.status }));
   return {
-    status: row.status, reason: row.status_reason, cost: Number(row.cost), budget: Number(row.budget),
+    status: row.status, reason: row.status_reason, cost: Number(row.cost), budget: Number(row.budget), pendingApprovals: row.pending_approvals,
     current: open.find((t) => t.status === "running") ?? null, next: open.find((t) => t.status === "queued") ?? null, open,
   };
 }
 
-/** Named statement and values: how a turn and its session stand. */
-export const turnStatus = (runId: string, sessionId: string): [{ name: string; text: string; values: unknown[] }] => [
-  { name: "session_turn_status", text: `select t.status as turn, s.status as session from proj_session_turns t join proj_sessions s on s.id = $2 where t.run_id = $1`, values: [runId, sessionId] },
-];
+/** How a turn and its session stand. */
+export async function turnStatus(pool: pg.Pool, runId: string, sessionId: string): Promise<{ turn: string; session: Session["status"] } | undefined> {
+  const { rows } = await pool.query<{ turn: string; session: Session["status"] }>({
+    name: "session_turn_status",
+    text: `select t.status as turn, s.status as session from proj_session_turns t join proj_sessions s on s.id = $2 where t.run_id = $1`,
+    values: [runId, sessionId],
+  });
+  return rows[0];
+}
 
 export async function promptText(pool: pg.Pool, sessionId: string, turn: TurnRow): Promise<string> {
   const { rows } = await pool.query<{ body: string }>(`select body from proj_session_items where session_id = $1 and id = $2`, [sessionId, turn.messageId]);

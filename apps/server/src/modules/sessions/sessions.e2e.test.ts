@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => at?.close());
 
-const showLog = (): void => onTestFailed(() => process.stderr.write(at.output.join("").split("\n").filter((line) => !line.includes('"msg":"request"')).slice(-40).join("\n")));
+const showLog = (): void => onTestFailed(() => void process.stderr.write(at.output.join("").split("\n").filter((line) => !line.includes('"msg":"request"')).slice(-40).join("\n")));
 
 async function prompt(text: string): Promise<string> {
   const { status, body } = await at.call("POST", `/v1/sessions/${id}/messages`, { content_md: text });
@@ -68,13 +68,6 @@ test("prompts given while it works wait and run in order; the running one can be
   const [a, b] = (await conversationOf(at, id)).filter((i) => i.type === "run_ended" && (i.run_id === second || i.run_id === third));
   expect([a!.run_id, b!.run_id]).toEqual([second, third]);
   expect((await at.call("POST", `/v1/sessions/${id}/cancel`, {})).body.error.code).toBe("no_turn_running");
-}, 40_000);
-
-test("a prompt of a million characters reaches the model whole", async () => {
-  const long = `length\n${"x".repeat(1_000_000)}`;
-  const run = await prompt(long);
-  await ended(at, run);
-  expect(await said(run)).toEqual([`The prompt has ${long.length} characters.`]);
 }, 40_000);
 
 test("a tool that prints 50 MB, and bytes that are no text, is recorded with 16 KB inline", async () => {
@@ -148,3 +141,11 @@ test("stopped, it takes no more messages and has no sandbox; resumed, it has its
   expect((await said(next)).join()).toContain("run echo one");
   expect((await toolCalls()).find((c) => c.run_id === next)!.output).toContain("one");
 }, 60_000);
+
+test("a prompt of a million characters reaches the model whole", async () => {
+  const long = `length\n${"x".repeat(1_000_000)}`;
+  const run = await prompt(long);
+  await ended(at, run);
+  // The agent may sum its conversation up afterwards, to make room again.
+  expect((await said(run))[0]).toBe(`The prompt has ${long.length} characters.`);
+}, 40_000);

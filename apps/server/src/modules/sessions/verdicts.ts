@@ -14,9 +14,9 @@ import type { Logger } from "pino";
 import type pg from "pg";
 import type { ActionsModule } from "../actions/public.ts";
 import type { ApprovalsModule } from "../approvals/public.ts";
+import { SYSTEM } from "../identity/public.ts";
 import type { RunsModule } from "../runs/public.ts";
 import type { SessionCommands } from "./commands.ts";
-import { SESSIONS_SERVICE } from "./hub.ts";
 import { session } from "./session.ts";
 
 type InvocationView_ = NonNullable<Awaited<ReturnType<ActionsModule["view"]>>>;
@@ -100,7 +100,7 @@ export function createVerdicts(deps: VerdictDeps): Verdicts {
     const open = (await deps.approvals.openBySession(r.organizationId, [view.session_id])).get(view.session_id) ?? 0;
     const target = {
       organizationId: r.organizationId, stream: { type: "room" as const, id: place.roomId }, subject: `session:${view.session_id}`,
-      origin: { principal: SESSIONS_SERVICE, roomId: place.roomId, threadId: place.threadId, sessionId: view.session_id, correlationId: r.correlationId, causationId: r.eventId },
+      origin: { principal: SYSTEM, roomId: place.roomId, threadId: place.threadId, sessionId: view.session_id, correlationId: r.correlationId, causationId: r.eventId },
     };
     await log.run(session, target, open > 0 ? { type: "wait", reason: `${view.title}: awaits approval.` } : { type: "continue" });
   }

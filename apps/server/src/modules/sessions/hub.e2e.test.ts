@@ -1,0 +1,124 @@
+/* Hubs under the composed server in a real sandbox, with an agent whose every word the test says. */
+import { databaseTest } from "@signalbox/testkit/database";
+import { afterEach, expect, test } from "vitest";
+import { startComposed, type Composed } from "../../composed.fixture.ts";
+import { until } from "./installation.fixture.ts";
+import { scriptedAgent, type ScriptedAgent } from "./scripted-harness.fixture.ts";
+
+const database = databaseTest();
+const open: Composed[] = [];
+
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close();
+});
+
+async function server(agent: ScriptedAgent): Promise<Composed> {
+  const made = await startComposed(database, { harnesses: { opencode: { harness: agent.harness, tools: [] } } });
+  open.push(made);
+  return made;
+}
+const as = (at: Composed) => ({ call: (method: string, url: string, body?: unknown) => at.call(method, url, { token: at.owner, body }) });
+async function session(at: Composed, body: object = {}): Promise<string> {
+  const created = await as(at).call("POST", "/v1/sessions", { source: { type: "scratch" }, ...body });
+  expect(created.status, JSON.stringify(created.body)).toBe(201);
+  return created.body.id as string;
+}
+const state = async (at: Composed, id: string) => (await as(at).call("GET", `/v1/sessions/${id}`)).body.status as string;
+async function eventsOf(at: Composed, id: string, type: string) {
+  const { room_id } = (await as(at).call("GET", `/v1/sessions/${id}`)).body as { room_id: string };
+  const all = await at.server.log.readStream("ws_dev", { type: "room", id: room_id }, { afterSeq: 0, limit: 1000 });
+  return all.filter((r) => r.event.type === type).map((r) => r.event);
+}
+
+test("however many ask at once, a session is booted by one hub, and it goes when the session ends", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const id = await session(at);
+  await Promise.all(Array.from({ length: 10 }, (_, i) => as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: `prompt ${i}` })));
+  await until("the first prompt arrives", () => agent.sessions.length > 0 && agent.session.isWorking);
+  for (let i = 0; i < 10; i++) {
+    await until(`prompt ${i} arrives`, () => agent.session.prompts.length === i + 1 && agent.session.isWorking);
+    agent.session.say(`p${i}`, `answer ${i}`);
+    agent.session.end({ reason: "completed" });
+  }
+  await until("all is done", async () => (await as(at).call("GET", `/v1/sessions/${id}/turns`)).body.items.every((t: { status: string }) => t.status === "succeeded"));
+  expect(agent.sessions).toHaveLength(1);
+  expect(await eventsOf(at, id, "session.starting")).toHaveLength(1);
+  const order = (await as(at).call("GET", `/v1/sessions/${id}/turns`)).body.items.map((t: { title: string }) => t.title);
+  expect(agent.session.prompts.map((p) => p.text)).toEqual(order);
+  expect(at.server.sessions.stats()).toEqual({ hubs: 1, channels: 1 });
+  await as(at).call("POST", `/v1/sessions/${id}/stop`, {});
+  await until("the hub is gone", () => at.server.sessions.stats().hubs === 0 && at.server.sessions.stats().channels === 0);
+});
+
+test("a second server leaves a session to the one that has it", async () => {
+  const [mine, other] = [scriptedAgent(), scriptedAgent()];
+  const first = await server(mine);
+  const id = await session(first);
+  await until("it runs", async () => (await state(first, id)) === "running");
+  const second = await server(other);
+  const { body } = await as(second).call("POST", `/v1/sessions/${id}/messages`, { content_md: "through the other door" });
+  await until("the owner's agent gets it", () => mine.session.prompts.some((p) => p.promptId === body.id));
+  expect(other.sessions).toHaveLength(0);
+  expect(second.server.sessions.stats().hubs).toBe(0);
+  mine.session.end({ reason: "completed" });
+});
+
+test("what was said before a cancel stays said; what ran is recorded as not finished; late words change no run", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const id = await session(at, { prompt: "go" });
+  await until("it works", () => agent.sessions.length > 0 && agent.session.isWorking);
+  agent.session.say("whole", "said wholly");
+  agent.session.say("half", "said by half", false);
+  agent.session.emit({ type: "tool.started", stepId: "s1", callId: "c1", name: "bash", title: undefined, arguments: {} });
+  await until("it is recorded", async () => (await eventsOf(at, id, "tool.invoked")).length === 1);
+  agent.session.onCancel = () => {
+    agent.session.say("late", "said too late");
+    agent.session.end({ reason: "canceled" });
+  };
+  await as(at).call("POST", `/v1/sessions/${id}/cancel`, {});
+  await until("the turn is over", async () => !agent.session.isWorking && (await eventsOf(at, id, "message.created")).length === 4);
+  const items = (await as(at).call("GET", `/v1/sessions/${id}/conversation`)).body.items as { type: string; content_md?: string; role?: string; status?: string }[];
+  expect(items.flatMap((i) => (i.type === "message" && i.role === "agent" ? [i.content_md] : []))).toEqual(["said wholly", "said too late", "said by half"]);
+  expect(await eventsOf(at, id, "run.canceled")).toHaveLength(1);
+  expect(await eventsOf(at, id, "run.late_result")).toHaveLength(0);
+  expect(await state(at, id)).toBe("running");
+});
+
+test("a secret that is spoken in pieces is neither streamed nor recorded", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const id = await session(at, { prompt: "go" });
+  await until("it works", () => agent.sessions.length > 0 && agent.session.isWorking);
+  const secret = `ghp_${"a1B2".repeat(9)}`;
+  const heard: string[] = [];
+  const subscription = at.server.sessions.live.subscribe(id, (updates) => heard.push(...updates.map((u) => ("delta" in u.delta ? u.delta.delta : ""))));
+  agent.session.say("p", `The token is ${secret}, keep it.`);
+  agent.session.end({ reason: "completed" });
+  await until("it is recorded", async () => (await eventsOf(at, id, "run.completed")).length === 1);
+  subscription.close();
+  expect(heard.join("")).toBe("The token is [redacted:github_token], keep it.");
+  const messages = await eventsOf(at, id, "message.created");
+  expect(messages.at(-1)!.data).toMatchObject({ content_md: "The token is [redacted:github_token], keep it." });
+});
+
+test("shut down in the middle of a turn, the session pauses and says so; the next server goes on at the next message", async () => {
+  const agent = scriptedAgent();
+  const first = await server(agent);
+  const id = await session(first, { prompt: "go" });
+  await until("it works", () => agent.sessions.length > 0 && agent.session.isWorking);
+  agent.session.say("half", "half a sentence", false);
+  open.splice(0);
+  await first.close();
+  const again = scriptedAgent();
+  const second = await server(again);
+  expect(await state(second, id)).toBe("paused");
+  const [turn] = (await as(second).call("GET", `/v1/sessions/${id}/turns`)).body.items;
+  expect(turn).toMatchObject({ status: "failed", error: { code: "server_stopped" } });
+  expect(again.sessions).toHaveLength(0);
+  await as(second).call("POST", `/v1/sessions/${id}/messages`, { content_md: "go on" });
+  await until("the agent goes on with its conversation", () => again.sessions.length === 1 && again.session.isWorking);
+  expect(again.session.agentSessionId).toBe("agent-1");
+  again.session.end({ reason: "completed" });
+});
