@@ -100,43 +100,42 @@ describe.skipIf(command === null)("OpenCode with a broken line", () => {
 });
 
 describe.skipIf(command === null)("OpenCode with a model that refuses", () => {
-  test("a refusal that no retry mends fails the turn with the upstream's words", async () => {
+  type Refuse = (request: ForwardRequest) => UpstreamFailure | null;
+  const busy = (retryAfterMs: number): UpstreamFailure =>
+    failure("http_status", "busy", { retryable: true, status: 429, retryAfterMs, body: Buffer.from('{"error":{"message":"slow down"}}'), contentType: "application/json" });
+
+  // One agent for all three: what they change is the model.
+  test("it fails, waits or is cancelled, as the refusal asks", async () => {
+    let refuse: Refuse = () => null;
+    const { session, events } = await setUp({ refuse: (request) => (isTurn(request) ? refuse(request) : null) });
+    const turn = async (promptId: string, text: string, during: () => Promise<void> = () => Promise.resolve()): Promise<AgentEvent[]> => {
+      events.length = 0;
+      await session.prompt({ promptId, text });
+      await during();
+      await expect.poll(() => of(events, "turn.ended").length, { timeout: 30_000 }).toBe(1);
+      return [...events];
+    };
+
+    // A refusal that no retry mends fails the turn with the upstream's words.
     const body = Buffer.from(JSON.stringify({ error: { message: "The session's budget of $1.00 is used up.", code: "budget_exceeded" } }));
-    const { session, events, ended } = await setUp({
-      refuse: (request) => (isTurn(request) ? failure("http_status", "no", { retryable: false, status: 402, body, contentType: "application/json" }) : null),
-    });
-    await session.prompt({ promptId: "poor", text: "say hello" });
-    await ended;
-    const [end] = of(events, "turn.ended");
-    expect(end!.end).toMatchObject({ reason: "failed", error: { code: "api_error" } });
-    expect(JSON.stringify(end)).toContain("budget of $1.00 is used up");
-  }, 60_000);
+    refuse = () => failure("http_status", "no", { retryable: false, status: 402, body, contentType: "application/json" });
+    const poor = of(await turn("poor", "say hello"), "turn.ended")[0]!;
+    expect(poor.end).toMatchObject({ reason: "failed", error: { code: "api_error", message: expect.stringContaining("budget of $1.00 is used up") as string } });
 
-  test("a busy model is tried again, visibly, and the turn completes", async () => {
+    // A busy model is tried again, visibly, and the turn completes.
     let refusals = 0;
-    const { session, events, ended } = await setUp({
-      refuse: (request) => {
-        if (!isTurn(request) || refusals === 1) return null;
-        refusals += 1;
-        return failure("http_status", "busy", { retryable: true, status: 429, retryAfterMs: 1_000, body: Buffer.from('{"error":{"message":"slow down"}}'), contentType: "application/json" });
-      },
-    });
-    await session.prompt({ promptId: "patient", text: "say worth the wait" });
-    await ended;
-    expect(of(events, "model.retrying")).toMatchObject([{ attempt: 1 }]);
-    expect(of(events, "message.completed").map((event) => event.text)).toEqual(["worth the wait"]);
-    expect(of(events, "turn.ended")[0]!.end).toEqual({ reason: "completed" });
-  }, 60_000);
+    refuse = () => ((refusals += 1) === 1 ? busy(1_000) : null);
+    const patient = await turn("patient", "say worth the wait");
+    expect(of(patient, "model.retrying")).toMatchObject([{ attempt: 1 }]);
+    expect(of(patient, "message.completed").map((event) => event.text)).toEqual(["worth the wait"]);
+    expect(of(patient, "turn.ended")[0]!.end).toEqual({ reason: "completed" });
 
-  test("cancelling while the agent waits to try again ends the turn", async () => {
-    const { session, events, ended } = await setUp({
-      refuse: (request) =>
-        isTurn(request) ? failure("http_status", "busy", { retryable: true, status: 429, retryAfterMs: 600_000, body: Buffer.from('{"error":{"message":"slow down"}}'), contentType: "application/json" }) : null,
+    // Cancelling while the agent waits to try again ends the turn.
+    refuse = () => busy(600_000);
+    const stuck = await turn("stuck", "say never", async () => {
+      await expect.poll(() => of(events, "model.retrying").length, { timeout: 20_000 }).toBeGreaterThan(0);
+      await session.cancel();
     });
-    await session.prompt({ promptId: "stuck", text: "say never" });
-    await expect.poll(() => of(events, "model.retrying").length, { timeout: 20_000 }).toBeGreaterThan(0);
-    await session.cancel();
-    await ended;
-    expect(of(events, "turn.ended")[0]!.end).toEqual({ reason: "canceled" });
-  }, 60_000);
+    expect(of(stuck, "turn.ended")[0]!.end).toEqual({ reason: "canceled" });
+  }, 90_000);
 });
