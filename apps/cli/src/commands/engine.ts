@@ -109,6 +109,8 @@ interface EndedTool {
 
 /** One prompt to one fresh agent process. Resolves to what the agent said last. */
 async function drive(goal: string, folder: string, command: string, signal: AbortSignal, report: { tool(call: EndedTool): Promise<void> }): Promise<string> {
+  // An abort that came before would never be heard by the listener below.
+  signal.throwIfAborted();
   const [file = "", ...argv] = command.split(/\s+/);
   const agent = spawn(file, argv, { cwd: folder, stdio: ["pipe", "pipe", "ignore"] });
   const gone = new Promise<never>((_, reject) => {
