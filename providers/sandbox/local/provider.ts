@@ -15,6 +15,7 @@ import type { ProviderCheck, Sandbox, SandboxProvider, SandboxRecord, SandboxSpe
 import { INFO_FD, startArguments, type Plan } from "./arguments.ts";
 import { cgroupFiles, findCgroupBase, hurryMoves, makeCgroup, removeCgroup, type Cgroup, type CgroupBase } from "./cgroup.ts";
 import { checkBubblewrap } from "./check.ts";
+import { covering, inheritedDescriptors } from "./descriptors.ts";
 import { DiskWatchdog } from "./disk.ts";
 import { identify, isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
 import { blockedAt, daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
@@ -41,7 +42,7 @@ const START_WITHIN_MS = 10_000;
 const ADOPT_WITHIN_MS = 3000;
 const TMPFS_MOST_BYTES = 2 * 1024 ** 3;
 
-type Prepared = { etc: string; daemon: string; node: string; seccomp: string | null; cgroups: CgroupBase | null };
+type Prepared = { etc: string; daemon: string; node: string; seccomp: string | null; inherited: number[]; cgroups: CgroupBase | null };
 
 export function localSandboxes(options: LocalOptions): SandboxProvider {
   const dataDir = resolve(options.dataDir);
@@ -61,7 +62,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const [etc, daemon, node, seccomp] = await Promise.all([
       etcDirectory(dataDir), daemonDirectory(dataDir), open(options.node ?? process.execPath), seccompFile(dataDir),
     ]);
-    return { etc, daemon, node, seccomp, cgroups: options.cgroups === false ? null : findCgroupBase() };
+    return { etc, daemon, node, seccomp, inherited: inheritedDescriptors(), cgroups: options.cgroups === false ? null : findCgroupBase() };
   }
 
   /** Once per provider; a failure is tried again the next time, since its cause may have been mended. */
@@ -114,7 +115,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
   }
 
   async function startIn(places: Places, spec: SandboxSpec, since: () => number): Promise<Sandbox> {
-    const { etc, daemon, node, seccomp, cgroups } = await ready();
+    const { etc, daemon, node, seccomp, cgroups, inherited } = await ready();
     const tools = await Promise.all(spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })));
 
     if (cgroups) hurryMoves(cgroups);
@@ -152,7 +153,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const timings: StartTimings = { prepared: since(), spawned: 0, inside: 0, connected: 0 };
 
     let inner: ProcessIdentity | null = null;
-    const outer = startOuter(startArguments(plan), places.log, seccomp);
+    const outer = startOuter(startArguments(plan), places.log, seccomp, inherited);
     try {
       timings.spawned = since();
       inner = await innerProcess(outer);
@@ -296,13 +297,14 @@ function insideEnvironment(): { [name: string]: string } {
   };
 }
 
-function startOuter(argv: string[], log: string, seccomp: string | null): ChildProcess {
+function startOuter(argv: string[], log: string, seccomp: string | null, inherited: number[]): ChildProcess {
   const [program, ...rest] = argv;
   const out = openSync(log, "a", 0o600);
   const filter = seccomp === null ? null : openSync(seccomp, "r");
   try {
     // A session of its own: Ctrl-C in the server's terminal must not reach the sandbox before the server decides.
-    return spawn(program!, rest, { cwd: "/", env: { PATH: "/usr/bin:/bin" }, detached: true, stdio: ["ignore", out, out, "pipe", filter ?? "ignore"] });
+    const stdio = covering(["ignore", out, out, "pipe", filter ?? "ignore"], inherited);
+    return spawn(program!, rest, { cwd: "/", env: { PATH: "/usr/bin:/bin" }, detached: true, stdio });
   } finally {
     closeSync(out);
     if (filter !== null) closeSync(filter);

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn, type StdioOptions } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,7 @@ import { isAlive, killExactly, startTimeOf } from "./identity.ts";
 import { localSandboxes } from "./provider.ts";
 import type { LocalRecord } from "./sandbox.ts";
 
+const SECRET = join(tmpdir(), `sbx-left-open-${process.pid}`);
 let dataDir: string;
 let provider: SandboxProvider;
 
@@ -21,20 +22,25 @@ afterEach(async () => {
   await provider.remove("sbx_restart");
   await provider.close();
   rmSync(dataDir, { recursive: true, force: true });
+  rmSync(SECRET, { force: true });
 });
 
-type Told = { record: LocalRecord; bytes: number; first: string };
+type Told = { descriptors: string; record: LocalRecord; bytes: number; first: string };
 
 /** A server of its own process, killed with -9 as soon as its sandbox works. */
 async function killedServer(): Promise<Told> {
-  const server = spawn(process.execPath, [fileURLToPath(new URL("restart.fixture.ts", import.meta.url)), dataDir], { stdio: ["ignore", "pipe", "inherit"] });
+  // Descriptor 40 is left open in it, as a careless parent would; Node itself closes only the first few for its children.
+  const open = openSync(SECRET, "w+");
+  const stdio: StdioOptions = ["ignore", "pipe", "inherit", ...Array.from({ length: 37 }, (): "ignore" => "ignore"), open];
+  const server = spawn(process.execPath, [fileURLToPath(new URL("restart.fixture.ts", import.meta.url)), dataDir], { stdio });
   const line = await new Promise<string>((resolve, reject) => {
-    server.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString("utf8")));
+    server.stdout!.once("data", (chunk: Buffer) => resolve(chunk.toString("utf8")));
     server.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
   });
   const gone = new Promise((resolve) => server.once("exit", resolve));
   server.kill("SIGKILL");
   await gone;
+  closeSync(open);
   return JSON.parse(line) as Told;
 }
 
@@ -52,6 +58,12 @@ test("kill -9 of the server leaves the sandbox running, and the next server has 
   await sandbox!.stop();
   expect(isAlive(record.inner)).toBe(false);
   expect(startTimeOf(record.outer.pid)).toBeNull();
+});
+
+test("what the server inherited and left open does not reach the inside", async () => {
+  const { descriptors } = await killedServer();
+  expect(descriptors).toContain("socket:");
+  expect(descriptors).not.toContain(SECRET);
 });
 
 test("a sandbox that nobody adopted is ended when its id is started again", async () => {
