@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MicroUsd } from "./primitives.ts";
+import { MicroUsd, ModelKeyId, SessionId, Timestamp } from "./primitives.ts";
 import { route } from "./route.ts";
 
 export const HealthPart = z.object({ name: z.string(), ok: z.boolean(), detail: z.string().nullable() }).meta({ id: "HealthPart" });
@@ -29,4 +29,11 @@ export const SampleView = z
 export const createSample = route({
   id: "samples.create", summary: "Make a sample repository on the server's machine", method: "POST", path: "/v1/samples", body: z.object({}), ok: SampleView, okStatus: 201, refusals: {},
   access: { resource: "sample", role: "member", scopes: ["write"] },
+});
+/** For tools outside the sandbox: any official client, pointed at `/llm/v1` of this server, spends from the session's budget with it. */
+export const issueModelKey = route({
+  id: "models.issue_key", summary: "A virtual key for a session's models, shown once", method: "POST", path: "/v1/sessions/:id/model-keys",
+  params: z.object({ id: SessionId }), body: z.object({}),
+  ok: z.object({ key_id: ModelKeyId, key: z.string(), models: z.array(z.string()), expires_at: Timestamp }).meta({ id: "ModelKey" }), okStatus: 201,
+  refusals: { session_not_found: 404, session_ended: 409 }, access: { resource: "session", role: "member", scopes: ["write"] },
 });

@@ -17,10 +17,12 @@ export interface ModelCaller {
 }
 
 /** `session_ended` and `expired_key` are told apart from `invalid_key`: whoever has the key may know. */
-export type Callers = {
+export interface Callers {
   byKey(key: string): Promise<Found>;
   bySandbox(identity: { readonly organizationId: string; readonly sessionId: string }): Promise<Found>;
-};
+  /** Whom a further key of the session would speak for; read now, not remembered. Null: no such session. */
+  ofSession(organizationId: string, sessionId: string): Promise<Found | null>;
+}
 export type Found = { readonly ok: true; readonly caller: ModelCaller } | { readonly ok: false; readonly code: "invalid_key" | "expired_key" | "session_ended" };
 
 const REMEMBER_MS = 500;
@@ -78,6 +80,10 @@ export function createCallers(db: Database, nowMs: () => number): Callers {
         if (row !== undefined && !row.revoked && row.expires_at.getTime() <= nowMs()) return { ok: false, code: "expired_key" };
         return judge(organizationId, row);
       });
+    },
+    async ofSession(organizationId, sessionId) {
+      const row = await query(organizationId, sql`k.session_id = ${sessionId}`);
+      return row === undefined ? null : judge(organizationId, { ...row, revoked: false });
     },
     // No expiry: the socket is the credential, and it lives exactly as long as the sandbox.
     bySandbox: ({ organizationId, sessionId }) =>

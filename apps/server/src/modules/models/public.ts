@@ -5,13 +5,13 @@
 import path from "node:path";
 import type { PolicyInput } from "@signalbox/contract/gate";
 import type { ModelKeyEvent } from "@signalbox/contract/events/ledger";
-import { listModels } from "@signalbox/contract/system";
+import { issueModelKey, listModels } from "@signalbox/contract/system";
 import type { Origin, StreamRef, Unit } from "@signalbox/eventlog/log";
 import { plusMs } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
 import type { ModelUpstream } from "@signalbox/providers/model/port";
 import { priceOf, type PriceRule } from "@signalbox/providers/model/prices";
-import { handle } from "../../http/handle.ts";
+import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { GateModule } from "../gate/public.ts";
 import type { LedgerModule } from "../ledger/public.ts";
@@ -59,7 +59,7 @@ export interface ModelsModule extends Module {
   /** Needs no Fastify: `/llm/v1/*` of the server, and the internal destination `MODEL_HOST` of the egress proxy. */
   readonly handler: ModelHandler;
   /** The key is shown once, here; only its hash is stored. Keep it out of the unit's value, which is stored too. */
-  createVirtualKey(unit: Unit, key: NewVirtualKey): Promise<{ keyId: string; key: string }>;
+  createVirtualKey(unit: Unit, key: NewVirtualKey): Promise<{ keyId: string; key: string; expiresAt: string }>;
   revokeVirtualKey(unit: Unit, key: { organizationId: string; keyId: string; reason: string }): Promise<void>;
   resolve(modelId: string): Promise<RegisteredModel | null>;
   defaultModel(): Promise<RegisteredModel | null>;
@@ -72,7 +72,6 @@ type Issued = Extract<ModelKeyEvent, { type: "model_key.issued" }>["data"];
 const KEY_LIFETIME_MS = 24 * 3600_000;
 /** A refused loop is written down once in this time, not once a try. */
 const DENIAL_RECORD_MS = 10_000;
-const SERVICE: Origin = { principal: { id: "svc_models", type: "service" } };
 const KILLED: ProxyError = { status: 403, code: "kill_switch_active", message: "The kill switch is on: nothing may leave. Ask an administrator to release it." };
 
 export function createModels(deps: ModelsDeps): ModelsModule {
@@ -99,7 +98,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
   });
 
   /** Null when it may go. */
-  async function ruling(caller: ModelCaller, model: RegisteredModel, runId: string | undefined): Promise<ProxyError | null> {
+  async function ruling(caller: ModelCaller, model: RegisteredModel): Promise<ProxyError | null> {
     const stream: StreamRef = caller.roomId === null ? { type: "organization", id: caller.organizationId } : { type: "room", id: caller.roomId };
     const key = `${caller.sessionId} ${model.id}`;
     const now = performance.now();
@@ -110,11 +109,10 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       context: { upstream: model.upstream.name },
       zone: "sandbox",
       session_id: caller.sessionId as NonNullable<PolicyInput["session_id"]>,
-      ...(runId === undefined ? {} : { run_id: runId as NonNullable<PolicyInput["run_id"]> }),
     };
     onTheirWay.add(input);
     const record = now - (deniedAt.get(key) ?? Number.NEGATIVE_INFINITY) > DENIAL_RECORD_MS;
-    const decision = await gate.decide({ organizationId: caller.organizationId, input, stream, origin: originOf(caller, runId), target: model.id, record });
+    const decision = await gate.decide({ organizationId: caller.organizationId, input, stream, origin: originOf(caller, undefined), target: model.id, record });
     if (decision.decision === "allow") return null;
     if (record) {
       if (deniedAt.size > 10_000) deniedAt.clear();
@@ -134,8 +132,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     const entry = { caller, called };
     active.add(entry);
     try {
-      const runId = await deps.currentRun?.(caller.organizationId, caller.sessionId);
-      const denied = await ruling(caller, model, runId);
+      const [denied, runId] = await Promise.all([ruling(caller, model), deps.currentRun?.(caller.organizationId, caller.sessionId)]);
       if (denied !== null) return answer(denied);
       await paid(caller, model, request, headers, runId, called, client, answer);
     } finally {
@@ -184,8 +181,34 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     if (engaged) cut(organizationId, null, KILLED);
   });
 
+  const createVirtualKey: ModelsModule["createVirtualKey"] = async (unit, { organizationId, sessionId, roomId, principalId, models, now }) => {
+    const keyId = newId("vk");
+    const key = mintKey(organizationId);
+    const expiresAt = plusMs(now, KEY_LIFETIME_MS);
+    const data = {
+      key_id: keyId, session_id: sessionId, ...(roomId === undefined ? {} : { room_id: roomId }), principal_id: principalId,
+      key_hash: hashKey(key), models: [...models], expires_at: expiresAt,
+    } as Issued;
+    const decision = await unit.decide(modelKey, { type: "ledger", id: organizationId }, `model_key:${keyId}`, { type: "issue", data }, { sessionId });
+    if (!decision.ok) throw new Error(`a virtual key could not be issued: ${decision.refusal.code}`);
+    return { keyId, key, expiresAt };
+  };
+
   return {
     routes: [
+      handle(issueModelKey, async ({ caller: { organizationId }, params, origin, now }) => {
+        const found = await callers.ofSession(organizationId, params.id);
+        if (found === null) return refused("session_not_found");
+        if (!found.ok) return refused("session_ended");
+        const { agentId: principalId, roomId, models } = found.caller;
+        // Kept out of the unit's value, which the log may store.
+        let issued: Awaited<ReturnType<typeof createVirtualKey>> | undefined;
+        await deps.log.unit({ organizationId, origin }, async (unit) => {
+          issued = await createVirtualKey(unit, { organizationId, sessionId: params.id, roomId: roomId ?? undefined, principalId, models, now });
+        });
+        if (issued === undefined) throw new Error("a virtual key was committed but not kept");
+        return { key_id: issued.keyId as Issued["key_id"], key: issued.key, models: [...models], expires_at: issued.expiresAt };
+      }),
       handle(listModels, async () => {
         const { models, problems } = await registry.list();
         const preferred = await registry.defaultModel();
@@ -206,17 +229,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       onFault: (error) => logger.error({ err: error }, "the model proxy failed"),
     }),
 
-    async createVirtualKey(unit, { organizationId, sessionId, roomId, principalId, models, now }) {
-      const keyId = newId("vk");
-      const key = mintKey(organizationId);
-      const data = {
-        key_id: keyId, session_id: sessionId, ...(roomId === undefined ? {} : { room_id: roomId }), principal_id: principalId,
-        key_hash: hashKey(key), models: [...models], expires_at: plusMs(now, KEY_LIFETIME_MS),
-      } as Issued;
-      const decision = await unit.decide(modelKey, { type: "ledger", id: organizationId }, `model_key:${keyId}`, { type: "issue", data }, { ...SERVICE, sessionId });
-      if (!decision.ok) throw new Error(`a virtual key could not be issued: ${decision.refusal.code}`);
-      return { keyId, key };
-    },
+    createVirtualKey,
 
     async revokeVirtualKey(unit, { organizationId, keyId, reason }) {
       const decision = await unit.decide(modelKey, { type: "ledger", id: organizationId }, `model_key:${keyId}`, { type: "revoke", reason });

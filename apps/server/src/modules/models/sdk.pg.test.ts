@@ -105,6 +105,25 @@ describe.each([
   });
 });
 
+test("a person is given a further key for a session, which works, until the session ends; another organization is not", async () => {
+  const { id } = await bench.session({ models: [DEMO_MODEL_ID] });
+  const issue = (organizationId: string) =>
+    bench.models.routes.find(({ route }) => route.id === "models.issue_key")!.handler({
+      caller: { organizationId }, params: { id }, origin: { principal: { id: "usr_owner", type: "user" } }, now: new Date().toISOString(),
+    } as never) as Promise<{ key: string; key_id: string; models: string[]; refusal?: { code: string } }>;
+  expect((await issue("ws_other")).refusal?.code).toBe("session_not_found");
+  const issued = await issue(ORGANIZATION);
+  expect(issued.models).toEqual([DEMO_MODEL_ID]);
+  expect((await ask(issued.key, DEMO_MODEL_ID)).choices[0]?.message.content).toBe(script().text);
+  expect(JSON.stringify(await database.rows("select data from evt_payloads"))).not.toContain(issued.key);
+  await bench.log.unit({ organizationId: ORGANIZATION, origin: { principal: { id: "usr_owner", type: "user" } } }, (unit) =>
+    bench.models.revokeVirtualKey(unit, { organizationId: ORGANIZATION, keyId: issued.key_id, reason: "lost" }),
+  );
+  await expect.poll(() => failure(ask(issued.key, DEMO_MODEL_ID)).catch(() => "still works"), { timeout: 1_000, interval: 50 }).toMatchObject({ status: 401, code: "invalid_key" });
+  await bench.endSession(id);
+  expect((await issue(ORGANIZATION)).refusal?.code).toBe("session_ended");
+});
+
 test("models are listed for both clients, and narrowed to what the key may call", async () => {
   const { key } = await bench.session({ models: [DEMO_MODEL_ID] });
   expect((await openai(key).models.list()).data.map(({ id }) => id)).toEqual([DEMO_MODEL_ID]);
