@@ -1,9 +1,14 @@
 /* Hubs under the composed server in a real sandbox, with an agent whose every word the test says. */
+import { readFileSync } from "node:fs";
+import { rebuild } from "@signalbox/eventlog/rebuild";
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterEach, expect, test } from "vitest";
 import { startComposed, type Composed } from "../../composed.fixture.ts";
 import { until } from "./installation.fixture.ts";
+import { itemsProjection } from "./items.projection.ts";
 import { scriptedAgent, type ScriptedAgent } from "./scripted-harness.fixture.ts";
+import { sessionsProjection } from "./sessions.projection.ts";
+import { turnsProjection } from "./turns.projection.ts";
 
 const database = databaseTest();
 const open: Composed[] = [];
@@ -121,4 +126,16 @@ test("shut down in the middle of a turn, the session pauses and says so; the nex
   await until("the agent goes on with its conversation", () => again.sessions.length === 1 && again.session.isWorking);
   expect(again.session.agentSessionId).toBe("agent-1");
   again.session.end({ reason: "completed" });
+});
+
+test("made again from the log, the tables of all these sessions are what they were", async () => {
+  const client = await database.pool("sb_owner").connect();
+  try {
+    const sql = readFileSync(new URL("./schema.sql", import.meta.url), "utf8");
+    const report = await rebuild(client, { name: "sessions", sql, projections: [turnsProjection, itemsProjection, sessionsProjection] }, { swap: false });
+    expect(report.events).toBeGreaterThan(50);
+    expect(report.drift).toEqual([]);
+  } finally {
+    client.release();
+  }
 });
