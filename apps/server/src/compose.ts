@@ -17,7 +17,7 @@ import { createJobs, type Jobs } from "@signalbox/jobs/jobs";
 import { type Clock, systemClock } from "@signalbox/kernel/clock";
 import { plainGit } from "@signalbox/providers/forge/git/plain-git";
 import { localSandboxes } from "@signalbox/providers/sandbox/local/provider";
-import pg from "pg";
+import { Client, Pool } from "pg";
 import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
 import type { Config } from "./config.ts";
@@ -91,7 +91,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     if (log === undefined) throw new Error("a module used the log while it was being made");
     return log;
   };
-  const workerPool = new pg.Pool({ ...connection("sb_log"), max: config.jobConnections });
+  const workerPool = new Pool({ ...connection("sb_log"), max: config.jobConnections });
   workerPool.on("error", onError);
   const db = openDatabase(connection("sb_app"), { connections: config.requestConnections, onError });
   const deps: Deps = { log: telemetry?.tracedLog(late.log) ?? late.log, db, clock, logger };
@@ -224,7 +224,7 @@ export function projectionSchemas(modules: readonly (readonly [string, Module])[
 
 /** One after the other: each takes the log for itself while it swaps. */
 async function rebuildProjections(connection: ConnectionFor, modules: readonly (readonly [string, Module])[], { dryRun }: { dryRun: boolean }): Promise<readonly RebuildReport[]> {
-  const client = new pg.Client(connection("admin"));
+  const client = new Client(connection("admin"));
   await client.connect();
   try {
     await client.query("set role sb_owner");

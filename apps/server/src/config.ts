@@ -5,6 +5,7 @@
  * Precedence: flag, environment, default. An empty variable counts as absent. A setting that was
  * removed stays declared in `REMOVED`, and names what replaced it.
  */
+import { unreachable } from "@signalbox/kernel/decider";
 import { defaultDataDir } from "./postgres/embedded.ts";
 
 type Kind = "string" | "integer" | "boolean" | "url";
@@ -142,6 +143,8 @@ function parse(name: string, setting: Setting, raw: string): unknown {
     case "string":
       if (setting.oneOf !== undefined && !setting.oneOf.includes(raw)) throw wrong(`one of ${setting.oneOf.join(", ")}`);
       return raw;
+    default:
+      return unreachable(setting.type);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Tx } from "@signalbox/eventlog/log";
 import { type DatabaseConnection, type Dialect, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type QueryResult } from "kysely";
-import pg from "pg";
+import { type ClientConfig, escapeLiteral, Pool, type PoolClient, type PoolConfig } from "pg";
 import type { Database } from "./module.ts";
 
 export interface RequestDatabase extends Database {
@@ -17,8 +17,8 @@ export interface RequestDatabase extends Database {
 }
 
 /** `connection` must log in as `sb_app`. */
-export function openDatabase(connection: pg.ClientConfig, options: { readonly connections: number; readonly onError: (error: unknown) => void }): RequestDatabase {
-  const pool = new pg.Pool({ ...connection, max: options.connections, idleTimeoutMillis: 30_000, connectionTimeoutMillis: 10_000, pipeline: true } as pg.PoolConfig);
+export function openDatabase(connection: ClientConfig, options: { readonly connections: number; readonly onError: (error: unknown) => void }): RequestDatabase {
+  const pool = new Pool({ ...connection, max: options.connections, idleTimeoutMillis: 30_000, connectionTimeoutMillis: 10_000, pipeline: true });
   // An idle connection that Postgres drops (restart) is replaced on the next use; unheard it would end the process.
   pool.on("error", options.onError);
 
@@ -27,7 +27,7 @@ export function openDatabase(connection: pg.ClientConfig, options: { readonly co
       const client = await pool.connect();
       let broken: Error | undefined;
       // Not awaited, so that it shares the first query's round trip. Were it to fail, that query would see no rows.
-      const begun = client.query(`begin; select set_config('signalbox.organization_id', ${pg.escapeLiteral(organizationId)}, true)`);
+      const begun = client.query(`begin; select set_config('signalbox.organization_id', ${escapeLiteral(organizationId)}, true)`);
       begun.catch(() => undefined); // reported by the await below
       try {
         const value = await work(new Kysely<DB>({ dialect: dialectOn(client) }));
@@ -47,6 +47,7 @@ export function openDatabase(connection: pg.ClientConfig, options: { readonly co
       }
     },
     anywhere: {
+      // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the shape of `Tx`: the caller knows its rows
       async query<Row>(text: string, values: readonly unknown[] = []) {
         const result = await pool.query({ ...named(text), values: [...values] });
         return { rows: result.rows as Row[], rowCount: result.rowCount };
@@ -69,7 +70,7 @@ const adapter = new PostgresAdapter();
 const compiler = new PostgresQueryCompiler();
 
 /** A Kysely that lives as long as one transaction on a connection that is ours already. */
-function dialectOn(client: pg.PoolClient): Dialect {
+function dialectOn(client: PoolClient): Dialect {
   const connection: DatabaseConnection = {
     async executeQuery<R>(query: { readonly sql: string; readonly parameters: readonly unknown[] }): Promise<QueryResult<R>> {
       const result = await client.query({ ...named(query.sql), values: [...query.parameters] });

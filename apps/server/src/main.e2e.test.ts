@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import pg from "pg";
+import { Client } from "pg";
 import { afterAll, expect, test } from "vitest";
 
 const MAIN = path.join(import.meta.dirname, "main.ts");
@@ -31,8 +31,8 @@ function run(argv: readonly string[], environment: Record<string, string> = {}) 
   children.add(child);
   let stdout = "";
   let stderr = "";
-  child.stdout!.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr!.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.on("close", (code) => {
     children.delete(child);
     resolve(code);
@@ -143,7 +143,7 @@ test("a port in use is said with what to do, and nothing is left running", { tim
 
 test("a data directory of a newer version is refused by name, and started again by that version unharmed", { timeout: 60_000 }, async () => {
   const server = await start(dataDir);
-  const client = new pg.Client({ host: path.join(dataDir, "postgres/socket"), port: 5432, user: "postgres", database: "signalbox" });
+  const client = new Client({ host: path.join(dataDir, "postgres/socket"), port: 5432, user: "postgres", database: "signalbox" });
   await client.connect();
   await client.query("insert into sb_migrations (set, number, name, hash, breaking) values ('server', 9999, '9999-from-the-future', 'x', true)");
   await client.end();

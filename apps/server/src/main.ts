@@ -14,7 +14,7 @@ import path from "node:path";
 import { enableCompileCache } from "node:module";
 import { SCOPES } from "@signalbox/contract/identity";
 import { connectionsOf, type ConnectionFor } from "@signalbox/eventlog/roles";
-import pg from "pg";
+import { Client } from "pg";
 import type { Logger } from "pino";
 import type { Signalbox } from "./compose.ts";
 import { type Config, ConfigError, connectionsNeeded, helpText, readConfig, secretValues } from "./config.ts";
@@ -72,7 +72,7 @@ async function openPostgres(config: Config, dataDir: string): Promise<Postgres> 
 }
 
 async function refuseTooManyConnections(config: Config, connection: ConnectionFor): Promise<void> {
-  const client = new pg.Client(connection("admin"));
+  const client = new Client(connection("admin"));
   await client.connect();
   try {
     const { rows } = await client.query<{ free: number }>(

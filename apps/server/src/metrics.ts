@@ -22,12 +22,8 @@ export function createMetrics(): Metrics {
       seconds.observe({ route }, ms / 1000);
     },
     gauge(name, help, read) {
-      new Gauge({
-        name, help, registers: [registry],
-        collect() {
-          this.set(read());
-        },
-      });
+      const made: Gauge = new Gauge({ name, help, collect: (): void => made.set(read()) });
+      registry.registerMetric(made);
     },
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 
 /** Not a cursor of ours, or of another list: the HTTP shell answers 400 `invalid_cursor`. */
 export class InvalidCursor extends Error {

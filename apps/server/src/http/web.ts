@@ -7,7 +7,7 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import fastifyStatic from "@fastify/static";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Metrics } from "../metrics.ts";
 
 /** No inline scripts, nothing from elsewhere. Styles: component libraries set style attributes. */
@@ -49,7 +49,7 @@ export async function serveWeb(app: FastifyInstance, { directory, openApi, metri
       reply.header("content-security-policy", CONTENT_SECURITY_POLICY);
     },
   });
-  const page = (reply: import("fastify").FastifyReply) => reply.sendFile("index.html");
+  const page = (reply: FastifyReply) => reply.sendFile("index.html");
   app.get("/", { config: { operation: "web" } }, (_request, reply) => page(reply));
   // Every other address without a dot is a place in the app; the API's own unknown ones stay 404.
   app.get("/*", { config: { operation: "web" } }, (request, reply) => {

@@ -1,6 +1,6 @@
 /* Where the frames of a topic come from: a room's stream in the log, or a session's live deltas. */
 import type { EventLog, Recorded } from "@signalbox/eventlog/log";
-import { canonicalJson, type Json } from "@signalbox/kernel/canonical";
+import { canonicalJson } from "@signalbox/kernel/canonical";
 import { envelopeOf } from "../../envelope.ts";
 import type { LiveSource, LiveUpdate } from "./live-source.ts";
 import type { Frame, TopicSource } from "./subscriptions.ts";
@@ -78,7 +78,7 @@ function eventFrame(r: Recorded): Frame {
   const { event } = r;
   return {
     id: String(r.seq),
-    text: canonicalJson(envelopeOf(r) as Json),
+    text: canonicalJson(envelopeOf(r)),
     docKey: `room/event:${r.eventId}`,
     docVersion: 1,
     removed: event.type === "room.member_removed" ? (event.data as { principal_id?: string }).principal_id : undefined,
@@ -96,5 +96,5 @@ export function sessionSource(live: LiveSource, sessionId: string): TopicSource 
 }
 
 const deltaFrame = ({ watermark, delta }: LiveUpdate): Frame => ({
-  id: watermark, text: canonicalJson(delta as Json), docKey: `session/delta:${watermark}`, docVersion: 1,
+  id: watermark, text: canonicalJson(delta), docKey: `session/delta:${watermark}`, docVersion: 1,
 });

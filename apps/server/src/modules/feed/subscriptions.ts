@@ -118,7 +118,7 @@ export function createSubscriptions(sourceOf: (topic: string) => TopicSource, on
     const first = frames[0]!;
     for (const member of channel.members) {
       if (!member.live) continue;
-      give(channel, member, compareWatermarks(first.id, member.cursor) > 0 ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0), false);
+      void give(channel, member, compareWatermarks(first.id, member.cursor) > 0 ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0), false);
     }
     for (const frame of frames) if (frame.removed !== undefined) expel(channel, frame);
   }
@@ -196,7 +196,7 @@ export function createSubscriptions(sourceOf: (topic: string) => TopicSource, on
     },
     followers: () => [...channels.values()].reduce((sum, channel) => sum + channel.members.size, 0),
     close() {
-      for (const channel of [...channels.values()]) for (const member of [...channel.members]) end(channel, member, "closed");
+      for (const channel of channels.values()) for (const member of channel.members) end(channel, member, "closed");
     },
   };
 }

@@ -26,8 +26,7 @@ function assemble(topic: string, frame: Frame, payload: string): string {
 
 /** Keeps the envelope; a delta that large has nothing worth keeping but its part. */
 function withoutData(text: string): string {
-  const { delta, text: said, arguments: given, ...rest } = JSON.parse(text) as Record<string, unknown>;
-  void delta, said, given;
+  const { delta: _delta, text: _text, arguments: _arguments, ...rest } = JSON.parse(text) as Record<string, unknown>;
   return sortedJson({ ...rest, data: { omitted: "too_large", bytes: Buffer.byteLength(text) } });
 }
 

@@ -109,7 +109,7 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     const following = subscriptions.follow(admitted.key, after ?? null, {
       deliver(frames, replaying) {
         if (replaying) return replay(batchTexts(topic, frames, { complete: false, perBatch }));
-        batchTexts(topic, frames, { complete: true, perBatch }).forEach(push);
+        return batchTexts(topic, frames, { complete: true, perBatch }).forEach(push);
       },
       caughtUp: (head) => push(caughtUpText(topic, head)),
       ended(reason) {
@@ -179,7 +179,7 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
   const expiry = setTimeout(() => end("token_expired", "The sync token has ended; fetch another and connect again.", 4401), Math.max(0, grant.expiresAtMs - clock.nowMs()));
   socket.on("close", () => {
     clearTimeout(expiry);
-    for (const topic of [...topics.keys()]) drop(topic);
+    for (const topic of topics.keys()) drop(topic);
     onClosed();
   });
 

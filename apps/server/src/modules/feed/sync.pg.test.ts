@@ -135,7 +135,7 @@ test("topics that are unknown, not published, malformed in their cursor or not t
   await caughtUp(socket, topic);
   expect((await socket.error("bad_topic")).stale_topics).toEqual(["weather"]);
   const refused = socket.frames.filter((frame) => frame.type === "error").map((frame) => [frame.code, frame.stale_topics?.[0]?.split(":")[0]]);
-  expect(refused.toSorted()).toEqual([["bad_topic", "inbox"], ["bad_topic", "weather"], ["forbidden_topic", "room"], ["forbidden_topic", "session"]]);
+  expect(refused.map(String).toSorted()).toEqual(["bad_topic,inbox", "bad_topic,weather", "forbidden_topic,room", "forbidden_topic,session"]);
   socket.send({ type: "subscribe", topics: [topic], resume_after: { [topic]: "yesterday" } });
   await socket.error("bad_subscription");
   await say("still");

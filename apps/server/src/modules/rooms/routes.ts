@@ -1,6 +1,6 @@
 import type { RoomEvent, RoomRole } from "@signalbox/contract/events/rooms";
 import type { Recorded } from "@signalbox/eventlog/log";
-import type { MessageId, PrincipalId, PrincipalType, RoomId, ThreadId } from "@signalbox/contract/primitives";
+import type { PrincipalType } from "@signalbox/contract/primitives";
 import {
   addMember, createMessage, createRoom, createThread, getRoom, listMembers, listMessages, listRooms, listThreads, removeMember, type MessageView, type RoomView, type ThreadView,
 } from "@signalbox/contract/rooms";
@@ -163,7 +163,7 @@ export function roomRoutes({ log, db, access, commands, displayNames }: RoomsDep
       // A repeat of an old request may meet a message that was redacted since.
       if (posted.redaction === "full") return messageView(await readMessage(caller, posted.subjectId));
       return {
-        id: posted.subjectId as MessageId, thread_id: params.id, room_id: roomId, author: { id: posted.principal.id as PrincipalId, type: posted.principal.type },
+        id: posted.subjectId, thread_id: params.id, room_id: roomId, author: { id: posted.principal.id, type: posted.principal.type },
         content_md: posted.event.data.content_md ?? ERASED, run_id: null, created_at: posted.occurredAt, seq: posted.seq,
       };
     }),
@@ -184,12 +184,12 @@ const target = (caller: Caller, origin: Parameters<RoomsDeps["log"]["unit"]>[0][
 });
 
 const roomView = (row: RoomRow): z.input<typeof RoomView> => ({
-  id: row.id as RoomId, title: row.title, session_id: row.session_id, created_by: row.created_by, created_at: row.created_at.toISOString(), last_seq: Number(row.last_seq),
+  id: row.id, title: row.title, session_id: row.session_id, created_by: row.created_by, created_at: row.created_at.toISOString(), last_seq: Number(row.last_seq),
 });
 const threadView = (row: ThreadRow): z.input<typeof ThreadView> => ({
-  id: row.id as ThreadId, room_id: row.room_id, title: row.title, created_by: row.created_by, created_at: row.created_at.toISOString(), message_count: row.message_count,
+  id: row.id, room_id: row.room_id, title: row.title, created_by: row.created_by, created_at: row.created_at.toISOString(), message_count: row.message_count,
 });
 const messageView = (row: MessageRow): z.input<typeof MessageView> => ({
-  id: row.id as MessageId, thread_id: row.thread_id, room_id: row.room_id, author: { id: row.author_id, type: row.author_type },
+  id: row.id, thread_id: row.thread_id, room_id: row.room_id, author: { id: row.author_id, type: row.author_type },
   content_md: row.content_md ?? ERASED, run_id: row.run_id, created_at: row.created_at.toISOString(), seq: Number(row.seq),
 });
