@@ -2,14 +2,14 @@
  * The wake-up: tells this process that streams grew, whoever appended.
  *
  *   own commits     → told at once by the writer
- *   other processes → NOTIFY on a connection of its own, which reconnects for ever
+ *   other processes → NOTIFY, heard on the writing connection: a connection that notifies itself
+ *                     costs nothing, a second one would be woken for every commit of our own
  *   after a gap     → the heads that moved meanwhile are read and told
  *
  * Hints may repeat and may arrive late; they never carry events. Heads are remembered only while
- * the listening connection stands: without it, memory could be an older truth.
+ * the connection stands: without it, memory could be an older truth.
  */
 import type pg from "pg";
-import { Client } from "pg";
 import type { Recorded, StreamRef } from "./log.ts";
 
 export interface AppendedHint {
@@ -26,24 +26,22 @@ export interface Listener {
   /** What was read from the database; kept while following. */
   remember(organizationId: string, stream: StreamRef, seq: number): void;
   isFollowing(): boolean;
-  close(): Promise<void>;
+  /** A new writing connection: listens on it, and tells what was missed without one. */
+  attach(client: pg.Client): Promise<void>;
+  /** The writing connection is gone. */
+  detach(): void;
 }
 
 const MAX_HEADS = 50_000;
 
 const keyOf = (organizationId: string, { type, id }: StreamRef): string => `${organizationId}\n${type}\n${id}`;
 
-export function createListener(options: {
-  readonly connection: pg.ClientConfig;
-  readonly ownBackend: () => number | undefined;
-  readonly onError: (error: unknown) => void;
-}): Listener & { start(): Promise<void> } {
+export function createListener(options: { readonly pool: pg.Pool; readonly onError: (error: unknown) => void }): Listener {
+  const { pool, onError } = options;
   const listeners = new Set<(hint: AppendedHint) => void>();
   const heads = new Map<string, number>();
   let highest = 0;
   let client: pg.Client | undefined;
-  let closed = false;
-  let retry: NodeJS.Timeout | undefined;
 
   function tell(hint: AppendedHint): void {
     highest = Math.max(highest, hint.position);
@@ -52,7 +50,7 @@ export function createListener(options: {
       try {
         listener(hint);
       } catch (error) {
-        options.onError(error); // one subscriber's bug must not keep the others asleep
+        onError(error); // one subscriber's bug must not keep the others asleep
       }
     }
   }
@@ -68,44 +66,25 @@ export function createListener(options: {
     }
   }
 
-  async function connect(): Promise<void> {
-    const next = new Client(options.connection);
-    const lost = () => {
-      if (client !== next) return;
-      client = undefined;
-      heads.clear();
-      schedule(50);
-    };
-    next.on("error", (error) => {
-      options.onError(error);
-      lost();
-    });
-    next.on("end", lost);
+  async function attach(next: pg.Client): Promise<void> {
     next.on("notification", ({ payload, processId }) => {
-      if (processId === options.ownBackend()) return;
+      if (processId === (next as unknown as { processID: number }).processID) return;
       const hint = JSON.parse(payload ?? "{}") as { p: number; s?: [string, StreamRef["type"], string, number][] };
-      if (hint.s === undefined) void since(next, highest).then(tell, options.onError);
+      if (hint.s === undefined) void since(pool, highest).then(tell, onError);
       else tell({ position: hint.p, streams: hint.s.map(([organizationId, type, id, seq]) => ({ organizationId, stream: { type, id }, seq })) });
     });
-    await next.connect();
     await next.query("listen evt_appended");
-    const missed = highest === 0 ? { position: await lastPosition(next), streams: [] } : await since(next, highest);
+    const missed = highest === 0 ? { position: await lastPosition(pool), streams: [] } : await since(pool, highest);
     client = next;
     tell(missed);
   }
 
-  function schedule(delayMs: number): void {
-    if (closed) return;
-    retry = setTimeout(() => {
-      connect().catch((error: unknown) => {
-        options.onError(error);
-        schedule(Math.min(delayMs * 2, 1000));
-      });
-    }, delayMs);
-  }
-
   return {
-    start: connect,
+    attach,
+    detach() {
+      client = undefined;
+      heads.clear();
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -124,24 +103,17 @@ export function createListener(options: {
       if (client !== undefined) raise(keyOf(organizationId, stream), seq);
     },
     isFollowing: () => client !== undefined,
-    async close() {
-      closed = true;
-      clearTimeout(retry);
-      const last = client;
-      client = undefined;
-      await last?.end();
-    },
   };
 }
 
-async function lastPosition(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ position: string }>("select coalesce(max(position), 0) as position from public.evt_events");
+async function lastPosition(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ position: string }>("select coalesce(max(position), 0) as position from public.evt_events");
   return Number(rows[0]?.position ?? 0);
 }
 
 /** Everything that moved after `position`, as one hint. */
-async function since(client: pg.Client, position: number): Promise<AppendedHint> {
-  const { rows } = await client.query<{ organization_id: string; stream_type: StreamRef["type"]; stream_id: string; seq: string; position: string }>(
+async function since(pool: pg.Pool, position: number): Promise<AppendedHint> {
+  const { rows } = await pool.query<{ organization_id: string; stream_type: StreamRef["type"]; stream_id: string; seq: string; position: string }>(
     `select organization_id, stream_type, stream_id, max(seq) as seq, max(position) as position
        from public.evt_events where position > $1 group by 1, 2, 3`,
     [position],

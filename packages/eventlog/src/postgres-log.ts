@@ -24,7 +24,7 @@ import { Attempt, type Loader } from "./unit.ts";
 import { createWriter } from "./writer.ts";
 
 export interface LogOptions {
-  /** Must connect as `sb_log`. Two connections of its own (writer, listener) and a pool for reading. */
+  /** Must connect as `sb_log`. One connection of its own (it writes and listens) and a pool for reading. */
   readonly connection: pg.ClientConfig;
   /** Inline projections: only what the next read must show. */
   readonly projections?: readonly Projection[] | undefined;
@@ -45,7 +45,7 @@ export interface PostgresLog extends EventLog {
   readonly scanner: Scanner;
   /** As `sb_log`: sees every organization. For readers and workers, never for requests. */
   readonly pool: pg.Pool;
-  /** True when the wake-up connection stands and the database answers. */
+  /** True when the writing connection stands and the database answers. */
   isHealthy(): Promise<boolean>;
   /** Drops outcomes older than 24 h; a schedule calls it. Returns how many. */
   expireIdempotencyKeys(): Promise<number>;
@@ -63,12 +63,14 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   const scanner = createScanner(options.secrets);
   const pool = new Pool({ ...options.connection, max: options.readConnections ?? 4 } as pg.PoolConfig);
   pool.on("error", onError);
-  const listener = createListener({ connection: options.connection, ownBackend: () => writer.backendPid(), onError });
+  const listener = createListener({ pool, onError });
   const writer = createWriter({
     connection: options.connection,
     projections: options.projections ?? [],
     enqueue: options.enqueue,
     committed: listener.committed,
+    connected: listener.attach,
+    disconnected: listener.detach,
     onError,
     patienceMs: options.patienceMs,
   });
@@ -93,7 +95,12 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     },
   };
   const deps = { scanner, loader, cache, turns, now: clock.now };
-  await listener.start();
+  try {
+    await writer.start();
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
 
   async function attempts<T>(
     unitOptions: UnitOptions,
@@ -265,7 +272,6 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
 
     async close() {
       await writer.close();
-      await listener.close();
       await pool.end();
     },
   };

@@ -55,15 +55,18 @@ export interface WriterOptions {
   readonly enqueue?: ((tx: Tx, jobs: readonly NewJob[]) => Promise<void>) | undefined;
   /** Called after each commit with what it appended. */
   readonly committed: (recorded: readonly Recorded[]) => void;
+  /** Each new connection, before it is written on. */
+  readonly connected: (client: pg.Client) => Promise<void>;
+  readonly disconnected: () => void;
   readonly onError: (error: unknown) => void;
   /** How long a unit waits for a database that went away; default 15 s. */
   readonly patienceMs?: number | undefined;
 }
 
 export interface Writer {
+  /** Connects; from then on the connection is kept, also while nothing is written: it hears the notifications. */
+  start(): Promise<void>;
   submit(unit: StagedUnit): Promise<Outcome>;
-  /** Backend of the writing connection, whose own notifications say nothing new. */
-  backendPid(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -93,9 +96,11 @@ export function createWriter(options: WriterOptions): Writer {
   let idle: (() => void) | undefined;
   const slot = createSlot();
   let closed = false;
+  let retry: NodeJS.Timeout | undefined;
   const byType = projectionsByType(options.projections);
   const heads = new Map<string, Head>();
 
+  /** Only for whoever holds the slot. */
   async function connected(): Promise<pg.Client> {
     if (client !== undefined) return client;
     const deadline = Date.now() + (options.patienceMs ?? PATIENCE_MS);
@@ -103,24 +108,45 @@ export function createWriter(options: WriterOptions): Writer {
       const next = new Client({ ...options.connection, pipeline: true } as pg.ClientConfig);
       // Without a listener a dropped idle connection would end the process.
       next.on("error", (error) => {
-        if (client === next) client = undefined;
-        heads.clear();
         options.onError(error);
+        lost(next);
       });
-      next.on("end", () => {
-        if (client === next) client = undefined;
-      });
+      next.on("end", () => lost(next));
       try {
         await next.connect();
         // Arrays of changing length would have every statement planned anew each time: twice the cost of running it.
         // And plans made while the tables were still empty must not scan them for ever.
         await next.query("set plan_cache_mode = force_generic_plan; set enable_seqscan = off");
+        await options.connected(next);
         client = next;
         return next;
       } catch (error) {
+        next.end().catch(options.onError);
         if (closed || Date.now() + delayMs > deadline) throw new LogUnavailable(error);
         await new Promise((resolve) => setTimeout(resolve, delayMs));
       }
+    }
+  }
+
+  function lost(which: pg.Client): void {
+    if (client !== which) return;
+    client = undefined;
+    heads.clear();
+    options.disconnected();
+    if (!closed) retry = setTimeout(() => void reconnect(), 50);
+  }
+
+  /** Also when nobody writes: without the connection nothing is heard of other processes. */
+  async function reconnect(): Promise<void> {
+    const release = slot.isTaken() ? await slot.take() : slot.takeNow();
+    try {
+      if (!closed) await connected();
+    } catch (error) {
+      options.onError(error);
+      retry = setTimeout(() => void reconnect(), 500);
+    } finally {
+      release();
+      pump();
     }
   }
 
@@ -161,8 +187,10 @@ export function createWriter(options: WriterOptions): Writer {
         heads.clear();
         if (isConnectionError(error)) {
           const broken = client;
-          client = undefined;
-          void broken?.end().catch(options.onError);
+          if (broken !== undefined) {
+            lost(broken);
+            broken.end().catch(options.onError);
+          }
           continue;
         }
         if (todo.length > 1) {
@@ -346,6 +374,14 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   return {
+    async start() {
+      const release = slot.takeNow();
+      try {
+        await connected();
+      } finally {
+        release();
+      }
+    },
     submit(unit) {
       if (closed) return Promise.reject(new LogUnavailable(new Error("the log is closed")));
       return new Promise((resolve, reject) => {
@@ -354,9 +390,9 @@ export function createWriter(options: WriterOptions): Writer {
         if (queue.length === 1) queueMicrotask(pump);
       });
     },
-    backendPid: () => (client as { processID?: number } | undefined)?.processID,
     async close() {
       closed = true;
+      clearTimeout(retry);
       if (inFlight > 0 || queue.length > 0) await new Promise<void>((resolve) => (idle = resolve));
       await client?.end();
     },
