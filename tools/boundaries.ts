@@ -34,7 +34,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = { "packages/contract":
 const ONLY_PACKAGES: Readonly<Record<string, readonly string[]>> = { "packages/contract": ["zod"], "packages/kernel": [], "packages/verify": [] };
 
 const room = (path: string): string | undefined => Object.keys(ARROWS).find((name) => path === name || path.startsWith(`${name}/`));
-const isTest = (path: string): boolean => /\.(test|conformance|fixture)\.tsx?$|\/e2e\/|fixtures\.ts$|global-setup\.ts$/.test(path);
+const isTest = (path: string): boolean => /\.(test|conformance|fixture|script)\.tsx?$|conformance\.ts$|\/e2e\/|fixtures\.ts$|global-setup\.ts$/.test(path);
 
 const problems: string[] = [];
 const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.tsx"], { cwd: ROOT, encoding: "utf8" }).split("\n").filter(Boolean);
@@ -49,10 +49,10 @@ for (const file of files) {
     continue; // Listed by git, deleted in the working tree.
   }
   if (/process\.env\b/.test(source) && file.startsWith("apps/") && !/config\.ts$/.test(file) && !isTest(file)) problems.push(`${file}: reads process.env outside config.ts`);
-  for (const match of source.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)) check(file, from, match[1]!);
+  for (const match of source.matchAll(/(import type [^;]*? )?(?:\bfrom |\bimport |\bimport\()"([^"]+)"/g)) check(file, from, match[2]!, match[1] !== undefined);
 }
 
-function check(file: string, from: string, specifier: string): void {
+function check(file: string, from: string, specifier: string, typesOnly: boolean): void {
   const test = isTest(file);
   if (specifier.startsWith("node:")) {
     const pure = PURE[from];
@@ -79,7 +79,7 @@ function check(file: string, from: string, specifier: string): void {
   if (module !== null && other !== null && module !== other && !test && !/\/public(\.ts)?$/.test(target)) {
     problems.push(`${file}: reaches into modules/${other}; use its public.ts`);
   }
-  if (other !== null && module === null && file !== "apps/server/src/compose.ts" && !test && from === "apps/server") {
+  if (other !== null && module === null && file !== "apps/server/src/compose.ts" && !test && !typesOnly && from === "apps/server") {
     problems.push(`${file}: only compose.ts sees the modules (${specifier})`);
   }
 }
