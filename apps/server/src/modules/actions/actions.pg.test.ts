@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Projection } from "@signalbox/eventlog/log";
 import { rebuild } from "@signalbox/eventlog/rebuild";
+import { testClock } from "@signalbox/testkit/clock";
 import { databaseTest } from "@signalbox/testkit/database";
 import { recorded } from "@signalbox/testkit/events";
 import { afterEach, expect, test } from "vitest";
@@ -112,7 +113,36 @@ test("the same call in a session, while it is open, is the same invocation; afte
   const { invocationId, approvalId } = ok(asked[0]);
   await stage.decide(approvalId!, "approve");
   await stage.end(invocationId);
-  expect(ok(await stage.request(call)).invocationId).not.toBe(invocationId);
+  // Its approval is spent, so it is asked about again.
+  const again = ok(await stage.request(call));
+  expect([again.invocationId === invocationId, again.status]).toEqual([false, "pending"]);
+});
+
+test("an approval for once that two identical calls count on lets one of them through", async () => {
+  const idle = await start({ works: false });
+  const call = { action: "git.push", params: { twin: true } };
+  const first = ok(await idle.request(call));
+  await idle.decide(first.approvalId!, "approve");
+  const second = ok(await idle.request(call));
+  expect(second).toMatchObject({ status: "approved", approvalId: first.approvalId, reasonCode: "approval_allows_action" });
+  const { done, executors } = world();
+  const stage = await start({ executors });
+  const ends = await Promise.all([stage.end(first.invocationId), stage.end(second.invocationId)]);
+  expect(ends.map((view) => view?.status).toSorted()).toEqual(["completed", "denied"]);
+  expect(ends.find((view) => view?.status === "denied")?.reason_code).toBe("approval_spent");
+  expect(done).toHaveLength(1);
+});
+
+test("an approval whose time was over before a worker came does not let the call through", async () => {
+  const clock = testClock(new Date().toISOString());
+  const idle = await start({ works: false, clock });
+  const { invocationId, approvalId } = ok(await idle.request());
+  await idle.decide(approvalId!, "approve");
+  clock.advance(24 * 60 * 60 * 1000);
+  const { done, executors } = world();
+  const stage = await start({ executors, clock });
+  expect(await stage.end(invocationId)).toMatchObject({ status: "expired" });
+  expect(done).toEqual([]);
 });
 
 test("a session has at most ten calls waiting and sixty a minute", async () => {

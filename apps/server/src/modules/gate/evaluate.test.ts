@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { PolicyInput, REASON_CODES } from "@signalbox/contract/gate";
 import { canonicalJson, type Json, sha256 } from "@signalbox/kernel/canonical";
 import * as fc from "fast-check";
@@ -85,6 +88,34 @@ test("a caller cannot talk its own risk down, nor its scope away", () => {
 test("context that Cedar cannot read permits nothing", () => {
   expect(judge(ask("git.fetch", { context: { weight: 0.5 } }))).toBe("deny no_policy_permits");
   expect(judge(ask("egress.request", { context: { host_allowed: "yes" } }))).toMatch(/^deny /);
+});
+
+test("a forbid that cannot be evaluated is no permit", () => {
+  const directory = mkdtempSync(path.join(tmpdir(), "signalbox-policies-"));
+  try {
+    writeFileSync(path.join(directory, "a.cedar"), `@id("all") permit (principal, action, resource);\n@id("broken") forbid (principal, action, resource) when { context.weight > 5 };`);
+    const broken = loadPolicies(directory);
+    expect(evaluate(broken, ask("git.fetch", { context: { weight: 1 } }), facts())).toMatchObject({ decision: "allow" });
+    expect(evaluate(broken, ask("git.fetch"), facts())).toMatchObject({ decision: "deny", policy_ids: ["broken"] });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test.each([
+  ["permit (principal, action, resource);", "needs an @id"],
+  [`@id("a") permit (principal, action, resource);\n@id("a") permit (principal, action, resource);`, "needs an @id of its own"],
+  [`@id("a") @reason("because") permit (principal, action, resource);`, "because is not a reason code"],
+  [`@id("a") @decision("maybe") permit (principal, action, resource);`, "only ever"],
+  ["permit (", "cannot be read"],
+])("policies like %j are refused at start", (text, why) => {
+  const directory = mkdtempSync(path.join(tmpdir(), "signalbox-policies-"));
+  try {
+    writeFileSync(path.join(directory, "a.cedar"), text);
+    expect(() => loadPolicies(directory)).toThrow(why);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test("whatever the input, nothing outside is allowed without an approval but reads, listed hosts and paid-for models", () => {
