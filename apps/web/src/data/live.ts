@@ -1,16 +1,18 @@
 /*
  * Wake-ups for lists: the socket says that something changed, the list is then read over HTTP.
- * Many changes at once cost one read.
+ * Many changes at once cost one read. Followed are the inbox, where the server publishes it, and the
+ * rooms of the sessions at work.
  */
-import type { Topic } from "@signalbox/contract/sync";
+import type { SyncUpdate } from "@signalbox/contract/sync";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
+import { isEnded } from "../sessions/state.ts";
 import { queries, sync } from "./api.ts";
+import { pollApprovals, sessionsQuery } from "./queries.ts";
 
-const COALESCE_MS = 150;
-const WAKES: readonly (readonly [Topic, readonly string[]])[] = [
-  ["inbox", ["approvals", "sessions"]],
-  ["runtime.run_summaries", ["sessions"]],
-];
+const COALESCE_MS = 200;
+/** Sessions whose rooms are followed: more are not at work at once, and what is asked anywhere comes by `inbox` or by asking. */
+const ROOMS = 50;
 
 /** How long a lost connection goes unmentioned: most reconnects are over before a person could read about them. */
 const PATIENCE_MS = 5_000;
@@ -25,26 +27,28 @@ function setShown(next: boolean): void {
   for (const listener of listeners) listener();
 }
 
-/** Follows the topics that keep lists fresh, for as long as someone is signed in. */
+const due = new Set<string>();
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function wake(...keys: readonly string[]): void {
+  for (const key of keys) due.add(key);
+  timer ??= setTimeout(() => {
+    timer = undefined;
+    for (const key of due) void queries.invalidateQueries({ queryKey: [key] });
+    due.clear();
+  }, COALESCE_MS);
+}
+
+/** Follows what keeps lists fresh, for as long as someone is signed in. */
 export function useWakeUps(signedIn: boolean): void {
   useEffect(() => {
     if (!signedIn) return;
-    const due = new Set<string>();
-    let timer: ReturnType<typeof setTimeout> | undefined;
     let patience: ReturnType<typeof setTimeout> | undefined;
-    const wake = (keys: readonly string[]): void => {
-      for (const key of keys) due.add(key);
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        for (const key of due) void queries.invalidateQueries({ queryKey: [key] });
-        due.clear();
-      }, COALESCE_MS);
-    };
     const onStatus = (status: "connecting" | "live" | "retrying"): void => {
       clearTimeout(patience);
       if (status === "live") {
         // What happened in between is not replayed to a list; read it once.
-        if (lostSince !== null) wake(["approvals", "sessions", "session"]);
+        if (lostSince !== null) wake("approvals", "sessions", "session");
         lostSince = null;
         setShown(false);
       } else {
@@ -52,15 +56,32 @@ export function useWakeUps(signedIn: boolean): void {
         patience = setTimeout(() => setShown(true), PATIENCE_MS - (Date.now() - lostSince));
       }
     };
-    const ends = WAKES.map(([topic, keys], i) =>
-      sync.subscribe(topic, { onUpdate: () => wake(keys), onStale: () => wake(keys), ...(i === 0 ? { onStatus } : {}) }),
-    );
+    const onInbox = (): void => wake("approvals", "sessions");
+    const end = sync.subscribe("inbox", { onUpdate: onInbox, onStale: onInbox, onStatus, onRefused: () => pollApprovals() });
     return () => {
-      clearTimeout(timer);
       clearTimeout(patience);
-      for (const end of ends) end();
+      end();
     };
   }, [signedIn]);
+
+  const { data: sessions } = useInfiniteQuery({ ...sessionsQuery("", false), enabled: signedIn });
+  const rooms = (sessions ?? [])
+    .filter(({ status }) => !isEnded(status))
+    .slice(0, ROOMS)
+    .map(({ room_id }) => room_id)
+    .join(" ");
+  useEffect(() => {
+    if (rooms === "") return;
+    const onUpdate = ({ payload }: SyncUpdate): void => {
+      const { type } = payload as { type: string };
+      if (/^(approval|invocation)\./.test(type)) wake("approvals", "sessions");
+      else if (/^(session|run|tool)\./.test(type)) wake("sessions");
+    };
+    const ends = rooms.split(" ").map((room) => sync.subscribe(`room:${room}`, { onUpdate, onStale: () => wake("approvals", "sessions") }));
+    return () => {
+      for (const end of ends) end();
+    };
+  }, [rooms]);
 }
 
 /** True once the live connection has been away for longer than anyone should have to wonder. */

@@ -13,6 +13,13 @@ import { client, queries } from "./api.ts";
 
 /** While the live socket wakes us this only guards against a lost wake-up. */
 const GUARD_MS = 15_000;
+/** How often open approvals are asked for when no topic tells of those outside the sessions that are followed. */
+const POLL_MS = 3_000;
+let approvalsEveryMs = GUARD_MS;
+export function pollApprovals(): void {
+  approvalsEveryMs = POLL_MS;
+  void queries.invalidateQueries({ queryKey: ["approvals", "open"] });
+}
 
 export const meQuery = queryOptions({
   queryKey: ["me"],
@@ -25,7 +32,7 @@ export const openApprovalsQuery = queryOptions({
   queryFn: ({ signal }) => client.call(listApprovals, { query: { status: "open", limit: 200 }, signal }),
   // Soonest to lapse first: that is the order in which they want a hand.
   select: (page) => [...page.items].sort((a, b) => a.expires_at.localeCompare(b.expires_at)),
-  refetchInterval: GUARD_MS,
+  refetchInterval: () => approvalsEveryMs,
 });
 
 export const approvalHistoryQuery = infiniteQueryOptions({
