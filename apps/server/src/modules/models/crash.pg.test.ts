@@ -31,7 +31,7 @@ test("a server killed with -9 while streaming: its reservation is settled in ful
     const before = await next.ledger.usage(ORGANIZATION, id);
     expect(before?.reserved_micro_usd, "held, not lost").toBeGreaterThan(0);
     expect(before?.spent_micro_usd).toBe(0);
-    await expect.poll(() => next.ledger.reconcile(), { timeout: 3_000, interval: 50 }).toBe(1);
+    await expect.poll(() => next.ledger.reconcile(), { timeout: 10_000, interval: 50 }).toBe(1);
     const after = await next.ledger.usage(ORGANIZATION, id);
     expect(after).toMatchObject({ spent_micro_usd: before?.reserved_micro_usd, reserved_micro_usd: 0, calls: 1 });
     expect(await next.ledger.reconcile()).toBe(0);

@@ -72,6 +72,7 @@ type Issued = Extract<ModelKeyEvent, { type: "model_key.issued" }>["data"];
 const KEY_LIFETIME_MS = 24 * 3600_000;
 /** A refused loop is written down once in this time, not once a try. */
 const DENIAL_RECORD_MS = 10_000;
+const STOP_MS = 10_000;
 const KILLED: ProxyError = { status: 403, code: "kill_switch_active", message: "The kill switch is on: nothing may leave. Ask an administrator to release it." };
 
 export function createModels(deps: ModelsDeps): ModelsModule {
@@ -253,7 +254,9 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     async stop() {
       stopWatching();
       cut(null, null, { status: 503, code: "server_stopping", message: "The server is stopping. Ask again in a moment." });
-      while (active.size > 0 || settling.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      // What is not settled by then is reconciled when the next process finds it.
+      const deadline = performance.now() + STOP_MS;
+      while ((active.size > 0 || settling.size > 0) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
       await Promise.all(deps.upstreams.map((upstream) => upstream.close()));
     },
   };

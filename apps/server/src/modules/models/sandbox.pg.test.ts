@@ -56,8 +56,8 @@ test("the official clients reach the model from a sandbox with a placeholder for
   const message = await anthropic.messages.stream({ model: DEMO_MODEL_ID, max_tokens: 100, messages: [{ role: "user", content: "hi" }] }).finalMessage();
   expect(message.content).toMatchObject([{ type: "text", text: "Hello from outside." }]);
   expect((await openai.models.list()).data.map(({ id }) => id)).toEqual([DEMO_MODEL_ID]);
-  await expect.poll(async () => (await bench.ledger.usage(ORGANIZATION, session.id))?.calls).toBe(2);
-  await expect.poll(() => database.rows("select distinct host, decision from egress_requests where session_id = $1", [session.id])).toEqual([{ host: MODEL_HOST, decision: "allow" }]);
+  await expect.poll(async () => (await bench.ledger.usage(ORGANIZATION, session.id))?.calls, { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => database.rows("select distinct host, decision from egress_requests where session_id = $1", [session.id]), { timeout: 10_000 }).toEqual([{ host: MODEL_HOST, decision: "allow" }]);
 });
 
 test("when its session has ended the socket opens nothing any more", async () => {
@@ -66,5 +66,5 @@ test("when its session has ended the socket opens nothing any more", async () =>
   const ask = () => openai.chat.completions.create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "hi" }] }).then(() => "answered", (error: { code?: string }) => error.code);
   expect(await ask()).toBe("answered");
   await bench.endSession(session.id);
-  await expect.poll(ask, { timeout: 1_000, interval: 50 }).toBe("session_ended");
+  await expect.poll(ask, { timeout: 2_000, interval: 50 }).toBe("session_ended");
 });
