@@ -22,8 +22,8 @@ export function createMetrics(): Metrics {
       seconds.observe({ route }, ms / 1000);
     },
     gauge(name, help, read) {
-      const made: Gauge = new Gauge({ name, help, collect: (): void => made.set(read()) });
-      registry.registerMetric(made);
+      // Its own registry, not prom-client's global one: a process may hold more than one server.
+      const made: Gauge = new Gauge({ name, help, registers: [registry], collect: (): void => made.set(read()) });
     },
     text: () => registry.metrics(),
     contentType: registry.contentType,
