@@ -11,6 +11,12 @@ const TTL = 30;
 const at = (second: number): string => new Date(Date.UTC(2030, 0, 1) + second * 1000).toISOString();
 const token = (name: string): string => claimTokenHash(name);
 
+/** The row of `run_leases`. */
+interface Held {
+  readonly epoch: number;
+  readonly expiresAt: string;
+  readonly by: number;
+}
 type Move =
   | { do: "claim" | "heartbeat" | "start" | "complete" | "fail" | "release" | "step"; engine: number }
   | { do: "cancel" | "resolve" | "wait" };
@@ -25,7 +31,7 @@ test("whatever engines do: one writes at a time, epochs only grow, and an end is
     fc.property(fc.array(move, { maxLength: 40 }), (moves) => {
       const events: RunEvent[] = [];
       let second = 0;
-      let lease: { epoch: number; expiresAt: string; by: number } | null = null;
+      let lease = null as Held | null;
       const held = new Map<number, number>(); // the epoch that each engine believes in
       const take = (command: RunCommand): boolean => {
         const before = foldRun(events);
