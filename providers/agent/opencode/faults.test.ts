@@ -56,10 +56,22 @@ describe.skipIf(command === null)("OpenCode with a broken line", () => {
   test("a stream that breaks again and again loses nothing and repeats nothing", async () => {
     const { session, events, ended, sockets } = await setUp({ chunkDelayMs: 60 });
     const words = Array.from({ length: 60 }, (_, i) => `word${i}`).join(" ");
-    await session.prompt({ promptId: "broken", text: `say ${words}\nrun echo one\nsay ${words} again\nrun echo two\nsay the end` });
-    const breaker = setInterval(() => {
+    const breakLine = (): void => {
       for (const socket of sockets.splice(0)) socket.destroy();
-    }, 400);
+    };
+    await session.prompt({ promptId: "broken", text: `say ${words}\nrun echo one\nsay ${words} again\nrun echo two\nsay the end` });
+    // At once: the agent took the prompt and says for another second that it is idle.
+    breakLine();
+    // In the middle of a text, and while the tool that follows it runs.
+    let deltas = 0;
+    let tools = 0;
+    const breaker = setInterval(() => {
+      const said = of(events, "text.delta").length;
+      const called = of(events, "tool.started").length;
+      if (said < deltas + 3 && called === tools) return;
+      breakLine();
+      [deltas, tools] = [said, called];
+    }, 20);
     await ended;
     clearInterval(breaker);
 
