@@ -22,6 +22,7 @@ const SECRETS: readonly [rule: string, secret: string][] = [
   ["stripe_key", join("sk_", "live_", "4eC39HqLyjWDarjtT1zdp7dc")],
   ["npm_token", join("npm", "_", "a1B2".repeat(9))],
   ["signalbox_token", join("sbt", "_", "abcDEF-_0123".repeat(4).slice(0, 43))],
+  ["signalbox_token", join("sbx", "-vk_ws_dev_", "abcDEF-_0123".repeat(4).slice(0, 43))],
   ["json_web_token", join("eyJ", "hbGciOiJIUzI1NiJ9", ".eyJ", "zdWIiOiIxMjM0NTY3ODkwIn0", ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P")],
   ["private_key", join("-----BEGIN ", "RSA PRIVATE KEY-----\n", "MIIEow\nIBAAKC\n", "-----END ", "RSA PRIVATE KEY-----")],
   ["private_key", join("-----BEGIN ", "OPENSSH PRIVATE KEY-----\n", "b3BlbnNzaC1rZXk with its end cut off")],
@@ -45,6 +46,7 @@ test.each([
   "task-force-one-is-a-long-kebab-name", "risk-assessment-of-the-whole-thing", "a bearer of good news", "http://localhost:8080/path@x",
   "AKIA is a prefix", "see https://example.com:443/a", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
   "run_01J8ZQ4N6V7W8X9YZABCDEFGHJ", "ghp_short", "npm_config_registry",
+  "sbx_01J8ZQ4N6V7W8X9YZABCDEFGHJ", "/var/lib/signalbox/sandboxes/sbx_01J8ZQ4N6V7W8X9YZABCDEFGHJ_upper-layer-of-a-session/work",
 ])("ordinary text is left alone: %s", (text) => expect(rulesOf(text)).toEqual([]));
 
 test("every secret of the corpus is found at any place of a text of a megabyte", () => {

@@ -54,14 +54,14 @@ const PATTERNS: readonly Pattern[] = [
   { rule: "google_key", match: /(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}/g },
   { rule: "stripe_key", match: /(?<![A-Za-z0-9])[rs]k_(?:live|test)_[A-Za-z0-9]{16,}/g },
   { rule: "npm_token", match: /(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}/g },
-  { rule: "signalbox_token", match: /(?<![A-Za-z0-9])sb[a-z]{0,8}_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g },
+  { rule: "signalbox_token", match: /(?<![A-Za-z0-9])(?:sb[a-z]{1,3}_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])|sbx-vk_[A-Za-z0-9_-]{43,})/g },
   { rule: "json_web_token", match: /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}/g },
   { rule: "url_password", match: /(?<=[a-z][a-z0-9+.-]*:\/\/[^\s/:@]{0,256}:)[^\s/:@]{3,256}(?=@[^\s/@])/gi },
   { rule: "bearer_token", match: /(?<=(?<![A-Za-z0-9])bearer\s{1,8})[A-Za-z0-9._~+/=-]{16,}/gi },
 ];
 
 /** One cheap look that most text fails; every pattern above must contain one of these. */
-const HINT = /PRIVATE KEY|sk-|gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox[abeoprs]-|AIza|[rs]k_(?:live|test)_|npm_|sb[a-z]{0,8}_|eyJ|:\/\/|bearer/i;
+const HINT = /PRIVATE KEY|sk-|gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox[abeoprs]-|AIza|[rs]k_(?:live|test)_|npm_|sb[a-z]{1,3}_|sbx-vk_|eyJ|:\/\/|bearer/i;
 
 /** Shorter ones would redact ordinary words; they are refused where secrets are created. */
 const MIN_KNOWN_LENGTH = 6;

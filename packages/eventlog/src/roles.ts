@@ -80,11 +80,17 @@ async function createRole(admin: pg.ClientBase, name: string, attributes: string
 
 /** Lets the user we are become the roles, and the owner make schemas in this database. */
 async function grantMembership(admin: pg.ClientBase): Promise<void> {
-  const { rows } = await admin.query<{ me: string; super: boolean; database: string; granted: boolean }>(`
-    select current_user as me, r.rolsuper as super, current_database() as database,
-           pg_has_role(current_user, 'sb_owner', 'member') and pg_has_role(current_user, 'sb_log', 'member')
-             and pg_has_role(current_user, 'sb_app', 'member') as granted
-      from pg_roles r where r.rolname = current_user`);
+  // From Postgres 16 on, who creates a role is a member of it, but may not become it until granted.
+  const { rows: version } = await admin.query<{ may: string }>(
+    "select case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end as may",
+  );
+  const { rows } = await admin.query<{ me: string; super: boolean; database: string; granted: boolean }>(
+    `select current_user as me, r.rolsuper as super, current_database() as database,
+            pg_has_role(current_user, 'sb_owner', $1) and pg_has_role(current_user, 'sb_log', $1)
+              and pg_has_role(current_user, 'sb_app', $1) as granted
+       from pg_roles r where r.rolname = current_user`,
+    [version[0]?.may ?? "member"],
+  );
   const row = rows[0];
   if (row === undefined) throw new Error("the connected database user is not in pg_roles");
   const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;

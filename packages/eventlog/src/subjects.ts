@@ -34,6 +34,9 @@ export function createStateCache(max = MAX_STATES): StateCache {
       return found.folded;
     },
     set(decider, key, folded) {
+      const known = states.get(key);
+      // An answer that was slow to arrive must not put back what is older.
+      if (known !== undefined && known.decider === decider && known.folded.version > folded.version) return;
       states.delete(key);
       states.set(key, { decider, folded });
       if (states.size > max) {
