@@ -7,7 +7,7 @@
  */
 import type { Tx } from "@signalbox/eventlog/log";
 import { type DatabaseConnection, type Dialect, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type QueryResult } from "kysely";
-import { type ClientConfig, escapeLiteral, Pool, type PoolClient, type PoolConfig } from "pg";
+import { type ClientConfig, escapeLiteral, Pool, type PoolClient } from "pg";
 import type { Database } from "./module.ts";
 
 export interface RequestDatabase extends Database {

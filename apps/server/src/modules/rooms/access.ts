@@ -20,36 +20,59 @@ export interface RoomAccess {
 type Who = Pick<Caller, "organizationId" | "principal" | "role">;
 const ownsAll = (caller: Who): boolean => hasRole(caller.role, "admin");
 
-export const createRoomAccess = (db: Database): RoomAccess => ({
-  async roleIn(caller, roomId) {
-    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-      sql<{ role: RoomRole | null }>`
-        select m.role from proj_rooms r
-          left join proj_room_members m on m.organization_id = r.organization_id and m.room_id = r.id and m.principal_id = ${caller.principal.id}
-         where r.id = ${roomId}`.execute(tx),
-    );
-    return roleOf(caller, rows[0]);
-  },
+/** Threads never move, so where one is may be remembered; who may see it is asked each time. */
+const MAX_THREADS = 50_000;
 
-  async roleInThread(caller, threadId) {
-    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-      sql<{ room_id: string; role: RoomRole | null }>`
-        select t.room_id, m.role from proj_threads t
-          left join proj_room_members m on m.organization_id = t.organization_id and m.room_id = t.room_id and m.principal_id = ${caller.principal.id}
-         where t.id = ${threadId}`.execute(tx),
-    );
-    const role = roleOf(caller, rows[0]);
-    return role === null ? null : { roomId: rows[0]!.room_id, role };
-  },
+export function createRoomAccess(db: Database): RoomAccess {
+  const roomsOfThreads = new Map<string, string>();
 
-  async visibleRooms(caller) {
-    if (ownsAll(caller)) return null;
-    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-      sql<{ room_id: string }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role is not null`.execute(tx),
-    );
-    return rows.map((row) => row.room_id);
-  },
-});
+  async function roomOf(organizationId: string, threadId: string): Promise<string | null> {
+    const key = `${organizationId} ${threadId}`;
+    const known = roomsOfThreads.get(key);
+    if (known !== undefined) return known;
+    const { rows } = await db.inOrganization(organizationId, (tx) => sql<{ room_id: string }>`select room_id from proj_threads where id = ${threadId}`.execute(tx));
+    const found = rows[0]?.room_id;
+    if (found === undefined) return null;
+    if (roomsOfThreads.size >= MAX_THREADS) roomsOfThreads.clear();
+    roomsOfThreads.set(key, found);
+    return found;
+  }
+
+  return {
+    async roleIn(caller, roomId) {
+      const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+        sql<{ role: RoomRole | null }>`
+          select m.role from proj_rooms r
+            left join proj_room_members m on m.organization_id = r.organization_id and m.room_id = r.id and m.principal_id = ${caller.principal.id}
+           where r.id = ${roomId}`.execute(tx),
+      );
+      return roleOf(caller, rows[0]);
+    },
+
+    async roleInThread(caller, threadId) {
+      if (ownsAll(caller)) {
+        const roomId = await roomOf(caller.organizationId, threadId);
+        return roomId === null ? null : { roomId, role: "owner" };
+      }
+      const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+        sql<{ room_id: string; role: RoomRole | null }>`
+          select t.room_id, m.role from proj_threads t
+            left join proj_room_members m on m.organization_id = t.organization_id and m.room_id = t.room_id and m.principal_id = ${caller.principal.id}
+           where t.id = ${threadId}`.execute(tx),
+      );
+      const role = roleOf(caller, rows[0]);
+      return role === null ? null : { roomId: rows[0]!.room_id, role };
+    },
+
+    async visibleRooms(caller) {
+      if (ownsAll(caller)) return null;
+      const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+        sql<{ room_id: string }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role is not null`.execute(tx),
+      );
+      return rows.map((row) => row.room_id);
+    },
+  };
+}
 
 function roleOf(caller: Who, row: { role: RoomRole | null } | undefined): RoomRole | null {
   if (row === undefined) return null;

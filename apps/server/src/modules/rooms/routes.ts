@@ -4,6 +4,7 @@ import type { PrincipalType } from "@signalbox/contract/primitives";
 import {
   addMember, createMessage, createRoom, createThread, getRoom, listMembers, listMessages, listRooms, listThreads, removeMember, type MessageView, type RoomView, type ThreadView,
 } from "@signalbox/contract/rooms";
+import { newId } from "@signalbox/kernel/id";
 import { sql } from "kysely";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
@@ -79,8 +80,9 @@ export function roomRoutes({ log, db, access, commands, displayNames }: RoomsDep
 
   return [
     handle(createRoom, async ({ caller, body, origin, idempotency }) => {
-      const { value: id } = await log.unit({ organizationId: caller.organizationId, origin, idempotency }, (unit) =>
-        commands.createRoom(unit, { title: body.title, by: caller.principal.id }),
+      const made = newId("room");
+      const { value: id } = await log.unit({ organizationId: caller.organizationId, origin, idempotency, newSubjects: [`room:${made}`] }, (unit) =>
+        commands.createRoom(unit, { id: made, title: body.title, by: caller.principal.id }),
       );
       return roomView(await readRoom(caller, id));
     }),
@@ -130,8 +132,9 @@ export function roomRoutes({ log, db, access, commands, displayNames }: RoomsDep
       const role = await access.roleIn(caller, params.id);
       if (role === null) return NO_ROOM;
       if (!hasRoomRole(role, "member")) return tooLow(role, "member");
-      const { value: id } = await log.unit({ organizationId: caller.organizationId, origin, idempotency }, (unit) =>
-        commands.createThread(unit, { roomId: params.id, title: body.title }),
+      const made = newId("th");
+      const { value: id } = await log.unit({ organizationId: caller.organizationId, origin, idempotency, newSubjects: [`thread:${made}`] }, (unit) =>
+        commands.createThread(unit, { id: made, roomId: params.id, title: body.title }),
       );
       return threadView(await readThread(caller, id));
     }),
@@ -154,8 +157,9 @@ export function roomRoutes({ log, db, access, commands, displayNames }: RoomsDep
       if (found === null) return NO_THREAD;
       if (!hasRoomRole(found.role, "member")) return tooLow(found.role, "member");
       const { roomId } = found;
-      const { events } = await log.unit({ organizationId: caller.organizationId, origin, idempotency }, (unit) =>
-        commands.postMessage(unit, { roomId, threadId: params.id, contentMd: body.content_md }),
+      const id = newId("msg");
+      const { events } = await log.unit({ organizationId: caller.organizationId, origin, idempotency, newSubjects: [`message:${id}`] }, (unit) =>
+        commands.postMessage(unit, { id, roomId, threadId: params.id, contentMd: body.content_md }),
       );
       const posted = events.find((r): r is Posted => r.event.type === "message.created");
       // Answered from what was just written (as the log keeps it, secrets redacted), not read again.
