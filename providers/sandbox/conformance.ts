@@ -275,7 +275,7 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         ["root's uid", `syscall(${nr({ x64: 105, arm64: 146 })}, 0) == 0`],
         ["the clock", `do { my $a = pack("qq", 1, 0); syscall(${nr({ x64: 227, arm64: 112 })}, 0, $a) == 0 }`],
       ])("%s is refused", async (_what, attempt) => {
-        expect(await shell(`perl -e '$! = 0; print((${attempt}) ? "open" : "refused: $!")'`)).toMatch(/^refused: (Operation not permitted|Function not implemented|Address family not supported|Invalid argument|Permission denied)/);
+        expect(await shell(`perl -e '$! = 0; print((${attempt}) ? "open" : "refused: $!")'`)).toMatch(/^refused: (Operation not permitted|Function not implemented|Address family not supported|Invalid argument|Permission denied|No space left on device)/);
       });
 
       test("ptrace reaches only what is inside", async () => {
@@ -356,6 +356,17 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
           await filler.exec({ argv: ["/bin/sh", "-c", "rm -f huge; mkdir -p ~/hidden; for i in 1 2 3 4 5; do head -c 10000000 /dev/zero > ~/hidden/$i; done; chmod 000 ~/hidden; sleep 20"], timeoutMs: 20_000 }).catch(() => null);
           expect(await end).toMatchObject({ reason: "disk_quota", limitBytes: 30 * MIB });
           expect(filler.alive()).toBe(false);
+        });
+      });
+
+      test.each([
+        ["files that it deleted and holds open", 'for my $i (1..5) { open(my $f, ">", "/workspace/gone$i"); unlink "/workspace/gone$i"; print $f "x" x 10_000_000; $f->flush; push @held, $f } sleep 20'],
+        ["empty files", 'use IO::File; for my $i (1..9_000) { open(my $f, ">", "/workspace/empty$i") } sleep 20'],
+      ])("%s count towards the quota too", async (_what, script) => {
+        await withSandbox({ diskBytes: 30 * MIB }, async (filler) => {
+          const end = new Promise<SandboxEnd>((resolve) => filler.onEnd(resolve));
+          await filler.exec({ argv: ["perl", "-MIO::Handle", "-e", script], timeoutMs: 20_000 }).catch(() => null);
+          expect(await end).toMatchObject({ reason: "disk_quota" });
         });
       });
     });

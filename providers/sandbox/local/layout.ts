@@ -16,6 +16,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, chownSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, readdirSync, statSync } from "node:fs";
 import { chmod, copyFile, link, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { rootCertificates } from "node:tls";
 import { daemonVersion, writeDaemon } from "@signalbox/sandboxd/image";
 import { INSIDE } from "@signalbox/sandboxd/wire";
 
@@ -117,7 +118,9 @@ export async function seccompFile(dataDir: string): Promise<string | null> {
   return join(directory, "filter.bpf");
 }
 
-const CA_BUNDLES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+/** Inside, always there: certificates of the host, or those that Node brings where the host has none. */
+export const CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
+const HOST_BUNDLES = [CA_BUNDLE, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /** Our own /etc: users, names, an empty resolver, certificates, git's proxy. Nothing of the host's accounts or keys. */
 export async function etcDirectory(dataDir: string): Promise<string> {
@@ -132,8 +135,8 @@ export async function etcDirectory(dataDir: string): Promise<string> {
     shells: "/bin/sh\n/bin/bash\n",
     gitconfig: `[http]\n\tproxy = http://127.0.0.1:${INSIDE.proxyPort}\n[credential]\n\thelper =\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n`,
   };
-  const bundle = CA_BUNDLES.find((path) => existsSync(path));
-  if (bundle) files["ssl/certs/ca-certificates.crt"] = readFileSync(bundle);
+  const bundle = HOST_BUNDLES.find((path) => existsSync(path));
+  files["ssl/certs/ca-certificates.crt"] = bundle ? readFileSync(bundle) : `${rootCertificates.join("\n")}\n`;
   for (const name of ["ld.so.cache", "ld.so.conf", "mime.types", "protocols", "services"]) {
     if (existsSync(`/etc/${name}`)) files[name] = readFileSync(`/etc/${name}`);
   }

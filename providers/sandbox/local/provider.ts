@@ -18,7 +18,7 @@ import { checkBubblewrap } from "./check.ts";
 import { covering, inheritedDescriptors } from "./descriptors.ts";
 import { DiskWatchdog } from "./disk.ts";
 import { identify, isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
-import { blockedAt, daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
+import { blockedAt, CA_BUNDLE, daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
 import { DATA_PER_MEMORY, MemoryWatchdog } from "./memory.ts";
 import { closeServer, listenForDaemon, LocalSandbox, untilGone, type LocalRecord } from "./sandbox.ts";
 import { DEFAULT_RANGE, leaseUid, releaseUid, type UidRange } from "./uids.ts";
@@ -85,6 +85,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     diskWatchdog.watch(sandbox.id, {
       directories: [places.home, places.workspace, places.log],
       limitBytes,
+      pids: () => sandbox.pids(),
       exceeded: (usedBytes) => sandbox.endSoon({ reason: "disk_quota", usedBytes, limitBytes }),
     });
     if (sandbox.record.cgroup === null) {
@@ -291,8 +292,8 @@ function insideEnvironment(): { [name: string]: string } {
     no_proxy: "localhost,127.0.0.1,::1",
     // Node's own fetch ignores the proxy otherwise and fails with EAI_AGAIN.
     NODE_USE_ENV_PROXY: "1",
-    NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/ca-certificates.crt",
-    SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt",
+    NODE_EXTRA_CA_CERTS: CA_BUNDLE,
+    SSL_CERT_FILE: CA_BUNDLE,
     GIT_TERMINAL_PROMPT: "0",
   };
 }

@@ -130,10 +130,16 @@ export class LocalSandbox implements Sandbox {
   }
 
   async usage(): Promise<SandboxUsage> {
-    const disk = await diskBytes([this.#places.home, this.#places.workspace, this.#places.log]);
+    const disk = await diskBytes([this.#places.home, this.#places.workspace, this.#places.log], this.pids());
     const { cgroup, inner } = this.record;
     if (cgroup) return { ...cgroupUsage(cgroup), diskBytes: disk };
     return { ...usageOf(processesIn(inner.pidNamespace)), oomKills: this.#watchdogKills, diskBytes: disk };
+  }
+
+  /** Of this machine, for the watchdogs. */
+  pids(): number[] {
+    const { cgroup, inner } = this.record;
+    return cgroup ? cgroupPids(cgroup) : processesIn(inner.pidNamespace).map((process) => process.pid);
   }
 
   onEnd(listener: (end: SandboxEnd) => void): void {
