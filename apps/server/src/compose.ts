@@ -93,6 +93,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   };
   const workerPool = new Pool({ ...connection("sb_log"), max: config.jobConnections });
   workerPool.on("error", onError);
+  workerPool.on("connect", (client) => client.on("error", onError));
   const db = openDatabase(connection("sb_app"), { connections: config.requestConnections, onError });
   const deps: Deps = { log: telemetry?.tracedLog(late.log) ?? late.log, db, clock, logger };
   let port = config.port;

@@ -21,6 +21,8 @@ export function openDatabase(connection: ClientConfig, options: { readonly conne
   const pool = new Pool({ ...connection, max: options.connections, idleTimeoutMillis: 30_000, connectionTimeoutMillis: 10_000, pipeline: true });
   // An idle connection that Postgres drops (restart) is replaced on the next use; unheard it would end the process.
   pool.on("error", options.onError);
+  // Nor does the pool listen while a connection is out: lost between two queries of a transaction it would end the process too.
+  pool.on("connect", (client) => client.on("error", options.onError));
 
   return {
     async inOrganization<T, DB>(organizationId: string, work: (db: Kysely<DB>) => Promise<T>): Promise<T> {
