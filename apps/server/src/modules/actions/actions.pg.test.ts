@@ -272,6 +272,32 @@ test("after all of the above a rebuild from the log finds the same invocations",
   }
 });
 
+test("an approved call whose request was erased is not executed", async () => {
+  const idle = await start({ works: false });
+  const { invocationId } = ok(await idle.request({ action: "git.fetch" }));
+  await idle.stop();
+  stages.splice(stages.indexOf(idle), 1);
+  const client = await database.pool("sb_log").connect();
+  try {
+    const target = await client.query<{ event_id: string; organization_id: string }>("select event_id, organization_id from evt_events where subject = $1 and type = 'invocation.requested'", [`invocation:${invocationId}`]);
+    const log = await database.log();
+    const { events } = await log.unit({ organizationId: ORGANIZATION, origin: { principal: { id: "usr_boss", type: "user" } } }, async (unit) => {
+      await unit.decide(
+        { initial: null, decide: (_s, event: { type: string; data: object }) => ({ ok: true as const, events: [event] }), evolve: () => null },
+        { type: "organization", id: ORGANIZATION }, `event:${target.rows[0]!.event_id}`,
+        { type: "event.redacted", data: { target_event_id: target.rows[0]!.event_id, reason: "asked", level: "full" } },
+      );
+    });
+    expect((await client.query<{ done: boolean }>("select evt_erase($1, $2) as done", [target.rows[0]!.event_id, events[0]!.eventId])).rows[0]?.done).toBe(true);
+  } finally {
+    client.release();
+  }
+  const { done, executors } = world();
+  const stage = await start({ executors });
+  expect(await stage.end(invocationId)).toMatchObject({ status: "denied", reason_code: "call_altered" });
+  expect(done).toEqual([]);
+});
+
 test.each(Object.entries(HISTORY).filter(([status]) => status !== "none"))(
   "a history ending in %s lands as that, in one batch or many, and replaying it changes nothing",
   async (status, events) => {

@@ -190,7 +190,7 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
 export type Execution = ReturnType<typeof createExecution>;
 
 const hashOf = (call: InvocationCall): string =>
-  callHash({ action: call.action, params: call.params, target: call.target, session_id: call.sessionId ?? undefined, run_id: call.runId ?? undefined });
+  callHash({ action: call.action ?? "", params: call.params, target: call.target, session_id: call.sessionId ?? undefined, run_id: call.runId ?? undefined });
 
 /** An executor that ignores its signal must not hold the worker for ever; its own outcome is then unknown. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -121,7 +121,7 @@ export const invocation: Decider<Invocation, InvocationCommand, InvocationEvent,
       case "invocation.expired":
         return { status: "expired", call };
       case "invocation.executing":
-        return { status: "executing", call, attempt: event.data.attempt };
+        return { status: "executing", call, attempt: (event.data as { attempt?: number }).attempt ?? 0 };
       case "invocation.unknown":
         return { status: "unknown", call, attempt: "attempt" in state ? state.attempt : 0 };
       case "invocation.completed":
@@ -262,11 +262,12 @@ const ended = (c: Extract<InvocationCommand, { type: "complete" | "fail" }>): In
     ? { type: "invocation.completed", data: { invocation_id: c.invocationId, result: c.result, duration_ms: c.durationMs } }
     : { type: "invocation.failed", data: { invocation_id: c.invocationId, code: c.code, message: c.message } };
 
+/** What is left of an erased request hashes to nothing that was ever approved, so it is not executed. */
 const callOf = (d: Requested): InvocationCall => ({
   invocationId: d.invocation_id,
   action: d.action,
   title: d.title,
-  params: d.params,
+  params: d.params ?? null,
   target: d.target ?? null,
   callHash: d.call_hash,
   sessionId: d.session_id ?? null,

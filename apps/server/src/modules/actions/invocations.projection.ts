@@ -3,6 +3,8 @@ import type { InvocationEvent } from "@signalbox/contract/events/gate";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
 import { unreachable } from "@signalbox/kernel/decider";
 
+const ERASED = "[redacted]";
+
 type Row = Record<string, unknown>;
 type R = Recorded<InvocationEvent>;
 const COLUMNS = "status, approval_id, reason_code, result, error_code, error_message, executing_at, ended_at, subject_version";
@@ -40,11 +42,12 @@ export const invocationList: Projection<InvocationEvent> = {
   },
 };
 
-function requestedRow(r: R, d: Extract<InvocationEvent, { type: "invocation.requested" }>["data"]): Row {
+/** An erased request keeps its place in the list, and nothing else. */
+function requestedRow(r: R, d: Partial<Extract<InvocationEvent, { type: "invocation.requested" }>["data"]>): Row {
   return {
-    organization_id: r.organizationId, id: r.subjectId, status: "pending", action: d.action, title: d.title, risk: d.risk, params: d.params, target: d.target,
-    call_hash: d.call_hash, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: d.session_id, run_id: d.run_id, approval_id: d.approval_id,
-    requested_by: d.requested_by, decision: d.decision, reason_code: d.reason_code, created_at: r.occurredAt, subject_version: r.subjectVersion,
+    organization_id: r.organizationId, id: r.subjectId, status: "pending", action: d.action ?? ERASED, title: d.title ?? ERASED, risk: d.risk ?? "danger", params: d.params, target: d.target,
+    call_hash: d.call_hash ?? ERASED, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: d.session_id, run_id: d.run_id, approval_id: d.approval_id,
+    requested_by: d.requested_by ?? r.principal.id, decision: d.decision ?? "deny", reason_code: d.reason_code ?? ERASED, created_at: r.occurredAt, subject_version: r.subjectVersion,
   };
 }
 

@@ -86,3 +86,9 @@ test.each<[ApprovalScope, Partial<Record<keyof typeof SIMILAR, unknown>>, string
   const given = history(request, { type: "approve", approvalId: ID, by: BOSS, scope, validUntil: DEADLINE, now: NOON });
   expect(code(given, use({ invocationId: OTHER_INVOCATION, call: { ...SIMILAR, ...change } as typeof SIMILAR }))).toBe(expected);
 });
+
+test("an erased question cannot be answered, an erased answer cannot be spent", () => {
+  const erase = (events: Parameters<typeof fold>[0], type: string) => events.map((event) => (event.type === type ? ({ type, data: {} } as typeof event) : event));
+  expect(code(erase(HISTORY.pending, "approval.requested"), COMMAND.approve)).toBe("approval_lapsed");
+  expect(code(erase(HISTORY.approved, "approval.approved"), use())).toBe("approval_lapsed");
+});

@@ -29,6 +29,9 @@ export const APPROVAL_TTL_MS = 24 * 60 * 60 * 1000;
 
 type Params = Extract<ApprovalEvent, { type: "approval.requested" }>["data"]["params"];
 
+/** What a redaction may have taken. */
+type Erasable = { readonly expires_at?: string };
+
 /** The call that was asked about. */
 interface Asked {
   readonly action: string;
@@ -119,7 +122,8 @@ export const approval: Decider<Approval, ApprovalCommand, ApprovalEvent, Approva
       case "approval.held":
         return { ...call, status: "held" };
       case "approval.approved":
-        return { ...call, status: "approved", verdictBy: event.data.by, scope: event.data.scope, validUntil: event.data.expires_at, usedBy: null };
+        // An erased answer holds for no time.
+        return { ...call, status: "approved", verdictBy: event.data.by, scope: event.data.scope, validUntil: (event.data as Erasable).expires_at ?? "", usedBy: null };
       case "approval.denied":
         return { ...call, status: "denied", verdictBy: event.data.by };
       case "approval.expired":
@@ -230,7 +234,8 @@ const asked = (d: Extract<ApprovalEvent, { type: "approval.requested" }>["data"]
   sessionId: d.session_id ?? null,
   runId: d.run_id ?? null,
   invocationId: d.invocation_id ?? null,
-  expiresAt: d.expires_at,
+  // An erased question can no longer be answered.
+  expiresAt: (d as Erasable).expires_at ?? "",
 });
 
 const askedOf = ({ action, target, callHash, sessionId, runId, invocationId, expiresAt }: Asked): Asked => ({

@@ -96,6 +96,14 @@ test("after all of the above a rebuild from the log finds the same inbox", async
   expect([events > 10, drift]).toEqual([true, []]);
 });
 
+test("a question whose payload was erased still lands, with its time over", async () => {
+  const organizationId = "ws_projection";
+  const batch = recorded(HISTORY.pending.map(({ type }) => ({ type, data: {} }) as (typeof HISTORY.pending)[number]), { subjectId: ID, organizationId, more: { redaction: "full" } });
+  await database.transaction((tx) => approvalInbox.project(tx, batch));
+  expect(await database.rows("select status, title, expires_at = requested_at as over from proj_approvals where organization_id = $1", [organizationId])).toEqual([{ status: "pending", title: "[redacted]", over: true }]);
+  await database.rows("delete from proj_approvals where organization_id = $1", [organizationId]);
+});
+
 test.each([...Object.entries(HISTORY).filter(([status]) => status !== "none"), ["approved", history(request, COMMAND.hold, COMMAND.approve, use())] as const])(
   "a history ending in %s lands as that, in one batch or many, and replaying it changes nothing",
   async (status, events) => {

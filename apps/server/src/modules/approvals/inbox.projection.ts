@@ -8,6 +8,8 @@ import type { ApprovalEvent } from "@signalbox/contract/events/approvals";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
 import { unreachable } from "@signalbox/kernel/decider";
 
+const ERASED = "[redacted]";
+
 type Row = Record<string, unknown>;
 type R = Recorded<ApprovalEvent>;
 const COLUMNS = "status, held_by, decided_by, decided_at, reason, scope, used_by, expires_at, subject_version";
@@ -42,11 +44,12 @@ export const approvalInbox: Projection<ApprovalEvent> = {
   },
 };
 
-function openedRow(r: R, d: Extract<ApprovalEvent, { type: "approval.requested" }>["data"]): Row {
+/** An erased question keeps its place in the list; its time is over. */
+function openedRow(r: R, d: Partial<Extract<ApprovalEvent, { type: "approval.requested" }>["data"]>): Row {
   return {
-    organization_id: r.organizationId, id: r.subjectId, status: "pending", action: d.action, title: d.title, target: d.target, params: d.params, request: d.request,
-    call_hash: d.call_hash, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: d.session_id, run_id: d.run_id, invocation_id: d.invocation_id,
-    requested_by: d.requested_by, on_behalf_of: d.on_behalf_of, requested_at: d.at, expires_at: d.expires_at, subject_version: r.subjectVersion,
+    organization_id: r.organizationId, id: r.subjectId, status: "pending", action: d.action ?? ERASED, title: d.title ?? ERASED, target: d.target, params: d.params, request: d.request ?? {},
+    call_hash: d.call_hash ?? ERASED, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: d.session_id, run_id: d.run_id, invocation_id: d.invocation_id,
+    requested_by: d.requested_by ?? r.principal.id, on_behalf_of: d.on_behalf_of, requested_at: d.at ?? r.occurredAt, expires_at: d.expires_at ?? r.occurredAt, subject_version: r.subjectVersion,
   };
 }
 

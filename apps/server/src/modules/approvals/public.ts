@@ -12,7 +12,7 @@ import { approvalInbox } from "./inbox.projection.ts";
 import { type ApprovalFilter, type ApprovalRecord, countOpenBySession, findApproval, findApprovals, findCovering } from "./queries.ts";
 import { approvalRoutes } from "./routes.ts";
 
-export { approval, APPROVAL_TTL_MS, covers, type Approval, type ApprovalCommand, type Call, type RequestApproval } from "./approval.ts";
+export { approval, type Approval, type ApprovalCommand, type Call, type RequestApproval } from "./approval.ts";
 export type { ApprovalFilter, ApprovalRecord } from "./queries.ts";
 
 /** An approval of an invocation just got its verdict, or none in time. */

@@ -8,12 +8,12 @@ export const killSwitchState: Projection<KillSwitchEvent> = {
   tables: ["proj_kill_switch"],
 
   async project(tx, batch) {
-    // Only the last change of an organization matters.
+    // Only the last change of an organization matters. Its epoch is its version: also when its data was erased.
     const rows = new Map(
       batch.map((r) => [
         r.organizationId,
         {
-          organization_id: r.organizationId, engaged: r.event.type === "kill_switch.engaged", epoch: r.event.data.epoch, by: r.event.data.by,
+          organization_id: r.organizationId, engaged: r.event.type === "kill_switch.engaged", epoch: r.subjectVersion, by: (r.event.data as { by?: string }).by ?? r.principal.id,
           reason: r.event.type === "kill_switch.engaged" ? r.event.data.reason : null, since: r.occurredAt,
         },
       ]),

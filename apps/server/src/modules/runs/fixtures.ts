@@ -1,5 +1,5 @@
 import type { RunEvent } from "@signalbox/contract/events/runs";
-import { PrincipalId, RunId, SessionId, StepId, ToolCallId } from "@signalbox/contract/primitives";
+import { PrincipalId, RunId, StepId, ToolCallId } from "@signalbox/contract/primitives";
 import { claimTokenHash } from "./lease.ts";
 import { PLATFORM, type ClaimRun, type Writer } from "./run-command.ts";
 import { run, type Run, type RunCommand } from "./run.ts";
@@ -10,7 +10,6 @@ export const LAPSED = "2030-01-01T12:00:30.001Z";
 export const RUN = RunId.parse("run_01J00000000000000000000001");
 export const STEP = StepId.parse("step_01J00000000000000000000001");
 export const CALL = ToolCallId.parse("tc_01J00000000000000000000001");
-export const SESSION = SessionId.parse("ses_01J00000000000000000000001");
 export const ENGINE = PrincipalId.parse("svc_engine");
 export const PERSON = PrincipalId.parse("usr_person");
 export const OTHER = PrincipalId.parse("usr_other");

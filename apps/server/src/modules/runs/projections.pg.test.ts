@@ -2,7 +2,7 @@ import type { RunEvent } from "@signalbox/contract/events/runs";
 import { databaseTest } from "@signalbox/testkit/database";
 import { recorded } from "@signalbox/testkit/events";
 import { expect, test } from "vitest";
-import { claim, COMMAND, create, engine, history, HISTORY, RUN, start, TURN } from "./fixtures.ts";
+import { claim, COMMAND, create, engine, foldRun, history, HISTORY, RUN, start, TURN } from "./fixtures.ts";
 import { runRecord } from "./record.projection.ts";
 import { runList } from "./runs.projection.ts";
 
@@ -46,6 +46,18 @@ test.each([...Object.entries(HISTORY).filter(([status]) => status !== "none"), [
     await clear();
   },
 );
+
+test("a history whose payloads were all erased still folds and still lands", async () => {
+  const erased = long.map((event) => ({ type: event.type, data: {} }) as RunEvent);
+  expect(() => foldRun(erased)).not.toThrow();
+  const batch = recorded(erased, { subjectId: RUN, subjectKind: "run", organizationId: ORGANIZATION, more: { redaction: "full" } });
+  await database.transaction(async (tx) => {
+    await runList.project(tx, batch.filter((r) => runList.types.includes(r.event.type)));
+    await runRecord.project(tx, batch.filter((r) => runRecord.types.includes(r.event.type)));
+  });
+  expect((await stored())["proj_runs"]).toMatchObject([{ id: RUN, kind: "turn", title: null }]);
+  await clear();
+});
 
 test("a run that went through two hands shows both attempts, who has it, and what was done", async () => {
   await project(long, 0);

@@ -10,7 +10,9 @@ export const runRecord: Projection<RunEvent> = {
   types: ["step.created", "tool.invoked", "tool.succeeded", "tool.failed", "artifact.created"],
   tables: ["proj_steps", "proj_tool_calls", "proj_artifacts"],
 
-  async project(tx, batch) {
+  async project(tx, events) {
+    // Which step, call or artifact an erased event was about is gone with it.
+    const batch = events.filter((r) => r.redaction !== "full");
     await insert(tx, "proj_steps", batch.flatMap(stepRow));
     await insert(tx, "proj_tool_calls", batch.flatMap(callRow));
     await insert(tx, "proj_artifacts", batch.flatMap(artifactRow));

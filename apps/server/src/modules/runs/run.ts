@@ -88,8 +88,9 @@ export const run: Decider<Run, RunCommand, RunEvent, RunRefusal> = {
 
   evolve(state, event) {
     if (event.type === "run.created") {
-      const { kind, max_attempts } = event.data;
-      return { status: "queued", kind, maxAttempts: max_attempts, attemptNo: 0, epoch: 0, assignee: null, claims: [], recording: NOTHING_RECORDED };
+      // An erased creation says nothing: such a run is nobody's to claim.
+      const { kind, max_attempts }: Partial<typeof event.data> = event.data;
+      return { status: "queued", kind: kind ?? "turn", maxAttempts: max_attempts ?? 1, attemptNo: 0, epoch: 0, assignee: null, claims: [], recording: NOTHING_RECORDED };
     }
     // Every other event follows the creation, by `decide`; a log that says otherwise is corrupt.
     if (state.status === "none") throw new Error(`${event.type} before run.created`);
@@ -255,7 +256,9 @@ function decideAssignment(state: Known, command: Extract<RunCommand, { type: "as
 function evolveKnown(state: Known, event: Exclude<RunEvent, { type: "run.created" }>): Run {
   switch (event.type) {
     case "run.claimed": {
-      const { epoch, claim_token_hash: tokenHash, claimed_by: claimedBy, attempt_no: attemptNo } = event.data;
+      // An erased claim still counts; nobody can write under it, so its lease runs out.
+      const erased = { epoch: state.epoch + 1, claim_token_hash: "", claimed_by: "", attempt_no: state.attemptNo + 1 };
+      const { epoch, claim_token_hash: tokenHash, claimed_by: claimedBy, attempt_no: attemptNo } = { ...erased, ...event.data };
       return { ...baseOf(state), status: "claimed", attemptNo, epoch, claims: [...state.claims, { epoch, tokenHash }], claim: { claimedBy, tokenHash } };
     }
     case "run.started":
@@ -274,8 +277,10 @@ function evolveKnown(state: Known, event: Exclude<RunEvent, { type: "run.created
       return { ...baseOf(state), status: "canceled" };
     case "run.skipped":
       return { ...baseOf(state), status: "skipped" };
-    case "run.resolved":
-      return event.data.outcome === "failed" ? { ...baseOf(state), status: "failed", isResolved: true } : { ...baseOf(state), status: event.data.outcome };
+    case "run.resolved": {
+      const { outcome = "failed" }: Partial<typeof event.data> = event.data;
+      return outcome === "failed" ? { ...baseOf(state), status: "failed", isResolved: true } : { ...baseOf(state), status: outcome };
+    }
     case "run.late_result":
       return state;
     case "run.assigned":

@@ -35,11 +35,12 @@ async function insertCreated(tx: Tx, batch: readonly R[]): Promise<void> {
   await tx.query("insert into proj_runs select * from jsonb_populate_recordset(null::proj_runs, $1::jsonb) on conflict (organization_id, id) do nothing", [JSON.stringify(rows)]);
 }
 
-function createdRow(r: R, data: Extract<RunEvent, { type: "run.created" }>["data"]): Patch {
+/** An erased creation (no data) keeps its place in lists, and nothing else. */
+function createdRow(r: R, data: Partial<Extract<RunEvent, { type: "run.created" }>["data"]>): Patch {
   return {
-    organization_id: r.organizationId, id: r.subjectId, kind: data.kind, status: "queued", title: data.title, goal: data.goal, input: data.input,
+    organization_id: r.organizationId, id: r.subjectId, kind: data.kind ?? "turn", status: "queued", title: data.title, goal: data.goal, input: data.input,
     tags: data.tags ?? [], room_id: r.stream.type === "room" ? r.stream.id : null, session_id: data.session_id ?? r.sessionId ?? null,
-    requested_by: data.requested_by, attempt_no: 0, max_attempts: data.max_attempts, epoch: 0, correlation_id: r.correlationId,
+    requested_by: data.requested_by ?? r.principal.id, attempt_no: 0, max_attempts: data.max_attempts ?? 1, epoch: 0, correlation_id: r.correlationId,
     created_at: r.occurredAt, subject_version: r.subjectVersion,
   };
 }
@@ -121,7 +122,7 @@ async function keepAttempts(tx: Tx, batch: readonly R[]): Promise<void> {
         endings.set(run, { organization_id: r.organizationId, run_id: r.subjectId, ended_at: r.occurredAt, end_reason: reason, version: r.subjectVersion });
       }
     }
-    if (r.event.type === "run.claimed") {
+    if (r.event.type === "run.claimed" && r.redaction !== "full") {
       const { attempt_no, epoch, claimed_by } = r.event.data;
       const row: Patch = { organization_id: r.organizationId, run_id: r.subjectId, attempt_no, epoch, claimed_by, claimed_at: r.occurredAt, subject_version: r.subjectVersion };
       opened.set(run, row);
