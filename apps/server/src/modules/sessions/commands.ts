@@ -77,7 +77,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
   async function placeOf(by: By, sessionId: string): Promise<{ stream: StreamRef; subject: string; origin: Origin; roomId: string; threadId: string } | null> {
     const found = await queries.get(by.organizationId, sessionId);
     if (found === null) return null;
-    const { room_id: roomId, thread_id: threadId } = found.view as { room_id: string; thread_id: string };
+    const { room_id: roomId, thread_id: threadId } = found.view;
     return { stream: { type: "room", id: roomId }, subject: `session:${sessionId}`, roomId, threadId, origin: { ...by.origin, roomId, threadId, sessionId } };
   }
 
@@ -224,7 +224,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
           ? (await deps.models.createVirtualKey(unit, { organizationId, sessionId, roomId: place.roomId, principalId, models: [model], now: clock.now() })).keyId
           : undefined;
         const decision = await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id, modelKeyId });
-        if (!decision.ok) return refused("session_not_resumable", { ...("details" in decision.refusal ? { details: decision.refusal.details } : {}) });
+        if (!decision.ok) return refused("session_not_resumable", "details" in decision.refusal ? { details: decision.refusal.details } : {});
         wake(unit, { organizationId, sessionId });
         return { ok: true as const };
       });

@@ -1,10 +1,11 @@
 /* Hubs under the composed server in a real sandbox, with an agent whose every word the test says. */
 import { readFileSync } from "node:fs";
 import { rebuild } from "@signalbox/eventlog/rebuild";
+import { AgentStartError } from "@signalbox/providers/agent/port";
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterEach, expect, test } from "vitest";
 import { startComposed, type Composed } from "../../composed.fixture.ts";
-import { until } from "./installation.fixture.ts";
+import { killSandbox, until } from "./installation.fixture.ts";
 import { itemsProjection } from "./items.projection.ts";
 import { scriptedAgent, type ScriptedAgent } from "./scripted-harness.fixture.ts";
 import { sessionsProjection } from "./sessions.projection.ts";
@@ -126,6 +127,57 @@ test("shut down in the middle of a turn, the session pauses and says so; the nex
   await until("the agent goes on with its conversation", () => again.sessions.length === 1 && again.session.isWorking);
   expect(again.session.agentSessionId).toBe("agent-1");
   again.session.end({ reason: "completed" });
+});
+
+test("a sandbox that ends while nothing runs pauses the session; the next message brings it back", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const id = await session(at);
+  await until("it runs", async () => (await state(at, id)) === "running");
+  const { sandbox_id } = (await as(at).call("GET", `/v1/sessions/${id}/status`)).body as { sandbox_id: string };
+  expect(killSandbox(sandbox_id)).toBeGreaterThan(0);
+  await until("it is paused", async () => (await state(at, id)) === "paused");
+  expect((await as(at).call("GET", `/v1/sessions/${id}/status`)).body).toMatchObject({ sandbox_alive: false, reason: expect.stringContaining("sandbox") });
+  await until("its hub is gone", () => at.server.sessions.stats().hubs === 0);
+  expect((await as(at).call("GET", `/v1/sessions/${id}/diff`)).body.error.code).toBe("sandbox_not_running");
+  await as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: "again" });
+  await until("the agent is asked", () => agent.sessions.length === 2 && agent.session.isWorking);
+  agent.session.end({ reason: "completed" });
+  expect(await state(at, id)).toBe("running");
+});
+
+test("while every connection to the database breaks, a turn goes on; what was said meanwhile is recorded once", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const id = await session(at, { prompt: "go" });
+  await until("it works", () => agent.sessions.length > 0 && agent.session.isWorking);
+  for (let i = 0; i < 5; i++) {
+    await database.pool("admin").query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename in ('sb_log', 'sb_app')`);
+    agent.session.say(`p${i}`, `part ${i}`);
+    agent.session.tool(`c${i}`, `output ${i}`);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  agent.session.end({ reason: "completed" });
+  await until("it ends", async () => (await eventsOf(at, id, "run.completed")).length === 1);
+  const said = (await eventsOf(at, id, "message.created")).map((e) => (e.data as { content_md: string }).content_md);
+  expect(said).toEqual(["go", "part 0", "part 1", "part 2", "part 3", "part 4"]);
+  expect(await eventsOf(at, id, "tool.succeeded")).toHaveLength(5);
+});
+
+test("an agent that cannot be started fails the session with the reason, and every prompt that waited for it; resumed, it tries again", async () => {
+  const agent = scriptedAgent();
+  let broken = true;
+  const start = agent.harness.start;
+  agent.harness.start = (host, options) => (broken ? Promise.reject(new AgentStartError("agent_exited", "it ended at once")) : start(host, options));
+  const at = await server(agent);
+  const id = await session(at, { prompt: "go" });
+  await until("it fails", async () => (await state(at, id)) === "failed");
+  const [turn] = (await as(at).call("GET", `/v1/sessions/${id}/turns`)).body.items;
+  expect(turn).toMatchObject({ status: "failed", error: { code: "session_failed", message: expect.stringContaining("The agent ended while it started.") } });
+  expect((await as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: "again" })).body.error).toMatchObject({ code: "session_ended", fix: expect.stringContaining("Resume") });
+  broken = false;
+  expect((await as(at).call("POST", `/v1/sessions/${id}/resume`, {})).status).toBe(200);
+  await until("it runs", async () => (await state(at, id)) === "running");
 });
 
 test("made again from the log, the tables of all these sessions are what they were", async () => {

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { followDirectives } from "@signalbox/providers/agent/directives.fixture";
 import { createDemoUpstream } from "@signalbox/providers/model/demo/upstream";
 import { serveUpstream, type ServedUpstream } from "@signalbox/providers/model/serve.fixture";
-import WebSocket from "ws";
+import { WebSocket } from "ws";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- what tests look into
 type Body = any;
@@ -103,37 +103,7 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
       child!.kill("SIGKILL");
       await gone;
     },
-    killSandbox(sandboxId) {
-      const children = new Map<number, number[]>();
-      const roots: number[] = [];
-      for (const name of readdirSync("/proc")) {
-        if (!/^\d+$/.test(name)) continue;
-        try {
-          const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-          const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-          children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-          const line = readFileSync(`/proc/${name}/cmdline`, "utf8");
-          if (line.includes(sandboxId) && line.includes("bwrap")) roots.push(Number(name));
-        } catch {
-          continue; // It ended while we looked.
-        }
-      }
-      const all = new Set<number>();
-      const add = (pid: number): void => {
-        if (all.has(pid)) return;
-        all.add(pid);
-        for (const one of children.get(pid) ?? []) add(one);
-      };
-      for (const root of roots) add(root);
-      for (const pid of all) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {
-          continue; // Its parent took it along.
-        }
-      }
-      return all.size;
-    },
+    killSandbox,
     async close() {
       const server = child;
       if (server !== null && server.exitCode === null && server.signalCode === null) {
@@ -145,6 +115,39 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Ends every process of that sandbox on the host, as the kernel would; how many there were. */
+export function killSandbox(sandboxId: string): number {
+  const children = new Map<number, number[]>();
+  const roots: number[] = [];
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+      const line = readFileSync(`/proc/${name}/cmdline`, "utf8");
+      if (line.includes(sandboxId) && line.includes("bwrap")) roots.push(Number(name));
+    } catch {
+      continue; // It ended while we looked.
+    }
+  }
+  const all = new Set<number>();
+  const add = (pid: number): void => {
+    if (all.has(pid)) return;
+    all.add(pid);
+    for (const one of children.get(pid) ?? []) add(one);
+  };
+  for (const root of roots) add(root);
+  for (const pid of all) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      continue; // Its parent took it along.
+    }
+  }
+  return all.size;
 }
 
 export async function until<T>(what: string, look: () => Promise<T | null | false | undefined> | T | null | false | undefined, withinMs = 20_000): Promise<T> {

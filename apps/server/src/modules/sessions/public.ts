@@ -2,7 +2,7 @@
 import path from "node:path";
 import { createScanner, type SecretRegistry } from "@signalbox/eventlog/dlp";
 import type { SandboxLimits, SandboxProvider } from "@signalbox/providers/sandbox/port";
-import pg from "pg";
+import { Pool, type ClientConfig } from "pg";
 import type { Deps, Job, Module } from "../../module.ts";
 import type { ActionsModule } from "../actions/public.ts";
 import type { ApprovalsModule } from "../approvals/public.ts";
@@ -23,7 +23,7 @@ import { createLive } from "./live.ts";
 import type { HarnessEntry } from "./ports.ts";
 import { createSessionQueries, type SessionQueries } from "./queries.ts";
 import { sessionRoutes } from "./routes.ts";
-import { isEnded } from "./session.ts";
+import { hasEnded } from "./session.ts";
 import { sessionsProjection } from "./sessions.projection.ts";
 import { turnsProjection } from "./turns.projection.ts";
 import { createVerdicts } from "./verdicts.ts";
@@ -49,7 +49,7 @@ export interface SessionsModule extends Module {
 
 export interface SessionsDeps extends Deps {
   /** As `sb_log`: hubs work across organizations. */
-  readonly connection: pg.ClientConfig;
+  readonly connection: ClientConfig;
   readonly identity: Pick<IdentityModule, "ensurePrincipal" | "displayNames" | "registerPrincipal">;
   readonly rooms: RoomsModule;
   readonly runs: RunsModule;
@@ -78,15 +78,17 @@ const DEFAULT_BUDGET_MICRO_USD = 5_000_000;
 
 export function createSessions(deps: SessionsDeps): SessionsModule {
   const { db, clock, logger } = deps;
-  const pool = new pg.Pool({ ...deps.connection, max: 6 });
-  pool.on("error", (error) => logger.warn({ err: error }, "a database connection of the sessions was lost"));
+  const pool = new Pool({ ...deps.connection, max: 6 });
+  const onLost = (error: Error): void => logger.warn({ err: error }, "a database connection of the sessions was lost");
+  pool.on("error", onLost);
+  // Also while it is out: lost between two queries it tells nobody else.
+  pool.on("connect", (client) => client.on("error", onLost));
   const scanner = createScanner(deps.secrets);
   const queries = createSessionQueries(db);
   const leases = createLeases(pool, deps.nodeId, deps.leaseTtlMs ?? LEASE_TTL_MS);
   const roomOf = async (organizationId: string, sessionId: string): Promise<{ roomId: string; threadId: string } | null> => {
     const found = await queries.get(organizationId, sessionId);
-    const view = found?.view as { room_id: string; thread_id: string } | undefined;
-    return view === undefined ? null : { roomId: view.room_id, threadId: view.thread_id };
+    return found === null ? null : { roomId: found.view.room_id, threadId: found.view.thread_id };
   };
   const live = createLive({ pool, clock, logger, roomOf: async (organizationId, sessionId) => (await roomOf(organizationId, sessionId))?.roomId ?? null });
 
@@ -110,8 +112,8 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
   const sessionOf: SessionsModule["sessionOf"] = async (organizationId, sessionId) => {
     const found = await queries.get(organizationId, sessionId);
     if (found === null) return null;
-    const view = found.view as { agent_id: string; room_id: string; status: Parameters<typeof isEnded>[0] };
-    return { agentId: view.agent_id, roomId: view.room_id, hasEnded: isEnded(view.status) };
+    const { agent_id, room_id, status } = found.view;
+    return { agentId: agent_id, roomId: room_id, hasEnded: hasEnded(status) };
   };
   deps.gate.provideSession(sessionOf);
   const idOf = (job: Job): string => (job.payload as { session_id: string }).session_id;
@@ -137,13 +139,13 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
       return (await queries.get(organizationId, sessionId))?.currentRunId ?? undefined;
     },
     async pushingSession(sessionId) {
-      const { rows } = await pool.query<{ organization_id: string; room_id: string; title: string; agent_id: string; status: Parameters<typeof isEnded>[0]; run_id: string | null; requested_by: string | null }>(
+      const { rows } = await pool.query<{ organization_id: string; room_id: string; title: string; agent_id: string; status: string; run_id: string | null; requested_by: string | null }>(
         `select s.organization_id, s.room_id, s.title, s.agent_id, s.status, t.run_id, t.requested_by
            from proj_sessions s left join proj_session_turns t on t.run_id = s.current_run_id where s.id = $1`,
         [sessionId],
       );
       const row = rows[0];
-      if (row === undefined || isEnded(row.status)) return null;
+      if (row === undefined || hasEnded(row.status)) return null;
       return {
         organizationId: row.organization_id, roomId: row.room_id, title: row.title, agentId: row.agent_id, runId: row.run_id,
         onBehalfOf: row.requested_by?.startsWith("usr_") === true ? row.requested_by : null, correlationId: null,

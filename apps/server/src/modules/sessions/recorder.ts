@@ -167,7 +167,8 @@ export class TurnRecorder {
 
   /** The turn is over: what was said but not completed counts as said, what ran did not finish. */
   closeOpen(reason: string): void {
-    for (const [key, open] of [...this.#open]) {
+    // A Map iterator lets entries go while it runs.
+    for (const [key, open] of this.#open) {
       if (open.part === "tool") this.#toolEnded(key.slice("tool:".length), reason, open.raw, false);
       else if (open.raw.trim() !== "") this.#complete(open.part, key.slice(open.part.length + 1), open.raw);
       else this.#open.delete(key);

@@ -30,12 +30,12 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
   async function visible(caller: Caller, id: string): Promise<SessionRow | null> {
     const found = await queries.get(caller.organizationId, id);
     if (found === null) return null;
-    return (await rooms.roleIn(caller, (found.view as { room_id: string }).room_id)) === null ? null : found;
+    return (await rooms.roleIn(caller, found.view.room_id)) === null ? null : found;
   }
   async function writable(caller: Caller, id: string): Promise<SessionRow | null> {
     const found = await queries.get(caller.organizationId, id);
     if (found === null) return null;
-    const role = await rooms.roleIn(caller, (found.view as { room_id: string }).room_id);
+    const role = await rooms.roleIn(caller, found.view.room_id);
     if (role === null) return null;
     if (!hasRoomRole(role, "member")) throw new ShellRefused("forbidden", "You may read this session, not take part in it.", { fix: "Ask an owner of its room to make you a member." });
     return found;

@@ -78,10 +78,9 @@ const event = (type: SessionEvent["type"], data: object): SessionDecision => acc
 const nothing: SessionDecision = accept();
 
 /** Ended sessions have no sandbox and take no prompt; `resume` brings back those that did not complete. */
-export const isEnded = (status: Session["status"]): boolean => status === "stopped" || status === "failed" || status === "completed";
-/** A hub should exist for it. */
-export const isLive = (status: Session["status"]): boolean =>
-  status === "creating" || status === "running" || status === "waiting" || status === "resuming";
+export const isEnded = (status: Session["status"]): boolean => hasEnded(status);
+/** The same of a status as it stands in a table. */
+export const hasEnded = (status: string): boolean => status === "stopped" || status === "failed" || status === "completed";
 
 export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefusal> = {
   initial: { status: "none" },

@@ -9,6 +9,7 @@
  * made from the invocation's. One process reads at a time, whoever holds the checkpoint's row.
  */
 import type { EventLog, Recorded } from "@signalbox/eventlog/log";
+import { startReader, type Reader } from "@signalbox/eventlog/reader";
 import type { Clock } from "@signalbox/kernel/clock";
 import type { Logger } from "pino";
 import type pg from "pg";
@@ -17,6 +18,7 @@ import type { ApprovalsModule } from "../approvals/public.ts";
 import { SYSTEM } from "../identity/public.ts";
 import type { RunsModule } from "../runs/public.ts";
 import type { SessionCommands } from "./commands.ts";
+import { isOutage } from "./patience.ts";
 import { session } from "./session.ts";
 
 type InvocationView_ = NonNullable<Awaited<ReturnType<ActionsModule["view"]>>>;
@@ -27,7 +29,6 @@ const TYPES = [
   "invocation.completed", "invocation.failed", "invocation.denied", "invocation.expired", "invocation.unknown",
 ] as const;
 const BATCH = 100;
-const IDLE_MS = 5000;
 /** A `git push` waits this long for the verdict by itself (forge: 90 s); what was decided within it, the agent saw. */
 const HELD_MS = 85_000;
 
@@ -46,44 +47,21 @@ export interface VerdictDeps {
 export interface Verdicts {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Reads what there is now; for tests. */
-  catchUp(): Promise<void>;
 }
 
 export function createVerdicts(deps: VerdictDeps): Verdicts {
   const { log, pool, logger } = deps;
-  let unsubscribe: (() => void) | null = null;
-  let timer: NodeJS.Timeout | null = null;
-  let reading: Promise<void> | null = null;
-  let again = false;
-  let stopped = false;
+  let reader: Reader | undefined;
 
-  /** One batch under the checkpoint's lock; how many events it had. */
-  async function readBatch(): Promise<number> {
-    const client = await pool.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query("begin");
-      await client.query(`insert into evt_readers (name, position) values ($1, 0) on conflict do nothing`, [READER]);
-      const { rows } = await client.query<{ position: string }>(`select position from evt_readers where name = $1 for update skip locked`, [READER]);
-      const from = rows[0];
-      if (from === undefined) {
-        await client.query("rollback");
-        return 0;
+  /** One event that cannot be dealt with must not keep the others from their sessions; an outage keeps them all. */
+  async function handle(events: readonly Recorded[]): Promise<void> {
+    for (const event of events) {
+      try {
+        await react(event);
+      } catch (error) {
+        if (isOutage(error)) throw error;
+        logger.error({ err: error, event_id: event.eventId, type: event.event.type }, "a verdict could not be brought to its session");
       }
-      const events = await log.readAll({ afterPosition: Number(from.position), limit: BATCH, types: TYPES });
-      for (const event of events) await react(event);
-      const last = events.at(-1)?.position;
-      if (last !== undefined) await client.query(`update evt_readers set position = $2, updated_at = now() where name = $1`, [READER, last]);
-      await client.query("commit");
-      return events.length;
-    } catch (error) {
-      await client.query("rollback").catch((rollback: unknown) => {
-        broken = rollback as Error;
-      });
-      throw error;
-    } finally {
-      client.release(broken);
     }
   }
 
@@ -122,40 +100,16 @@ export function createVerdicts(deps: VerdictDeps): Verdicts {
     return run.ended_at === null || Date.parse(run.ended_at) >= decided;
   }
 
-  async function catchUp(): Promise<void> {
-    while (!stopped && (await readBatch()) > 0);
-  }
-
-  function wake(): void {
-    if (stopped) return;
-    if (reading !== null) {
-      again = true;
-      return;
-    }
-    reading = catchUp()
-      .catch((error: unknown) => logger.warn({ err: error }, "verdicts could not be brought to their sessions yet; trying again"))
-      .finally(() => {
-        reading = null;
-        if (again) {
-          again = false;
-          wake();
-        }
-      });
-  }
-
   return {
-    catchUp,
     async start() {
-      stopped = false;
-      unsubscribe = log.onAppended(wake);
-      timer = setInterval(wake, IDLE_MS);
-      wake();
+      reader = startReader({
+        name: READER, pool, log, types: TYPES, batchSize: BATCH,
+        handle: (_tx, events) => handle(events),
+        onError: (error) => logger.warn({ err: error }, "verdicts could not be brought to their sessions yet; trying again"),
+      });
     },
     async stop() {
-      stopped = true;
-      unsubscribe?.();
-      if (timer !== null) clearInterval(timer);
-      await reading;
+      await reader?.stop();
     },
   };
 }
