@@ -83,6 +83,8 @@ export function openCodeEnv(options: StartOptions, paths: OpenCodePaths, passwor
     OPENCODE_DISABLE_EXTERNAL_SKILLS: "1",
     OPENCODE_DISABLE_EMBEDDED_WEB_UI: "1",
     OPENCODE_EXPERIMENTAL_DISABLE_FILEWATCHER: "1",
+    // A push waits for a person for minutes; its own limit for a command is two.
+    OPENCODE_EXPERIMENTAL_BASH_DEFAULT_TIMEOUT_MS: "600000",
     ...(password !== undefined && { OPENCODE_SERVER_PASSWORD: password }),
   };
 }

@@ -9,6 +9,7 @@ const OPENCODE = [
 ];
 const LOOKED = `/ws\n## main...origin/main\n{ "scripts": { "test": "node --test" } }\n`;
 const RED = `✔ one (1ms)\n✖ two is more (0.6ms)\nℹ pass 1\nℹ fail 1\n\n✖ failing tests:\n\ntest at test/sum.test.js:4:1\n✖ two is more (0.6ms)\n  AssertionError: Expected values to be strictly equal:\n\n  1 !== 2\n\n      at TestContext.<anonymous> (file:///ws/test/sum.test.js:5:3)\n`;
+const WAITED = "remote: Signalbox: this push awaits a person's approval (appr_1).\n";
 const GREEN = "ℹ pass 2\nℹ fail 0\n";
 const TEST_FILE = `1: import { sum } from "../src/sum.js";\n2: test("two is more", () => assert.equal(sum(1, 1), 2));\n3: `;
 const SOURCE = `<content>\n1: export function sum(a, b) {\n2:   return a - b;\n3: }\n</content>`;
@@ -34,6 +35,7 @@ describe("the scripted job", () => {
   test("reproduces, reads, edits, tests, commits, pushes and reports that the push awaits approval", () => {
     const replies = play(JOB, [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] Fix", "remote: signalbox: this push awaits approval appr_1"]);
     expect(commands(replies).slice(1)).toEqual(["npm test", "read", "read", "edit", "npm test", 'git commit -am "Fix: two is more"', "git push origin HEAD"]);
+    expect(replies[7]!.calls[0]!.arguments["timeout"]).toBe(600_000);
     expect(replies[4]!.calls[0]!.arguments).toEqual({ filePath: "/ws/src/sum.js", oldString: "  return a - b;", newString: "  return a + b;" });
     expect(replies[2]!.text).toContain("`two is more` fails (1 !== 2)");
     expect(replies.at(-1)!.text).toContain("awaits approval");
@@ -76,6 +78,10 @@ describe("the scripted job", () => {
   test.each([
     ["a report that it cannot read", [LOOKED, "Segmentation fault"], "cannot read their report"],
     ["a commit that fails", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "fatal: unable to write"], "the commit failed"],
+    ["a push that was approved while git waited", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED}remote: Signalbox: pushed to signalbox/ses_1; the rest\nTo http://git\n   a..b  HEAD -> main\n`], "Pushed to `signalbox/ses_1`."],
+    ["a push that a person denied", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED} ! [remote rejected] HEAD -> main (denied by a person; do not push it again unless asked to)\nerror: failed to push some refs\n`], "A person denied the push"],
+    ["a push that nobody answered", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED} ! [remote rejected] HEAD -> main (nobody answered in time)\nerror: failed to push some refs\n`], "Nobody answered in time"],
+    ["a push that still waits", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED} ! [remote rejected] HEAD -> main (awaits approval (appr_1); it is pushed once approved, do not repeat it)\nerror: failed to push some refs\n`], "awaits approval"],
     ["a push that policy refuses", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", "remote: denied by policy"], "was refused"],
     ["a repository without a remote", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", "fatal: 'origin' does not appear to be a git repository"], "no remote"],
   ])("says what happened: %s", (_, outputs, words) => {

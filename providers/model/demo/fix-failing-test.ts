@@ -117,16 +117,26 @@ function finish(at: Progress, passed: number, intent: { push: boolean; commit: b
   return say(`${summary(at)} ${fixed}\n\n${pushOutcome(at.push)}`);
 }
 
-const push = (text: string, shell: Shell): Reply => act(text, shell("git push origin HEAD", "Push the commit"));
+/** It may wait minutes for a person. */
+const PUSH_TIMEOUT_MS = 600_000;
 
+const push = (text: string, shell: Shell): Reply => act(text, shell("git push origin HEAD", "Push the commit", PUSH_TIMEOUT_MS));
+
+/** What git said, the last word first: a push that waited for a person says so on its way to success or refusal. */
 function pushOutcome(output: string): string {
-  // First what git itself reports: `remote:` lines tell of the approval also when it was given meanwhile.
-  if (/^\s*[*+ ]\s.* -> /m.test(output) && !/^error|^fatal|rejected/im.test(output)) return /approval/i.test(output) ? "Pushed, with a person's approval." : "Pushed.";
-  if (/await|approval/i.test(output)) return "The push is with Signalbox and awaits approval: nothing has left the sandbox until somebody decides.";
-  if (/den(y|ied)|forbidden|policy/i.test(output)) return `The push was refused:\n\n\`\`\`\n${output.trim()}\n\`\`\``;
+  const quoted = `\n\n\`\`\`\n${output.trim()}\n\`\`\``;
+  const refused = /\[(remote )?rejected\]|error: failed to push|fatal:/.test(output);
+  if (!refused && / -> /.test(output)) {
+    const branch = /pushed to ([^\s;]+)/i.exec(output)?.[1];
+    return branch === undefined ? "Pushed." : `Pushed to \`${branch}\`.`;
+  }
+  if (/denied by a person/i.test(output)) return "A person denied the push. The commit stays here, and I do not try again.";
+  if (/nobody answered in time/i.test(output)) return "Nobody answered in time, so nothing was pushed. The commit stays here.";
+  if (/den(y|ied)|forbidden|policy/i.test(output)) return `The push was refused:${quoted}`;
+  if (/awaits|approval/i.test(output)) return "The push is with Signalbox and awaits approval: nothing has left the sandbox until somebody decides.";
   if (/up.to.date/i.test(output)) return "There was nothing to push.";
   if (/No configured push destination|does not appear to be a git repository|No such remote/i.test(output)) return "There is no remote to push to.";
-  return `The push did not go through:\n\n\`\`\`\n${output.trim()}\n\`\`\``;
+  return `The push did not go through:${quoted}`;
 }
 
 function summary(at: Progress): string {

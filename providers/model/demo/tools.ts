@@ -4,7 +4,7 @@ import type { Done, Reply, ToolOffer } from "./conversation.ts";
 type Call = Reply["calls"][number];
 
 export type Toolbox = {
-  shell: ((command: string, description: string) => Call) | null;
+  shell: ((command: string, description: string, timeoutMs?: number) => Call) | null;
   read: ((path: string) => Call) | null;
   edit: ((path: string, before: string, after: string) => Call) | null;
 };
@@ -26,9 +26,13 @@ export function toolbox(offers: readonly ToolOffer[]): Toolbox {
   return {
     shell:
       shell && command !== undefined
-        ? (text, description) => ({
+        ? (text, description, timeoutMs) => ({
             name: shell.name,
-            arguments: { [command]: text, ...(shell.properties.includes("description") && { description }) },
+            arguments: {
+              [command]: text,
+              ...(shell.properties.includes("description") && { description }),
+              ...(timeoutMs !== undefined && shell.properties.includes("timeout") && { timeout: timeoutMs }),
+            },
           })
         : null,
     read: read && readPath !== undefined ? (path) => ({ name: read.name, arguments: { [readPath]: path } }) : null,
