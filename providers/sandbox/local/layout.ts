@@ -25,7 +25,6 @@ import { seccompFilter } from "./seccomp.ts";
 export type Places = {
   directory: string;
   control: string;
-  controlSocket: string;
   egress: string;
   home: string;
   workspace: string;
@@ -33,26 +32,20 @@ export type Places = {
   record: string;
 };
 
-/** A Unix socket's path has 108 bytes, the closing zero included. */
-const SOCKET_PATH_BYTES = 107;
+export const CONTROL_SOCKET = basename(INSIDE.control);
 
 export function placesOf(dataDir: string, id: string): Places {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(id)) throw new Error(`a sandbox id is 1 to 64 of A-Z a-z 0-9 _ -, not ${JSON.stringify(id)}`);
   const directory = join(dataDir, "sandboxes", id);
-  const places = {
+  return {
     directory,
     control: join(directory, "control"),
-    controlSocket: join(directory, "control", "control.sock"),
     egress: join(directory, "egress"),
     home: join(directory, "home"),
     workspace: join(directory, "workspace"),
     log: join(directory, "sandbox.log"),
     record: join(directory, "sandbox.json"),
   };
-  if (Buffer.byteLength(places.controlSocket) > SOCKET_PATH_BYTES) {
-    throw new Error(`${places.controlSocket} is too long for a socket; choose a shorter data directory`);
-  }
-  return places;
 }
 
 /** Synchronous for the same reason as the uid leases: 0.3 ms instead of 2. */

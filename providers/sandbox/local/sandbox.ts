@@ -11,14 +11,15 @@
  * sandbox.
  */
 import { createServer, type Server } from "node:net";
-import { chmod, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { PassThrough, type Duplex, type Readable } from "node:stream";
 import { SandboxLink, SandboxLinkError } from "@signalbox/sandboxd/host";
 import type { AttachOptions, ExecRequest, ExecResult, ProcessState, Sandbox, SandboxEnd, SandboxLimits, SandboxProcess, SandboxRecord, SandboxUsage, SpawnOptions } from "../port.ts";
+import { listenInFolder } from "../socket.ts";
 import { cgroupUsage, cgroupPids, removeCgroup, type Cgroup } from "./cgroup.ts";
 import { diskBytes } from "./disk.ts";
 import { isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
-import type { Places } from "./layout.ts";
+import { CONTROL_SOCKET, type Places } from "./layout.ts";
 import { processesIn, usageOf } from "./memory.ts";
 
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024;
@@ -183,7 +184,6 @@ export class LocalSandbox implements Sandbox {
       await untilGone(() => startTimeOf(outer.pid) === outer.startTime);
       this.#link.close();
       await closeServer(this.#server);
-      await rm(this.#places.controlSocket, { force: true });
       if (cgroup) await untilGone(() => !removeCgroup(cgroup));
       await rm(this.#places.record, { force: true });
     } finally {
@@ -213,17 +213,11 @@ export class LocalSandbox implements Sandbox {
 
 export type Control = { link: SandboxLink; server: Server };
 
-/** Listens where sandboxd dials. The old socket file of a killed server is in the way and is replaced. */
+/** Listens where sandboxd dials. */
 export async function listenForDaemon(places: Places): Promise<Control> {
   const link = new SandboxLink();
   const server = createServer((socket) => link.accept(socket));
-  await rm(places.controlSocket, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(places.controlSocket, resolve);
-  });
-  // Anyone may connect who can reach it; only the sandbox that has the directory bound can.
-  await chmod(places.controlSocket, 0o666);
+  await listenInFolder(server, places.control, CONTROL_SOCKET);
   return { link, server };
 }
 

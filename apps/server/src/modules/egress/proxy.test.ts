@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingMessage, type RequestOptions, type Server, type ServerResponse } from "node:http";
 import { createServer as createTcpServer, connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -257,6 +257,16 @@ test("an idle tunnel is closed", async () => {
   closers.push(() => silent.close());
   await start({ limits: { idleMs: 100 } });
   expect(await raw(`CONNECT api.test:${(silent.address() as AddressInfo).port} HTTP/1.1\r\n\r\n`)).toBe("HTTP/1.1 200 Connection Established\r\n\r\n");
+});
+
+test("a folder with a path too long for a socket serves as well", async () => {
+  const deep = join(directory, "a-rather-long-name-for-a-folder".repeat(4));
+  mkdirSync(deep);
+  await start();
+  await proxy.listen({ ...IDENTITY, sandboxId: "sbx_deep" }, deep);
+  expect(existsSync(join(deep, "egress.sock"))).toBe(true);
+  await proxy.unlisten("sbx_deep");
+  expect(existsSync(join(deep, "egress.sock"))).toBe(false);
 });
 
 test("listening again after a killed server replaces the dead socket", async () => {

@@ -17,11 +17,10 @@
  * - `cut` ends what is open, tunnels and model streams alike: the kill switch must not wait for a download.
  */
 import { lookup } from "node:dns/promises";
-import { chmod, rm } from "node:fs/promises";
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect, isIP, type Socket } from "node:net";
-import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import { listenInFolder } from "@signalbox/providers/sandbox/socket";
 import { isPublicAddress } from "./addresses.ts";
 import { parseAbsolute, parseAuthority, type Destination } from "./destination.ts";
 
@@ -89,16 +88,9 @@ export function createEgressProxy(options: EgressOptions): EgressProxy {
 
   async function listen(identity: SandboxIdentity, directory: string): Promise<void> {
     await unlisten(identity.sandboxId);
-    const path = join(directory, "egress.sock");
     const open = new Set<Exchange>();
     const server = sandboxServer(options, limits, open, identity);
-    await rm(path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(path, resolve);
-    });
-    // Whoever reaches the socket is the sandbox; only its own mount namespace leads here.
-    await chmod(path, 0o666);
+    await listenInFolder(server, directory, "egress.sock");
     servers.set(identity.sandboxId, { server, open });
   }
 
