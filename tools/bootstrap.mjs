@@ -55,9 +55,11 @@ function installPackages() {
   }
   say("Installing npm packages (once, and again when the lockfile changes) …");
   // Install scripts of strangers stay off: the lockfile's integrity is all that is trusted.
-  run(process.platform === "win32" ? "npm.cmd" : "npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "npm ci");
+  // Not `npm ci`: it refuses a lockfile that lacks an optional package of another platform, which the
+  // registry need not have. `--no-save` installs what the lockfile pins and writes nothing.
+  run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "npm install");
   if (!existsSync(node)) {
-    fail(`no Node 24 for ${process.platform}-${process.arch}`, "its platform package is not in the lockfile", "use Linux or macOS on x64 or arm64");
+    fail(`no Node 24 for ${process.platform}-${process.arch}`, "its platform package is not in the lockfile", "use Linux on x64 or arm64 (on another system, in a virtual machine)");
   }
   writeFileSync(stamp, wanted);
 }
