@@ -7,7 +7,7 @@
  *   portkey     @portkey-ai/gateway, mended enough to answer: no key store, no budget, no ledger
  *
  * Rounds alternate, medians are printed. `node model-proxy.ts [--rounds N] [--seconds S]`; the last
- * line of stdout is one JSON object.
+ * line of stdout is one JSON object, for tools/bench.ts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -74,6 +74,7 @@ function ask(target: Target, agent: Agent, caller: number): Promise<number> {
   });
 }
 
+const rounded = (value: number): number => Number(value.toFixed(2));
 const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 const quantile = (numbers: readonly number[], q: number): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * q)] ?? Number.NaN;
 
@@ -151,7 +152,7 @@ async function main(): Promise<void> {
     const portkey = await startPortkey();
     if (portkey !== null) children.push(portkey.child);
 
-    const targets: Record<string, Target> = {
+    const contenders: Record<string, Target> = {
       direct: { url: `${origin}/v1/chat/completions`, headers: () => ({ authorization: "Bearer sk-bench" }) },
       signalbox: { url, headers: (caller) => ({ authorization: `Bearer ${keys[caller % keys.length]}` }) },
       signalbox_one_session: { url, headers: () => ({ authorization: `Bearer ${keys[0]}` }) },
@@ -165,24 +166,29 @@ async function main(): Promise<void> {
         console.error(`portkey does not answer: ${String(error)}`);
         return false;
       });
-      if (answers) targets["portkey"] = target;
+      if (answers) contenders["portkey"] = target;
     } else console.error("portkey did not start");
 
-    for (const target of Object.values(targets)) for (let i = 0; i < 200; i++) await ask(target, new Agent(), i);
+    for (const target of Object.values(contenders)) for (let i = 0; i < 200; i++) await ask(target, new Agent(), i);
     const rounds: Record<string, number>[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const measured: Record<string, number> = {};
-      for (const [name, target] of Object.entries(targets)) {
+      for (const [name, target] of Object.entries(contenders)) {
         const one = await drive(target, 1);
         const sixteen = await drive(target, 16);
         Object.assign(measured, { [`${name}_p50_ms`]: one.p50, [`${name}_p99_ms`]: one.p99, [`${name}_16_per_s`]: sixteen.perSecond });
       }
       rounds.push(measured);
     }
-    const result = Object.fromEntries(Object.keys(rounds[0] ?? {}).map((name) => [name, Number(median(rounds.map((round) => round[name]!)).toFixed(2))]));
-    const added = Number((result["signalbox_p50_ms"]! - result["direct_p50_ms"]!).toFixed(2));
-    console.table(result);
-    console.log(JSON.stringify({ bench: "model-proxy", rounds: ROUNDS, seconds: SECONDS, ...result, added_p50_ms: added }));
+    const measures = Object.fromEntries(Object.keys(rounds[0] ?? {}).map((name) => [name, rounded(median(rounds.map((round) => round[name]!)))]));
+    console.table(measures);
+    const added = rounded(measures["signalbox_p50_ms"]! - measures["direct_p50_ms"]!);
+    const times = measures["portkey_16_per_s"] === undefined ? null : rounded(measures["signalbox_16_per_s"]! / measures["portkey_16_per_s"]);
+    const targets = [
+      { target: "added p50 per streamed response against direct, ms", reached: added, wanted: "≤ 3", ok: added <= 3 },
+      { target: "throughput against @portkey-ai/gateway, 16 clients", reached: times ?? "portkey does not answer", wanted: "≥ 3×", ok: times === null || times >= 3 },
+    ];
+    console.log(JSON.stringify({ bench: "model-proxy", measures, targets }));
   } finally {
     for (const child of children) child.kill("SIGTERM");
     await Promise.all(children.map((child) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined)));

@@ -1,5 +1,5 @@
 /*
- * Commands on one budget, gathered: whatever waits for a session's budget becomes one unit, so that
+ * Commands on one budget, gathered: whatever waits for a session's budget becomes one append, so that
  * a settlement and the next call's reservation are one commit and not two in a row.
  *
  *   a reservation  starts the lane at once, with everything that waits in it
@@ -9,8 +9,8 @@
  */
 import type { EventLog, Origin, StreamRef } from "@signalbox/eventlog/log";
 import type { LedgerEvent } from "@signalbox/contract/events/ledger";
-import type { Decision } from "@signalbox/kernel/decider";
-import { budget, type BudgetCommand, type BudgetRefusal } from "./budget.ts";
+import { accept, type Decider, type Decision } from "@signalbox/kernel/decider";
+import { budget, type Budget, type BudgetCommand, type BudgetRefusal } from "./budget.ts";
 
 export interface LaneTarget {
   readonly organizationId: string;
@@ -19,6 +19,32 @@ export interface LaneTarget {
   readonly subject: string;
 }
 type Outcome = Decision<LedgerEvent, BudgetRefusal>;
+
+/** Commands that are decided one after the other, each on what the one before it left. `told` gets their outcomes. */
+export interface LaneCommand {
+  readonly commands: readonly BudgetCommand[];
+  /** Called with every decision; after a lost race there is another, and only the last one counts. */
+  readonly told?: ((outcomes: readonly Outcome[]) => void) | undefined;
+}
+
+/**
+ * The budget as the log sees it. Always use this one with the log: states are remembered per
+ * decider, and with the state in memory a lane costs one commit and no read.
+ */
+export const budgetLane: Decider<Budget, LaneCommand, LedgerEvent, never> = {
+  initial: budget.initial,
+  evolve: budget.evolve,
+  decide(state, { commands, told }) {
+    const outcomes: Outcome[] = [];
+    for (const command of commands) {
+      const outcome = budget.decide(state, command);
+      state = (outcome.events ?? []).reduce(budget.evolve, state);
+      outcomes.push(outcome);
+    }
+    told?.(outcomes);
+    return accept(...outcomes.flatMap((outcome) => outcome.events ?? []));
+  },
+};
 
 interface Waiting {
   readonly target: LaneTarget;
@@ -69,27 +95,18 @@ export function createLanes(log: EventLog): (target: LaneTarget, command: Budget
   }
 
   async function together(batch: readonly Waiting[]): Promise<void> {
-    const [first] = batch;
-    if (first === undefined) return;
-    if (batch.length === 1) return alone(first);
-    let outcomes: Outcome[];
-    try {
-      const unit = await log.unit({ organizationId: first.target.organizationId, origin: first.target.origin }, async (u) => {
-        const decided: Outcome[] = [];
-        for (const { target, command } of batch) decided.push(await u.decide(budget, target.stream, target.subject, command, target.origin));
-        return decided;
-      });
-      outcomes = unit.value;
-    } catch {
-      // One may be to blame for all, or the race was lost too often. Repeating is safe, also after an
-      // outcome that is not known: each command names its reservation and does nothing the second time.
-      for (const waiting of batch) await alone(waiting);
-      return;
+    // An envelope has one run and one principal: what others caused is appended by itself.
+    for (const waiting of groups(batch)) {
+      const [first] = waiting;
+      if (first === undefined) continue;
+      try {
+        const outcomes = await appended(log, first.target, waiting.map(({ command }) => command));
+        waiting.forEach(({ resolve }, i) => resolve(outcomes[i]!));
+      } catch (error) {
+        for (const { reject } of waiting) reject(error);
+      }
     }
-    batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
   }
-
-  const alone = ({ target, command, resolve, reject }: Waiting): Promise<void> => log.run(budget, target, command).then(resolve, reject);
 
   return (target, command) =>
     new Promise((resolve, reject) => {
@@ -100,3 +117,22 @@ export function createLanes(log: EventLog): (target: LaneTarget, command: Budget
       move(key, lane);
     });
 }
+
+async function appended(log: EventLog, target: LaneTarget, commands: readonly BudgetCommand[]): Promise<readonly Outcome[]> {
+  let outcomes: readonly Outcome[] = [];
+  await log.run(budgetLane, target, { commands, told: (found) => void (outcomes = found) });
+  return outcomes;
+}
+
+/** Neighbours with the same cause, in their order. */
+function groups(batch: readonly Waiting[]): Waiting[][] {
+  const found: Waiting[][] = [];
+  for (const waiting of batch) {
+    const last = found.at(-1);
+    if (last !== undefined && causeOf(last[0]!.target) === causeOf(waiting.target)) last.push(waiting);
+    else found.push([waiting]);
+  }
+  return found;
+}
+
+const causeOf = ({ origin }: LaneTarget): string => `${origin.principal.id} ${origin.runId ?? ""} ${origin.correlationId ?? ""}`;

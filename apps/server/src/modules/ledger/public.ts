@@ -16,9 +16,9 @@ import { newId } from "@signalbox/kernel/id";
 import { type Kysely, sql } from "kysely";
 import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
-import { budget, remaining, type BudgetCommand, type BudgetRefusal, type Outcome, type Usage } from "./budget.ts";
+import { remaining, type BudgetCommand, type BudgetRefusal, type Outcome, type Usage } from "./budget.ts";
 import { createHolder, DEFAULT_HOLDER_TIMES, type HolderTimes } from "./holder.ts";
-import { createLanes } from "./lanes.ts";
+import { budgetLane, createLanes } from "./lanes.ts";
 import { type SessionUsage, sessionCosts, sessionUsage } from "./queries.ts";
 import { usageProjection } from "./usage.projection.ts";
 
@@ -158,8 +158,8 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
 
     async setBudget(unit, { organizationId, sessionId, capMicroUsd }) {
       const { stream, subject } = target(organizationId, sessionId, RECONCILER);
-      const decision = await unit.decide(budget, stream, subject, { type: "set", sessionId, cap: capMicroUsd }, { sessionId });
-      if (!decision.ok) throw new Error(`a budget of ${capMicroUsd} micro-USD was refused: ${decision.refusal.code}`);
+      if (!Number.isSafeInteger(capMicroUsd) || capMicroUsd < 0) throw new Error(`a budget of ${capMicroUsd} micro-USD is not money`);
+      await unit.decide(budgetLane, stream, subject, { commands: [{ type: "set", sessionId, cap: capMicroUsd }] }, { sessionId });
     },
 
     async reserve({ organizationId, sessionId, runId, model, amount, origin }) {
@@ -181,7 +181,7 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
     reconcile,
     usage,
     async remaining(organizationId, sessionId) {
-      const { state } = await log.state(budget, organizationId, `budget:${sessionId}`);
+      const { state } = await log.state(budgetLane, organizationId, `budget:${sessionId}`);
       return state.status === "unset" ? null : remaining(state);
     },
     costs: (organizationId, sessionIds) => sessionCosts(db, organizationId, sessionIds),
