@@ -173,7 +173,7 @@ describe("the main job", () => {
     await page.getByRole("heading", { name: "Timeline" }).waitFor();
     await page.getByRole("button", { name: "Verify the chain" }).click();
     await page.getByText(/^Whole: \d+ events recomputed, in \d+ chains\./).waitFor();
-    await page.getByRole("button", { name: "Money" }).click();
+    await page.getByRole("radio", { name: "Money" }).click();
     await page.getByRole("button", { name: /ledger\.settled/ }).first().waitFor();
   });
 });

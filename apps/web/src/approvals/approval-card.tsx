@@ -30,7 +30,7 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
   const { purpose, external_impact: impact, risks = [], rollback_plan: rollback, notes_md: notes } = approval.request;
 
   return (
-    <article aria-label={`Approval: ${approval.title}`} className="soft-shadow overflow-hidden rounded-lg border border-signal-line bg-panel">
+    <article aria-label={`Approval: ${approval.title}`} className="soft-shadow overflow-clip rounded-lg border border-signal-line bg-panel">
       <header className="flex items-start gap-3 border-b border-signal-line bg-signal-wash px-4 py-3">
         <span className="flex h-6 items-center">
           <Lamp state="wants" />
@@ -67,7 +67,8 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
             className={inputLook}
           />
         )}
-        <div className="flex flex-wrap items-center gap-2">
+        {/* On a phone the answers stay in reach however long the call is. */}
+        <div className="flex flex-wrap items-center gap-2 narrow:sticky narrow:bottom-0 narrow:-mx-4 narrow:-mb-4 narrow:border-t narrow:border-line narrow:bg-panel narrow:px-4 narrow:py-3">
           <Button look="approve" onClick={() => answer("approve")} busy={decide.isPending} className="narrow:h-11 narrow:flex-1">
             <Check size={16} aria-hidden /> Approve {hasKeys && <KeyHint>a</KeyHint>}
           </Button>

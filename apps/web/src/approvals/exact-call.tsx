@@ -1,9 +1,16 @@
-/* The call itself, nothing left out: what is approved is exactly this, and its hash says so. */
+/* The call itself, every value of it: what is approved is exactly this, and its hash says so. */
 import type { ApprovalView } from "@signalbox/contract/approvals";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { readable } from "../ui/format.ts";
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** What the target says beyond the parameters: the same value is not read twice. */
+function unsaid(target: unknown, params: unknown): unknown {
+  if (!isRecord(target) || !isRecord(params)) return target;
+  const said = new Set(Object.values(params));
+  return Object.fromEntries(Object.entries(target).filter(([, value]) => typeof value !== "string" || !said.has(value)));
+}
 
 export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" | "params" | "target" | "call_hash"> }) {
   const call = { action: approval.action, ...(approval.target === null ? {} : { target: approval.target }), params: approval.params };
@@ -16,7 +23,7 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
       <dl tabIndex={0} aria-label="The exact call" className="grid max-h-72 grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 overflow-auto px-3 py-2 font-mono text-sm narrow:max-h-48">
         <Row name="action" value={approval.action} strong />
         <Rows name="params" value={approval.params} />
-        {approval.target !== null && <Rows name="target" value={approval.target} prefix="target " />}
+        {approval.target !== null && <Rows name="target" value={unsaid(approval.target, approval.params)} prefix="target " />}
       </dl>
       <p className="clamp-1 border-t border-line px-3 py-1.5 font-mono text-plate text-ink-3" title={approval.call_hash}>
         bound to {approval.call_hash}

@@ -3,6 +3,7 @@ import { listEvents } from "@signalbox/contract/log";
 import { RoomId } from "@signalbox/contract/primitives";
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { ToggleGroup } from "radix-ui";
 import { client } from "../data/api.ts";
 import { meQuery, roomsQuery } from "../data/queries.ts";
 import { useTitle } from "../frame/title.ts";
@@ -17,6 +18,7 @@ import { VerifyButton } from "./verify-button.tsx";
 
 const route = getRouteApi("/frame/timeline");
 const LIVE_MS = 4_000;
+const KINDS: readonly (readonly [string, string])[] = [["all", "All"], ...Object.entries(FAMILIES).map(([name, { label }]) => [name, label] as const)];
 
 /** Newest first; `streamType` narrows to the organization's or the ledger's stream. */
 const recordQuery = (streamType: "organization" | "ledger" | undefined) =>
@@ -76,19 +78,19 @@ export function TimelinePage() {
               </option>
             ))}
           </select>
-          <div role="group" aria-label="Kind of event" className="-my-1 flex max-w-[100vw] gap-1 py-1 narrow:-mx-4 narrow:overflow-x-auto narrow:px-4">
-            {[undefined, ...(Object.keys(FAMILIES) as Family[])].map((each) => (
-              <button
-                key={each ?? "all"}
-                type="button"
-                aria-pressed={family === each}
-                onClick={() => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, type: each }), replace: true })}
-                className="shrink-0 rounded-full border border-line px-2.5 py-1 text-sm text-ink-2 hover:bg-sunken aria-pressed:border-ink aria-pressed:bg-ink aria-pressed:text-on-ink"
-              >
-                {each === undefined ? "All" : FAMILIES[each].label}
-              </button>
+          <ToggleGroup.Root
+            type="single"
+            aria-label="Kind of event"
+            value={family ?? "all"}
+            onValueChange={(chosen) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, type: chosen === "all" || chosen === "" ? undefined : chosen }), replace: true })}
+            className="-my-1 flex max-w-[100vw] gap-1 py-1 narrow:-mx-4 narrow:overflow-x-auto narrow:px-4"
+          >
+            {KINDS.map(([value, label]) => (
+              <ToggleGroup.Item key={value} value={value} className="shrink-0 rounded-full border border-line px-2.5 py-1 text-sm text-ink-2 hover:bg-chosen data-[state=on]:border-ink data-[state=on]:bg-ink data-[state=on]:text-on-ink">
+                {label}
+              </ToggleGroup.Item>
             ))}
-          </div>
+          </ToggleGroup.Root>
         </div>
       </header>
       {error !== null && <Trouble error={error} className="m-4" />}

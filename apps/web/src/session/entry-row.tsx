@@ -75,9 +75,12 @@ const NodeIcon = ({ children }: { children: ReactNode }) => <span className="tex
 
 function Prompt({ item, isQueued }: { item: Extract<ConversationItem, { type: "message" }>; isQueued: boolean }) {
   const nameOf = useNames();
+  // The box itself sometimes has something to say to the agent: what was decided meanwhile.
+  const isPerson = item.author.startsWith("usr_");
+  const look = isQueued ? "border-dashed border-line-strong" : isPerson ? "soft-shadow border-line bg-raised" : "border-line bg-panel text-sm text-ink-2";
   return (
     <OnTrack nodeAt="top-7" node={<span className="size-2.5 rounded-[2px] bg-ink" />}>
-      <div className={`my-3 rounded-lg border px-4 py-3 ${isQueued ? "border-dashed border-line-strong" : "soft-shadow border-line bg-raised"}`}>
+      <div className={`my-3 rounded-lg border px-4 py-3 ${look}`}>
         <p className="mb-1 flex items-center gap-2 text-sm">
           <span className="font-semibold">{nameOf(item.author)}</span>
           {isQueued && <span className="rounded-full border border-line-strong px-2 text-plate text-ink-2">queued</span>}
