@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { Projection } from "@signalbox/eventlog/log";
 import { rebuild } from "@signalbox/eventlog/rebuild";
 import { testClock } from "@signalbox/testkit/clock";
 import { databaseTest } from "@signalbox/testkit/database";
@@ -128,7 +127,7 @@ test("an approval for once that two identical calls count on lets one of them th
   const { done, executors } = world();
   const stage = await start({ executors });
   const ends = await Promise.all([stage.end(first.invocationId), stage.end(second.invocationId)]);
-  expect(ends.map((view) => view?.status).toSorted()).toEqual(["completed", "denied"]);
+  expect(new Set(ends.map((view) => view?.status))).toEqual(new Set(["completed", "denied"]));
   expect(ends.find((view) => view?.status === "denied")?.reason_code).toBe("approval_spent");
   expect(done).toHaveLength(1);
 });
@@ -265,7 +264,7 @@ test("after all of the above a rebuild from the log finds the same invocations",
   const client = await database.pool("sb_owner").connect();
   try {
     const sql = readFileSync(path.join(import.meta.dirname, "schema.sql"), "utf8");
-    const report = await rebuild(client, { name: "actions", sql, projections: [invocationList as unknown as Projection] }, { swap: false });
+    const report = await rebuild(client, { name: "actions", sql, projections: [invocationList] }, { swap: false });
     expect([report.events > 100, report.drift]).toEqual([true, []]);
   } finally {
     client.release();

@@ -12,7 +12,7 @@ import { newId } from "@signalbox/kernel/id";
 import type { Blobs } from "../../blobs.ts";
 import type { Deps, Job, Module } from "../../module.ts";
 import type { ApprovalsModule, RequestApproval } from "../approvals/public.ts";
-import { ACTION_REGISTRY, type GateModule, recordRuling, type Ruling } from "../gate/public.ts";
+import { type GateModule, recordRuling, registeredAction, type Ruling } from "../gate/public.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import { createExecution, WORKER } from "./execute.ts";
 import { invocation, type InvocationCall, type InvocationCommand } from "./invocation.ts";
@@ -158,7 +158,7 @@ export function createActions(deps: ActionsDeps): ActionsModule {
       onBehalfOf: r.onBehalfOf as PrincipalId | undefined,
     };
     const requested: InvocationCommand = {
-      ...call, type: "request", risk: ACTION_REGISTRY.get(r.action)?.risk ?? "danger", decision: ruling.decision, reasonCode: ruling.reason_code, approvalId,
+      ...call, type: "request", risk: registeredAction(r.action)?.risk ?? "danger", decision: ruling.decision, reasonCode: ruling.reason_code, approvalId,
     };
     const origin = { ...r.origin, ...(r.sessionId === undefined ? {} : { sessionId: r.sessionId }), ...(r.runId === undefined ? {} : { runId: r.runId }) };
     await log.unit({ organizationId: r.organizationId, origin }, async (unit) => {

@@ -12,7 +12,7 @@ import * as cedar from "@cedar-policy/cedar-wasm/nodejs";
 import { type PolicyDecision, type PolicyInput, REASON_CODES, type ReasonCode } from "@signalbox/contract/gate";
 import { canonicalJson, type Json, sha256 } from "@signalbox/kernel/canonical";
 import type { LoadedPolicies, Policy } from "./policy-set.ts";
-import { ACTION_REGISTRY, type RegisteredAction } from "./registry.ts";
+import { registeredAction, type RegisteredAction } from "./registry.ts";
 
 /** What has to be looked up before judging. All of it is data, so that a judgement can be repeated. */
 export interface GateFacts {
@@ -46,7 +46,7 @@ export function evaluate(policies: LoadedPolicies, input: PolicyInput, facts: Ga
 function judge(policies: LoadedPolicies, input: PolicyInput, facts: GateFacts): Verdict {
   const denial = identityDenial(input, facts);
   if (denial !== null) return deny(denial);
-  const action = ACTION_REGISTRY.get(input.action);
+  const action = registeredAction(input.action);
   // Unknown actions are stopped like any effect: nobody knows what they do.
   if (action?.scope !== "session" && facts.killSwitch !== "off") return deny(facts.killSwitch === "engaged" ? "kill_switch_active" : "kill_switch_unknown");
   if (action === undefined) return deny("unknown_action");

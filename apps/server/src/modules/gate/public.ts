@@ -12,7 +12,7 @@ import { recordRuling } from "./record.ts";
 import { gateRoutes } from "./routes.ts";
 import { createSwitchWatch, type KillSwitchChange } from "./switch-watch.ts";
 
-export { ACTION_REGISTRY, type RegisteredAction } from "./registry.ts";
+export { registeredAction } from "./registry.ts";
 export { recordRuling } from "./record.ts";
 export type { KillSwitchChange } from "./switch-watch.ts";
 

@@ -36,8 +36,14 @@ const ENTRIES: readonly RegisteredAction[] = [
   { ...session, action: "session.write", description: "Change a file of the session" },
   { ...session, action: "session.execute", description: "Run a command in the sandbox" },
   { ...session, action: "session.commit", description: "Commit in the session's working copy" },
+  { ...session, action: "tool.*", description: "Use a tool inside the sandbox (what the agent's harness asks for)" },
+  { ...session, action: "tool.doom_loop", description: "Go on repeating the same tool call", risk: "danger" },
   { ...session, action: "artifact.create", description: "Keep an output", zone: "supervised" },
   { ...session, action: "artifact.update", description: "Replace an output", zone: "supervised" },
 ];
+
+/** Harnesses name their tools as they like; what a tool may reach is the sandbox's and the egress's business. */
+export const registeredAction = (name: string): RegisteredAction | undefined =>
+  ACTION_REGISTRY.get(name) ?? (/^tool\.[a-z]/.test(name) ? ACTION_REGISTRY.get("tool.*") : undefined);
 
 export const ACTION_REGISTRY: ReadonlyMap<string, RegisteredAction> = new Map(ENTRIES.map((entry) => [entry.action, entry]));

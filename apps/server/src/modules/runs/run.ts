@@ -278,8 +278,8 @@ function evolveKnown(state: Known, event: Exclude<RunEvent, { type: "run.created
     case "run.skipped":
       return { ...baseOf(state), status: "skipped" };
     case "run.resolved": {
-      const { outcome = "failed" }: Partial<typeof event.data> = event.data;
-      return outcome === "failed" ? { ...baseOf(state), status: "failed", isResolved: true } : { ...baseOf(state), status: outcome };
+      const { outcome }: Partial<typeof event.data> = event.data;
+      return outcome === undefined || outcome === "failed" ? { ...baseOf(state), status: "failed", isResolved: true } : { ...baseOf(state), status: outcome };
     }
     case "run.late_result":
       return state;
