@@ -114,11 +114,12 @@ export function createSubscriptions(sourceOf: (topic: string) => TopicSource, on
   function publish(channel: Channel, frames: readonly Frame[]): void {
     const last = frames.at(-1);
     if (last === undefined || compareWatermarks(last.id, channel.position) <= 0) return;
+    const before = channel.position;
     channel.position = last.id;
-    const first = frames[0]!;
     for (const member of channel.members) {
       if (!member.live) continue;
-      void give(channel, member, compareWatermarks(first.id, member.cursor) > 0 ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0), false);
+      // Nearly all stand where the channel stood; only who joined from a fresher page must be looked at.
+      void give(channel, member, member.cursor === before ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0), false);
     }
     for (const frame of frames) if (frame.removed !== undefined) expel(channel, frame);
   }
