@@ -18,7 +18,8 @@ let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
 let open: { page: Page; complaints: string[] }[] = [];
 
 beforeAll(async () => {
-  if (!existsSync(join(import.meta.dirname, "../dist/index.html"))) throw new Error("the web app is not built: run `npm -w apps/web run build`");
+  if (!existsSync(join(import.meta.dirname, "../dist/index.html")))
+    throw new Error("the web app is not built: run `npm -w apps/web run build`");
   [server, browser] = await Promise.all([startServer(), openBrowser()]);
   client = createClient({ baseUrl: server.url, token: server.token });
 }, 120_000);
@@ -45,8 +46,16 @@ const loginLink = async (): Promise<string> => {
   return pathname + search;
 };
 const ask = (title: string) =>
-  client.call(requestApproval, { body: { action: "external.write", title, params: { to: "https://example.com/hook", body: { title } }, request: { purpose: "To see it asked.", risks: ["None."] } } });
-const settle = (condition: () => Promise<boolean>, what: string): Promise<void> => expect.poll(condition, { timeout: 15_000, message: what }).toBe(true);
+  client.call(requestApproval, {
+    body: {
+      action: "external.write",
+      title,
+      params: { to: "https://example.com/hook", body: { title } },
+      request: { purpose: "To see it asked.", risks: ["None."] },
+    },
+  });
+const settle = (condition: () => Promise<boolean>, what: string): Promise<void> =>
+  expect.poll(condition, { timeout: 15_000, message: what }).toBe(true);
 
 describe("the door", () => {
   test("someone who is not signed in is told which command prints a link", async () => {
@@ -138,17 +147,25 @@ describe("the main job", () => {
     const conversation = page.getByRole("region", { name: "Conversation" });
     await conversation.getByText("The tests of this project fail.").waitFor();
 
-    await conversation.getByRole("button", { name: /npm test/ }).first().waitFor({ timeout: 120_000 });
+    await conversation
+      .getByRole("button", { name: /npm test/ })
+      .first()
+      .waitFor({ timeout: 120_000 });
     // In the middle of it: everything said so far is there again after a reload.
     const before = await conversation.getByRole("listitem").count();
     await page.reload();
-    await conversation.getByRole("button", { name: /npm test/ }).first().waitFor();
+    await conversation
+      .getByRole("button", { name: /npm test/ })
+      .first()
+      .waitFor();
     await settle(async () => (await conversation.getByRole("listitem").count()) >= before, "nothing is missing after the reload");
 
     const card = page.getByRole("article", { name: /^Approval: Push/ });
     await card.waitFor({ timeout: 120_000 });
     expect(await card.getByText("git.push").isVisible()).toBe(true);
-    await expect.poll(() => page.getByRole("meter", { name: "Cost against budget" }).getAttribute("aria-valuetext")).toMatch(/^\$0\.0\d+ of \$2\.00$/);
+    await expect
+      .poll(() => page.getByRole("meter", { name: "Cost against budget" }).getAttribute("aria-valuetext"))
+      .toMatch(/^\$0\.0\d+ of \$2\.00$/);
     await page.getByRole("region", { name: "Changes in src/invoice.js" }).getByText("return before - discount;").waitFor();
     expect(await page.title()).toMatch(/^\(1\) /);
 
@@ -174,7 +191,10 @@ describe("the main job", () => {
     await page.getByRole("button", { name: "Verify the chain" }).click();
     await page.getByText(/^Whole: \d+ events recomputed, in \d+ chains\./).waitFor();
     await page.getByRole("radio", { name: "Money" }).click();
-    await page.getByRole("button", { name: /ledger\.settled/ }).first().waitFor();
+    await page
+      .getByRole("button", { name: /ledger\.settled/ })
+      .first()
+      .waitFor();
   });
 });
 
@@ -184,7 +204,10 @@ describe("sessions", () => {
       await client.call(createSession, { body: { source: { type: "scratch" }, title, sandbox: "deferred" } });
     }
     const page = await visit("/sessions");
-    await page.getByRole("link", { name: /Gamma with oak/ }).first().waitFor();
+    await page
+      .getByRole("link", { name: /Gamma with oak/ })
+      .first()
+      .waitFor();
     await page.getByLabel("Search sessions").fill("birch");
     const list = page.getByRole("list", { name: "Sessions" });
     await settle(async () => (await list.getByRole("listitem").count()) === 2, "only what matches is listed");
@@ -237,7 +260,10 @@ describe("settings", () => {
     await page.getByText(/The kill switch is on: nothing leaves the box \(A drill\)/).waitFor();
     await page.getByRole("button", { name: "Let it go on" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Let it go on" }).click();
-    await page.getByText(/The kill switch is on/).first().waitFor({ state: "detached" });
+    await page
+      .getByText(/The kill switch is on/)
+      .first()
+      .waitFor({ state: "detached" });
   });
 
   test("a chosen theme holds after a reload, and the help lists the keys", async () => {

@@ -18,7 +18,10 @@ export interface ServerProcess {
 
 export async function startServer(): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-web-e2e-"));
-  const child = spawn(process.execPath, [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const said: string[] = [];
   child.stderr.on("data", (chunk: Buffer) => said.push(chunk.toString()));
   const stop = async (): Promise<void> => {
@@ -36,7 +39,10 @@ export async function startServer(): Promise<ServerProcess> {
 
 function ready(child: ChildProcess, said: readonly string[]): Promise<{ url: string; token: string }> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the server was not ready within ${READY_WITHIN_MS} ms\n${said.join("").slice(-4_000)}`)), READY_WITHIN_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`the server was not ready within ${READY_WITHIN_MS} ms\n${said.join("").slice(-4_000)}`)),
+      READY_WITHIN_MS,
+    );
     createInterface({ input: child.stdout! }).on("line", (line) => {
       const parsed: unknown = line.startsWith("{") ? JSON.parse(line) : null;
       if (typeof parsed !== "object" || parsed === null || !("event" in parsed) || parsed.event !== "ready") return;

@@ -9,7 +9,12 @@ const rootRoute = createRootRoute({ notFoundComponent: Missing, errorComponent: 
 const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/login",
-  validateSearch: (search): { code?: string | undefined } => (typeof search["code"] === "string" ? { code: search["code"] } : typeof search["code"] === "number" ? { code: String(search["code"]) } : {}),
+  validateSearch: (search): { code?: string | undefined } =>
+    typeof search["code"] === "string"
+      ? { code: search["code"] }
+      : typeof search["code"] === "number"
+        ? { code: String(search["code"]) }
+        : {},
   component: lazyRouteComponent(() => import("./login/login-page.tsx"), "LoginPage"),
 });
 
@@ -17,7 +22,8 @@ const loginRoute = createRoute({
 const frameRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: "frame",
-  validateSearch: (search): { new?: true | "sample" | undefined } => (search["new"] === true || search["new"] === "sample" ? { new: search["new"] } : {}),
+  validateSearch: (search): { new?: true | "sample" | undefined } =>
+    search["new"] === true || search["new"] === "sample" ? { new: search["new"] } : {},
   component: AppFrame,
 });
 
@@ -49,7 +55,8 @@ const sessionRoute = createRoute({
     },
     stringify: ({ sessionId }) => ({ sessionId }),
   },
-  validateSearch: (search): { pane?: "changes" | "events" | undefined } => (search["pane"] === "changes" || search["pane"] === "events" ? { pane: search["pane"] } : {}),
+  validateSearch: (search): { pane?: "changes" | "events" | undefined } =>
+    search["pane"] === "changes" || search["pane"] === "events" ? { pane: search["pane"] } : {},
   component: lazyRouteComponent(() => import("./session/session-page.tsx"), "SessionPage"),
 });
 
@@ -71,7 +78,10 @@ const settingsRoute = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([loginRoute, frameRoute.addChildren([inboxRoute, sessionsRoute, sessionRoute, timelineRoute, settingsRoute])]),
+  routeTree: rootRoute.addChildren([
+    loginRoute,
+    frameRoute.addChildren([inboxRoute, sessionsRoute, sessionRoute, timelineRoute, settingsRoute]),
+  ]),
   defaultPreload: "intent",
   defaultPendingMs: 300,
   scrollRestoration: true,

@@ -39,7 +39,8 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
           <h3 className="font-semibold">{approval.title}</h3>
           <p className="text-sm text-signal-ink">
             {approval.requested_by.startsWith("agt_") ? "The agent" : nameOf(approval.requested_by)} asks
-            {approval.on_behalf_of !== null && `, working for ${nameOf(approval.on_behalf_of) === "You" ? "you" : nameOf(approval.on_behalf_of)}`}
+            {approval.on_behalf_of !== null &&
+              `, working for ${nameOf(approval.on_behalf_of) === "You" ? "you" : nameOf(approval.on_behalf_of)}`}
             {approval.status === "held" && ` · held by ${nameOf(approval.held_by) === "You" ? "you" : nameOf(approval.held_by)}`}
           </p>
         </div>
@@ -86,7 +87,11 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
             </Button>
           )}
           {showSession && approval.session_id !== null && (
-            <Link to="/sessions/$sessionId" params={{ sessionId: approval.session_id }} className="ml-auto text-sm text-moving-ink underline underline-offset-2">
+            <Link
+              to="/sessions/$sessionId"
+              params={{ sessionId: approval.session_id }}
+              className="ml-auto text-sm text-moving-ink underline underline-offset-2"
+            >
               Open its session
             </Link>
           )}
@@ -114,7 +119,10 @@ function Fact({ name, text }: { name: string; text: string }) {
 function Expiry({ at }: { at: string }) {
   const left = remaining(at, useNow());
   return (
-    <p className="flex shrink-0 items-center gap-1.5 text-sm whitespace-nowrap text-signal-ink" title={`Expires ${new Date(at).toLocaleString()}`}>
+    <p
+      className="flex shrink-0 items-center gap-1.5 text-sm whitespace-nowrap text-signal-ink"
+      title={`Expires ${new Date(at).toLocaleString()}`}
+    >
       <Hourglass size={14} aria-hidden />
       {left === null ? "expired" : `${left} left`}
     </p>

@@ -17,7 +17,9 @@ export function DecidedApproval({ approval }: { approval: ApprovalView }) {
         <Icon size={16} aria-hidden className={tone} />
         <span className="min-w-0 flex-1">
           <span className={`font-semibold ${tone}`}>{WORD[approval.status]}</span>
-          {approval.decided_by !== null && <span className="text-ink-2"> by {nameOf(approval.decided_by) === "You" ? "you" : nameOf(approval.decided_by)}</span>}
+          {approval.decided_by !== null && (
+            <span className="text-ink-2"> by {nameOf(approval.decided_by) === "You" ? "you" : nameOf(approval.decided_by)}</span>
+          )}
           <span className="text-ink"> · {approval.title}</span>
           {approval.reason !== null && <span className="text-ink-2"> · “{approval.reason}”</span>}
         </span>

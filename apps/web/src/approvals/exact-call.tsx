@@ -20,7 +20,11 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
         <span className="plate flex-1">The exact call</span>
         <CopyButton text={JSON.stringify(call, null, 2)} label="Copy the call" />
       </div>
-      <dl tabIndex={0} aria-label="The exact call" className="grid max-h-72 grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 overflow-auto px-3 py-2 font-mono text-sm narrow:max-h-48">
+      <dl
+        tabIndex={0}
+        aria-label="The exact call"
+        className="grid max-h-72 grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 overflow-auto px-3 py-2 font-mono text-sm narrow:max-h-48"
+      >
         <Row name="action" value={approval.action} strong />
         <Rows name="params" value={approval.params} />
         {approval.target !== null && <Rows name="target" value={unsaid(approval.target, approval.params)} prefix="target " />}
@@ -35,7 +39,9 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
 /** An object's fields, one a row; anything else, and anything deeper, as JSON. */
 function Rows({ name, value, prefix = "" }: { name: string; value: unknown; prefix?: string }) {
   if (!isRecord(value)) return <Row name={name} value={readable(value)} />;
-  return Object.entries(value).map(([key, each]) => <Row key={key} name={`${prefix}${key}`} value={each === null ? "none" : readable(each)} />);
+  return Object.entries(value).map(([key, each]) => (
+    <Row key={key} name={`${prefix}${key}`} value={each === null ? "none" : readable(each)} />
+  ));
 }
 
 function Row({ name, value, strong = false }: { name: string; value: string; strong?: boolean }) {

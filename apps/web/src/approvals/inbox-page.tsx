@@ -27,10 +27,21 @@ export function InboxPage() {
       lead={open === undefined ? "…" : open.length === 0 ? "Nothing waits." : `${count(open.length, "question")}, soonest to expire first.`}
       actions={
         <nav aria-label="Approvals" className="flex gap-1 rounded-md bg-sunken p-1 text-sm">
-          <Link to="/" search={{}} activeOptions={{ exact: true, includeSearch: true }} className="rounded-sm px-3 py-1 text-ink-2" activeProps={{ className: "bg-raised font-semibold !text-ink", "aria-current": "page" }}>
+          <Link
+            to="/"
+            search={{}}
+            activeOptions={{ exact: true, includeSearch: true }}
+            className="rounded-sm px-3 py-1 text-ink-2"
+            activeProps={{ className: "bg-raised font-semibold !text-ink", "aria-current": "page" }}
+          >
             Open
           </Link>
-          <Link to="/" search={{ tab: "decided" }} className="rounded-sm px-3 py-1 text-ink-2" activeProps={{ className: "bg-raised font-semibold !text-ink", "aria-current": "page" }}>
+          <Link
+            to="/"
+            search={{ tab: "decided" }}
+            className="rounded-sm px-3 py-1 text-ink-2"
+            activeProps={{ className: "bg-raised font-semibold !text-ink", "aria-current": "page" }}
+          >
             Decided
           </Link>
         </nav>
@@ -65,7 +76,13 @@ function Open() {
   return (
     <ul className="space-y-4" aria-label="Open approvals">
       {open.map((approval, i) => (
-        <li key={approval.id} ref={rowRef(i)} tabIndex={-1} onFocus={() => setSelected(i)} className={`rounded-lg ${i === selected ? "outline-2 outline-offset-4 outline-moving" : "outline-none"}`}>
+        <li
+          key={approval.id}
+          ref={rowRef(i)}
+          tabIndex={-1}
+          onFocus={() => setSelected(i)}
+          className={`rounded-lg ${i === selected ? "outline-2 outline-offset-4 outline-moving" : "outline-none"}`}
+        >
           <ApprovalCard approval={approval} hasKeys={i === Math.max(0, selected)} showSession />
         </li>
       ))}
@@ -89,7 +106,8 @@ function NothingWaits() {
           </Link>
         }
       >
-        {atWork === 0 ? "No agent is at work." : `${count(atWork, "agent")} at work.`} When one wants to touch anything outside its sandbox, the question comes up here.
+        {atWork === 0 ? "No agent is at work." : `${count(atWork, "agent")} at work.`} When one wants to touch anything outside its sandbox,
+        the question comes up here.
       </Empty>
     </div>
   );
@@ -99,7 +117,8 @@ function Decided() {
   const list = useInfiniteQuery(approvalHistoryQuery);
   if (list.error !== null) return <Trouble error={list.error} onRetry={() => void list.refetch()} />;
   if (list.data === undefined) return <Skeleton rows={5} className="h-10" />;
-  if (list.data.length === 0 && !list.hasNextPage) return <Empty title="Nothing was decided yet">Every verdict is kept here, with whose it was and the exact call.</Empty>;
+  if (list.data.length === 0 && !list.hasNextPage)
+    return <Empty title="Nothing was decided yet">Every verdict is kept here, with whose it was and the exact call.</Empty>;
   return (
     <>
       <ul className="space-y-2" aria-label="Decided approvals">

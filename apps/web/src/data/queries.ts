@@ -37,7 +37,8 @@ export const openApprovalsQuery = queryOptions({
 
 export const approvalHistoryQuery = infiniteQueryOptions({
   queryKey: ["approvals", "history"],
-  queryFn: ({ pageParam, signal }) => client.call(listApprovals, { query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
+  queryFn: ({ pageParam, signal }) =>
+    client.call(listApprovals, { query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
   initialPageParam: "",
   getNextPageParam: (page) => page.next_cursor,
   select: (data) => data.pages.flatMap((page) => page.items).filter((approval) => !isOpen(approval)),
@@ -50,7 +51,12 @@ export const sessionsQuery = (q: string, archived: boolean) =>
     queryKey: ["sessions", "list", q, archived],
     queryFn: ({ pageParam, signal }) =>
       client.call(listSessions, {
-        query: { limit: 50, archived: archived ? "true" : "false", ...(q === "" ? {} : { q }), ...(pageParam === "" ? {} : { cursor: pageParam }) },
+        query: {
+          limit: 50,
+          archived: archived ? "true" : "false",
+          ...(q === "" ? {} : { q }),
+          ...(pageParam === "" ? {} : { cursor: pageParam }),
+        },
         signal,
       }),
     initialPageParam: "",
@@ -74,7 +80,8 @@ export const diffQuery = (session: Pick<SessionView, "id" | "status" | "files_ch
   const isAlive = session.status === "running" || session.status === "waiting";
   return queryOptions({
     queryKey: ["session", session.id, "diff", isAlive],
-    queryFn: ({ signal }): Promise<Diff> => (isAlive ? client.call(getDiff, { params: { id: session.id }, signal }) : recordedDiff(session, signal)),
+    queryFn: ({ signal }): Promise<Diff> =>
+      isAlive ? client.call(getDiff, { params: { id: session.id }, signal }) : recordedDiff(session, signal),
     placeholderData: (previous) => previous,
   });
 };
@@ -89,11 +96,29 @@ async function recordedDiff(session: Pick<SessionView, "id" | "files_changed">, 
   return { ...recorded, patch: text ?? "" };
 }
 
-export const modelsQuery = queryOptions({ queryKey: ["models"], queryFn: ({ signal }) => client.call(listModels, { signal }), staleTime: 30_000 });
-export const killSwitchQuery = queryOptions({ queryKey: ["kill-switch"], queryFn: ({ signal }) => client.call(getKillSwitch, { signal }), refetchInterval: 10_000 });
-export const roomsQuery = queryOptions({ queryKey: ["rooms"], queryFn: ({ signal }) => client.call(listRooms, { query: { limit: 200 }, signal }) });
-export const tokensQuery = queryOptions({ queryKey: ["tokens"], queryFn: ({ signal }) => client.call(listTokens, { query: { limit: 200 }, signal }) });
-export const healthQuery = queryOptions({ queryKey: ["health"], queryFn: ({ signal }) => client.call(getHealth, { signal }), refetchInterval: 30_000 });
+export const modelsQuery = queryOptions({
+  queryKey: ["models"],
+  queryFn: ({ signal }) => client.call(listModels, { signal }),
+  staleTime: 30_000,
+});
+export const killSwitchQuery = queryOptions({
+  queryKey: ["kill-switch"],
+  queryFn: ({ signal }) => client.call(getKillSwitch, { signal }),
+  refetchInterval: 10_000,
+});
+export const roomsQuery = queryOptions({
+  queryKey: ["rooms"],
+  queryFn: ({ signal }) => client.call(listRooms, { query: { limit: 200 }, signal }),
+});
+export const tokensQuery = queryOptions({
+  queryKey: ["tokens"],
+  queryFn: ({ signal }) => client.call(listTokens, { query: { limit: 200 }, signal }),
+});
+export const healthQuery = queryOptions({
+  queryKey: ["health"],
+  queryFn: ({ signal }) => client.call(getHealth, { signal }),
+  refetchInterval: 30_000,
+});
 
 const principalsQuery = queryOptions({
   queryKey: ["principals"],

@@ -6,10 +6,22 @@ import { EventRow } from "./event-row.tsx";
 
 const ROW_PX = 33;
 
-export function EventList({ events, footer, showStream = false }: { events: readonly EventEnvelope[]; footer?: ReactNode; showStream?: boolean }) {
+export function EventList({
+  events,
+  footer,
+  showStream = false,
+}: {
+  events: readonly EventEnvelope[];
+  footer?: ReactNode;
+  showStream?: boolean;
+}) {
   const scroller = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
-  const toggle = useCallback((id: string) => setOpen((previous) => (previous.has(id) ? new Set([...previous].filter((each) => each !== id)) : new Set(previous).add(id))), []);
+  const toggle = useCallback(
+    (id: string) =>
+      setOpen((previous) => (previous.has(id) ? new Set([...previous].filter((each) => each !== id)) : new Set(previous).add(id))),
+    [],
+  );
   // oxlint-disable-next-line react/incompatible-library -- nothing here is compiled for memoization
   const virtual = useVirtualizer({
     count: events.length,
@@ -24,7 +36,13 @@ export function EventList({ events, footer, showStream = false }: { events: read
         {virtual.getVirtualItems().map((row) => {
           const event = events[row.index]!;
           return (
-            <li key={row.key} data-index={row.index} ref={virtual.measureElement} className="absolute inset-x-0 top-0" style={{ transform: `translateY(${row.start}px)` }}>
+            <li
+              key={row.key}
+              data-index={row.index}
+              ref={virtual.measureElement}
+              className="absolute inset-x-0 top-0"
+              style={{ transform: `translateY(${row.start}px)` }}
+            >
               <EventRow event={event} isOpen={open.has(event.event_id)} onToggle={toggle} showStream={showStream} />
             </li>
           );

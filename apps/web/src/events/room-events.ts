@@ -22,13 +22,22 @@ export interface RoomEvents {
 
 export function useRoomEvents(roomId: RoomId | null): RoomEvents {
   // Named after its room, so that another room's events never show, not even for one frame.
-  const [read_, setRead] = useState<{ roomId: RoomId | null; events: readonly EventEnvelope[]; error: Error | null }>({ roomId: null, events: [], error: null });
+  const [read_, setRead] = useState<{ roomId: RoomId | null; events: readonly EventEnvelope[]; error: Error | null }>({
+    roomId: null,
+    events: [],
+    error: null,
+  });
   const current = read_.roomId === roomId ? read_ : null;
 
   useEffect(() => {
     if (roomId === null) return;
     const left = new AbortController();
-    const fail = (cause: unknown): void => setRead((known) => ({ roomId, events: known.roomId === roomId ? known.events : [], error: cause instanceof Error ? cause : new Error(String(cause)) }));
+    const fail = (cause: unknown): void =>
+      setRead((known) => ({
+        roomId,
+        events: known.roomId === roomId ? known.events : [],
+        error: cause instanceof Error ? cause : new Error(String(cause)),
+      }));
     void (async () => {
       try {
         const room = await client.call(getRoom, { params: { id: roomId }, signal: left.signal });
@@ -37,12 +46,20 @@ export function useRoomEvents(roomId: RoomId | null): RoomEvents {
         setRead({ roomId, events: page.toReversed(), error: null });
         // Several events often come in one piece; one redraw is enough for all of them.
         let waiting: EventEnvelope[] = [];
-        for await (const { data } of client.events(streamRoom, { params: { roomId }, query: { from_seq: page.at(-1)?.seq ?? from }, signal: left.signal })) {
+        for await (const { data } of client.events(streamRoom, {
+          params: { roomId },
+          query: { from_seq: page.at(-1)?.seq ?? from },
+          signal: left.signal,
+        })) {
           if (waiting.push(data) === 1) {
             requestAnimationFrame(() => {
               const arrived = waiting.reverse();
               waiting = [];
-              if (!left.signal.aborted) setRead((known) => ({ ...known, events: [...arrived.filter((event) => event.seq > (known.events[0]?.seq ?? 0)), ...known.events] }));
+              if (!left.signal.aborted)
+                setRead((known) => ({
+                  ...known,
+                  events: [...arrived.filter((event) => event.seq > (known.events[0]?.seq ?? 0)), ...known.events],
+                }));
             });
           }
         }
@@ -57,7 +74,12 @@ export function useRoomEvents(roomId: RoomId | null): RoomEvents {
   const loadEarlier = useCallback(() => {
     if (roomId === null || first <= 1) return;
     void read(roomId, Math.max(0, first - 1 - PAGE)).then(
-      (page) => setRead((known) => (known.roomId === roomId ? { ...known, events: [...known.events, ...page.filter((event) => event.seq < first).toReversed()] } : known)),
+      (page) =>
+        setRead((known) =>
+          known.roomId === roomId
+            ? { ...known, events: [...known.events, ...page.filter((event) => event.seq < first).toReversed()] }
+            : known,
+        ),
       (cause: unknown) => setRead((known) => ({ ...known, error: cause instanceof Error ? cause : new Error(String(cause)) })),
     );
   }, [roomId, first]);

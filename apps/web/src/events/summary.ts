@@ -29,7 +29,12 @@ export type Weight = "wants" | "clear" | "danger" | "plain";
 
 export function weightOf(type: string): Weight {
   if (type === "approval.requested" || type === "run.needs_human") return "wants";
-  if (/\.(failed|denied|blocked|timed_out|unknown|refused)$/.test(type) || type === "kill_switch.engaged" || type === "secret.leaked.detected") return "danger";
+  if (
+    /\.(failed|denied|blocked|timed_out|unknown|refused)$/.test(type) ||
+    type === "kill_switch.engaged" ||
+    type === "secret.leaked.detected"
+  )
+    return "danger";
   if (/\.(completed|succeeded|approved)$/.test(type)) return "clear";
   return "plain";
 }

@@ -18,14 +18,24 @@ import { VerifyButton } from "./verify-button.tsx";
 
 const route = getRouteApi("/frame/timeline");
 const LIVE_MS = 4_000;
-const KINDS: readonly (readonly [string, string])[] = [["all", "All"], ...Object.entries(FAMILIES).map(([name, { label }]) => [name, label] as const)];
+const KINDS: readonly (readonly [string, string])[] = [
+  ["all", "All"],
+  ...Object.entries(FAMILIES).map(([name, { label }]) => [name, label] as const),
+];
 
 /** Newest first; `streamType` narrows to the organization's or the ledger's stream. */
 const recordQuery = (streamType: "organization" | "ledger" | undefined) =>
   infiniteQueryOptions({
     queryKey: ["events", streamType ?? "all"],
     queryFn: ({ pageParam, signal }) =>
-      client.call(listEvents, { query: { limit: 100, ...(streamType === undefined ? {} : { stream_type: streamType }), ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
+      client.call(listEvents, {
+        query: {
+          limit: 100,
+          ...(streamType === undefined ? {} : { stream_type: streamType }),
+          ...(pageParam === "" ? {} : { cursor: pageParam }),
+        },
+        signal,
+      }),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor,
     select: (data) => data.pages.flatMap((page) => page.items),
@@ -43,7 +53,10 @@ export function TimelinePage() {
 
   const room = RoomId.safeParse(stream.replace(/^room:/, ""));
   const roomId = room.success ? room.data : null;
-  const record = useInfiniteQuery({ ...recordQuery(stream === "organization" || stream === "ledger" ? stream : undefined), enabled: roomId === null });
+  const record = useInfiniteQuery({
+    ...recordQuery(stream === "organization" || stream === "ledger" ? stream : undefined),
+    enabled: roomId === null,
+  });
   const inRoom = useRoomEvents(roomId);
 
   const all = roomId === null ? (record.data ?? []) : inRoom.events;
@@ -55,7 +68,11 @@ export function TimelinePage() {
 
   const organization = me?.organization.id ?? "";
   const streams =
-    roomId !== null ? [`room:${roomId}`] : stream === "organization" || stream === "ledger" ? [`${stream}:${organization}`] : [`organization:${organization}`, `ledger:${organization}`, ...(rooms?.items.map(({ id }) => `room:${id}`) ?? [])];
+    roomId !== null
+      ? [`room:${roomId}`]
+      : stream === "organization" || stream === "ledger"
+        ? [`${stream}:${organization}`]
+        : [`organization:${organization}`, `ledger:${organization}`, ...(rooms?.items.map(({ id }) => `room:${id}`) ?? [])];
 
   return (
     <div className="flex h-full flex-col">
@@ -68,7 +85,17 @@ export function TimelinePage() {
           <VerifyButton key={streams.join()} streams={streams} />
         </div>
         <div className="flex min-w-0 flex-wrap items-center gap-2">
-          <select aria-label="Stream" value={stream} onChange={(event) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, stream: event.target.value === "" ? undefined : event.target.value }) })} className={`${inputLook} !w-60 !py-1.5 !text-sm`}>
+          <select
+            aria-label="Stream"
+            value={stream}
+            onChange={(event) =>
+              void navigate({
+                to: "/timeline",
+                search: (previous) => ({ ...previous, stream: event.target.value === "" ? undefined : event.target.value }),
+              })
+            }
+            className={`${inputLook} !w-60 !py-1.5 !text-sm`}
+          >
             <option value="">Everything</option>
             <option value="organization">The organization</option>
             <option value="ledger">The ledger</option>
@@ -82,11 +109,21 @@ export function TimelinePage() {
             type="single"
             aria-label="Kind of event"
             value={family ?? "all"}
-            onValueChange={(chosen) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, type: chosen === "all" || chosen === "" ? undefined : chosen }), replace: true })}
+            onValueChange={(chosen) =>
+              void navigate({
+                to: "/timeline",
+                search: (previous) => ({ ...previous, type: chosen === "all" || chosen === "" ? undefined : chosen }),
+                replace: true,
+              })
+            }
             className="-my-1 flex max-w-[100vw] gap-1 py-1 narrow:-mx-4 narrow:overflow-x-auto narrow:px-4"
           >
             {KINDS.map(([value, label]) => (
-              <ToggleGroup.Item key={value} value={value} className="shrink-0 rounded-full border border-line px-2.5 py-1 text-sm text-ink-2 hover:bg-chosen data-[state=on]:border-ink data-[state=on]:bg-ink data-[state=on]:text-on-ink">
+              <ToggleGroup.Item
+                key={value}
+                value={value}
+                className="shrink-0 rounded-full border border-line px-2.5 py-1 text-sm text-ink-2 hover:bg-chosen data-[state=on]:border-ink data-[state=on]:bg-ink data-[state=on]:text-on-ink"
+              >
                 {label}
               </ToggleGroup.Item>
             ))}
@@ -105,7 +142,9 @@ export function TimelinePage() {
             showStream={roomId === null}
             footer={
               <div className="py-5 text-center">
-                {events.length === 0 && <Empty title={family === undefined ? "Nothing is recorded here yet" : "No event of this kind among those shown"} />}
+                {events.length === 0 && (
+                  <Empty title={family === undefined ? "Nothing is recorded here yet" : "No event of this kind among those shown"} />
+                )}
                 {hasMore && (
                   <Button onClick={more} busy={record.isFetchingNextPage}>
                     Earlier

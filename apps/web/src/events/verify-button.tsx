@@ -50,7 +50,9 @@ export function VerifyButton({ streams, compact = false }: { streams: readonly s
             <Link2 size={16} aria-hidden className="shrink-0" />
             <span>
               Whole: {count(result.checked, "event")} recomputed{result.streams > 1 ? `, in ${count(result.streams, "chain")}` : ""}.
-              {result.last?.last_hash != null && <span className="ml-1.5 font-mono text-plate text-ink-3">head {result.last.last_hash.slice(0, 19)}…</span>}
+              {result.last?.last_hash != null && (
+                <span className="ml-1.5 font-mono text-plate text-ink-3">head {result.last.last_hash.slice(0, 19)}…</span>
+              )}
             </span>
           </p>
         )}
@@ -59,7 +61,8 @@ export function VerifyButton({ streams, compact = false }: { streams: readonly s
             <Link2Off size={16} aria-hidden className="mt-0.5 shrink-0" />
             <span>
               Broken in {result.broken.stream} at event {broken?.seq} ({broken?.event_type ?? "missing"}): {broken?.kind}. Expected{" "}
-              <span className="font-mono text-plate">{broken?.expected ?? "nothing"}</span>, found <span className="font-mono text-plate">{broken?.actual ?? "nothing"}</span>.
+              <span className="font-mono text-plate">{broken?.expected ?? "nothing"}</span>, found{" "}
+              <span className="font-mono text-plate">{broken?.actual ?? "nothing"}</span>.
             </span>
           </p>
         )}

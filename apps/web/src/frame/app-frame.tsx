@@ -15,7 +15,9 @@ import { useShortcuts } from "./shortcuts.ts";
 import { Sidebar } from "./sidebar.tsx";
 
 const frameRoute = getRouteApi("/frame");
-const NewSessionDialog = lazy(() => import("../sessions/new-session-dialog.tsx").then(({ NewSessionDialog }) => ({ default: NewSessionDialog })));
+const NewSessionDialog = lazy(() =>
+  import("../sessions/new-session-dialog.tsx").then(({ NewSessionDialog }) => ({ default: NewSessionDialog })),
+);
 
 export function AppFrame() {
   const me = useQuery(meQuery);
@@ -37,7 +39,8 @@ function SignedIn() {
   const search = frameRoute.useSearch();
   const navigate = useNavigate();
   const [help, setHelp] = useState(false);
-  const setNew = (open: boolean): void => void navigate({ to: ".", search: (previous) => ({ ...previous, new: open ? true : undefined }), replace: !open });
+  const setNew = (open: boolean): void =>
+    void navigate({ to: ".", search: (previous) => ({ ...previous, new: open ? true : undefined }), replace: !open });
 
   useShortcuts([
     { keys: "n", label: "New session", run: () => setNew(true) },
@@ -50,7 +53,10 @@ function SignedIn() {
 
   return (
     <div className="flex h-dvh overflow-hidden narrow:flex-col">
-      <a href="#main" className="sr-only rounded-md bg-raised px-3 py-2 focus:not-sr-only focus:absolute focus:top-2 focus:left-2 focus:z-50">
+      <a
+        href="#main"
+        className="sr-only rounded-md bg-raised px-3 py-2 focus:not-sr-only focus:absolute focus:top-2 focus:left-2 focus:z-50"
+      >
         Skip to content
       </a>
       <Sidebar onNew={() => setNew(true)} onHelp={() => setHelp(true)} />
@@ -63,7 +69,9 @@ function SignedIn() {
         </main>
       </div>
       <BottomNav onNew={() => setNew(true)} />
-      <Suspense>{search.new !== undefined && <NewSessionDialog withSample={search.new === "sample"} onClose={() => setNew(false)} />}</Suspense>
+      <Suspense>
+        {search.new !== undefined && <NewSessionDialog withSample={search.new === "sample"} onClose={() => setNew(false)} />}
+      </Suspense>
       {help && <KeyboardHelp onClose={() => setHelp(false)} />}
       <Toasts />
     </div>

@@ -10,7 +10,10 @@ export function BottomNav({ onNew }: { onNew(): void }) {
   const { data: open } = useQuery(openApprovalsQuery);
   const waiting = open?.length ?? 0;
   return (
-    <nav aria-label="Main" className="hidden shrink-0 grid-cols-5 border-t border-line bg-panel pb-[env(safe-area-inset-bottom)] narrow:grid">
+    <nav
+      aria-label="Main"
+      className="hidden shrink-0 grid-cols-5 border-t border-line bg-panel pb-[env(safe-area-inset-bottom)] narrow:grid"
+    >
       {NAV.map(({ to, label, icon: Icon, exact }, i) => (
         <Fragment key={to}>
           {i === 2 && (
@@ -21,7 +24,12 @@ export function BottomNav({ onNew }: { onNew(): void }) {
               New
             </button>
           )}
-          <Link to={to} activeOptions={{ exact, includeSearch: false }} className="relative flex flex-col items-center justify-center gap-0.5 py-2 text-plate text-ink-2" activeProps={{ className: "font-bold !text-ink", "aria-current": "page" }}>
+          <Link
+            to={to}
+            activeOptions={{ exact, includeSearch: false }}
+            className="relative flex flex-col items-center justify-center gap-0.5 py-2 text-plate text-ink-2"
+            activeProps={{ className: "font-bold !text-ink", "aria-current": "page" }}
+          >
             <span className="flex h-6 items-center">
               <Icon size={20} aria-hidden />
             </span>

@@ -13,7 +13,9 @@ export function Notices() {
       {(killSwitch?.organization === true || killSwitch?.global === true) && (
         <Link to="/settings" className="flex items-center gap-2.5 bg-danger px-4 py-2 text-sm font-medium text-on-danger">
           <OctagonX size={16} aria-hidden />
-          <span className="flex-1">The kill switch is on: nothing leaves the box{killSwitch.reason === null ? "." : ` (${killSwitch.reason}).`}</span>
+          <span className="flex-1">
+            The kill switch is on: nothing leaves the box{killSwitch.reason === null ? "." : ` (${killSwitch.reason}).`}
+          </span>
           <span className="underline">Settings</span>
         </Link>
       )}

@@ -23,7 +23,15 @@ function isTyping(target: EventTarget | null): boolean {
 }
 
 function onKeyDown(event: KeyboardEvent): void {
-  if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]") !== null) return;
+  if (
+    event.defaultPrevented ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.altKey ||
+    isTyping(event.target) ||
+    document.querySelector("dialog[open]") !== null
+  )
+    return;
   // Enter on a focused button or link is that button's.
   if (event.key === "Enter" && event.target instanceof HTMLElement && event.target.closest("a, button, summary") !== null) return;
   const pressed = prefix === "" ? event.key : `${prefix} ${event.key}`;

@@ -10,7 +10,13 @@ export function ThemeToggle() {
   const theme = useTheme();
   const Icon = ICON[theme];
   return (
-    <Button look="quiet" size="icon-sm" aria-label={`Theme: ${NAME[theme]}`} title={`Theme: ${NAME[theme]}`} onClick={() => setTheme(NEXT[theme])}>
+    <Button
+      look="quiet"
+      size="icon-sm"
+      aria-label={`Theme: ${NAME[theme]}`}
+      title={`Theme: ${NAME[theme]}`}
+      onClick={() => setTheme(NEXT[theme])}
+    >
       <Icon size={16} />
     </Button>
   );

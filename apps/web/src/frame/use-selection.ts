@@ -1,7 +1,12 @@
 /* Walking a list with j and k. The selected row is the focused one, so Enter, a screen reader and the eye agree. */
 import { useCallback, useRef, useState } from "react";
 
-export function useSelection(length: number): { selected: number; setSelected(index: number): void; move(by: 1 | -1): void; rowRef(index: number): (element: HTMLElement | null) => void } {
+export function useSelection(length: number): {
+  selected: number;
+  setSelected(index: number): void;
+  move(by: 1 | -1): void;
+  rowRef(index: number): (element: HTMLElement | null) => void;
+} {
   const [chosen, setSelected] = useState(-1);
   const rows = useRef(new Map<number, HTMLElement>());
   const selected = Math.min(chosen, length - 1);

@@ -11,7 +11,9 @@ const COMMANDS = [
 export function SignedOut({ title = "You are signed out", children }: { title?: string; children?: ReactNode }) {
   return (
     <Threshold title={title}>
-      {children ?? <p className="text-ink-2">This box has one door: the login link that it prints when it starts. There is no password to remember.</p>}
+      {children ?? (
+        <p className="text-ink-2">This box has one door: the login link that it prints when it starts. There is no password to remember.</p>
+      )}
       <p className="text-ink-2">On the machine where it runs, print a new link:</p>
       <ul className="space-y-2">
         {COMMANDS.map(({ command, says }) => (

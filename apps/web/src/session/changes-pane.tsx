@@ -39,11 +39,20 @@ export function ChangesPane({ session }: { session: SessionView }) {
       {files.length > 0 && (
         <>
           <p className="border-b border-line px-4 py-2 text-sm text-ink-2">
-            {count(files.length, "file")} <span className="text-clear-ink">+{lines.additions}</span> <span className="text-danger-ink">−{lines.deletions}</span>
+            {count(files.length, "file")} <span className="text-clear-ink">+{lines.additions}</span>{" "}
+            <span className="text-danger-ink">−{lines.deletions}</span>
             {diff.data?.base_commit != null && <span className="text-ink-3"> since {diff.data.base_commit.slice(0, 9)}</span>}
           </p>
-          {notRunning && <p className="border-b border-line px-4 py-2 text-sm text-ink-3">The sandbox is not running just now, so only the list of files is here.</p>}
-          {diff.data?.truncated === true && <p className="border-b border-line px-4 py-2 text-sm text-signal-ink">The diff is too long to show whole; what is missing is in the sandbox and in the push.</p>}
+          {notRunning && (
+            <p className="border-b border-line px-4 py-2 text-sm text-ink-3">
+              The sandbox is not running just now, so only the list of files is here.
+            </p>
+          )}
+          {diff.data?.truncated === true && (
+            <p className="border-b border-line px-4 py-2 text-sm text-signal-ink">
+              The diff is too long to show whole; what is missing is in the sandbox and in the push.
+            </p>
+          )}
           {files.map((file) => (
             <File key={file.path} file={file} patch={patches.get(file.path) ?? null} />
           ))}
@@ -61,7 +70,12 @@ const File = memo(function File({ file, patch }: { file: Change; patch: DiffFile
   const slash = file.path.lastIndexOf("/") + 1;
   return (
     <section className="border-b border-line" aria-label={file.path}>
-      <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)} className="sticky top-0 z-10 flex w-full items-center gap-2.5 bg-panel px-4 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised">
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => setOpen(!isOpen)}
+        className="sticky top-0 z-10 flex w-full items-center gap-2.5 bg-panel px-4 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised"
+      >
         <ChevronRight size={14} aria-hidden className={`shrink-0 text-ink-3 transition-transform ${isOpen ? "rotate-90" : ""}`} />
         <span className={`font-mono font-semibold ${TONE[file.status]}`} title={file.status}>
           {LETTER[file.status]}
@@ -80,13 +94,23 @@ const File = memo(function File({ file, patch }: { file: Change; patch: DiffFile
   );
 });
 
-const LOOK: Record<DiffLine["kind"], string> = { added: "bg-clear-wash", removed: "bg-danger-wash", context: "", note: "text-ink-3 italic" };
+const LOOK: Record<DiffLine["kind"], string> = {
+  added: "bg-clear-wash",
+  removed: "bg-danger-wash",
+  context: "",
+  note: "text-ink-3 italic",
+};
 const SIGN: Record<DiffLine["kind"], string> = { added: "+", removed: "−", context: "", note: "" };
 
 function Patch({ patch }: { patch: DiffFile }) {
   if (patch.isBinary) return <p className="px-4 pb-2 pl-11 text-sm text-ink-3">A binary file.</p>;
   return (
-    <div className="overflow-x-auto bg-raised pb-1 font-mono text-[0.75rem] leading-5 [content-visibility:auto]" tabIndex={0} role="region" aria-label={`Changes in ${patch.path}`}>
+    <div
+      className="overflow-x-auto bg-raised pb-1 font-mono text-[0.75rem] leading-5 [content-visibility:auto]"
+      tabIndex={0}
+      role="region"
+      aria-label={`Changes in ${patch.path}`}
+    >
       <table className="w-full border-collapse">
         {patch.hunks.map((hunk, i) => (
           <tbody key={i}>
@@ -98,7 +122,10 @@ function Patch({ patch }: { patch: DiffFile }) {
             {hunk.lines.map((line, j) => (
               <tr key={j} className={LOOK[line.kind]}>
                 <td className="w-10 min-w-10 pr-2 text-right text-ink-3 select-none">{line.after ?? line.before ?? ""}</td>
-                <td aria-label={line.kind === "added" ? "added" : line.kind === "removed" ? "removed" : undefined} className={`w-4 min-w-4 text-center select-none ${line.kind === "added" ? "text-clear-ink" : "text-danger-ink"}`}>
+                <td
+                  aria-label={line.kind === "added" ? "added" : line.kind === "removed" ? "removed" : undefined}
+                  className={`w-4 min-w-4 text-center select-none ${line.kind === "added" ? "text-clear-ink" : "text-danger-ink"}`}
+                >
                   {SIGN[line.kind]}
                 </td>
                 <td className="pr-4 break-normal whitespace-pre">{line.text === "" ? " " : line.text}</td>

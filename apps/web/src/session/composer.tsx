@@ -62,7 +62,15 @@ export function Composer({ session }: { session: SessionView }) {
             }}
             className="max-h-60 min-h-9 flex-1 resize-none bg-transparent py-1.5 outline-none [field-sizing:content] placeholder:text-ink-3"
           />
-          <Button type="submit" look="solid" size="icon" busy={send.isPending} disabled={text.trim() === ""} aria-label={busy ? "Queue the message" : "Send the message"} title="Ctrl Enter">
+          <Button
+            type="submit"
+            look="solid"
+            size="icon"
+            busy={send.isPending}
+            disabled={text.trim() === ""}
+            aria-label={busy ? "Queue the message" : "Send the message"}
+            title="Ctrl Enter"
+          >
             <ArrowUp size={18} />
           </Button>
         </div>

@@ -79,14 +79,26 @@ export function ConversationView({ session, state, keyedApproval, onRetry }: Con
           {phase === "loading" && shown.length === 0 && <Skeleton rows={3} className="h-20" />}
           {error !== null && <Trouble error={error} onRetry={onRetry} className="mb-4" />}
           {phase === "ready" && shown.length === 0 && (
-            <p className="py-12 text-center text-ink-2">Nothing was said yet. {session.status === "creating" ? "The sandbox is being made." : "Give the agent its task below."}</p>
+            <p className="py-12 text-center text-ink-2">
+              Nothing was said yet. {session.status === "creating" ? "The sandbox is being made." : "Give the agent its task below."}
+            </p>
           )}
           <ol className="relative" style={{ height }}>
             {virtual.getVirtualItems().map((row) => {
               const entry = shown[row.index]!;
               return (
-                <li key={row.key} data-index={row.index} ref={virtual.measureElement} className="absolute inset-x-0 top-0" style={{ transform: `translateY(${row.start}px)` }}>
-                  <EntryRow entry={entry} isQueued={isQueued(entry, conversation, session)} hasKeys={entry.item?.type === "approval" && entry.item.approval_id === keyedApproval} />
+                <li
+                  key={row.key}
+                  data-index={row.index}
+                  ref={virtual.measureElement}
+                  className="absolute inset-x-0 top-0"
+                  style={{ transform: `translateY(${row.start}px)` }}
+                >
+                  <EntryRow
+                    entry={entry}
+                    isQueued={isQueued(entry, conversation, session)}
+                    hasKeys={entry.item?.type === "approval" && entry.item.approval_id === keyedApproval}
+                  />
                 </li>
               );
             })}
@@ -123,7 +135,12 @@ function estimate(entry: Entry): number {
 /** Said while the agent was busy, and not begun yet. */
 function isQueued({ item }: Entry, conversation: Conversation, session: SessionView): boolean {
   if (item?.type !== "message" || item.role !== "user" || item.run_id === null) return false;
-  return !conversation.startedRuns.has(item.run_id) && !conversation.endedRuns.has(item.run_id) && session.current_run !== null && session.current_run.id !== item.run_id;
+  return (
+    !conversation.startedRuns.has(item.run_id) &&
+    !conversation.endedRuns.has(item.run_id) &&
+    session.current_run !== null &&
+    session.current_run.id !== item.run_id
+  );
 }
 
 /** What the session is at when no part of it shows that. */

@@ -12,9 +12,25 @@ const AT = "2030-01-01T12:00:00.000Z";
 /** One turn as the server records it, with the ids that its live parts carried. */
 function recorded(type: string, seq: number, data: object, principal: "user" | "agent" = "agent", run: string = RUN): EventEnvelope {
   return {
-    event_id: `ev-${seq}`, type, version: 1, organization_id: "ws_dev", stream: { type: "room", id: "room_1" }, seq, position: seq, subject: "x", subject_version: 1,
-    run_id: run, occurred_at: AT, recorded_at: AT, principal: { id: principal === "agent" ? "agt_1" : "usr_1", type: principal }, zone: "sandbox",
-    correlation_id: "c", redaction: "none", data, prev_hash: "sha256:0", hash: "sha256:1",
+    event_id: `ev-${seq}`,
+    type,
+    version: 1,
+    organization_id: "ws_dev",
+    stream: { type: "room", id: "room_1" },
+    seq,
+    position: seq,
+    subject: "x",
+    subject_version: 1,
+    run_id: run,
+    occurred_at: AT,
+    recorded_at: AT,
+    principal: { id: principal === "agent" ? "agt_1" : "usr_1", type: principal },
+    zone: "sandbox",
+    correlation_id: "c",
+    redaction: "none",
+    data,
+    prev_hash: "sha256:0",
+    hash: "sha256:1",
   } as unknown as EventEnvelope;
 }
 
@@ -36,11 +52,25 @@ const HEAD = TURN.length;
 const reading = (seq: number): ConversationItem[] => [...TURN.slice(0, seq).reduce(event, EMPTY).items.values()];
 
 const text = (id: string, said: string, run = RUN): SessionDelta => ({ kind: "text", part_id: id, run_id: run, delta: said });
-const started = (id: string): SessionDelta => ({ kind: "tool_started", part_id: id, run_id: RUN, name: "bash", title: null, arguments: { command: "npm test" } });
+const started = (id: string): SessionDelta => ({
+  kind: "tool_started",
+  part_id: id,
+  run_id: RUN,
+  name: "bash",
+  title: null,
+  arguments: { command: "npm test" },
+});
 const printed = (id: string, said: string): SessionDelta => ({ kind: "tool_output", part_id: id, run_id: RUN, delta: said });
 const done = (id: string, seq: number | null): SessionDelta => ({ kind: "part_done", part_id: id, run_id: RUN, seq });
 const say = (state: Conversation, ...changes: SessionDelta[]): Conversation => changes.reduce((s, change) => delta(s, change, "1"), state);
-const shown = (state: Conversation): string[] => entries(state).map(({ item, live }) => (item === null ? `live ${live.kind}: ${live.text}` : live === null ? `${item.type} ${item.id}` : `${item.type} ${item.id} + ${live.text}`));
+const shown = (state: Conversation): string[] =>
+  entries(state).map(({ item, live }) =>
+    item === null
+      ? `live ${live.kind}: ${live.text}`
+      : live === null
+        ? `${item.type} ${item.id}`
+        : `${item.type} ${item.id} + ${live.text}`,
+  );
 
 describe("what is being said", () => {
   test("words of one part are joined in the order in which they came", () => {
@@ -106,8 +136,15 @@ describe("what was recorded", () => {
 
 test("however reading, feed and deltas interleave, the same conversation stands at the end, once each and in order", () => {
   const DELTAS: readonly SessionDelta[] = [
-    { kind: "thought", part_id: "step_think", run_id: RUN, delta: "where " }, { kind: "thought", part_id: "step_think", run_id: RUN, delta: "is it?" }, done("step_think", 3),
-    started("tc_1"), printed("tc_1", "1 failed"), done("tc_1", 6), text("msg_say", "It is "), text("msg_say", "**done**."), done("msg_say", 8),
+    { kind: "thought", part_id: "step_think", run_id: RUN, delta: "where " },
+    { kind: "thought", part_id: "step_think", run_id: RUN, delta: "is it?" },
+    done("step_think", 3),
+    started("tc_1"),
+    printed("tc_1", "1 failed"),
+    done("tc_1", 6),
+    text("msg_say", "It is "),
+    text("msg_say", "**done**."),
+    done("msg_say", 8),
   ];
   const expected = shown(TURN.reduce(event, EMPTY));
   fc.assert(

@@ -68,7 +68,8 @@ export function event(state: Conversation, envelope: EventEnvelope): Conversatio
   if (envelope.seq <= state.lastSeq) return state;
   const item = itemOf(state, envelope);
   let next = item === null ? state : put(state, [item]);
-  if (envelope.type === "run.started" && envelope.run_id !== undefined) next = { ...next, startedRuns: with_(next.startedRuns, envelope.run_id) };
+  if (envelope.type === "run.started" && envelope.run_id !== undefined)
+    next = { ...next, startedRuns: with_(next.startedRuns, envelope.run_id) };
   return settle({ ...next, lastSeq: envelope.seq });
 }
 
@@ -84,12 +85,19 @@ export function delta(state: Conversation, change: SessionDelta, epoch: string):
     case "tool_output":
       return append(next, change, "tool");
     case "tool_started":
-      return open(next, change.part_id, { runId: change.run_id, kind: "tool", name: change.name, title: change.title, arguments: change.arguments });
+      return open(next, change.part_id, {
+        runId: change.run_id,
+        kind: "tool",
+        name: change.name,
+        title: change.title,
+        arguments: change.arguments,
+      });
     case "snapshot":
       next = open(next, change.part_id, { runId: change.run_id, kind: change.part, name: change.name });
       return patch(next, change.part_id, (part) => ({ ...part, text: change.text }));
     case "part_done":
-      if (change.seq === null || change.seq <= next.lastSeq) return { ...next, parts: next.parts.filter((part) => part.id !== change.part_id) };
+      if (change.seq === null || change.seq <= next.lastSeq)
+        return { ...next, parts: next.parts.filter((part) => part.id !== change.part_id) };
       return patch(next, change.part_id, (part) => ({ ...part, doneSeq: change.seq }));
     case "progress":
       return { ...next, progress: change.text === "" ? null : change.text };
@@ -103,7 +111,9 @@ export function delta(state: Conversation, change: SessionDelta, epoch: string):
 /** The server no longer has the deltas we would need: what is open starts over with the next ones. */
 export const forgetParts = (state: Conversation): Conversation => ({ ...state, parts: [] });
 
-export type Entry = { readonly key: string; readonly item: ConversationItem; readonly live: LivePart | null } | { readonly key: string; readonly item: null; readonly live: LivePart };
+export type Entry =
+  | { readonly key: string; readonly item: ConversationItem; readonly live: LivePart | null }
+  | { readonly key: string; readonly item: null; readonly live: LivePart };
 
 /** What is shown, top to bottom. A run shows its newest plan only. */
 export function entries(state: Conversation): Entry[] {
@@ -151,7 +161,11 @@ function put(state: Conversation, incoming: readonly ConversationItem[]): Conver
 function settle(state: Conversation): Conversation {
   const parts = state.parts.filter((part) => {
     const item = state.items.get(part.id);
-    return !state.endedRuns.has(part.runId) && (item === undefined || isUnderWay(item)) && (part.doneSeq === null || part.doneSeq > state.lastSeq);
+    return (
+      !state.endedRuns.has(part.runId) &&
+      (item === undefined || isUnderWay(item)) &&
+      (part.doneSeq === null || part.doneSeq > state.lastSeq)
+    );
   });
   return parts.length === state.parts.length ? state : { ...state, parts };
 }
@@ -166,7 +180,9 @@ function open(state: Conversation, id: string, of: Pick<LivePart, "runId" | "kin
 }
 
 function append(state: Conversation, change: { part_id: string; run_id: string; delta: string }, kind: LivePart["kind"]): Conversation {
-  const opened = state.parts.some((part) => part.id === change.part_id) ? state : open(state, change.part_id, { runId: change.run_id, kind, name: null });
+  const opened = state.parts.some((part) => part.id === change.part_id)
+    ? state
+    : open(state, change.part_id, { runId: change.run_id, kind, name: null });
   return patch(opened, change.part_id, (part) => ({ ...part, text: part.text + change.delta }));
 }
 
@@ -184,23 +200,45 @@ function itemOf(state: Conversation, envelope: EventEnvelope): ConversationItem 
   const notice = (level: "info" | "warning" | "error", text: string): ConversationItem => ({ ...at, type: "notice", level, text });
   switch (type) {
     case "message.created":
-      return { ...at, type: "message", id: data.message_id, role: envelope.principal.type === "agent" ? "agent" : "user", author: envelope.principal.id, content_md: data.content_md ?? "" };
+      return {
+        ...at,
+        type: "message",
+        id: data.message_id,
+        role: envelope.principal.type === "agent" ? "agent" : "user",
+        author: envelope.principal.id,
+        content_md: data.content_md ?? "",
+      };
     case "step.thought":
       return { ...at, id: data.step_id, type: "thought", text: data.text };
     case "step.plan_updated":
       return { ...at, type: "plan", entries: data.entries };
     case "tool.invoked":
       return {
-        ...at, type: "tool_call", id: data.tool_call_id, name: data.name, title: data.title ?? null, status: "invoked", arguments: data.arguments,
-        output: null, output_truncated: false, error: null, artifact_id: null, duration_ms: null,
+        ...at,
+        type: "tool_call",
+        id: data.tool_call_id,
+        name: data.name,
+        title: data.title ?? null,
+        status: "invoked",
+        arguments: data.arguments,
+        output: null,
+        output_truncated: false,
+        error: null,
+        artifact_id: null,
+        duration_ms: null,
       };
     case "tool.succeeded":
     case "tool.failed": {
       const known = state.items.get(data.tool_call_id);
       if (known?.type !== "tool_call") return null;
       return {
-        ...known, status: type === "tool.failed" ? "failed" : "succeeded", error: type === "tool.failed" ? data.error : null,
-        output: data.output ?? null, output_truncated: data.output_truncated ?? false, artifact_id: data.artifact_id ?? null, duration_ms: data.duration_ms,
+        ...known,
+        status: type === "tool.failed" ? "failed" : "succeeded",
+        error: type === "tool.failed" ? data.error : null,
+        output: data.output ?? null,
+        output_truncated: data.output_truncated ?? false,
+        artifact_id: data.artifact_id ?? null,
+        duration_ms: data.duration_ms,
       };
     }
     case "approval.requested":
@@ -212,7 +250,13 @@ function itemOf(state: Conversation, envelope: EventEnvelope): ConversationItem 
     case "run.needs_human":
       return { ...at, type: "run_ended", run_id: data.run_id, status: "needs_human", message: data.reason };
     case "run.timed_out":
-      return { ...at, type: "run_ended", run_id: data.run_id, status: "timed_out", message: `The turn was ended after ${Math.round(data.after_ms / 60_000)} minutes.` };
+      return {
+        ...at,
+        type: "run_ended",
+        run_id: data.run_id,
+        status: "timed_out",
+        message: `The turn was ended after ${Math.round(data.after_ms / 60_000)} minutes.`,
+      };
     case "run.canceled":
       return { ...at, type: "run_ended", run_id: data.run_id, status: "canceled", message: data.reason ?? null };
     case "session.paused":

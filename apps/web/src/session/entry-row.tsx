@@ -54,7 +54,18 @@ export const EntryRow = memo(function EntryRow({ entry, isQueued, hasKeys }: { e
       return <RunEnded item={item} />;
     case "notice":
       return (
-        <OnTrack node={<NodeIcon>{item.level === "info" ? <Info size={13} /> : <TriangleAlert size={13} className={item.level === "error" ? "text-danger-ink" : "text-signal-ink"} />}</NodeIcon>} tight>
+        <OnTrack
+          node={
+            <NodeIcon>
+              {item.level === "info" ? (
+                <Info size={13} />
+              ) : (
+                <TriangleAlert size={13} className={item.level === "error" ? "text-danger-ink" : "text-signal-ink"} />
+              )}
+            </NodeIcon>
+          }
+          tight
+        >
           <p className={`py-1 text-sm ${item.level === "error" ? "text-danger-ink" : "text-ink-2"}`}>{item.text}</p>
         </OnTrack>
       );
@@ -62,11 +73,23 @@ export const EntryRow = memo(function EntryRow({ entry, isQueued, hasKeys }: { e
 });
 
 /** The line that everything of a session hangs on. */
-function OnTrack({ node, nodeAt = "top-1", children, tight = false }: { node?: ReactNode; nodeAt?: string; children: ReactNode; tight?: boolean }) {
+function OnTrack({
+  node,
+  nodeAt = "top-1",
+  children,
+  tight = false,
+}: {
+  node?: ReactNode;
+  nodeAt?: string;
+  children: ReactNode;
+  tight?: boolean;
+}) {
   return (
     <div className={`relative pl-8 ${tight ? "" : "py-1"}`}>
       <span aria-hidden className="absolute inset-y-0 left-[9px] w-0.5 bg-line" />
-      {node !== undefined && <span className={`absolute left-0 flex size-5 items-center justify-center rounded-full bg-ground ${nodeAt}`}>{node}</span>}
+      {node !== undefined && (
+        <span className={`absolute left-0 flex size-5 items-center justify-center rounded-full bg-ground ${nodeAt}`}>{node}</span>
+      )}
       {children}
     </div>
   );
@@ -77,7 +100,11 @@ function Prompt({ item, isQueued }: { item: Extract<ConversationItem, { type: "m
   const nameOf = useNames();
   // The box itself sometimes has something to say to the agent: what was decided meanwhile.
   const isPerson = item.author.startsWith("usr_");
-  const look = isQueued ? "border-dashed border-line-strong" : isPerson ? "soft-shadow border-line bg-raised" : "border-line bg-panel text-sm text-ink-2";
+  const look = isQueued
+    ? "border-dashed border-line-strong"
+    : isPerson
+      ? "soft-shadow border-line bg-raised"
+      : "border-line bg-panel text-sm text-ink-2";
   return (
     <OnTrack nodeAt="top-7" node={<span className="size-2.5 rounded-[2px] bg-ink" />}>
       <div className={`my-3 rounded-lg border px-4 py-3 ${look}`}>
@@ -157,11 +184,19 @@ function Plan({ item }: { item: Extract<ConversationItem, { type: "plan" }> }) {
 function Approval({ id, hasKeys }: { id: string; hasKeys: boolean }) {
   const { data: approval, error, refetch } = useQuery(approvalQuery(ApprovalId.parse(id)));
   return (
-    <OnTrack nodeAt="top-5" node={approval !== undefined && !isOpen(approval) ? <Lamp state={approval.status === "approved" ? "clear" : approval.status === "denied" ? "danger" : "dark"} /> : undefined}>
+    <OnTrack
+      nodeAt="top-5"
+      node={
+        approval !== undefined && !isOpen(approval) ? (
+          <Lamp state={approval.status === "approved" ? "clear" : approval.status === "denied" ? "danger" : "dark"} />
+        ) : undefined
+      }
+    >
       <div className="my-2">
         {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
         {approval === undefined && error === null && <Skeleton rows={1} className="h-48" />}
-        {approval !== undefined && (isOpen(approval) ? <ApprovalCard approval={approval} hasKeys={hasKeys} /> : <DecidedApproval approval={approval} />)}
+        {approval !== undefined &&
+          (isOpen(approval) ? <ApprovalCard approval={approval} hasKeys={hasKeys} /> : <DecidedApproval approval={approval} />)}
       </div>
     </OnTrack>
   );

@@ -44,14 +44,21 @@ export function SessionHeader({ session, cost }: { session: SessionView; cost: C
 
   return (
     <header className="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line bg-panel px-3 py-2.5 sm:px-5">
-      <Link to="/sessions" aria-label="All sessions" className="flex size-7 items-center justify-center rounded-md text-ink-2 hover:bg-sunken">
+      <Link
+        to="/sessions"
+        aria-label="All sessions"
+        className="flex size-7 items-center justify-center rounded-md text-ink-2 hover:bg-sunken"
+      >
         <ChevronLeft size={18} />
       </Link>
       <div className="min-w-0 flex-1 basis-64">
         <Title session={session} />
         <p className="clamp-1 flex items-center gap-2 text-sm text-ink-2">
           <Lamp state={lamp} size="sm" />
-          <span className={`font-semibold ${lamp === "wants" ? "text-signal-ink" : lamp === "danger" ? "text-danger-ink" : ""}`} role="status">
+          <span
+            className={`font-semibold ${lamp === "wants" ? "text-signal-ink" : lamp === "danger" ? "text-danger-ink" : ""}`}
+            role="status"
+          >
             {stateWord(session)}
           </span>
           <span className="clamp-1 text-ink-3">
@@ -98,7 +105,13 @@ function Title({ session }: { session: SessionView }) {
     return (
       <h1 className="clamp-1 group flex items-center gap-1.5 font-semibold">
         <span className="clamp-1">{session.title}</span>
-        <Button look="quiet" size="icon-sm" className="!size-6 shrink-0 opacity-0 group-hover:opacity-100 focus-visible:opacity-100" aria-label="Rename the session" onClick={() => setText(session.title)}>
+        <Button
+          look="quiet"
+          size="icon-sm"
+          className="!size-6 shrink-0 opacity-0 group-hover:opacity-100 focus-visible:opacity-100"
+          aria-label="Rename the session"
+          onClick={() => setText(session.title)}
+        >
           <Pencil size={13} />
         </Button>
       </h1>
@@ -129,7 +142,11 @@ function Title({ session }: { session: SessionView }) {
 function StopDialog({ session, onClose }: { session: SessionView; onClose(): void }) {
   const stop = useLever(() => client.call(stopSession, { params: { id: session.id }, body: {} }), onClose);
   return (
-    <Dialog title="Stop this session?" description="The turn ends and the sandbox is taken down. The conversation, the log and what was pushed stay; you can resume later." onClose={onClose}>
+    <Dialog
+      title="Stop this session?"
+      description="The turn ends and the sandbox is taken down. The conversation, the log and what was pushed stay; you can resume later."
+      onClose={onClose}
+    >
       {stop.error !== null && <Trouble error={stop.error} className="mb-4" />}
       <div className="flex justify-end gap-2">
         <Button look="quiet" onClick={onClose}>

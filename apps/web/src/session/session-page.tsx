@@ -33,7 +33,11 @@ export function SessionPage() {
       </div>
     );
   }
-  return isRefusal(session.error, "session_not_found") ? <Missing /> : <Trouble error={session.error} onRetry={() => void session.refetch()} className="m-6" />;
+  return isRefusal(session.error, "session_not_found") ? (
+    <Missing />
+  ) : (
+    <Trouble error={session.error} onRetry={() => void session.refetch()} className="m-6" />
+  );
 }
 
 function Loaded({ session }: { session: SessionView }) {
@@ -55,11 +59,7 @@ function Loaded({ session }: { session: SessionView }) {
   ]);
 
   const shown = pane ?? (isWide ? "changes" : "conversation");
-  const beside = (
-    <Suspense>
-      {shown === "events" ? <EventsPane roomId={session.room_id} /> : <ChangesPane session={session} />}
-    </Suspense>
-  );
+  const beside = <Suspense>{shown === "events" ? <EventsPane roomId={session.room_id} /> : <ChangesPane session={session} />}</Suspense>;
   return (
     <div className="flex h-full flex-col">
       <SessionHeader session={session} cost={state.conversation.cost} />
@@ -86,7 +86,9 @@ function Loaded({ session }: { session: SessionView }) {
 function Tabs({ session, shown, withConversation = false }: { session: SessionView; shown: string; withConversation?: boolean }) {
   const { data: diff } = useQuery(diffQuery(session));
   const tabs = [
-    ...(withConversation ? [{ name: "Conversation", value: "conversation", pane: undefined, badge: session.pending_approvals } as const] : []),
+    ...(withConversation
+      ? [{ name: "Conversation", value: "conversation", pane: undefined, badge: session.pending_approvals } as const]
+      : []),
     { name: "Changes", value: "changes", pane: "changes", badge: diff?.files.length ?? session.files_changed.length } as const,
     { name: "Events", value: "events", pane: "events", badge: 0 } as const,
   ];
@@ -102,7 +104,13 @@ function Tabs({ session, shown, withConversation = false }: { session: SessionVi
           className="-mb-px flex items-center gap-1.5 border-b-2 border-transparent px-2.5 py-2 text-sm text-ink-2 hover:text-ink aria-[current]:border-ink aria-[current]:font-semibold aria-[current]:text-ink"
         >
           {name}
-          {badge > 0 && <span className={`rounded-full px-1.5 text-plate ${value === "conversation" ? "bg-signal font-bold text-on-signal" : "bg-sunken text-ink-2"}`}>{badge}</span>}
+          {badge > 0 && (
+            <span
+              className={`rounded-full px-1.5 text-plate ${value === "conversation" ? "bg-signal font-bold text-on-signal" : "bg-sunken text-ink-2"}`}
+            >
+              {badge}
+            </span>
+          )}
         </Link>
       ))}
     </nav>

@@ -33,7 +33,12 @@ export function ToolCall(props: ToolCallProps) {
   const failed = props.status === "failed";
   return (
     <div className={`rounded-md border ${isOpen ? "border-line bg-panel" : "border-transparent"}`}>
-      <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)} className="flex w-full items-center gap-2.5 rounded-md px-2.5 py-1 text-left text-sm -outline-offset-2 hover:bg-panel">
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => setOpen(!isOpen)}
+        className="flex w-full items-center gap-2.5 rounded-md px-2.5 py-1 text-left text-sm -outline-offset-2 hover:bg-panel"
+      >
         {toolIcon(props.name, `shrink-0 ${failed ? "text-danger-ink" : "text-ink-3"}`)}
         <span className="clamp-1 min-w-0 flex-1">
           <span className={`font-semibold ${failed ? "text-danger-ink" : "text-ink-2"}`}>{props.name}</span>
@@ -96,7 +101,10 @@ function Section({ name, copy, children, danger = false }: { name: string; copy:
         <h4 className="plate">{name}</h4>
         <CopyButton text={copy} label={`Copy: ${name}`} />
       </div>
-      <pre tabIndex={0} className={`max-h-80 overflow-auto rounded-md border px-3 py-2 text-sm break-normal whitespace-pre-wrap ${danger ? "border-danger-line bg-danger-wash text-danger-ink" : "border-line bg-sunken"}`}>
+      <pre
+        tabIndex={0}
+        className={`max-h-80 overflow-auto rounded-md border px-3 py-2 text-sm break-normal whitespace-pre-wrap ${danger ? "border-danger-line bg-danger-wash text-danger-ink" : "border-line bg-sunken"}`}
+      >
         {children}
       </pre>
     </section>

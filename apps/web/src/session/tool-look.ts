@@ -11,7 +11,8 @@ const ICONS: readonly (readonly [RegExp, LucideIcon])[] = [
   [/todo|plan/i, ListTodo],
 ];
 const iconOf = (name: string): LucideIcon => ICONS.find(([pattern]) => pattern.test(name))?.[1] ?? Wrench;
-export const toolIcon = (name: string, className: string): ReactElement => createElement(iconOf(name), { size: 15, className, "aria-hidden": true });
+export const toolIcon = (name: string, className: string): ReactElement =>
+  createElement(iconOf(name), { size: 15, className, "aria-hidden": true });
 
 /** Where the repository lies in every sandbox: saying so on each line says nothing. */
 const WORKSPACE = /^\/workspace\/(?=.)/;
@@ -32,5 +33,6 @@ export function headline(title: string | null, args: unknown): string | null {
 
 /** Colours and cursor movements are for terminals; here they would only be noise. */
 // oxlint-disable-next-line no-control-regex -- control characters are what it removes
-const ANSI = /[\u001B\u009B][[\]()#;?]*(?:(?:[a-zA-Z\d]*(?:;[-a-zA-Z\d/#&.:=?%@~_]*)*)?\u0007|(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~])/g;
+const ANSI =
+  /[\u001B\u009B][[\]()#;?]*(?:(?:[a-zA-Z\d]*(?:;[-a-zA-Z\d/#&.:=?%@~_]*)*)?\u0007|(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~])/g;
 export const plain = (output: string): string => output.replaceAll(ANSI, "");

@@ -7,7 +7,10 @@ const WAITING: ConversationView = { conversation: EMPTY, phase: "loading", error
 const none = (): (() => void) => () => undefined;
 
 /** The conversation of the session on screen; changes when something is said. */
-export function useConversation({ id, room_id }: Pick<SessionView, "id" | "room_id">): ConversationView & { store: ConversationStore | null } {
+export function useConversation({
+  id,
+  room_id,
+}: Pick<SessionView, "id" | "room_id">): ConversationView & { store: ConversationStore | null } {
   const [store, setStore] = useState<ConversationStore | null>(null);
   useEffect(() => {
     const following = followConversation({ id, room_id });

@@ -4,8 +4,16 @@ import { Button } from "../ui/button.tsx";
 import { Lamp } from "../ui/lamp.tsx";
 
 const STAGES = [
-  { icon: GitBranch, title: "Point it at a repository", text: "A folder on this machine or a URL. The agent gets a copy, in a sandbox of its own." },
-  { icon: FlaskConical, title: "Say what you want", text: "Watch it read, edit and run. Nothing that it does there touches anything outside." },
+  {
+    icon: GitBranch,
+    title: "Point it at a repository",
+    text: "A folder on this machine or a URL. The agent gets a copy, in a sandbox of its own.",
+  },
+  {
+    icon: FlaskConical,
+    title: "Say what you want",
+    text: "Watch it read, edit and run. Nothing that it does there touches anything outside.",
+  },
   { icon: ShieldCheck, title: "Decide what leaves", text: "A push, a call, a payment: you see exactly what, and one key lets it through." },
 ];
 
@@ -17,7 +25,10 @@ export function FirstSession() {
     <section className="soft-shadow overflow-hidden rounded-lg border border-line bg-panel">
       <div className="px-6 pt-9 pb-7 sm:px-10">
         <h2 className="text-2xl font-semibold tracking-tight text-balance">The line is clear.</h2>
-        <p className="mt-2 max-w-prose text-ink-2">No agent is at work yet. Give one a task and it sets off at once, in isolation; this panel stays quiet until something needs your hand.</p>
+        <p className="mt-2 max-w-prose text-ink-2">
+          No agent is at work yet. Give one a task and it sets off at once, in isolation; this panel stays quiet until something needs your
+          hand.
+        </p>
         <div className="mt-6 flex flex-wrap gap-3">
           <Button look="solid" size="lg" onClick={() => open(true)}>
             Start the first session

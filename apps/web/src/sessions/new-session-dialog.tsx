@@ -53,7 +53,10 @@ export function NewSessionDialog({ onClose, withSample }: { onClose(): void; wit
     mutationFn: () =>
       client.call(createSession, {
         body: {
-          source: source === "scratch" ? { type: "scratch" } : { type: "repository", url: url.trim(), ...(ref.trim() === "" ? {} : { ref: ref.trim() }) },
+          source:
+            source === "scratch"
+              ? { type: "scratch" }
+              : { type: "repository", url: url.trim(), ...(ref.trim() === "" ? {} : { ref: ref.trim() }) },
           budget_micro_usd: budgetMicroUsd,
           ...(prompt.trim() === "" ? {} : { prompt }),
           ...(model === undefined ? {} : { model: model.id }),
@@ -71,7 +74,10 @@ export function NewSessionDialog({ onClose, withSample }: { onClose(): void; wit
     },
   });
   const refused = create.error instanceof ApiError ? create.error : null;
-  const sourceError = refused?.code === "source_not_found" || refused?.code === "source_not_allowed" ? `${refused.message}${refused.fix === undefined ? "" : ` ${refused.fix}`}` : undefined;
+  const sourceError =
+    refused?.code === "source_not_found" || refused?.code === "source_not_allowed"
+      ? `${refused.message}${refused.fix === undefined ? "" : ` ${refused.fix}`}`
+      : undefined;
 
   const submit = (): void => {
     if (!create.isPending && !budgetWrong && (source === "scratch" || url.trim() !== "")) create.mutate();
@@ -98,7 +104,10 @@ export function NewSessionDialog({ onClose, withSample }: { onClose(): void; wit
                 { value: "scratch", label: "An empty folder", icon: FlaskConical },
               ] as const
             ).map(({ value, label, icon: Icon }) => (
-              <label key={value} className="flex cursor-pointer items-center gap-2.5 rounded-md border border-line-strong px-3 py-2 text-sm has-checked:border-ink has-checked:bg-raised has-checked:font-semibold has-focus-visible:outline-2">
+              <label
+                key={value}
+                className="flex cursor-pointer items-center gap-2.5 rounded-md border border-line-strong px-3 py-2 text-sm has-checked:border-ink has-checked:bg-raised has-checked:font-semibold has-focus-visible:outline-2"
+              >
                 <input type="radio" name="source" className="sr-only" checked={source === value} onChange={() => setSource(value)} />
                 <Icon size={16} aria-hidden className="text-ink-3" /> {label}
               </label>
@@ -113,32 +122,85 @@ export function NewSessionDialog({ onClose, withSample }: { onClose(): void; wit
               hint={
                 <>
                   An absolute path on this machine, or an http(s) URL. Nothing at hand?{" "}
-                  <button type="button" className="text-moving-ink underline underline-offset-2" disabled={sample.isPending} onClick={() => makeSample()}>
+                  <button
+                    type="button"
+                    className="text-moving-ink underline underline-offset-2"
+                    disabled={sample.isPending}
+                    onClick={() => makeSample()}
+                  >
                     {sample.isPending ? "Making a sample…" : "Make a sample"}
                   </button>
                 </>
               }
             >
-              {(props) => <input {...props} required data-focus spellCheck={false} autoComplete="off" placeholder="/home/you/project" value={url} onChange={(event) => setUrl(event.target.value)} className={inputLook} />}
+              {(props) => (
+                <input
+                  {...props}
+                  required
+                  data-focus
+                  spellCheck={false}
+                  autoComplete="off"
+                  placeholder="/home/you/project"
+                  value={url}
+                  onChange={(event) => setUrl(event.target.value)}
+                  className={inputLook}
+                />
+              )}
             </Field>
             <Field label="Branch" hint="Default branch if empty.">
-              {(props) => <input {...props} spellCheck={false} autoComplete="off" placeholder="main" value={ref} onChange={(event) => setRef(event.target.value)} className={inputLook} />}
+              {(props) => (
+                <input
+                  {...props}
+                  spellCheck={false}
+                  autoComplete="off"
+                  placeholder="main"
+                  value={ref}
+                  onChange={(event) => setRef(event.target.value)}
+                  className={inputLook}
+                />
+              )}
             </Field>
           </div>
         )}
         <Field label="Task" hint="What to do, and how you will know that it is done. You can also say it later.">
           {(props) => (
-            <textarea {...props} rows={4} placeholder="A test fails. Find out why, fix it, run the tests, and push the fix." value={prompt} onChange={(event) => setPrompt(event.target.value)} className={`${inputLook} resize-y`} />
+            <textarea
+              {...props}
+              rows={4}
+              placeholder="A test fails. Find out why, fix it, run the tests, and push the fix."
+              value={prompt}
+              onChange={(event) => setPrompt(event.target.value)}
+              className={`${inputLook} resize-y`}
+            />
           )}
         </Field>
         <div className="grid gap-3 sm:grid-cols-[1fr_9rem]">
           <Field
             label="Model"
-            error={models.error?.message ?? (refused?.code === "model_not_found" || refused?.code === "no_model_configured" ? `${refused.message} ${refused.fix ?? ""}` : undefined)}
-            hint={model?.is_demo === true ? "A scripted demonstration, not an AI: it plays one fixed task on the sample repository, with real tools." : model === undefined ? (models.isPending ? "Asking which models there are…" : "No model is configured. Set an API key, or start Ollama, and restart the server.") : `Through ${model.upstream}.`}
+            error={
+              models.error?.message ??
+              (refused?.code === "model_not_found" || refused?.code === "no_model_configured"
+                ? `${refused.message} ${refused.fix ?? ""}`
+                : undefined)
+            }
+            hint={
+              model?.is_demo === true
+                ? "A scripted demonstration, not an AI: it plays one fixed task on the sample repository, with real tools."
+                : model === undefined
+                  ? models.isPending
+                    ? "Asking which models there are…"
+                    : "No model is configured. Set an API key, or start Ollama, and restart the server."
+                  : `Through ${model.upstream}.`
+            }
           >
             {(props) => (
-              <select {...props} value={model?.id ?? ""} onChange={(event) => setModel(event.target.value)} className={inputLook} disabled={all.length === 0}>
+              <select
+                {...props}
+                value={model?.id ?? ""}
+                onChange={(event) => setModel(event.target.value)}
+                className={inputLook}
+                disabled={all.length === 0}
+              >
                 {all.map((each) => (
                   <option key={each.id} value={each.id}>
                     {each.name}
@@ -149,7 +211,15 @@ export function NewSessionDialog({ onClose, withSample }: { onClose(): void; wit
             )}
           </Field>
           <Field label="Budget" hint="US dollars, at most." error={budgetWrong ? "Between $0.000001 and $1,000." : undefined}>
-            {(props) => <input {...props} inputMode="decimal" value={budget} onChange={(event) => setBudget(event.target.value)} className={inputLook} />}
+            {(props) => (
+              <input
+                {...props}
+                inputMode="decimal"
+                value={budget}
+                onChange={(event) => setBudget(event.target.value)}
+                className={inputLook}
+              />
+            )}
           </Field>
         </div>
         {models.data?.problems.map((problem) => (

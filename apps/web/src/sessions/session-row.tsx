@@ -30,9 +30,16 @@ export function SessionRow({ session, isSelected, linkRef, onFocus }: SessionRow
         </span>
         <span className="min-w-0">
           <span className="clamp-1 block font-semibold">{session.title}</span>
-          <span className={`clamp-1 block text-sm ${lamp === "wants" ? "text-signal-ink" : lamp === "danger" ? "text-danger-ink" : "text-ink-2"}`}>
+          <span
+            className={`clamp-1 block text-sm ${lamp === "wants" ? "text-signal-ink" : lamp === "danger" ? "text-danger-ink" : "text-ink-2"}`}
+          >
             <span className="font-medium">{stateWord(session)}</span>
-            {(session.status_reason ?? session.latest_step) !== null && <span> · {lamp === "moving" ? (session.latest_step ?? session.status_reason) : (session.status_reason ?? session.latest_step)}</span>}
+            {(session.status_reason ?? session.latest_step) !== null && (
+              <span>
+                {" "}
+                · {lamp === "moving" ? (session.latest_step ?? session.status_reason) : (session.status_reason ?? session.latest_step)}
+              </span>
+            )}
           </span>
           <span className="mt-0.5 flex flex-wrap items-center gap-x-3 text-sm text-ink-3">
             <span className="inline-flex max-w-64 items-center gap-1">
@@ -42,7 +49,8 @@ export function SessionRow({ session, isSelected, linkRef, onFocus }: SessionRow
             <span className="clamp-1 max-w-52">{session.model}</span>
             {session.files_changed.length > 0 && (
               <span>
-                {count(session.files_changed.length, "file")} <span className="text-clear-ink">+{lines.additions}</span> <span className="text-danger-ink">−{lines.deletions}</span>
+                {count(session.files_changed.length, "file")} <span className="text-clear-ink">+{lines.additions}</span>{" "}
+                <span className="text-danger-ink">−{lines.deletions}</span>
               </span>
             )}
           </span>

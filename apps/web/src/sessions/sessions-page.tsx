@@ -52,9 +52,25 @@ export function SessionsPage() {
     >
       {!isFirst && (
         <div className="mb-3 flex flex-wrap items-center gap-3">
-          <SearchBox inputRef={search} value={q} onChange={(next) => void navigate({ to: "/sessions", search: (previous) => ({ ...previous, q: next === "" ? undefined : next }), replace: true })} />
+          <SearchBox
+            inputRef={search}
+            value={q}
+            onChange={(next) =>
+              void navigate({ to: "/sessions", search: (previous) => ({ ...previous, q: next === "" ? undefined : next }), replace: true })
+            }
+          />
           <label className="flex items-center gap-2 text-sm text-ink-2">
-            <input type="checkbox" checked={archived} onChange={(event) => void navigate({ to: "/sessions", search: (previous) => ({ ...previous, archived: event.target.checked ? true : undefined }), replace: true })} />
+            <input
+              type="checkbox"
+              checked={archived}
+              onChange={(event) =>
+                void navigate({
+                  to: "/sessions",
+                  search: (previous) => ({ ...previous, archived: event.target.checked ? true : undefined }),
+                  replace: true,
+                })
+              }
+            />
             Archived
           </label>
         </div>
@@ -85,7 +101,15 @@ export function SessionsPage() {
   );
 }
 
-function SearchBox({ value, onChange, inputRef }: { value: string; onChange(next: string): void; inputRef: React.RefObject<HTMLInputElement | null> }) {
+function SearchBox({
+  value,
+  onChange,
+  inputRef,
+}: {
+  value: string;
+  onChange(next: string): void;
+  inputRef: React.RefObject<HTMLInputElement | null>;
+}) {
   const [text, setText] = useState(value);
   const search = useEffectEvent(onChange);
   useEffect(() => {
@@ -96,7 +120,15 @@ function SearchBox({ value, onChange, inputRef }: { value: string; onChange(next
   return (
     <div className="relative min-w-52 flex-1 sm:max-w-sm">
       <Search size={16} className="absolute top-1/2 left-3 -translate-y-1/2 text-ink-3" aria-hidden />
-      <input ref={inputRef} type="search" aria-label="Search sessions" placeholder="Search sessions" value={text} onChange={(event) => setText(event.target.value)} className={`${inputLook} !pl-9 !py-1.5 !text-sm`} />
+      <input
+        ref={inputRef}
+        type="search"
+        aria-label="Search sessions"
+        placeholder="Search sessions"
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        className={`${inputLook} !pl-9 !py-1.5 !text-sm`}
+      />
     </div>
   );
 }

@@ -40,5 +40,8 @@ export function stateWord(session: Seen): string {
 }
 
 export function changedLines(files: SessionView["files_changed"]): { additions: number; deletions: number } {
-  return files.reduce((sum, file) => ({ additions: sum.additions + file.additions, deletions: sum.deletions + file.deletions }), { additions: 0, deletions: 0 });
+  return files.reduce((sum, file) => ({ additions: sum.additions + file.additions, deletions: sum.deletions + file.deletions }), {
+    additions: 0,
+    deletions: 0,
+  });
 }

@@ -32,7 +32,9 @@ export function KillSwitch() {
           </p>
           {on && (
             <p className="mt-1 text-sm">
-              {data.forced_by_environment ? "Forced by the server's environment; no one can lift it from here." : data.by !== null && `By ${nameOf(data.by) === "You" ? "you" : nameOf(data.by)}`}
+              {data.forced_by_environment
+                ? "Forced by the server's environment; no one can lift it from here."
+                : data.by !== null && `By ${nameOf(data.by) === "You" ? "you" : nameOf(data.by)}`}
               {data.since !== null && (
                 <>
                   , <Moment at={data.since} />
@@ -67,7 +69,11 @@ function Confirm({ engage, onClose }: { engage: boolean; onClose(): void }) {
   return (
     <Dialog
       title={engage ? "Stop everything?" : "Let effects go on?"}
-      description={engage ? "Open model answers and connections are cut, open approvals are denied. Agents keep their files." : "New effects are decided by the policy again. What was denied stays denied."}
+      description={
+        engage
+          ? "Open model answers and connections are cut, open approvals are denied. Agents keep their files."
+          : "New effects are decided by the policy again. What was denied stays denied."
+      }
       onClose={onClose}
     >
       <form
@@ -79,7 +85,16 @@ function Confirm({ engage, onClose }: { engage: boolean; onClose(): void }) {
       >
         {engage && (
           <Field label="Why" hint="Goes into the log; others see it.">
-            {(props) => <input {...props} data-focus maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} className={inputLook} />}
+            {(props) => (
+              <input
+                {...props}
+                data-focus
+                maxLength={500}
+                value={reason}
+                onChange={(event) => setReason(event.target.value)}
+                className={inputLook}
+              />
+            )}
           </Field>
         )}
         {pull.error !== null && <Trouble error={pull.error} />}

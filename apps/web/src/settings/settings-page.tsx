@@ -82,7 +82,10 @@ function Me() {
         <fieldset className="flex items-center gap-1">
           <legend className="sr-only">Appearance</legend>
           {THEMES.map(([value, label]) => (
-            <label key={value} className="cursor-pointer rounded-md border border-transparent px-2.5 py-1 text-sm text-ink-2 has-checked:border-line-strong has-checked:bg-raised has-checked:font-semibold has-checked:text-ink has-focus-visible:outline-2">
+            <label
+              key={value}
+              className="cursor-pointer rounded-md border border-transparent px-2.5 py-1 text-sm text-ink-2 has-checked:border-line-strong has-checked:bg-raised has-checked:font-semibold has-checked:text-ink has-focus-visible:outline-2"
+            >
               <input type="radio" name="theme" className="sr-only" checked={theme === value} onChange={() => setTheme(value)} />
               {label}
             </label>

@@ -16,7 +16,13 @@ import { Trouble } from "../ui/trouble.tsx";
 
 type Scope = (typeof SCOPES)[number];
 
-const SAYS: Record<Scope, string> = { read: "see everything", write: "start and prompt sessions", approve: "decide approvals", admin: "change settings and tokens", engine: "claim and report runs" };
+const SAYS: Record<Scope, string> = {
+  read: "see everything",
+  write: "start and prompt sessions",
+  approve: "decide approvals",
+  admin: "change settings and tokens",
+  engine: "claim and report runs",
+};
 
 export function Tokens() {
   const tokens = useQuery(tokensQuery);
@@ -41,11 +47,24 @@ export function Tokens() {
             <div className="min-w-0 flex-1 basis-56">
               <p className="clamp-1 font-medium">{token.name}</p>
               <p className="text-sm text-ink-3">
-                {token.scopes.join(", ")} · {token.last_used_at === null ? "never used" : <>used <Moment at={token.last_used_at} /></>}
+                {token.scopes.join(", ")} ·{" "}
+                {token.last_used_at === null ? (
+                  "never used"
+                ) : (
+                  <>
+                    used <Moment at={token.last_used_at} />
+                  </>
+                )}
                 {token.expires_at !== null && ` · until ${new Date(token.expires_at).toLocaleDateString()}`}
               </p>
             </div>
-            <Button size="sm" look="danger" busy={revoke.isPending && revoke.variables === token.id} onClick={() => revoke.mutate(token.id)} aria-label={`Revoke ${token.name}`}>
+            <Button
+              size="sm"
+              look="danger"
+              busy={revoke.isPending && revoke.variables === token.id}
+              onClick={() => revoke.mutate(token.id)}
+              aria-label={`Revoke ${token.name}`}
+            >
               Revoke
             </Button>
           </li>
@@ -93,14 +112,29 @@ function NewToken({ onClose }: { onClose(): void }) {
         }}
       >
         <Field label="Name" hint="What will use it.">
-          {(props) => <input {...props} required data-focus maxLength={200} placeholder="laptop" value={name} onChange={(event) => setName(event.target.value)} className={inputLook} />}
+          {(props) => (
+            <input
+              {...props}
+              required
+              data-focus
+              maxLength={200}
+              placeholder="laptop"
+              value={name}
+              onChange={(event) => setName(event.target.value)}
+              className={inputLook}
+            />
+          )}
         </Field>
         <fieldset>
           <legend className="mb-1.5 text-sm font-semibold">It may</legend>
           <div className="space-y-1">
             {SCOPES.map((scope) => (
               <label key={scope} className="flex items-center gap-2.5 text-sm">
-                <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))} />
+                <input
+                  type="checkbox"
+                  checked={scopes.includes(scope)}
+                  onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))}
+                />
                 <span className="font-mono">{scope}</span>
                 <span className="text-ink-2">{SAYS[scope]}</span>
               </label>

@@ -19,9 +19,18 @@ export const buttonLook = cva(
   },
 );
 
-type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & VariantProps<typeof buttonLook> & { busy?: boolean | undefined; children?: ReactNode };
+type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> &
+  VariantProps<typeof buttonLook> & { busy?: boolean | undefined; children?: ReactNode };
 
 /** `busy` keeps its place and refuses a second press while the first is under way. */
 export function Button({ look, size, busy = false, className = "", disabled, type = "button", ...rest }: ButtonProps) {
-  return <button type={type} className={`${buttonLook({ look, size })} ${className}`} disabled={disabled === true || busy} aria-busy={busy || undefined} {...rest} />;
+  return (
+    <button
+      type={type}
+      className={`${buttonLook({ look, size })} ${className}`}
+      disabled={disabled === true || busy}
+      aria-busy={busy || undefined}
+      {...rest}
+    />
+  );
 }

@@ -10,7 +10,13 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     return () => clearTimeout(timer);
   }, [copied]);
   return (
-    <Button look="quiet" size="icon-sm" aria-label={copied ? "Copied" : label} title={label} onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}>
+    <Button
+      look="quiet"
+      size="icon-sm"
+      aria-label={copied ? "Copied" : label}
+      title={label}
+      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+    >
       {copied ? <Check size={14} /> : <Copy size={14} />}
     </Button>
   );

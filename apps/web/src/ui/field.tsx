@@ -4,7 +4,17 @@ export const inputLook =
   "w-full rounded-md border border-line-strong bg-raised px-3 py-2 text-base text-ink placeholder:text-ink-3 focus-visible:outline-offset-0 aria-invalid:border-danger disabled:opacity-60";
 
 /** Label, control, and one line below: the error if there is one, else the hint. */
-export function Field({ label, hint, error, children }: { label: string; hint?: ReactNode; error?: string | undefined; children(props: { id: string; "aria-describedby": string; "aria-invalid": boolean }): ReactNode }) {
+export function Field({
+  label,
+  hint,
+  error,
+  children,
+}: {
+  label: string;
+  hint?: ReactNode;
+  error?: string | undefined;
+  children(props: { id: string; "aria-describedby": string; "aria-invalid": boolean }): ReactNode;
+}) {
   const id = useId();
   return (
     <div className="space-y-1.5">
@@ -12,7 +22,11 @@ export function Field({ label, hint, error, children }: { label: string; hint?: 
         {label}
       </label>
       {children({ id, "aria-describedby": `${id}-note`, "aria-invalid": error !== undefined })}
-      <p id={`${id}-note`} className={`text-sm ${error === undefined ? "text-ink-3" : "text-danger-ink"}`} role={error === undefined ? undefined : "alert"}>
+      <p
+        id={`${id}-note`}
+        className={`text-sm ${error === undefined ? "text-ink-3" : "text-danger-ink"}`}
+        role={error === undefined ? undefined : "alert"}
+      >
         {error ?? hint}
       </p>
     </div>

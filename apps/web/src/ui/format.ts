@@ -35,7 +35,11 @@ export function ago(at: string, now: number): string {
   const time = then.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
   if (then.toDateString() === today.toDateString()) return time;
   if (then.toDateString() === new Date(now - 86_400_000).toDateString()) return `yesterday ${time}`;
-  return then.toLocaleDateString(undefined, { day: "numeric", month: "short", ...(then.getFullYear() === today.getFullYear() ? {} : { year: "numeric" }) });
+  return then.toLocaleDateString(undefined, {
+    day: "numeric",
+    month: "short",
+    ...(then.getFullYear() === today.getFullYear() ? {} : { year: "numeric" }),
+  });
 }
 
 export function clock(at: string): string {
@@ -46,7 +50,11 @@ export const count = (n: number, one: string, many = `${one}s`): string => `${n.
 
 /** The part of a repository's address that people call it by. */
 export function repositoryName(url: string): string {
-  const last = url.replace(/\/+$/, "").replace(/\.git$/, "").split(/[/:]/).pop();
+  const last = url
+    .replace(/\/+$/, "")
+    .replace(/\.git$/, "")
+    .split(/[/:]/)
+    .pop();
   return last === undefined || last === "" ? url : last;
 }
 

@@ -14,7 +14,11 @@ export function CostMeter({ spent, reserved = 0, cap }: { spent: number; reserve
       aria-valuenow={spent}
       aria-valuetext={`${money(spent)} of ${money(cap)}`}
       className="flex items-center gap-2 text-sm"
-      title={reserved > 0 ? `${money(spent)} spent, ${money(reserved)} held for calls under way, of ${money(cap)}` : `${money(spent)} of ${money(cap)}`}
+      title={
+        reserved > 0
+          ? `${money(spent)} spent, ${money(reserved)} held for calls under way, of ${money(cap)}`
+          : `${money(spent)} of ${money(cap)}`
+      }
     >
       <span className={near ? "text-signal-ink" : "text-ink-2"}>
         {money(spent)}

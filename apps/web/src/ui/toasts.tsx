@@ -34,9 +34,16 @@ export function Toasts() {
     () => toasts,
   );
   return (
-    <div role="status" aria-live="polite" className="pointer-events-none fixed inset-x-3 bottom-20 z-50 flex flex-col items-center gap-2 sm:bottom-5">
+    <div
+      role="status"
+      aria-live="polite"
+      className="pointer-events-none fixed inset-x-3 bottom-20 z-50 flex flex-col items-center gap-2 sm:bottom-5"
+    >
       {shown.map(({ id, text, tone }) => (
-        <div key={id} className={`soft-shadow pointer-events-auto flex max-w-md items-center gap-3 rounded-md border px-3.5 py-2.5 text-sm ${tone === "danger" ? "border-danger-line bg-danger-wash text-danger-ink" : "border-line bg-raised"}`}>
+        <div
+          key={id}
+          className={`soft-shadow pointer-events-auto flex max-w-md items-center gap-3 rounded-md border px-3.5 py-2.5 text-sm ${tone === "danger" ? "border-danger-line bg-danger-wash text-danger-ink" : "border-line bg-raised"}`}
+        >
           {text}
           <button type="button" aria-label="Dismiss" className="text-ink-3 hover:text-ink" onClick={() => dismiss(id)}>
             <X size={14} />
