@@ -17,7 +17,8 @@ const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
  * Inside, times are kept by sandboxd; but whoever has taken its place may answer nothing at all, and nothing on the
  * host may wait for that. So each wait has an end here too, this much later.
  */
-const GRACE_MS = 10_000;
+const GRACE_MS = 30_000;
+const GREETING_MS = 10_000;
 const WHOLE_FILE_MS = 120_000;
 
 export type ExecRequest = {
@@ -114,8 +115,8 @@ export class SandboxLink {
     this.#mux = mux;
     // Somebody who dials and says nothing must not keep sandboxd out.
     setTimeout(() => {
-      if (this.#mux === mux && !this.#hello) mux.close(new SandboxLinkError("link_timeout", "no greeting within 2 s"));
-    }, 2000).unref();
+      if (this.#mux === mux && !this.#hello) mux.close(new SandboxLinkError("link_timeout", "no greeting in time"));
+    }, GREETING_MS).unref();
   }
 
   /** The greeting of the present connection, or of the next one if it comes in time. */

@@ -19,7 +19,6 @@ import { basename, dirname, join, resolve } from "node:path";
 import { rootCertificates } from "node:tls";
 import { daemonVersion, writeDaemon } from "@signalbox/sandboxd/image";
 import { INSIDE } from "@signalbox/sandboxd/wire";
-
 import { seccompFilter } from "./seccomp.ts";
 
 export type Places = {

@@ -23,6 +23,8 @@ export function processesIn(pidNamespace: string): InsideProcess[] {
     try {
       if (readlinkSync(`/proc/${name}/ns/pid`) !== pidNamespace) continue;
       const status = readFileSync(`/proc/${name}/status`, "latin1");
+      // Dead but not reaped by its parent: it holds nothing and runs nothing.
+      if (/^State:\s+[ZX]/m.test(status)) continue;
       const stat = readFileSync(`/proc/${name}/stat`, "latin1");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       const kilobytes = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);

@@ -24,9 +24,9 @@ import { processesIn, usageOf } from "./memory.ts";
 
 const DEFAULT_READ_BYTES = 16 * 1024 * 1024;
 const LIVENESS_EVERY_MS = 500;
-/** sandboxd redials within a second; longer without it and nobody inside can be reached any more. */
-const LOST_LINK_MS = 5000;
-const GONE_WITHIN_MS = 10_000;
+/** sandboxd redials within a second, on a machine that is overloaded within some; after this nobody inside can be reached any more. */
+const LOST_LINK_MS = 20_000;
+const GONE_WITHIN_MS = 20_000;
 const WHOLE_TREE_MS = 10 * 60_000;
 
 export type LocalRecord = SandboxRecord & {
