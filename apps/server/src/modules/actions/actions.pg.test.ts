@@ -188,11 +188,14 @@ test("what an executor throws leaves the outcome unknown, and looking it up sett
   expect([done, looked]).toEqual([[invocationId], [invocationId]]);
 });
 
-test("an effect that hangs is cut at its time and counts as unknown", async () => {
+test("an effect that hangs is cut at its time and counts as unknown, until a person says what became of it", async () => {
   const { executors } = world(() => new Promise(() => undefined));
   const stage = await start({ executors, executeTimeoutMs: 150 });
   const { invocationId } = ok(await stage.request({ action: "git.fetch" }));
   expect(await stage.end(invocationId)).toMatchObject({ status: "unknown" });
+  const resolve = () => stage.call("actions", "invocations.resolve", { params: { id: invocationId }, body: { outcome: "failed", comment: "looked: not there" } });
+  expect(await resolve()).toMatchObject({ status: "failed", error: { code: "resolved_as_failed", message: "looked: not there" } });
+  expect(await resolve()).toMatchObject({ ok: false, refusal: { code: "invocation_not_unknown" } });
 });
 
 test("a known failure is a failure, and nothing is tried again", async () => {

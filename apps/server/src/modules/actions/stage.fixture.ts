@@ -59,6 +59,14 @@ export async function startStage(connection: ConnectionFor, options: StageOption
     jobs.work(Object.assign({}, ...modules.map((module) => module.jobs)) as Record<string, never>, { leaseMs: options.leaseMs ?? 30_000, backoffMs: 50 });
   }
 
+  /** As the boss, past the HTTP shell. */
+  function call(of: "gate" | "actions", id: string, input: object): Promise<unknown> {
+    const route = { gate, actions }[of].routes.find((bound) => bound.route.id === id);
+    if (route === undefined) throw new Error(`no route ${id}`);
+    const caller = { organizationId: ORGANIZATION, principal: { ...BOSS.principal, displayName: "Boss" }, role: "owner", scopes: ["admin"] };
+    return (route.handler as (request: unknown) => Promise<unknown>)({ caller, origin: BOSS, ...input });
+  }
+
   return {
     log, db, approvals, gate, actions, jobs,
     request: (more: Partial<ActionRequest> = {}) =>
@@ -72,12 +80,8 @@ export async function startStage(connection: ConnectionFor, options: StageOption
       return approvals.decide({ organizationId: ORGANIZATION, origin: BOSS, approval: found }, { type: decision, approvalId: approvalId as never, by: BOSS.principal.id as never, now });
     },
     end: (invocationId: string, timeoutMs = 8000) => actions.waitForEnd(ORGANIZATION, invocationId, { signal: AbortSignal.timeout(timeoutMs + 1000), timeoutMs }),
-    async setKillSwitch(engaged: boolean) {
-      const route = gate.routes.find((bound) => bound.route.id === "kill_switch.set")!;
-      await (route.handler as (request: unknown) => Promise<unknown>)({
-        caller: { organizationId: ORGANIZATION, principal: { ...BOSS.principal, displayName: "Boss" }, role: "owner", scopes: ["admin"] }, body: { engaged }, origin: BOSS,
-      });
-    },
+    call,
+    setKillSwitch: (engaged: boolean) => call("gate", "kill_switch.set", { body: { engaged } }),
     async stop() {
       await jobs.close();
       for (const module of modules.toReversed()) await module.stop?.();
