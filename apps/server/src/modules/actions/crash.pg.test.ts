@@ -35,7 +35,7 @@ test.each([
 
     const successors = [startScript(script, { args: [connections(), world] }), startScript(script, { args: [connections(), world] })];
     try {
-      await expect.poll(() => stage.actions.view("ws_dev", id), { timeout: 12_000, interval: 50 }).toMatchObject(outcome);
+      await expect.poll(() => stage.actions.view("ws_dev", id), { timeout: 30_000, interval: 50 }).toMatchObject(outcome);
     } finally {
       for (const successor of successors) successor.kill();
       await Promise.all(successors.map(({ ended }) => ended));
@@ -46,7 +46,7 @@ test.each([
   } finally {
     await stage.stop();
   }
-});
+}, 60_000);
 
 test("two workers, ten approved actions: each happens once", async () => {
   const world = path.join(dir, "many");
@@ -55,11 +55,11 @@ test("two workers, ten approved actions: each happens once", async () => {
   const workers = [startScript(script, { args: [connections(), world] }), startScript(script, { args: [connections(), world] })];
   try {
     const ids = await Promise.all(Array.from({ length: 10 }, () => approvedCall(stage)));
-    for (const id of ids) expect(await stage.end(id, 10_000)).toMatchObject({ status: "completed" });
+    for (const id of ids) expect(await stage.end(id, 30_000)).toMatchObject({ status: "completed" });
     expect(readFileSync(world, "utf8").trim().split("\n").toSorted()).toEqual(ids.toSorted());
   } finally {
     for (const worker of workers) worker.kill();
     await Promise.all(workers.map(({ ended }) => ended));
     await stage.stop();
   }
-});
+}, 60_000);
