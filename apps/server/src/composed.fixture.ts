@@ -33,7 +33,7 @@ export interface Composed {
   close(): Promise<void>;
 }
 
-export async function startComposed(database: TestDatabase, options: { flags?: readonly string[]; environment?: Readonly<Record<string, string>>; clock?: Clock; harnesses?: Readonly<Record<string, HarnessEntry>> } = {}): Promise<Composed> {
+export async function startComposed(database: Pick<TestDatabase, "connection">, options: { flags?: readonly string[]; environment?: Readonly<Record<string, string>>; clock?: Clock; harnesses?: Readonly<Record<string, HarnessEntry>> } = {}): Promise<Composed> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-composed-"));
   // Sandboxes run as other users, who must be able to pass through.
   chmodSync(dataDir, 0o711);
