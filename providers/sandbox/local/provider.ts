@@ -60,6 +60,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     await makeRoots(dataDir);
     const blocked = asRoot ? blockedAt(join(dataDir, "sandboxes", "any")) : null;
     if (blocked !== null) throw new Error(`no other user may pass through ${blocked}, and a sandbox runs as another user`);
+    forgetTheDead(recordsIn(join(dataDir, "sandboxes")), dataDir);
     const [etc, daemon, node, seccomp] = await Promise.all([
       etcDirectory(dataDir), daemonDirectory(dataDir), open(options.node ?? process.execPath), seccompFile(dataDir),
     ]);
@@ -244,6 +245,15 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       live.clear();
     },
   };
+}
+
+/** What ended while no server ran (the machine was restarted) left a cgroup and a record behind; its files stay. */
+function forgetTheDead(records: LocalRecord[], dataDir: string): void {
+  for (const { id, inner, cgroup } of records) {
+    if (isAlive(inner)) continue;
+    if (cgroup) removeCgroup(cgroup);
+    rmSync(placesOf(dataDir, id).record, { force: true });
+  }
 }
 
 function recordsIn(folder: string): LocalRecord[] {
