@@ -90,8 +90,8 @@ test("the log's functions take nothing that does not continue the chain", async 
   const zero = Buffer.alloc(32);
   const insert = (hash: Buffer) =>
     log.pool.query(
-      "select evt_insert($1::text[],$2::text[],$3::text[],$4::bytea,$5::bigint[],$6::int[],$7::bigint[],$8::bytea,$9::uuid[],$10::text[],$11::text[],$12::bigint[],$13::text[],$14::text[],$15,$16,$17::bytea,now())",
-      [[ORG], ["room"], ["room_forged"], zero, [1], [1], [1], hash, ["01900000-0000-7000-8000-000000000001"], ["x"], ["x:1"], [1], [null], ["c"], "{}", "{}", zero],
+      "select evt_insert($1::text[],$2::text[],$3::text[],$4::bytea,$5,$6::int[],$7::bigint[],$8::bytea,$9::uuid[],$10::text[],$11::text[],$12::bigint[],$13::text[],$14::text[],$15,$16,$17::bytea,now())",
+      [[ORG], ["room"], ["room_forged"], zero, "[]", [1], [1], hash, ["01900000-0000-7000-8000-000000000001"], ["x"], ["x:1"], [1], [null], ["c"], "{}", "{}", zero],
     );
   await expect(insert(zero)).rejects.toThrow("do not follow");
 });

@@ -54,6 +54,23 @@ test("an append is chained as the architecture says, and comes back as it was an
   expect(two.recorded[0]?.prevHash).toBe(one.recorded[0]?.hash);
 });
 
+test("a header with every field it can have is canonical too", async () => {
+  await log.run(
+    counter,
+    target("full", room("full"), {
+      origin: {
+        ...origin, zone: "high_stakes", correlationId: 'cor "q"', causationId: "é", occurredAt: "2030-01-01T00:00:00.000Z",
+        roomId: "room_1", threadId: "th_1", sessionId: "ses_1", runId: "run_1", stepId: "step_1",
+      },
+      idempotency: { key: "key\n", bodyHash: "b" },
+    }),
+    add(1),
+  );
+  expect(await recompute("room_full")).toEqual([]);
+  const read = (await log.readStream(ORG, room("full"), { afterSeq: 0, limit: 1 }))[0];
+  expect(read).toMatchObject({ zone: "high_stakes", correlationId: 'cor "q"', causationId: "é", threadId: "th_1", stepId: "step_1", idempotencyKey: "key\n" });
+});
+
 test("streams stay gap-free, chained and projected while 16 callers append to 4 of them", async () => {
   await Promise.all(
     Array.from({ length: 16 }, async (_, caller) => {

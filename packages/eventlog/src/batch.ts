@@ -62,7 +62,6 @@ export function chain(units: readonly StagedUnit[], streams: readonly string[], 
     hashes.push(hash);
     return { ...entry.draft, seq, recordedAt, prevHash: hashText(head.hash), hash: hashText(hash) };
   });
-  const checks = units.flatMap(({ expected }) => expected);
   const keys = units.flatMap(({ key, entries: own }) => (key === undefined ? [] : [{ ...key, events: `{${own.map((entry) => entry.eventId).join(",")}}` }]));
   const columns = columnsOf(streams);
   const hashesBefore = Buffer.concat(streams.map((key) => headOf(heads, key).hash));
@@ -73,14 +72,14 @@ export function chain(units: readonly StagedUnit[], streams: readonly string[], 
     hashesBefore,
     seqsAfter,
     Buffer.concat(streams.map((key) => headOf(after, key).hash)),
-    checks.map((c) => c.organizationId), checks.map((c) => c.subject), checks.map((c) => c.version),
     keys.map((k) => k.organizationId), keys.map((k) => k.principalId), keys.map((k) => k.key),
     keys.map((k) => k.bodyHash), keys.map((k) => k.outcome), keys.map((k) => k.events),
   ];
   const insert = [
     ...columns,
     hashesBefore,
-    seqsAfter,
+    // What other processes are told: which streams grew, and how far.
+    JSON.stringify(streams.map((key, i) => [...key.split("\n"), seqsAfter[i]])),
     streamNumbers,
     recorded.map((event) => event.seq),
     Buffer.concat(hashes),
@@ -114,11 +113,10 @@ const params = (types: readonly string[]): string => types.map((type, i) => `$${
 export const PREPARE = `select * from public.evt_prepare(${params(["text[]", "text[]", "text[]", "int[]", "text[]", "text[]", "bigint[]", "int[]", "text[]", "text[]", "text[]"])})`;
 export const CLAIM = `select public.evt_claim(${params([
   "text[]", "text[]", "text[]", "bigint[]", "bytea", "bigint[]", "bytea",
-  "text[]", "text[]", "bigint[]",
   "text[]", "text[]", "text[]", "text[]", "text[]", "text[]",
 ])})`;
 export const INSERT = `select public.evt_insert(${params([
-  "text[]", "text[]", "text[]", "bytea", "bigint[]",
+  "text[]", "text[]", "text[]", "bytea", "text",
   "int[]", "bigint[]", "bytea",
   "uuid[]", "text[]", "text[]", "bigint[]", "text[]", "text[]",
   "text", "text", "bytea", "timestamptz",

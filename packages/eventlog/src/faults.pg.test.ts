@@ -1,27 +1,44 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { MIGRATIONS, startEmbedded, startTestCluster, TEMPLATE, type TestCluster } from "@signalbox/testkit/cluster";
 import { startScript } from "@signalbox/testkit/crash";
 import { Client } from "pg";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { add, counter, ORG, room, target } from "./fixtures.ts";
 import { migrate } from "./migrate.ts";
 import { createLog, type PostgresLog } from "./postgres-log.ts";
 import type { ConnectionFor } from "./roles.ts";
 
-/* Every cluster here is its own and durable (fsync on): they get crashed. */
+/* A cluster of this file's own, durable (fsync on), because it gets crashed; a fresh database for every test. */
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+let shared: TestCluster;
+beforeAll(async () => {
+  shared = await startTestCluster({ durable: true });
+});
+afterAll(() => shared.stop());
+
 const cleanups: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-async function durableCluster(): Promise<TestCluster> {
-  const cluster = await startTestCluster({ durable: true });
-  cleanups.push(() => cluster.stop());
-  return cluster;
+interface DurableDatabase {
+  readonly connection: ConnectionFor;
+  readonly pause: TestCluster["pause"];
+  readonly resume: TestCluster["resume"];
+}
+
+async function durableDatabase(): Promise<DurableDatabase> {
+  await shared.resume(); // a test before this one may have failed while it was stopped
+  const name = `t_${randomBytes(4).toString("hex")}`;
+  const admin = new Client(shared.connection("admin", "postgres"));
+  await admin.connect();
+  await admin.query(`create database ${name} template ${TEMPLATE} owner sb_owner`);
+  await admin.end();
+  return { connection: (role, database = name) => shared.connection(role, database), pause: shared.pause, resume: shared.resume };
 }
 
 async function openLog(connection: ConnectionFor, patienceMs?: number): Promise<PostgresLog> {
@@ -60,13 +77,13 @@ async function chainFaults(connection: ConnectionFor): Promise<string[]> {
 }
 
 test("the server killed with -9 while appending, and Postgres crashed with it: 1,000 acknowledged events, none lost, chain whole", async () => {
-  const cluster = await durableCluster();
+  const cluster = await durableDatabase();
   const roles = ["admin", "sb_owner", "sb_log", "sb_app"] as const;
   const server = startScript(path.join(import.meta.dirname, "crash.script.ts"), {
-    args: [Object.fromEntries(roles.map((role) => [role, cluster.connection(role, TEMPLATE)]))],
+    args: [Object.fromEntries(roles.map((role) => [role, cluster.connection(role)]))],
   });
   cleanups.push(() => server.kill());
-  await vi.waitFor(() => expect(server.lines.length).toBeGreaterThan(1000), { timeout: 15_000, interval: 5 });
+  await vi.waitFor(() => expect(server.lines.length).toBeGreaterThan(1000), { timeout: 60_000, interval: 5 });
   server.kill("SIGKILL");
   await cluster.pause("immediate");
   expect(await server.ended).toBe("SIGKILL");
@@ -85,7 +102,7 @@ test("the server killed with -9 while appending, and Postgres crashed with it: 1
 });
 
 test("Postgres stopped and started under load: commands wait or fail cleanly, every acknowledged one is there once, readers wake again", async () => {
-  const cluster = await durableCluster();
+  const cluster = await durableDatabase();
   const log = await openLog(cluster.connection);
   const follower = await openLog(cluster.connection);
   let woken = 0;
@@ -105,20 +122,20 @@ test("Postgres stopped and started under load: commands wait or fail cleanly, ev
       }
     }),
   );
-  await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(50));
+  await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(50), { timeout: 30_000 });
   for (const mode of ["fast", "immediate"] as const) {
     await cluster.pause(mode);
     expect(await log.isHealthy()).toBe(false);
     await cluster.resume();
     const before = acknowledged.length;
-    await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(before + 50), { timeout: 10_000 });
+    await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(before + 50), { timeout: 30_000 });
   }
   stop = true;
   await writing;
-  await vi.waitFor(async () => expect(await follower.isHealthy()).toBe(true), { timeout: 5000 });
+  await vi.waitFor(async () => expect(await follower.isHealthy()).toBe(true), { timeout: 15_000 });
   const before = woken;
   await log.run(counter, target("last"), add(1));
-  await vi.waitFor(() => expect(woken).toBeGreaterThan(before), { timeout: 5000 });
+  await vi.waitFor(() => expect(woken).toBeGreaterThan(before), { timeout: 15_000 });
 
   const { rows } = await log.pool.query<{ event_id: string; type: string }>("select event_id from evt_events");
   const stored = rows.map((row) => row.event_id);
@@ -130,13 +147,13 @@ test("Postgres stopped and started under load: commands wait or fail cleanly, ev
 });
 
 test("a command fails as unavailable, not for ever, when the database stays away, and nothing of it is written", async () => {
-  const cluster = await durableCluster();
+  const cluster = await durableDatabase();
   const log = await openLog(cluster.connection, 300);
   await log.run(counter, target("a"), add(1));
   await cluster.pause();
   const started = performance.now();
   await expect(log.run(counter, target("a"), add(1))).rejects.toMatchObject({ code: "log_unavailable", retryable: true });
-  expect(performance.now() - started).toBeLessThan(3000);
+  expect(performance.now() - started).toBeLessThan(8000);
   await cluster.resume();
   expect((await log.run(counter, target("a"), add(1))).recorded[0]?.subjectVersion).toBe(2);
 });
@@ -157,7 +174,7 @@ function smallDisk(megabytes: number): string | null {
   return dir;
 }
 
-test("a full disk: appends fail, nothing acknowledged is lost, and with space again the log goes on", { timeout: 60_000 }, async ({ skip }) => {
+test("a full disk: appends fail, nothing acknowledged is lost, and with space again the log goes on", async ({ skip }) => {
   const disk = smallDisk(200);
   if (disk === null) return skip("this machine does not let us mount a small file system");
   const dataDir = path.join(disk, "data");

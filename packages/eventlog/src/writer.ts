@@ -81,8 +81,12 @@ interface Waiting {
 /** Tells callers their outcomes. Kept apart from finding them, so that the next batch can be sent in between. */
 type Answer = () => void;
 
-/** Raised by `evt_claim` when a head, a version or a key is no longer what the caller believed. */
-const MOVED_ON = "SB001";
+/** A head, a key (SB001, raised by `evt_claim`) or a subject's version is no longer what the caller believed. */
+function hasMovedOn(error: unknown): boolean {
+  const { code, constraint } = error as { code?: string; constraint?: string };
+  return code === "SB001" || (code === "23505" && constraint === "evt_events_subject");
+}
+
 const MAX_HEADS = 50_000;
 const MAX_IN_FLIGHT = 2;
 const MAX_UNITS = 256;
@@ -166,6 +170,7 @@ export function createWriter(options: WriterOptions): Writer {
   /** Gets every unit of the batch an outcome or an error; the returned function tells them. Never rejects. */
   async function settle(batch: readonly Waiting[]): Promise<Answer> {
     let todo = batch;
+    let prepare = false;
     const answers: Answer[] = [];
     const all: Answer = () => {
       for (const answer of answers) answer();
@@ -176,7 +181,7 @@ export function createWriter(options: WriterOptions): Writer {
         const pgClient = client ?? (await connected());
         if (todo.some(({ uncertain }) => uncertain)) todo = await readBack(pgClient, todo, answers);
         if (todo.length === 0) return all;
-        answers.push(await runBatch(pgClient, todo, release));
+        answers.push(await runBatch(pgClient, todo, prepare, release));
         return all;
       } catch (error) {
         release();
@@ -191,6 +196,10 @@ export function createWriter(options: WriterOptions): Writer {
             lost(broken);
             broken.end().catch(options.onError);
           }
+          continue;
+        }
+        if (!prepare && hasMovedOn(error)) {
+          prepare = true;
           continue;
         }
         if (todo.length > 1) {
@@ -235,16 +244,11 @@ export function createWriter(options: WriterOptions): Writer {
     return rest;
   }
 
-  async function runBatch(pgClient: pg.Client, batch: readonly Waiting[], release: () => void): Promise<Answer> {
+  async function runBatch(pgClient: pg.Client, batch: readonly Waiting[], prepare: boolean, release: () => void): Promise<Answer> {
     const units = batch.map(({ unit }) => unit);
     const streams = streamsOf(units);
-    if (streams.every((key) => heads.has(key))) {
-      try {
-        return await inTransaction(pgClient, batch, pgClient.query("begin"), (sent) => append(pgClient, batch, streams, heads, sent), release);
-      } catch (error) {
-        if ((error as { code?: string }).code !== MOVED_ON) throw error;
-        for (const key of streams) heads.delete(key);
-      }
+    if (!prepare && streams.every((key) => heads.has(key))) {
+      return inTransaction(pgClient, batch, pgClient.query("begin"), (sent) => append(pgClient, batch, streams, heads, sent), release);
     }
     const begun = pgClient.query("begin");
     const preparing = pgClient.query<PreparedRow>({ name: "evt_prepare", text: PREPARE, values: prepareValues(units, streams) });

@@ -10,6 +10,8 @@ import { DataDirInUse, lockDataDir } from "./data-dir-lock.ts";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded.ts";
 import { postgresOsUser } from "./os-user.ts";
 
+vi.setConfig({ testTimeout: 90_000 }); // an initdb takes its time on a busy machine
+
 const script = path.join(import.meta.dirname, "embedded.script.ts");
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
