@@ -146,6 +146,8 @@ describe("the main job", () => {
     await page.waitForURL(/\/sessions\/ses_/);
     const conversation = page.getByRole("region", { name: "Conversation" });
     await conversation.getByText("The tests of this project fail.").waitFor();
+    // Words are on screen while they are still being said.
+    await page.waitForFunction(() => document.querySelector(".arriving") !== null, undefined, { timeout: 120_000, polling: "raf" });
 
     await conversation
       .getByRole("button", { name: /npm test/ })

@@ -3,6 +3,7 @@ import type { SessionView } from "@signalbox/contract/sessions";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { isDeferred } from "../sessions/state.ts";
 import { Button } from "../ui/button.tsx";
 import { Lamp } from "../ui/lamp.tsx";
 import { Skeleton } from "../ui/placeholder.tsx";
@@ -80,7 +81,8 @@ export function ConversationView({ session, state, keyedApproval, onRetry }: Con
           {error !== null && <Trouble error={error} onRetry={onRetry} className="mb-4" />}
           {phase === "ready" && shown.length === 0 && (
             <p className="py-12 text-center text-ink-2">
-              Nothing was said yet. {session.status === "creating" ? "The sandbox is being made." : "Give the agent its task below."}
+              Nothing was said yet.{" "}
+              {session.status === "creating" && !isDeferred(session) ? "The sandbox is being made." : "Give the agent its task below."}
             </p>
           )}
           <ol className="relative" style={{ height }}>
@@ -146,7 +148,7 @@ function isQueued({ item }: Entry, conversation: Conversation, session: SessionV
 /** What the session is at when no part of it shows that. */
 function Underway({ conversation, session }: { conversation: Conversation; session: SessionView }) {
   if (conversation.parts.length > 0 || session.pending_approvals > 0) return null;
-  const starting = session.status === "creating" || session.status === "resuming";
+  const starting = (session.status === "creating" && !isDeferred(session)) || session.status === "resuming";
   if (!starting && (session.status !== "running" || session.current_run === null)) return null;
   const text = conversation.progress ?? (starting ? "Making the sandbox…" : "Working…");
   return (

@@ -32,7 +32,7 @@ export function headline(title: string | null, args: unknown): string | null {
 }
 
 /** Colours and cursor movements are for terminals; here they would only be noise. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it removes
 const ANSI =
+  // oxlint-disable-next-line no-control-regex -- control characters are what it removes
   /[\u001B\u009B][[\]()#;?]*(?:(?:[a-zA-Z\d]*(?:;[-a-zA-Z\d/#&.:=?%@~_]*)*)?\u0007|(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~])/g;
 export const plain = (output: string): string => output.replaceAll(ANSI, "");

@@ -4,7 +4,7 @@ import { GitBranch } from "lucide-react";
 import { count, money, repositoryName } from "../ui/format.ts";
 import { Lamp } from "../ui/lamp.tsx";
 import { Moment } from "../ui/moment.tsx";
-import { changedLines, lampOf, stateWord } from "./state.ts";
+import { changedLines, detailOf, lampOf, stateWord } from "./state.ts";
 
 interface SessionRowProps {
   session: SessionView;
@@ -15,6 +15,7 @@ interface SessionRowProps {
 
 export function SessionRow({ session, isSelected, linkRef, onFocus }: SessionRowProps) {
   const lamp = lampOf(session);
+  const detail = detailOf(session);
   const lines = changedLines(session.files_changed);
   return (
     <li>
@@ -34,12 +35,7 @@ export function SessionRow({ session, isSelected, linkRef, onFocus }: SessionRow
             className={`clamp-1 block text-sm ${lamp === "wants" ? "text-signal-ink" : lamp === "danger" ? "text-danger-ink" : "text-ink-2"}`}
           >
             <span className="font-medium">{stateWord(session)}</span>
-            {(session.status_reason ?? session.latest_step) !== null && (
-              <span>
-                {" "}
-                · {lamp === "moving" ? (session.latest_step ?? session.status_reason) : (session.status_reason ?? session.latest_step)}
-              </span>
-            )}
+            {detail !== null && <span> · {detail}</span>}
           </span>
           <span className="mt-0.5 flex flex-wrap items-center gap-x-3 text-sm text-ink-3">
             <span className="inline-flex max-w-64 items-center gap-1">
