@@ -7,7 +7,8 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Duplex, Readable, Writable } from "node:stream";
-import { Mux, ChannelSocket, type Channel, type Json } from "./mux.ts";
+import { ChannelSocket } from "./channel-socket.ts";
+import { Mux, type Channel, type Json } from "./mux.ts";
 import { STDERR, STDIN, STDOUT, WIRE_VERSION, type Exit, type FromSandbox, type Hello, type ProcessState, type Request } from "./wire.ts";
 
 export type { Exit, ProcessState } from "./wire.ts";

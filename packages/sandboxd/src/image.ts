@@ -15,7 +15,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const FILES = ["main", "mux", "frame", "wire", "processes", "files"];
+const FILES = ["main", "mux", "streams", "frame", "wire", "processes", "files"];
 
 const sourceOf = (name: string): string => readFileSync(new URL(`./${name}.ts`, import.meta.url), "utf8");
 

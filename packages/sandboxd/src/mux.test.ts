@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { duplexPair, type Duplex, type Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { encodeData, encodeFrame, FRAME } from "./frame.ts";
-import { ChannelSocket, Mux, WINDOW_BYTES, type Channel, type Json } from "./mux.ts";
+import { ChannelSocket } from "./channel-socket.ts";
+import { Mux, type Channel, type Json } from "./mux.ts";
+import { WINDOW_BYTES } from "./streams.ts";
 
 type Pair = { host: Mux; peer: Mux; opened: Promise<{ channel: Channel; request: Json }>; wire: Duplex; ended: Promise<Error | null> };
 

@@ -4,23 +4,24 @@
  * Start, in order, each phase timed: uid lease and folders, cgroup, control socket, bubblewrap (the inner pid is known
  * from --info-fd), sandboxd's greeting. `specs/sandbox.md` has the measured figures.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { chown, readFile, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import type { Readable } from "node:stream";
 import { INSIDE } from "@signalbox/sandboxd/wire";
 import type { ProviderCheck, Sandbox, SandboxProvider, SandboxRecord, SandboxSpec } from "../port.ts";
-import { INFO_FD, startArguments, type Plan } from "./arguments.ts";
+import { startArguments, type Plan } from "./arguments.ts";
 import { cgroupFiles, findCgroupBase, hurryMoves, makeCgroup, removeCgroup, type Cgroup, type CgroupBase } from "./cgroup.ts";
 import { checkBubblewrap } from "./check.ts";
-import { covering, inheritedDescriptors } from "./descriptors.ts";
+import { inheritedDescriptors } from "./descriptors.ts";
 import { DiskWatchdog } from "./disk.ts";
-import { identify, isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
-import { blockedAt, CA_BUNDLE, daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
+import { isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
+import { blockedAt, daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
 import { DATA_PER_MEMORY, MemoryWatchdog } from "./memory.ts";
+import { endLeftover, forgetTheDead, recordsIn, writeRecord } from "./records.ts";
 import { closeServer, listenForDaemon, LocalSandbox, untilGone, type LocalRecord } from "./sandbox.ts";
+import { exitOf, innerProcess, insideEnvironment, startOuter } from "./start.ts";
 import { DEFAULT_RANGE, leaseUid, releaseUid, type UidRange } from "./uids.ts";
 
 export type LocalOptions = {
@@ -177,8 +178,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
         startedAt: new Date().toISOString(),
       };
       // Before anybody else knows of it: a server killed from here on finds it again, by its own record or by this.
-      writeFileSync(`${places.record}.new`, JSON.stringify(record), { mode: 0o600 });
-      renameSync(`${places.record}.new`, places.record);
+      writeRecord(places, record);
       await Promise.race([control.link.ready(START_WITHIN_MS), exitOf(outer)]);
       timings.connected = since();
       const sandbox = adoptLive(new LocalSandbox(record, places, control), places);
@@ -245,109 +245,6 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       live.clear();
     },
   };
-}
-
-/** What ended while no server ran (the machine was restarted) left a cgroup and a record behind; its files stay. */
-function forgetTheDead(records: LocalRecord[], dataDir: string): void {
-  for (const { id, inner, cgroup } of records) {
-    if (isAlive(inner)) continue;
-    if (cgroup) removeCgroup(cgroup);
-    rmSync(placesOf(dataDir, id).record, { force: true });
-  }
-}
-
-function recordsIn(folder: string): LocalRecord[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap((id): LocalRecord[] => {
-    const record = readRecord(join(folder, id, "sandbox.json"));
-    return record ? [record] : [];
-  });
-}
-
-/** Null when there is none. It is renamed into its place, so it is whole or not there. */
-function readRecord(path: string): LocalRecord | null {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as LocalRecord;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
-  }
-}
-
-/** A server that was killed may have left the sandbox of this id running, without anybody having adopted it. */
-async function endLeftover(places: Places): Promise<void> {
-  const record = readRecord(places.record);
-  if (!record) return;
-  const { inner, cgroup } = record;
-  if (killExactly(inner)) await untilGone(() => isAlive(inner));
-  if (cgroup) await untilGone(() => !removeCgroup(cgroup));
-  rmSync(places.record, { force: true });
-}
-
-function insideEnvironment(): { [name: string]: string } {
-  const proxy = `http://127.0.0.1:${INSIDE.proxyPort}`;
-  return {
-    PATH: `${INSIDE.tools}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin`,
-    HOME: INSIDE.home,
-    USER: "sbx",
-    LOGNAME: "sbx",
-    SHELL: "/bin/bash",
-    LANG: "C.UTF-8",
-    TERM: "xterm-256color",
-    TMPDIR: "/tmp",
-    HTTP_PROXY: proxy,
-    HTTPS_PROXY: proxy,
-    http_proxy: proxy,
-    https_proxy: proxy,
-    NO_PROXY: "localhost,127.0.0.1,::1",
-    no_proxy: "localhost,127.0.0.1,::1",
-    // Node's own fetch ignores the proxy otherwise and fails with EAI_AGAIN.
-    NODE_USE_ENV_PROXY: "1",
-    NODE_EXTRA_CA_CERTS: CA_BUNDLE,
-    SSL_CERT_FILE: CA_BUNDLE,
-    GIT_TERMINAL_PROMPT: "0",
-  };
-}
-
-function startOuter(argv: string[], log: string, seccomp: string | null, inherited: number[]): ChildProcess {
-  const [program, ...rest] = argv;
-  const out = openSync(log, "a", 0o600);
-  const filter = seccomp === null ? null : openSync(seccomp, "r");
-  try {
-    // A session of its own: Ctrl-C in the server's terminal must not reach the sandbox before the server decides.
-    const stdio = covering(["ignore", out, out, "pipe", filter ?? "ignore"], inherited);
-    return spawn(program!, rest, { cwd: "/", env: { PATH: "/usr/bin:/bin" }, detached: true, stdio });
-  } finally {
-    closeSync(out);
-    if (filter !== null) closeSync(filter);
-  }
-}
-
-async function innerProcess(outer: ChildProcess): Promise<ProcessIdentity> {
-  const info = outer.stdio[INFO_FD] as Readable;
-  const read = (async () => {
-    let text = "";
-    for await (const chunk of info as AsyncIterable<Buffer>) {
-      text += chunk.toString("utf8");
-      if (text.includes("}")) break;
-    }
-    return text;
-  })();
-  const text = await Promise.race([read, exitOf(outer)]);
-  const pid = (JSON.parse(text) as { "child-pid"?: unknown })["child-pid"];
-  if (typeof pid !== "number") throw new Error("bubblewrap named no child pid");
-  const identity = identify(pid);
-  if (!identity) throw new Error("bubblewrap's child ended at once");
-  return identity;
-}
-
-function exitOf(child: ChildProcess): Promise<never> {
-  const exit = new Promise<never>((_, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code, signal) => reject(new Error(`bubblewrap ended with ${code ?? signal}`)));
-  });
-  exit.catch(() => undefined);
-  return exit;
 }
 
 /** Ids are unique per data directory only; two servers of one machine must not share a cgroup. */

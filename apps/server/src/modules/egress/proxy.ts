@@ -18,11 +18,13 @@
  */
 import { lookup } from "node:dns/promises";
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { connect, isIP, type Socket } from "node:net";
+import { connect, isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { listenInFolder } from "@signalbox/providers/sandbox/socket";
 import { isPublicAddress } from "./addresses.ts";
 import { parseAbsolute, parseAuthority, type Destination } from "./destination.ts";
+import { Exchange } from "./exchange.ts";
+import { answer, badRequest, BUSY, refuse, upstreamFailed, type Refusal } from "./refusals.ts";
 
 export type SandboxIdentity = { sandboxId: string; sessionId: string; organizationId: string };
 
@@ -79,8 +81,6 @@ export type EgressProxy = {
 
 /** A gate that takes longer is down. */
 const GATE_MS = 10_000;
-
-type Refusal = { status: number; code: string; message: string; fix: string };
 
 export function createEgressProxy(options: EgressOptions): EgressProxy {
   const limits = { ...DEFAULT_EGRESS_LIMITS, ...options.limits };
@@ -318,113 +318,7 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
   return server;
 }
 
-/** One request or tunnel, from its arrival to its record. */
-class Exchange {
-  readonly identity: SandboxIdentity;
-  readonly destination: Destination;
-  readonly ask: EgressAsk;
-  address: string | null = null;
-  bytesUp = 0;
-  bytesDown = 0;
-  readonly #options: EgressOptions;
-  readonly #open: Set<Exchange>;
-  readonly #startedAt = new Date();
-  readonly #started = performance.now();
-  #outcome: { decision: EgressRecord["decision"]; code: string | null } = { decision: "allowed", code: null };
-  #cutters: (() => void)[] = [];
-  #socket: { socket: Socket; read: number; written: number } | null = null;
-  #over = false;
-
-  constructor(options: EgressOptions, open: Set<Exchange>, identity: SandboxIdentity, destination: Destination, method: string) {
-    this.#options = options;
-    this.#open = open;
-    this.identity = identity;
-    this.destination = destination;
-    this.ask = { ...identity, ...destination, path: destination.path?.split("?")[0] ?? null, method, internal: Object.hasOwn(options.internal, destination.host) };
-    open.add(this);
-  }
-
-  deny(code: string): void {
-    this.#outcome = { decision: "denied", code };
-  }
-
-  fail(code: string): void {
-    if (this.#outcome.code === null) this.#outcome = { decision: "failed", code };
-  }
-
-  onCut(cutter: () => void): void {
-    this.#cutters.push(cutter);
-  }
-
-  cut(code: string): void {
-    this.#outcome = { decision: "denied", code };
-    for (const cutter of this.#cutters) cutter();
-  }
-
-  /** For internal destinations, whose bodies are not ours to listen to: the socket's own counters, headers included. */
-  countSocket(socket: Socket): void {
-    this.#socket = { socket, read: socket.bytesRead, written: socket.bytesWritten };
-  }
-
-  end(result: { status: number | null }): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#open.delete(this);
-    if (this.#socket) {
-      this.bytesUp = this.#socket.socket.bytesRead - this.#socket.read;
-      this.bytesDown = this.#socket.socket.bytesWritten - this.#socket.written;
-    }
-    const { method, scheme, host, port, path } = this.ask;
-    try {
-      this.#options.record({
-        ...this.identity, method, scheme, host, port, path,
-        ...this.#outcome,
-        address: this.address,
-        status: result.status,
-        bytesUp: this.bytesUp,
-        bytesDown: this.bytesDown,
-        startedAt: this.#startedAt,
-        durationMs: performance.now() - this.#started,
-      });
-    } catch (error) {
-      this.#options.onFault(error);
-    }
-  }
-}
-
 const ESTABLISHED = "HTTP/1.1 200 Connection Established\r\n\r\n";
-const REASON: { [status: number]: string } = { 400: "Bad Request", 403: "Forbidden", 429: "Too Many Requests", 431: "Request Header Fields Too Large", 502: "Bad Gateway" };
-const BUSY: Refusal = { status: 429, code: "egress_busy", message: "Too many requests of this sandbox are open.", fix: "Wait until some of them are done." };
-
-const badRequest = (message: string): Refusal => ({ status: 400, code: "bad_proxy_request", message, fix: "Set HTTP_PROXY and HTTPS_PROXY as the sandbox's environment has them." });
-const upstreamFailed = (host: string): Refusal => ({ status: 502, code: "upstream_failed", message: `${host} did not answer.`, fix: "Try again later, or check host and port." });
-
-function answer(response: ServerResponse, refusal: Refusal): void {
-  if (response.headersSent || response.destroyed) return;
-  const body = refusalBody(refusal);
-  // The rest of a refused upload would be read as the next request.
-  response.writeHead(refusal.status, { "Content-Type": "application/json", "Content-Length": body.length, "X-Signalbox-Refused": refusal.code, Connection: "close" });
-  response.end(body);
-}
-
-function refuse(client: Duplex, refusal: Refusal): void {
-  if (!client.writable) {
-    client.destroy();
-    return;
-  }
-  const body = refusalBody(refusal);
-  client.end(Buffer.concat([
-    Buffer.from(`HTTP/1.1 ${refusal.status} ${REASON[refusal.status] ?? "Refused"}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nX-Signalbox-Refused: ${refusal.code}\r\nConnection: close\r\n\r\n`),
-    body,
-  ]));
-  // A client that keeps its half open holds nothing: what it says is not read.
-  client.resume();
-  setTimeout(() => client.destroy(), 1000).unref();
-}
-
-function refusalBody(refusal: Refusal): Buffer {
-  return Buffer.from(`${JSON.stringify({ error: { code: refusal.code, message: refusal.message, fix: refusal.fix } })}\n`);
-}
 
 const HOP_BY_HOP = new Set(["connection", "proxy-connection", "keep-alive", "proxy-authorization", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"]);
 
