@@ -7,6 +7,21 @@ import type { AgentHost } from "./port.ts";
 /** How long a sandbox may be unreachable before its agent counts as gone. */
 const UNREACHABLE_MS = 60_000;
 
+/** On a busy machine OpenCode can hang for a minute in the first request that it makes of itself (seen in 1 start of 8). */
+const ATTEMPT_MS = 20_000;
+
+/** A start that hangs is begun again with a new process, until `signal` says that it is enough. */
+export async function patiently<T>(signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  for (;;) {
+    const attempt = AbortSignal.timeout(ATTEMPT_MS);
+    try {
+      return await start(AbortSignal.any([signal, attempt]));
+    } catch (error) {
+      if (signal.aborted || !attempt.aborted) throw error;
+    }
+  }
+}
+
 /**
  * Resolves when the process has ended, or is not to be found any more. A lost connection is waited out by attaching
  * again. Rejects when `signal` aborts. Output is read and dropped: a full pipe would stop the agent.

@@ -9,10 +9,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { methods, PROTOCOL_VERSION, RequestError, type InitializeResponse, type McpServer, type NewSessionResponse } from "@agentclientprotocol/sdk";
 import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
+import { patiently } from "../process.ts";
 import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "../opencode/settings.ts";
 import { AcpLine, AcpSession, type AcpRecord } from "./session.ts";
 
-const START_MS = 60_000;
+const START_MS = 90_000;
 /** Standard output is silent this long before a taken-over agent counts as heard. */
 const QUIET_MS = 150;
 
@@ -43,7 +44,7 @@ export function acpHarness(agent: AcpAgent): Harness {
       const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
       try {
-        return (await takeOver(host, agent, options)) ?? (await boot(host, agent, options, signal));
+        return (await takeOver(host, agent, options)) ?? (await patiently(signal, (attempt) => boot(host, agent, options, attempt)));
       } catch (error) {
         if (error instanceof AgentStartError) throw error;
         if (options.signal?.aborted) throw new AgentStartError("aborted", "the start was called off", { cause: error });

@@ -10,12 +10,13 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
+import { patiently } from "../process.ts";
 import { agentHttp, AgentHttpError, type AgentHttp } from "./http.ts";
 import { OpenCodeSession, type OpenCodeRecord } from "./session.ts";
 import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "./settings.ts";
 import { Session } from "./wire.ts";
 
-const START_MS = 60_000;
+const START_MS = 90_000;
 const HEALTH_MS = 700;
 const EARLY_REQUEST_MS = 5_000;
 
@@ -31,7 +32,7 @@ export function openCodeHarness(harness: OpenCodeOptions = {}): Harness {
       const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
       try {
-        return (await takeOver(host, options, signal)) ?? (await boot(host, options, harness.command ?? "opencode", signal));
+        return (await takeOver(host, options, signal)) ?? (await patiently(signal, (attempt) => boot(host, options, harness.command ?? "opencode", attempt)));
       } catch (error) {
         throw startError(error, timeout.aborted, options.signal?.aborted === true);
       }

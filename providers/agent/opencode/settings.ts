@@ -14,6 +14,11 @@ export function openCodePaths(host: AgentHost): OpenCodePaths {
 export async function writeOpenCodeFiles(host: AgentHost, options: StartOptions, paths: OpenCodePaths): Promise<void> {
   await host.writeFile(paths.config, openCodeConfig(options, paths), 0o600);
   if (options.instructions !== undefined) await host.writeFile(paths.instructions, options.instructions, 0o600);
+  // At every start it would have npm install its plugin library into its own configuration folder, which offline is
+  // a refused connection and a minute of retries. It takes the folder for done when these two say so.
+  const own = join(host.home, ".config", "opencode");
+  await host.writeFile(join(own, "package-lock.json"), JSON.stringify({ lockfileVersion: 3, packages: { "": { dependencies: { "@opencode-ai/plugin": "*" } } } }));
+  await host.writeFile(join(own, "node_modules", ".keep"), "");
 }
 
 /** Its content is the same for the same options, so a restart after a resume writes the same file again. */
