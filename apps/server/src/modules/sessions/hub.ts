@@ -187,19 +187,27 @@ export class Hub {
 
   async #prompt(turn: TurnRow): Promise<void> {
     const running = this.#begin(turn);
+    running.end ??= await this.#hand(turn);
+    await this.#untilEnd(running);
+  }
+
+  /** Gives the agent its message. Not null: it did not take it, and the turn ends like that. */
+  async #hand(turn: TurnRow): Promise<TurnEnd | null> {
     const { agent, sandbox } = this.#place;
+    const text = await this.#patiently(() => promptText(this.#deps.pool, this.sessionId, turn));
+    if (text === null) return { reason: "failed", error: { code: "message_erased", message: "The message was erased before the agent got it." } };
     try {
       // When the platform speaks, the work still is that of whoever spoke last.
       if (turn.requestedBy.startsWith("usr_")) {
         const name = await this.#deps.displayName(this.organizationId, turn.requestedBy);
         await this.#deps.forge.setPerson(sandbox!, { name, email: `${turn.requestedBy}@signalbox.invalid` });
       }
-      await agent!.prompt({ promptId: turn.runId, text: await promptText(this.#deps.pool, this.sessionId, turn) });
+      await agent!.prompt({ promptId: turn.runId, text });
+      return null;
     } catch (error) {
-      this.#deps.logger.warn({ err: error, session_id: this.sessionId, run_id: turn.runId }, "the agent did not take the prompt");
-      running.end ??= { reason: "failed", error: { code: "agent_lost", message: "The agent ended before it took the message. Send it again to go on." } };
+      this.#deps.logger.warn({ err: error, session_id: this.sessionId, run_id: turn.runId }, "the agent did not take the message");
+      return { reason: "failed", error: { code: "agent_lost", message: "The agent ended before it took the message. Send it again to go on." } };
     }
-    await this.#untilEnd(running);
   }
 
   /** The log says that this turn runs, and this hub did not start it. */

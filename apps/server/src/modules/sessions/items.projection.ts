@@ -2,6 +2,7 @@ import type { AnyEvent } from "@signalbox/contract/events";
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
 import { unreachable } from "@signalbox/kernel/decider";
 import { columns } from "./columns.ts";
+import { ERASED } from "./session.ts";
 
 type ItemEvent = Extract<
   AnyEvent,
@@ -9,7 +10,7 @@ type ItemEvent = Extract<
     type:
       | "message.created" | "step.thought" | "step.plan_updated" | "tool.invoked" | "tool.succeeded" | "tool.failed" | "approval.requested"
       | "run.completed" | "run.failed" | "run.canceled" | "run.needs_human" | "run.timed_out"
-      | "session.paused" | "session.resumed" | "session.stopped" | "session.failed" | "session.committed" | "egress.blocked";
+      | "session.paused" | "session.resumed" | "session.stopped" | "session.failed" | "session.committed" | "egress.blocked" | "event.redacted";
   }
 >;
 
@@ -25,7 +26,7 @@ export const itemsProjection: Projection<ItemEvent> = {
   types: [
     "message.created", "step.thought", "step.plan_updated", "tool.invoked", "tool.succeeded", "tool.failed", "approval.requested",
     "run.completed", "run.failed", "run.canceled", "run.needs_human", "run.timed_out",
-    "session.paused", "session.resumed", "session.stopped", "session.failed", "session.committed", "egress.blocked",
+    "session.paused", "session.resumed", "session.stopped", "session.failed", "session.committed", "egress.blocked", "event.redacted",
   ],
   tables: ["proj_session_items"],
 
@@ -39,27 +40,29 @@ export const itemsProjection: Projection<ItemEvent> = {
     const items = mine.flatMap((m) => (m.item === null ? [] : [{ ...m, item: m.item }]));
     if (items.length > 0) {
       await tx.query(
-        `insert into proj_session_items (organization_id, session_id, id, seq, at, type, run_id, body)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+        `insert into proj_session_items (organization_id, session_id, id, seq, at, type, run_id, body, event_id)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[])
          on conflict (session_id, id) do nothing`,
         columns(items, ({ r, sessionId, item }) => [
-          r.organizationId, sessionId, item.id, r.seq, r.occurredAt, item.type, runOf(r) ?? null, JSON.stringify(item.body),
+          r.organizationId, sessionId, item.id, r.seq, r.occurredAt, item.type, runOf(r) ?? null, JSON.stringify(item.body), r.eventId,
         ]),
       );
     }
-    const outcomes = mine.filter(({ r }) => r.event.type === "tool.succeeded" || r.event.type === "tool.failed");
+    const outcomes = mine.filter(({ r }) => (r.event.type === "tool.succeeded" || r.event.type === "tool.failed") && r.redaction !== "full");
     if (outcomes.length > 0) {
       await tx.query(
-        `update proj_session_items i set outcome = o.outcome
-           from unnest($1::text[], $2::text[], $3::text[]) as o (session_id, id, outcome)
+        `update proj_session_items i set outcome = o.outcome, outcome_event = o.event
+           from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as o (session_id, id, outcome, event)
           where i.session_id = o.session_id and i.id = o.id and i.outcome is null`,
-        columns(outcomes, ({ r, sessionId }) => [sessionId, (r.event.data as { tool_call_id: string }).tool_call_id, JSON.stringify(outcomeOf(r))]),
+        columns(outcomes, ({ r, sessionId }) => [sessionId, (r.event.data as { tool_call_id: string }).tool_call_id, JSON.stringify(outcomeOf(r)), r.eventId]),
       );
     }
+    const erased = batch.flatMap((r) => (r.event.type === "event.redacted" ? (r.event.data.target_event_id ?? []) : []));
+    if (erased.length > 0) await erase(tx, erased);
   },
 };
 
-const runOf = (r: Recorded<ItemEvent>): string | undefined => r.runId ?? ("run_id" in r.event.data ? r.event.data.run_id : undefined);
+const runOf = (r: Recorded<ItemEvent>): string | undefined => r.runId ?? (r.subject.startsWith("run:") ? r.subjectId : undefined);
 
 /** A run may be ended by a route that knows nothing of sessions. */
 async function sessionsOfRuns(tx: Tx, batch: readonly Recorded<ItemEvent>[]): Promise<Map<string, string>> {
@@ -67,6 +70,21 @@ async function sessionsOfRuns(tx: Tx, batch: readonly Recorded<ItemEvent>[]): Pr
   if (runs.length === 0) return new Map();
   const { rows } = await tx.query<{ run_id: string; session_id: string }>(`select run_id, session_id from proj_session_turns where run_id = any($1)`, [runs]);
   return new Map(rows.map((row) => [row.run_id, row.session_id]));
+}
+
+/** Leaves what a replay of the erased events leaves (`itemOf` with no data). */
+async function erase(tx: Tx, events: readonly string[]): Promise<void> {
+  await tx.query(`delete from proj_session_items where event_id = any($1) and type in ('thought', 'tool_call', 'plan', 'notice')`, [events]);
+  await tx.query(`update proj_session_items set outcome = null, outcome_event = null where outcome_event = any($1)`, [events]);
+  const { rows } = await tx.query<{ session_id: string; id: string; type: string; body: string }>(
+    `select session_id, id, type, body from proj_session_items where event_id = any($1) and type in ('message', 'run_ended')`, [events],
+  );
+  if (rows.length === 0) return;
+  const bodyOf = (row: { type: string; body: string }): object => ({ ...(JSON.parse(row.body) as object), ...(row.type === "message" ? { content_md: ERASED } : { message: null }) });
+  await tx.query(
+    `update proj_session_items i set body = e.body from unnest($1::text[], $2::text[], $3::text[]) as e (session_id, id, body) where i.session_id = e.session_id and i.id = e.id`,
+    columns(rows, (row) => [row.session_id, row.id, JSON.stringify(bodyOf(row))]),
+  );
 }
 
 function outcomeOf({ event }: Recorded<ItemEvent>): object {
@@ -79,13 +97,16 @@ function outcomeOf({ event }: Recorded<ItemEvent>): object {
   };
 }
 
+const KEPT_ERASED: ReadonlySet<ItemEvent["type"]> = new Set(["message.created", "approval.requested", "run.completed", "run.failed", "run.canceled", "run.needs_human", "run.timed_out"]);
+
 function itemOf(r: Recorded<ItemEvent>): Item | null {
   const { event } = r;
+  if (r.redaction === "full" && !KEPT_ERASED.has(event.type)) return null;
   switch (event.type) {
     case "message.created":
       return {
-        id: event.data.message_id, type: "message",
-        body: { role: r.principal.type === "agent" ? "agent" : "user", author: r.principal.id, content_md: event.data.content_md, content_sha256: event.data.content_sha256 },
+        id: r.subjectId, type: "message",
+        body: { role: r.principal.type === "agent" ? "agent" : "user", author: r.principal.id, content_md: r.redaction === "full" ? ERASED : event.data.content_md },
       };
     case "step.thought":
       // A thought is a step of its own (`recorder.ts`), so the step's id is the thought's.
@@ -96,19 +117,20 @@ function itemOf(r: Recorded<ItemEvent>): Item | null {
       return { id: event.data.tool_call_id, type: "tool_call", body: { name: event.data.name, title: event.data.title ?? null, arguments: event.data.arguments } };
     case "tool.succeeded":
     case "tool.failed":
+    case "event.redacted":
       return null;
     case "approval.requested":
-      return { id: event.data.approval_id, type: "approval", body: {} };
+      return { id: r.subjectId, type: "approval", body: {} };
     case "run.completed":
       return ended(r, "succeeded", null);
     case "run.failed":
-      return ended(r, "failed", event.data.message);
+      return ended(r, "failed", event.data.message ?? null);
     case "run.canceled":
       return ended(r, "canceled", event.data.reason ?? null);
     case "run.needs_human":
-      return ended(r, "needs_human", event.data.reason);
+      return ended(r, "needs_human", event.data.reason ?? null);
     case "run.timed_out":
-      return ended(r, "timed_out", `The turn was ended after ${Math.round(event.data.after_ms / 60_000)} minutes.`);
+      return ended(r, "timed_out", r.redaction === "full" ? null : `The turn was ended after ${Math.round(event.data.after_ms / 60_000)} minutes.`);
     case "session.paused":
       return notice(r, "warning", event.data.reason);
     case "session.resumed":

@@ -51,9 +51,8 @@ export async function turnStatus(pool: pg.Pool, runId: string, sessionId: string
   return rows[0];
 }
 
-export async function promptText(pool: pg.Pool, sessionId: string, turn: TurnRow): Promise<string> {
+/** Null: it was erased, or the run has none. */
+export async function promptText(pool: pg.Pool, sessionId: string, turn: TurnRow): Promise<string | null> {
   const { rows } = await pool.query<{ body: string }>(`select body from proj_session_items where session_id = $1 and id = $2`, [sessionId, turn.messageId]);
-  const text = rows[0] === undefined ? undefined : (JSON.parse(rows[0].body) as { content_md?: string }).content_md;
-  if (text === undefined) throw new Error(`the message of ${turn.runId} is not in the conversation`);
-  return text;
+  return rows[0] === undefined ? null : ((JSON.parse(rows[0].body) as { content_md?: string }).content_md ?? null);
 }

@@ -82,3 +82,21 @@ test("what happens in a room that no session has is no conversation", async () =
   await project(history([{ subject: "message:msg_9", event: message("msg_9", "hello"), session: false }]));
   expect((await tables()).items).toEqual([]);
 });
+
+test("erasing any one event leaves what making the tables again without its payload leaves", async () => {
+  const clear = () => db.rows(`truncate proj_sessions, proj_session_turns, proj_session_items`);
+  const all = [...TURN];
+  for (const [i, target] of TURN.entries()) {
+    // Sandbox and epoch of a boot stay in the live row: they are no words of anybody.
+    if (target.event.type === "session.starting" || target.event.type === "session.started" || target.event.type === "ledger.settled") continue;
+    const [redacted] = history([{ subject: "event:x", event: { type: "event.redacted", data: { target_event_id: target.eventId, reason: "r", level: "full" } }, session: false }]);
+    const after = { ...redacted!, seq: TURN.length + 1 };
+    await clear();
+    await project(all);
+    await project([after]);
+    const live = await tables();
+    await clear();
+    await project([...all.with(i, { ...target, event: { type: target.event.type, data: {} }, redaction: "full" }), after]);
+    expect(await tables(), target.event.type).toEqual(live);
+  }
+});

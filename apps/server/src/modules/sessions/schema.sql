@@ -30,6 +30,12 @@ create table proj_sessions (
   cost              bigint      not null,
   budget            bigint      not null,
   archived          boolean     not null,
+  -- Where it is from, in case that is erased: the creation, and which event set what is said above.
+  created_event     text        not null,
+  title_event       text        not null,
+  reason_event      text,
+  step_event        text,
+  changes_event     text,
   -- What was applied already: of the session's own subject, of its room, of the ledger.
   subject_version   bigint      not null,
   room_seq          bigint      not null,
@@ -49,6 +55,7 @@ create table proj_session_turns (
   message_id      text,
   requested_by    text        not null,
   created_at      timestamptz not null,
+  event_id        text        not null,
   subject_version bigint      not null
 );
 create index proj_session_turns_order on proj_session_turns (session_id, seq);
@@ -64,8 +71,13 @@ create table proj_session_items (
   run_id          text,
   body            text        not null,
   outcome         text,
+  -- Where body and outcome come from, in case they are erased.
+  event_id        text        not null,
+  outcome_event   text,
   primary key (session_id, id)
 );
+create index proj_session_items_event on proj_session_items (event_id);
+create index proj_session_items_outcome on proj_session_items (outcome_event) where outcome_event is not null;
 create index proj_session_items_order on proj_session_items (session_id, seq);
 
 alter table proj_sessions enable row level security;

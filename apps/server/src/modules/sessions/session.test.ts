@@ -1,5 +1,6 @@
+import type { SessionEvent } from "@signalbox/contract/events/sessions";
 import { expect, test } from "vitest";
-import { COMMAND, stateOf } from "./fixtures.ts";
+import { COMMAND, HISTORY, stateOf } from "./fixtures.ts";
 import { session, type Session, type SessionCommand, type SessionRefusal } from "./session.ts";
 
 type Outcome = Session["status"] | SessionRefusal["code"];
@@ -73,4 +74,12 @@ test("the commit it began with is no commit of the agent", () => {
 test("a second boot of the agent keeps the conversation and the base of the first", () => {
   const again = run(run(stateOf("running"), COMMAND.boot) as Session, { ...COMMAND.ready, agentSessionId: "s2" }) as Session;
   expect(again).toMatchObject({ status: "running", epoch: 2, baseCommit: "a".repeat(40), agentSessionId: "s2" });
+});
+
+test("a history whose payloads were erased folds; without its creation the session takes nothing any more", () => {
+  const erased = (events: readonly SessionEvent[]) => events.map((e) => ({ type: e.type, data: {} }) as SessionEvent);
+  const [created, ...rest] = HISTORY.waiting;
+  expect([created!, ...erased(rest)].reduce(session.evolve, session.initial)).toMatchObject({ status: "waiting", epoch: 0 });
+  const gone = erased(HISTORY.running).reduce(session.evolve, session.initial);
+  for (const type of ["boot", "resume", "stop", "ready", "fail"] as const) expect(session.decide(gone, COMMAND[type]).ok, type).toBe(false);
 });

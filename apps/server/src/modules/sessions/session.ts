@@ -71,6 +71,10 @@ export type SessionRefusal =
   | { code: "session_not_ended"; details: { status: string } }
   | { code: "session_epoch_passed"; details: { epoch: number } };
 
+/** Stands where a redaction took the text. */
+export const ERASED = "[redacted]";
+const isErased = ({ about }: { about: Partial<Created> }): boolean => about.session_id === undefined;
+
 type SessionDecision = Decision<SessionEvent, SessionRefusal>;
 type Existing = Exclude<Session, { status: "none" }>;
 
@@ -108,48 +112,51 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
   evolve(state, recorded) {
     if (recorded.type === "session.created") {
       const about = recorded.data;
-      return {
-        status: "creating", phase: "pending", about, title: about.title, archived: false, epoch: 0,
+      const created = {
+        about, title: about.title, archived: false, epoch: 0,
         baseCommit: null, agentSessionId: null, modelKeyId: about.model_key_id ?? null, headCommit: null, changes: "",
-      };
+      } as const;
+      // Whose creation was erased from the log is not known well enough to do anything with.
+      return isErased({ about }) ? { ...created, status: "completed", archived: true } : { ...created, status: "creating", phase: "pending" };
     }
     // Every other event follows a creation, by `decide`; a log that says otherwise is corrupt.
     if (state.status === "none") throw new Error(`${recorded.type} before session.created`);
+    if (isErased(state)) return state;
     const facts = factsOf(state);
     switch (recorded.type) {
       case "session.renamed":
-        return { ...state, title: recorded.data.title };
+        return { ...state, title: recorded.data.title ?? ERASED };
       case "session.archived":
         return { ...state, archived: true };
       case "session.starting":
         return state.status === "creating"
-          ? { ...facts, epoch: recorded.data.epoch, status: "creating", phase: "starting" }
-          : { ...facts, epoch: recorded.data.epoch, status: "resuming" };
+          ? { ...facts, epoch: recorded.data.epoch ?? facts.epoch, status: "creating", phase: "starting" }
+          : { ...facts, epoch: recorded.data.epoch ?? facts.epoch, status: "resuming" };
       case "session.started":
         return {
-          ...facts, status: "running", epoch: recorded.data.epoch,
+          ...facts, status: "running", epoch: recorded.data.epoch ?? facts.epoch,
           baseCommit: recorded.data.base_commit ?? facts.baseCommit,
           agentSessionId: recorded.data.agent_session_id ?? facts.agentSessionId,
           headCommit: facts.headCommit ?? recorded.data.base_commit ?? null,
         };
       case "session.waiting":
-        return { ...facts, status: "waiting", reason: recorded.data.reason };
+        return { ...facts, status: "waiting", reason: recorded.data.reason ?? ERASED };
       case "session.continued":
         return { ...facts, status: "running" };
       case "session.paused":
-        return { ...facts, status: "paused", reason: recorded.data.reason };
+        return { ...facts, status: "paused", reason: recorded.data.reason ?? ERASED };
       case "session.resumed":
         return { ...facts, status: "resuming", modelKeyId: recorded.data.model_key_id ?? facts.modelKeyId };
       case "session.stopped":
-        return { ...facts, status: "stopped", reason: recorded.data.reason };
+        return { ...facts, status: "stopped", reason: recorded.data.reason ?? ERASED };
       case "session.completed":
         return { ...facts, status: "completed" };
       case "session.failed":
-        return { ...facts, status: "failed", code: recorded.data.code, reason: recorded.data.message };
+        return { ...facts, status: "failed", code: recorded.data.code ?? "erased", reason: recorded.data.message ?? ERASED };
       case "session.changes_recorded":
-        return { ...state, changes: changesKey(recorded.data.files, recorded.data.head_commit) };
+        return { ...state, changes: changesKey(recorded.data.files ?? [], recorded.data.head_commit) };
       case "session.committed":
-        return { ...state, headCommit: recorded.data.commit };
+        return { ...state, headCommit: recorded.data.commit ?? state.headCommit };
       default:
         return unreachable(recorded);
     }

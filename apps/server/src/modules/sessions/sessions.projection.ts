@@ -1,12 +1,13 @@
 import type { AnyEvent } from "@signalbox/contract/events";
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
 import { columns } from "./columns.ts";
+import { ERASED } from "./session.ts";
 
 const TYPES = [
   "session.created", "session.renamed", "session.starting", "session.started", "session.waiting", "session.continued", "session.paused",
   "session.resumed", "session.stopped", "session.completed", "session.failed", "session.archived", "session.changes_recorded", "session.committed",
   "message.created", "tool.invoked", "run.started", "run.completed", "run.failed", "run.needs_human", "run.timed_out", "run.canceled",
-  "approval.requested", "approval.approved", "approval.denied", "approval.expired", "ledger.settled", "budget.set",
+  "approval.requested", "approval.approved", "approval.denied", "approval.expired", "ledger.settled", "budget.set", "event.redacted",
 ] as const satisfies readonly AnyEvent["type"][];
 type ListEvent = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
 
@@ -17,6 +18,7 @@ interface Row {
   sandbox_id: string | null; epoch: number; base_commit: string | null; agent_session_id: string | null; current_run_id: string | null;
   latest_step: string | null; pending_approvals: number; tool_calls: number; messages: number; files_changed: string; patch_artifact_id: string | null;
   cost: number; budget: number; archived: boolean; subject_version: number; room_seq: number; ledger_seq: number;
+  created_event: string; title_event: string; reason_event: string | null; step_event: string | null; changes_event: string | null;
 }
 
 /** Column and its type for `unnest`; the order is that of the insert. */
@@ -27,6 +29,7 @@ const COLUMNS: readonly (readonly [keyof Row, string])[] = [
   ["agent_session_id", "text"], ["current_run_id", "text"], ["latest_step", "text"], ["pending_approvals", "int"], ["tool_calls", "int"],
   ["messages", "int"], ["files_changed", "text"], ["patch_artifact_id", "text"], ["cost", "bigint"], ["budget", "bigint"], ["archived", "boolean"],
   ["subject_version", "bigint"], ["room_seq", "bigint"], ["ledger_seq", "bigint"],
+  ["created_event", "text"], ["title_event", "text"], ["reason_event", "text"], ["step_event", "text"], ["changes_event", "text"],
 ];
 const NUMBERS: readonly (keyof Row)[] = ["epoch", "cost", "budget", "subject_version", "room_seq", "ledger_seq"];
 
@@ -41,32 +44,38 @@ export const sessionsProjection: Projection<ListEvent> = {
   tables: ["proj_sessions"],
 
   async project(tx, batch) {
-    const sessionOf = await sessionsOf(tx, batch);
-    const ids = [...new Set(batch.flatMap((r) => sessionOf(r) ?? []))];
-    if (ids.length === 0) return;
-    // In one order, so that two appenders cannot wait for each other.
-    const { rows } = await tx.query<Row>(`select * from proj_sessions where id = any($1) order by id for update`, [ids]);
-    const table = new Map(rows.map((row) => [row.id, revive(row)]));
-    const touched = new Set<string>();
-    for (const r of batch) {
-      const id = sessionOf(r);
-      if (id === undefined) continue;
-      const row = table.get(id);
-      const next = r.event.type === "session.created" ? (row ?? created(r)) : row && fold(row, r);
-      if (next === undefined || next === row) continue;
-      table.set(id, next);
-      touched.add(id);
-    }
-    const changed = [...touched].toSorted().map((id) => table.get(id)!);
-    if (changed.length === 0) return;
-    const names = COLUMNS.map(([name]) => name).join(", ");
-    await tx.query(
-      `insert into proj_sessions (${names}) select * from unnest(${COLUMNS.map(([, type], i) => `$${i + 1}::${type}[]`).join(", ")})
-       on conflict (id) do update set ${COLUMNS.filter(([name]) => name !== "id").map(([name]) => `${name} = excluded.${name}`).join(", ")}`,
-      columns(changed, (row) => COLUMNS.map(([name]) => row[name])),
-    );
+    const erased = batch.flatMap((r) => (r.event.type === "event.redacted" ? (r.event.data.target_event_id ?? []) : []));
+    await foldInto(tx, batch.filter((r) => r.event.type !== "event.redacted"));
+    if (erased.length > 0) await erase(tx, erased);
   },
 };
+
+async function foldInto(tx: Tx, batch: readonly Recorded<ListEvent>[]): Promise<void> {
+  const sessionOf = await sessionsOf(tx, batch);
+  const ids = [...new Set(batch.flatMap((r) => sessionOf(r) ?? []))];
+  if (ids.length === 0) return;
+  // In one order, so that two appenders cannot wait for each other.
+  const { rows } = await tx.query<Row>(`select * from proj_sessions where id = any($1) order by id for update`, [ids]);
+  const table = new Map(rows.map((row) => [row.id, revive(row)]));
+  const touched = new Set<string>();
+  for (const r of batch) {
+    const id = sessionOf(r);
+    if (id === undefined) continue;
+    const row = table.get(id);
+    const next = r.event.type === "session.created" ? (row ?? created(r)) : row && fold(row, r);
+    if (next === undefined || next === row) continue;
+    table.set(id, next);
+    touched.add(id);
+  }
+  const changed = [...touched].toSorted().map((id) => table.get(id)!);
+  if (changed.length === 0) return;
+  const names = COLUMNS.map(([name]) => name).join(", ");
+  await tx.query(
+    `insert into proj_sessions (${names}) select * from unnest(${COLUMNS.map(([, type], i) => `$${i + 1}::${type}[]`).join(", ")})
+     on conflict (id) do update set ${COLUMNS.filter(([name]) => name !== "id").map(([name]) => `${name} = excluded.${name}`).join(", ")}`,
+    columns(changed, (row) => COLUMNS.map(([name]) => row[name])),
+  );
+}
 
 /** The log's driver gives bigint as text and timestamps as dates. */
 function revive(row: Row): Row {
@@ -94,7 +103,8 @@ async function sessionsOf(tx: Tx, batch: readonly Recorded<ListEvent>[]): Promis
 }
 
 function created(r: Recorded<ListEvent>): Row | undefined {
-  if (r.event.type !== "session.created") return undefined;
+  // An erased creation leaves nothing to list.
+  if (r.event.type !== "session.created" || r.redaction === "full") return undefined;
   const d = r.event.data;
   return {
     organization_id: r.organizationId, id: d.session_id, title: d.title, kind: d.kind, status: "creating", status_reason: null, source: JSON.stringify(d.source),
@@ -102,19 +112,21 @@ function created(r: Recorded<ListEvent>): Row | undefined {
     updated_at: r.occurredAt, sandbox: d.sandbox, sandbox_id: null, epoch: 0, base_commit: null, agent_session_id: null, current_run_id: null, latest_step: null,
     pending_approvals: 0, tool_calls: 0, messages: 0, files_changed: "[]", patch_artifact_id: null, cost: 0, budget: d.budget_micro_usd, archived: false,
     subject_version: r.subjectVersion, room_seq: 0, ledger_seq: 0,
+    created_event: r.eventId, title_event: r.eventId, reason_event: null, step_event: null, changes_event: null,
   };
 }
 
 function fold(row: Row, r: Recorded<ListEvent>): Row {
   if (r.subject === `session:${row.id}`) {
-    return r.subjectVersion <= row.subject_version ? row : { ...row, ...ofSession(row, r), subject_version: r.subjectVersion, updated_at: r.occurredAt };
+    return r.subjectVersion <= row.subject_version ? row : { ...row, ...ofSession(row, r), ...fromEvent(r), subject_version: r.subjectVersion, updated_at: r.occurredAt };
   }
   if (r.stream.type === "ledger") return r.seq <= row.ledger_seq ? row : { ...row, ...ofLedger(row, r), ledger_seq: r.seq };
   if (r.stream.type !== "room") return row;
   return r.seq <= row.room_seq ? row : { ...row, ...ofRoom(row, r), room_seq: r.seq, updated_at: r.occurredAt };
 }
 
-function ofSession(row: Row, { event }: Recorded<ListEvent>): Partial<Row> {
+function ofSession(row: Row, { event, redaction }: Recorded<ListEvent>): Partial<Row> {
+  if (redaction === "full") return ofErased(row, event.type);
   switch (event.type) {
     case "session.renamed":
       return { title: event.data.title };
@@ -142,24 +154,87 @@ function ofSession(row: Row, { event }: Recorded<ListEvent>): Partial<Row> {
     case "session.archived":
       return { archived: true };
     case "session.changes_recorded":
-      return { files_changed: JSON.stringify(event.data.files), patch_artifact_id: event.data.patch_artifact_id ?? row.patch_artifact_id };
+      return { files_changed: JSON.stringify(event.data.files), patch_artifact_id: event.data.patch_artifact_id ?? null };
+    default:
+      return {};
+  }
+}
+
+/** Which event said what stands in the row. */
+function fromEvent({ event, eventId }: Recorded<ListEvent>): Partial<Row> {
+  switch (event.type) {
+    case "session.renamed":
+      return { title_event: eventId };
+    case "session.waiting":
+    case "session.paused":
+    case "session.stopped":
+    case "session.failed":
+      return { reason_event: eventId };
+    case "session.changes_recorded":
+      return { changes_event: eventId };
+    default:
+      return {};
+  }
+}
+
+/** Leaves what a replay of the erased events leaves. */
+async function erase(tx: Tx, events: readonly string[]): Promise<void> {
+  await tx.query(`delete from proj_sessions where created_event = any($1)`, [events]);
+  await tx.query(
+    `update proj_sessions set
+       title = case when title_event = any($1) then $2 else title end,
+       status_reason = case when reason_event = any($1) and status_reason is not null then $2 else status_reason end,
+       latest_step = case when step_event = any($1) then null else latest_step end,
+       files_changed = case when changes_event = any($1) then '[]' else files_changed end,
+       patch_artifact_id = case when changes_event = any($1) then null else patch_artifact_id end
+     where title_event = any($1) or reason_event = any($1) or step_event = any($1) or changes_event = any($1)`,
+    [events, ERASED],
+  );
+}
+
+/** The type alone still says what became of the session. */
+function ofErased(row: Row, type: ListEvent["type"]): Partial<Row> {
+  switch (type) {
+    case "session.renamed":
+      return { title: ERASED };
+    case "session.starting":
+      return { status: row.status === "creating" ? "creating" : "resuming" };
+    case "session.started":
+    case "session.continued":
+      return { status: "running", status_reason: null };
+    case "session.waiting":
+      return { status: "waiting", status_reason: ERASED };
+    case "session.paused":
+      return { status: "paused", status_reason: ERASED };
+    case "session.resumed":
+      return { status: "resuming", status_reason: null };
+    case "session.stopped":
+      return { status: "stopped", status_reason: ERASED, current_run_id: null };
+    case "session.completed":
+      return { status: "completed", status_reason: null, current_run_id: null };
+    case "session.failed":
+      return { status: "failed", status_reason: ERASED, current_run_id: null };
+    case "session.archived":
+      return { archived: true };
+    case "session.changes_recorded":
+      return { files_changed: "[]", patch_artifact_id: null };
     default:
       return {};
   }
 }
 
 function ofLedger(row: Row, { event }: Recorded<ListEvent>): Partial<Row> {
-  if (event.type === "ledger.settled") return { cost: row.cost + event.data.cost_micro_usd };
-  if (event.type === "budget.set") return { budget: event.data.cap_micro_usd };
+  if (event.type === "ledger.settled") return { cost: row.cost + (event.data.cost_micro_usd ?? 0) };
+  if (event.type === "budget.set") return { budget: event.data.cap_micro_usd ?? row.budget };
   return {};
 }
 
-function ofRoom(row: Row, { event, subjectId }: Recorded<ListEvent>): Partial<Row> {
+function ofRoom(row: Row, { event, subjectId, eventId }: Recorded<ListEvent>): Partial<Row> {
   switch (event.type) {
     case "message.created":
       return { messages: row.messages + 1 };
     case "tool.invoked":
-      return { tool_calls: row.tool_calls + 1, latest_step: (event.data.title ?? event.data.name).slice(0, 200) };
+      return { tool_calls: row.tool_calls + 1, latest_step: (event.data.title ?? event.data.name ?? null)?.slice(0, 200) ?? null, step_event: eventId };
     case "run.started":
       return { current_run_id: subjectId };
     case "run.completed":
