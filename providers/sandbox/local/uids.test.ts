@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,6 +42,19 @@ test("the uid of a folder that is gone is given out again", () => {
   leaseUid(leases, narrow, folder, null);
   rmSync(folder, { recursive: true });
   expect(leaseUid(leases, narrow, sandboxFolder("b"), null)).toBe(70_000);
+});
+
+test.skipIf(process.getuid?.() !== 0)("the uid of a folder that is gone is not given out while a process still runs under it", async () => {
+  const narrow = { first: 70_001, count: 1 };
+  const folder = sandboxFolder("a");
+  leaseUid(leases, narrow, folder, null);
+  rmSync(folder, { recursive: true });
+  const left = spawn("/bin/sleep", ["30"], { uid: 70_001, gid: 70_001, cwd: "/" });
+  await once(left, "spawn");
+  expect(() => leaseUid(leases, narrow, sandboxFolder("b"), null)).toThrow(/in use/);
+  left.kill("SIGKILL");
+  await once(left, "exit");
+  expect(leaseUid(leases, narrow, sandboxFolder("b"), null)).toBe(70_001);
 });
 
 test("only its holder can release a uid", () => {

@@ -6,7 +6,7 @@
  * The lease directory belongs to the machine, not to a data directory: two servers never hand out the same uid.
  * Synchronous, because a few calls of 20 µs on tmpfs are quicker than their way through the thread pool.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export type UidRange = { first: number; count: number };
@@ -42,12 +42,17 @@ function claim(leases: string, uid: number, directory: string): boolean {
     }
     const held = holder(leases, uid);
     if (held === directory) return true;
-    // Empty: another server is between create and write. Its directory gone: a sandbox that was removed without us.
-    if (held === null || held === "" || existsSync(held)) return false;
+    // Empty: another server is between create and write. Its directory gone: a sandbox that was removed without us,
+    // whose processes may nevertheless be there.
+    if (held === null || held === "" || existsSync(held) || hasProcess(uid)) return false;
     // `force`: somebody else may have reclaimed it first.
     rmSync(file, { force: true });
   }
   return false;
+}
+
+function hasProcess(uid: number): boolean {
+  return readdirSync("/proc").some((name) => /^\d+$/.test(name) && statSync(`/proc/${name}`, { throwIfNoEntry: false })?.uid === uid);
 }
 
 function holder(leases: string, uid: number): string | null {
