@@ -1,6 +1,7 @@
 /* The one client and the one live socket of this tab. */
 import { ApiError, createClient } from "@signalbox/client/client";
 import { createSync } from "@signalbox/client/sync";
+import { onAnswer, onUnreachable } from "./reach.ts";
 import { QueryCache, QueryClient } from "@tanstack/react-query";
 
 export const client = createClient({ baseUrl: window.location.origin });
@@ -11,8 +12,10 @@ const isSignedOut = (error: unknown): boolean => error instanceof ApiError && er
 
 export const queries: QueryClient = new QueryClient({
   queryCache: new QueryCache({
+    onSuccess: onAnswer,
     // A cookie that ended while the page was open: `me` is asked again, and the frame shows the signed-out page.
     onError: (error, query) => {
+      if (error instanceof ApiError && error.status === 0) onUnreachable();
       if (isSignedOut(error) && query.queryKey[0] !== "me") void queries.resetQueries({ queryKey: ["me"] });
     },
   }),

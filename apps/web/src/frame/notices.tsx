@@ -2,11 +2,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { OctagonX, Unplug } from "lucide-react";
-import { useConnectionLost } from "../data/live.ts";
 import { killSwitchQuery } from "../data/queries.ts";
+import { useUnreachable } from "../data/reach.ts";
 
 export function Notices() {
-  const lost = useConnectionLost();
+  const lost = useUnreachable();
   const { data: killSwitch } = useQuery(killSwitchQuery);
   return (
     <div role="status">
@@ -22,7 +22,7 @@ export function Notices() {
       {lost && (
         <p className="flex items-center gap-2.5 border-b border-line bg-sunken px-4 py-2 text-sm text-ink-2">
           <Unplug size={16} aria-hidden />
-          The live connection is down. What you see is the last known state; it goes on by itself when the server answers.
+          The server does not answer. What you see is the last known state; it goes on by itself when the server is back.
         </p>
       )}
     </div>
