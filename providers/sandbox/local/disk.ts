@@ -7,14 +7,14 @@
  * GNU du walks with openat and O_NOFOLLOW, so a folder that is swapped for a link while it looks does not lead it
  * out; it runs as the server because a folder the sandbox made unreadable must be counted too. Walking costs about
  * 1 ms per 1,000 files, so it is done only when the file system as a whole has grown by half of what the sandbox
- * had left, and every 15 s in any case (others may free what this one fills). A single file is held by RLIMIT_FSIZE.
+ * had left, and every 30 s in any case (others may free what this one fills). A single file is held by RLIMIT_FSIZE.
  * All of it happens in other processes: a sandbox with a million descriptors must not keep the server's thread.
  */
 import { execFile } from "node:child_process";
 import { statfs } from "node:fs/promises";
 
 const LOOK_EVERY_MS = 1000;
-const WALK_AT_LEAST_EVERY_MS = 15_000;
+const WALK_AT_LEAST_EVERY_MS = 30_000;
 const COUNT_WITHIN_MS = 20_000;
 const FILE_BYTES = 4096;
 
@@ -26,38 +26,29 @@ export type Watched = {
   exceeded: (usedBytes: number) => void;
 };
 
-export async function diskBytes(directories: string[], pids: number[]): Promise<number> {
-  const [blocks, files, unlinked] = await Promise.all([
-    total(["-B1", ...directories]),
-    total(["--inodes", ...directories]),
-    unlinkedBytes(pids),
-  ]);
-  return Math.max(blocks, files * FILE_BYTES) + unlinked;
-}
-
-async function total(argv: string[]): Promise<number> {
-  const { stdout, error } = await run("/usr/bin/du", ["-s", "-x", "-c", ...argv]);
-  const found = /^(\d+)\ttotal$/m.exec(stdout)?.[1];
-  // Files vanish while it walks, for which du exits with 1 and a total that is right nevertheless.
-  if (found === undefined) throw new Error("du gave no total", { cause: error });
-  return Number(found);
-}
-
-/** Regular files without a name that are open inside, each once. Those of a tmpfs count too, which errs on the safe side. */
-async function unlinkedBytes(pids: number[]): Promise<number> {
-  if (pids.length === 0) return 0;
-  const folders = pids.map((pid) => `/proc/${pid}/fd`);
-  // Processes end while it looks; what it printed until then counts.
-  const { stdout } = await run("/usr/bin/find", ["-L", ...folders, "-maxdepth", "1", "-type", "f", "-links", "0", "-printf", "%D:%i %b\\n"]);
-  const blocks = new Map(stdout.split("\n").filter(Boolean).map((line) => line.split(" ") as [string, string]));
-  return [...blocks.values()].reduce((sum, count) => sum + Number(count) * 512, 0);
-}
-
-function run(program: string, argv: string[]): Promise<{ stdout: string; error: Error | null }> {
-  return new Promise((resolve) => {
-    execFile(program, argv, { env: { LC_ALL: "C" }, timeout: COUNT_WITHIN_MS, maxBuffer: 64 * 1024 * 1024 }, (error, stdout) => resolve({ stdout, error }));
+/**
+ * All three counts in one child: starting a process from a server of 200 MB costs it some milliseconds.
+ * Files vanish and processes end while it looks, for which du and find exit with 1 and are right nevertheless.
+ */
+export function diskBytes(directories: string[], pids: number[]): Promise<number> {
+  const folders = directories.map(quoted).join(" ");
+  // Regular files without a name that are open inside, each once; those of a tmpfs too, which errs on the safe side.
+  const script = `du -s -x -c -B1 -- ${folders}; du -s -x -c --inodes -- ${folders}; `
+    + `[ $# -eq 0 ] || find -L "$@" -maxdepth 1 -type f -links 0 -printf 'open %D:%i %b\\n'`;
+  const argv = ["-c", script, "count", ...pids.map((pid) => `/proc/${pid}/fd`)];
+  return new Promise((resolve, reject) => {
+    const options = { env: { LC_ALL: "C", PATH: "/usr/bin:/bin" }, timeout: COUNT_WITHIN_MS, maxBuffer: 64 * 1024 * 1024 };
+    execFile("/bin/sh", argv, options, (error, stdout) => {
+      const [blocks, files] = [...stdout.matchAll(/^(\d+)\ttotal$/gm)].map((match) => Number(match[1]));
+      if (blocks === undefined || files === undefined) return reject(new Error("du gave no total", { cause: error }));
+      const open = new Map([...stdout.matchAll(/^open (\S+) (\d+)$/gm)].map((match) => [match[1], Number(match[2]) * 512]));
+      resolve(Math.max(blocks, files * FILE_BYTES) + [...open.values()].reduce((sum, bytes) => sum + bytes, 0));
+    });
   });
 }
+
+/** For the shell; the paths are the server's own. */
+const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`;
 
 type Entry = Watched & { walkedAt: number; leftBytes: number; freeAtWalk: { bytes: number; files: number } };
 
