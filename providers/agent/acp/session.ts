@@ -5,7 +5,7 @@
  * next one from `record.offset`, which is why the record must be stored again after every prompt.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { client, methods, type ClientConnection, type PermissionOption, type PromptResponse, type RequestPermissionResponse } from "@agentclientprotocol/sdk";
+import { client, methods, RequestError, type ClientConnection, type PermissionOption, type PromptResponse, type RequestPermissionResponse } from "@agentclientprotocol/sdk";
 import type { Exit, SandboxProcess } from "@signalbox/sandboxd/host";
 import { Outbox } from "../outbox.ts";
 import {
@@ -132,7 +132,7 @@ export class AcpSession implements AgentSession {
     const turn = this.#line.conversation.turn;
     answer.then(
       (response) => this.#answered(turn, response),
-      (error: unknown) => this.#end(turn, { reason: "failed", error: { code: "agent_error", message: error instanceof Error ? error.message : "the agent refused the prompt" } }),
+      (error: unknown) => this.#refused(turn, error),
     );
     // Its name is known once it is written; if it cannot be, the turn has failed and there is nothing to take over.
     return Promise.race([sent, answer.then(() => null, () => null)]).then((promptRequest) => {
@@ -192,6 +192,12 @@ export class AcpSession implements AgentSession {
     const turn = this.#line.conversation.turn;
     if (answer.error) return this.#end(turn, { reason: "failed", error: { code: "agent_error", message: answer.error.message } });
     this.#answered(turn, answer.result as PromptResponse);
+  }
+
+  /** A wire that broke is mostly an agent that died: its exit comes a moment later and says so better. */
+  async #refused(turn: AcpConversation["turn"], error: unknown): Promise<void> {
+    if (!(error instanceof RequestError)) await Promise.race([this.#gone, sleep(2_000)]);
+    this.#end(turn, { reason: "failed", error: { code: "agent_error", message: error instanceof Error ? error.message : "the agent refused the prompt" } });
   }
 
   #answered(turn: AcpConversation["turn"], response: PromptAnswer): void {
