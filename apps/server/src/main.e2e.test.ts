@@ -1,9 +1,10 @@
 /* The server as a process: how it starts, what it says, how it ends. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { startTestCluster, TEMPLATE } from "@signalbox/testkit/cluster";
 import { Client } from "pg";
 import { afterAll, expect, test } from "vitest";
 
@@ -40,9 +41,9 @@ function run(argv: readonly string[], environment: Record<string, string> = {}) 
   return { child, ended, stdout: () => stdout, stderr: () => stderr };
 }
 
-async function start(dataDir: string, argv: readonly string[] = []): Promise<Started> {
+async function start(dataDir: string, argv: readonly string[] = [], environment: Record<string, string> = {}): Promise<Started> {
   const at = performance.now();
-  const ran = run(["--json", "--port", "0", "--data-dir", dataDir, ...argv]);
+  const ran = run(["--json", "--port", "0", "--data-dir", dataDir, ...argv], environment);
   await expect.poll(() => ran.stdout().includes("\n") || ran.child.exitCode !== null, { timeout: 60_000, interval: 10 }).toBe(true);
   if (ran.child.exitCode !== null) throw new Error(`it did not start: ${ran.stderr()}`);
   const ready = JSON.parse(ran.stdout()) as { event: string; url: string; token: string };
@@ -154,6 +155,42 @@ test("a data directory of a newer version is refused by name, and started again 
   expect(ran.stderr()).toContain("newer Signalbox");
   expect(ran.stderr()).toContain("9999-from-the-future");
   expect(readPostgresPid()).toBeNull();
+});
+
+test("open feeds and sockets do not keep it from stopping; they are ended properly", { timeout: 60_000 }, async () => {
+  const dir = path.join(home, "drain");
+  const server = await start(dir);
+  const room = (await call(server, "POST", "/v1/rooms", { title: "drain" })).body.id;
+  const feed = await fetch(`${server.url}/v1/streams/rooms/${room}`, { headers: { authorization: `Bearer ${server.token}` } });
+  const { token } = (await call(server, "POST", "/v1/sync/token", {})).body as unknown as { token: string };
+  const socket = new WebSocket(`${server.url.replace("http", "ws")}/v1/sync?token=${token}`);
+  await new Promise((resolve) => socket.addEventListener("open", resolve));
+  const closed = new Promise<number>((resolve) => socket.addEventListener("close", (event) => resolve(event.code)));
+  const at = performance.now();
+  server.child.kill("SIGTERM");
+  // The body ends as a body, rather than with a broken connection.
+  expect(await feed.text()).toContain("room.created");
+  expect(await closed).toBe(1001);
+  expect(await server.ended).toBe(0);
+  expect(performance.now() - at).toBeLessThan(8000);
+});
+
+test("any Postgres does: started on DATABASE_URL, and refused when the pools are more than it allows", { timeout: 60_000 }, async () => {
+  const cluster = await startTestCluster({ template: false });
+  try {
+    const environment = { DATABASE_URL: `postgres://postgres@localhost/${TEMPLATE}?host=${encodeURIComponent(cluster.socketDir)}` };
+    const elsewhere = path.join(home, "elsewhere");
+    const server = await start(elsewhere, [], environment);
+    expect((await call(server, "POST", "/v1/rooms", { title: "elsewhere" })).status).toBe(201);
+    expect(existsSync(path.join(elsewhere, "postgres"))).toBe(false);
+    server.child.kill("SIGTERM");
+    expect(await server.ended).toBe(0);
+    const greedy = run(["--json", "--port", "0", "--data-dir", elsewhere], { ...environment, SIGNALBOX_REQUEST_CONNECTIONS: "400" });
+    expect(await greedy.ended).toBe(2);
+    expect(greedy.stderr()).toMatch(/need \d+ database connections, and the database allows \d+/);
+  } finally {
+    await cluster.stop();
+  }
 });
 
 test("--help and mistakes do not need a data directory", async () => {
