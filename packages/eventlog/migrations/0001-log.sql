@@ -229,9 +229,13 @@ begin
   -- The heads were written from what the caller said: it must have said what the database makes of it.
   if not whole then raise exception 'the hashes do not follow from the headers'; end if;
 
+  -- Every process that listens shares this lock (listener.ts). Having it alone means that nobody else
+  -- is there to be told, and most installations are one process. Whoever comes waits for our commit.
   -- A hint, not a message: readers read by cursor. Too long (8000 bytes is the limit), it says only how far.
-  perform pg_notify('evt_appended', case when octet_length(hint) < 7800
-    then '{"p":' || (first + n - 1) || ',"s":' || hint || '}' else '{"p":' || (first + n - 1) || '}' end);
+  if not pg_try_advisory_xact_lock(5927083) then
+    perform pg_notify('evt_appended', case when octet_length(hint) < 7800
+      then '{"p":' || (first + n - 1) || ',"s":' || hint || '}' else '{"p":' || (first + n - 1) || '}' end);
+  end if;
   return first;
 end $$;
 

@@ -6,6 +6,7 @@
  *                     costs nothing, a second one would be woken for every commit of our own
  *   after a gap     → the heads that moved meanwhile are read and told
  *
+ * Appenders notify only while another process shares the presence lock (5927083, 0001-log.sql).
  * Hints may repeat and may arrive late; they never carry events. Heads are remembered only while
  * the connection stands: without it, memory could be an older truth.
  */
@@ -73,6 +74,8 @@ export function createListener(options: { readonly pool: pg.Pool; readonly onErr
       if (hint.s === undefined) void since(pool, highest).then(tell, onError);
       else tell({ position: hint.p, streams: hint.s.map(([organizationId, type, id, seq]) => ({ organizationId, stream: { type, id }, seq })) });
     });
+    // In this order: from the lock on others notify; what they appended before it is read below.
+    await next.query("select pg_advisory_lock_shared(5927083)");
     await next.query("listen evt_appended");
     const missed = highest === 0 ? { position: await lastPosition(pool), streams: [] } : await since(pool, highest);
     client = next;

@@ -49,11 +49,11 @@ test("after a swap requests still see their own organization's rows only, and th
 });
 
 test("appends go on during a rebuild, and none is lost between shadow and swap", async () => {
-  let stop = false;
+  const stop = new AbortController();
   const writing = Promise.all(
     Array.from({ length: 4 }, async (_, w) => {
       let n = 0;
-      while (!stop) {
+      while (!stop.signal.aborted) {
         await log.run(counter, target(`busy${w}`), add(0));
         n++;
       }
@@ -61,7 +61,7 @@ test("appends go on during a rebuild, and none is lost between shadow and swap",
     }),
   );
   for (let i = 0; i < 3; i++) expect((await rebuild(owner, counterSchema)).drift).toEqual([]);
-  stop = true;
+  stop.abort();
   const counts = await writing;
   const versions = await db.rows<{ subject_version: string }>("select subject_version from proj_counters where id like '%busy%' order by id");
   expect(versions.map((row) => Number(row.subject_version))).toEqual(counts);
