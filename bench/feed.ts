@@ -18,10 +18,16 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import type * as Ws from "ws";
 import { median, quantile, startServer, type BenchServer } from "./server.ts";
 
 const { values: flags } = parseArgs({
-  options: { rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "5" }, clients: { type: "string", default: "1000" }, ws: { type: "string" } },
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "5" },
+    clients: { type: "string", default: "1000" },
+    ws: { type: "string" },
+  },
 });
 const ROUNDS = Number(flags.rounds);
 const SECONDS = Number(flags.seconds);
@@ -48,7 +54,8 @@ function client(port: number, head: string, receive: (bytes: Buffer) => void): P
 
 async function clients(port: number, head: string, receive: (bytes: Buffer) => void): Promise<Socket[]> {
   const open: Socket[] = [];
-  while (open.length < CLIENTS) open.push(...(await Promise.all(Array.from({ length: Math.min(50, CLIENTS - open.length) }, () => client(port, head, receive)))));
+  while (open.length < CLIENTS)
+    open.push(...(await Promise.all(Array.from({ length: Math.min(50, CLIENTS - open.length) }, () => client(port, head, receive)))));
   return open;
 }
 
@@ -67,8 +74,8 @@ async function offer(perSecond: number, seconds: number, work: () => Promise<unk
 }
 
 async function newRoom(server: BenchServer) {
-  const room = (await server.call("POST", "/v1/rooms", { title: "bench" })).body["id"]!;
-  const thread = (await server.call("POST", `/v1/rooms/${room}/threads`, {})).body["id"]!;
+  const room = (await server.call("POST", "/v1/rooms", { title: "bench" })).body["id"];
+  const thread = (await server.call("POST", `/v1/rooms/${room}/threads`, {})).body["id"];
   const say = () => server.call("POST", `/v1/threads/${thread}/messages`, { content_md: "a message of a length that people write" });
   const head = `GET /v1/streams/rooms/${room}?from_seq=3 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.token}\r\n\r\n`;
   return { say, head };
@@ -80,7 +87,8 @@ async function latency(server: BenchServer): Promise<number[]> {
   const mark = Buffer.from('"recorded_at":"');
   const sockets = await clients(server.port, head, (bytes) => {
     const now = performance.timeOrigin + performance.now();
-    for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 1)) took.push(now - Date.parse(bytes.toString("latin1", at + mark.length, at + mark.length + 24)));
+    for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 1))
+      took.push(now - Date.parse(bytes.toString("latin1", at + mark.length, at + mark.length + 24)));
   });
   await sleep(500);
   await offer(20, SECONDS, say);
@@ -105,7 +113,8 @@ async function rate(port: number, head: string, frameBytes: number, drive: () =>
   first = 0;
   await drive();
   // Until what was offered has arrived, or nothing has for a while.
-  while (bytes < OFFERED * SECONDS * CLIENTS * frameBytes && performance.now() - last < 1000) await sleep(20);
+  const isComplete = (): boolean => bytes >= OFFERED * SECONDS * CLIENTS * frameBytes;
+  while (!isComplete() && performance.now() - last < 1000) await sleep(20);
   closeAll(sockets);
   return bytes / frameBytes / ((last - first) / 1000);
 }
@@ -124,7 +133,7 @@ async function frameBytes(server: BenchServer): Promise<number> {
 /** The other side, in a process of its own: broadcasts a frame of that many bytes when told. */
 async function serveBroadcast(bytes: number): Promise<void> {
   const require = createRequire(path.join(import.meta.dirname, "../apps/server/package.json"));
-  const { WebSocketServer } = require("ws") as typeof import("ws");
+  const { WebSocketServer } = require("ws") as typeof Ws;
   const server = createServer();
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
   // The length of a frame's header is part of its bytes.
@@ -145,10 +154,13 @@ if (flags.ws !== undefined) {
 
 const server = await startServer();
 const bytes = await frameBytes(server);
-const broadcast: ChildProcess = spawn(process.execPath, [import.meta.filename, "--ws", String(bytes), "--seconds", String(SECONDS)], { stdio: ["pipe", "pipe", "inherit"] });
+const broadcast: ChildProcess = spawn(process.execPath, [import.meta.filename, "--ws", String(bytes), "--seconds", String(SECONDS)], {
+  stdio: ["pipe", "pipe", "inherit"],
+});
 const lines = createInterface({ input: broadcast.stdout! })[Symbol.asyncIterator]();
 const wsPort = Number((await lines.next()).value);
-const wsHead = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const wsHead =
+  "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 const [p50s, p99s, ours, bare]: [number[], number[], number[], number[]] = [[], [], [], []];
 for (let round = 0; round < ROUNDS; round++) {
@@ -174,7 +186,14 @@ const share = Number((delivered / reference).toFixed(2));
 console.log(
   JSON.stringify({
     bench: "feed",
-    measures: { clients: CLIENTS, commit_to_client_p50_ms: p50, commit_to_client_p99_ms: p99, delivered_per_s: delivered, ws_broadcast_per_s: reference, frame_bytes: bytes },
+    measures: {
+      clients: CLIENTS,
+      commit_to_client_p50_ms: p50,
+      commit_to_client_p99_ms: p99,
+      delivered_per_s: delivered,
+      ws_broadcast_per_s: reference,
+      frame_bytes: bytes,
+    },
     targets: [
       { target: `commit to SSE client, ${CLIENTS} clients and 20 events/s, p50, ms`, reached: p50, wanted: "≤ 5", ok: p50 <= 5 },
       { target: `commit to SSE client, ${CLIENTS} clients and 20 events/s, p99, ms`, reached: p99, wanted: "≤ 25", ok: p99 <= 25 },

@@ -22,7 +22,9 @@ async function post(callers: number, seconds: number): Promise<number[]> {
     Array.from({ length: callers }, async (_, caller) => {
       for (let i = 0; performance.now() < end; i++) {
         const began = performance.now();
-        const { status } = await server.call("POST", `/v1/threads/${thread}/messages`, { content_md: `message ${i} of ${caller}, about as long as people write` });
+        const { status } = await server.call("POST", `/v1/threads/${thread}/messages`, {
+          content_md: `message ${i} of ${caller}, about as long as people write`,
+        });
         if (status !== 201) throw new Error(`answered ${status}`);
         took.push(performance.now() - began);
       }
@@ -50,7 +52,12 @@ const [p50, rate] = [median(one), Math.round(median(many))];
 console.log(
   JSON.stringify({
     bench: "http",
-    measures: { one_caller_p50_ms: p50, one_caller_p99_ms: median(oneP99), sixteen_callers_per_s: rate, sixteen_callers_p99_ms: median(manyP99) },
+    measures: {
+      one_caller_p50_ms: p50,
+      one_caller_p99_ms: median(oneP99),
+      sixteen_callers_per_s: rate,
+      sixteen_callers_p99_ms: median(manyP99),
+    },
     targets: [
       { target: "post a message over HTTP, one caller p50, ms", reached: p50, wanted: "≤ 3", ok: p50 <= 3 },
       { target: "post a message over HTTP, 16 callers, per s", reached: rate, wanted: "≥ 1500", ok: rate >= 1500 },

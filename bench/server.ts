@@ -20,7 +20,16 @@ export async function startServer(): Promise<BenchServer> {
   await chmod(place, 0o711);
   const child: ChildProcess = spawn(
     process.execPath,
-    [path.join(import.meta.dirname, "../apps/server/src/main.ts"), "--json", "--port", "0", "--log-level", "warn", "--data-dir", path.join(place, "data")],
+    [
+      path.join(import.meta.dirname, "../apps/server/src/main.ts"),
+      "--json",
+      "--port",
+      "0",
+      "--log-level",
+      "warn",
+      "--data-dir",
+      path.join(place, "data"),
+    ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   let ready: { url: string; token: string } | undefined;
@@ -40,7 +49,10 @@ export async function startServer(): Promise<BenchServer> {
     call: (method, route, body) =>
       new Promise((resolve, reject) => {
         const text = body === undefined ? undefined : JSON.stringify(body);
-        const headers = { authorization: `Bearer ${token}`, ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }) };
+        const headers = {
+          authorization: `Bearer ${token}`,
+          ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
+        };
         const asked = request({ host: "127.0.0.1", port, method, path: route, agent, headers }, (response) => {
           let answer = "";
           response.setEncoding("utf8");
@@ -60,5 +72,6 @@ export async function startServer(): Promise<BenchServer> {
   };
 }
 
-export const quantile = (values: readonly number[], q: number): number => Number(values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))]!.toFixed(2));
+export const quantile = (values: readonly number[], q: number): number =>
+  Number(values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))]!.toFixed(2));
 export const median = (values: readonly number[]): number => quantile(values, 0.5);

@@ -36,7 +36,8 @@ function breakingOperation(at: string, old: Operation, now: Operation, docs: Doc
     else problems.push(...compare(`${at} ${parameter.name}`, parameter.schema, same.schema, "sent", docs));
   }
   for (const parameter of now.parameters) {
-    if (parameter.required && !old.parameters.some((p) => p.name === parameter.name && p.in === parameter.in && p.required)) problems.push(`${at}: ${parameter.name} has become required`);
+    if (parameter.required && !old.parameters.some((p) => p.name === parameter.name && p.in === parameter.in && p.required))
+      problems.push(`${at}: ${parameter.name} has become required`);
   }
   const [sentBefore, sentNow] = [old, now].map((operation) => operation.requestBody?.content["application/json"]?.schema);
   if (sentBefore !== undefined && sentNow !== undefined) problems.push(...compare(`${at} body`, sentBefore, sentNow, "sent", docs));
@@ -62,7 +63,14 @@ export function breakingEvents(before: EventDocument, after: EventDocument): str
   });
 }
 
-function compare(at: string, oldSchema: Schema, newSchema: Schema, direction: Direction, docs: Docs, seen: ReadonlySet<string> = new Set()): string[] {
+function compare(
+  at: string,
+  oldSchema: Schema,
+  newSchema: Schema,
+  direction: Direction,
+  docs: Docs,
+  seen: ReadonlySet<string> = new Set(),
+): string[] {
   // A shape that contains itself is compared once.
   const pair = `${oldSchema.$ref}|${newSchema.$ref}`;
   if (oldSchema.$ref !== undefined && seen.has(pair)) return [];
@@ -73,19 +81,30 @@ function compare(at: string, oldSchema: Schema, newSchema: Schema, direction: Di
 
   const oldChoices = choices(old);
   const newChoices = choices(now);
-  if (oldChoices !== null || newChoices !== null) return compareChoices(at, oldChoices ?? [old], newChoices ?? [now], direction, docs, known);
+  if (oldChoices !== null || newChoices !== null)
+    return compareChoices(at, oldChoices ?? [old], newChoices ?? [now], direction, docs, known);
 
   if (String(old["type"]) !== String(now["type"])) return [`${at}: it was ${shown(old["type"])} and is ${shown(now["type"])}`];
   const problems = compareValues(at, old, now, direction);
   if (old["type"] === "object") problems.push(...compareMembers(at, old, now, direction, docs, known));
-  if (old["type"] === "array" && isSchema(old["items"]) && isSchema(now["items"])) problems.push(...compare(`${at}[]`, old["items"], now["items"], direction, docs, known));
+  if (old["type"] === "array" && isSchema(old["items"]) && isSchema(now["items"]))
+    problems.push(...compare(`${at}[]`, old["items"], now["items"], direction, docs, known));
   return problems;
 }
 
 /** Every choice that there was must still be one of those there are. */
-function compareChoices(at: string, old: readonly Schema[], now: readonly Schema[], direction: Direction, docs: Docs, seen: ReadonlySet<string>): string[] {
+function compareChoices(
+  at: string,
+  old: readonly Schema[],
+  now: readonly Schema[],
+  direction: Direction,
+  docs: Docs,
+  seen: ReadonlySet<string>,
+): string[] {
   return old.flatMap((choice, i) => {
-    const closest = now.map((other) => compare(`${at} (choice ${i + 1})`, choice, other, direction, docs, seen)).toSorted((a, b) => a.length - b.length)[0];
+    const closest = now
+      .map((other) => compare(`${at} (choice ${i + 1})`, choice, other, direction, docs, seen))
+      .toSorted((a, b) => a.length - b.length)[0];
     return closest ?? [`${at}: choice ${i + 1} is gone`];
   });
 }
@@ -107,8 +126,12 @@ function compareValues(at: string, old: Schema, now: Schema, direction: Directio
 }
 
 const TIGHTER: readonly (readonly [string, (old: number, now: number) => boolean])[] = [
-  ["maximum", (a, b) => b < a], ["maxLength", (a, b) => b < a], ["maxItems", (a, b) => b < a],
-  ["minimum", (a, b) => b > a], ["minLength", (a, b) => b > a], ["minItems", (a, b) => b > a],
+  ["maximum", (a, b) => b < a],
+  ["maxLength", (a, b) => b < a],
+  ["maxItems", (a, b) => b < a],
+  ["minimum", (a, b) => b > a],
+  ["minLength", (a, b) => b > a],
+  ["minItems", (a, b) => b > a],
 ];
 
 function compareMembers(at: string, old: Schema, now: Schema, direction: Direction, docs: Docs, seen: ReadonlySet<string>): string[] {
@@ -119,7 +142,8 @@ function compareMembers(at: string, old: Schema, now: Schema, direction: Directi
     const other = newMembers[name];
     if (other === undefined) problems.push(`${at}.${name} is gone`);
     else problems.push(...compare(`${at}.${name}`, schema, other, direction, docs, seen));
-    if (direction === "received" && oldRequired.has(name) && !newRequired.has(name) && other !== undefined) problems.push(`${at}.${name} may be missing now`);
+    if (direction === "received" && oldRequired.has(name) && !newRequired.has(name) && other !== undefined)
+      problems.push(`${at}.${name} may be missing now`);
   }
   if (direction !== "received") {
     for (const name of newRequired) if (!oldRequired.has(name)) problems.push(`${at}.${name} has become required`);
@@ -131,12 +155,17 @@ const shown = (value: unknown): string => (value === undefined ? "anything" : ty
 const isSchema = (value: unknown): value is Schema => typeof value === "object" && value !== null;
 const members = (schema: Schema): Record<string, Schema> => (schema["properties"] as Record<string, Schema> | undefined) ?? {};
 const required = (schema: Schema): ReadonlySet<string> => new Set(schema["required"] as string[] | undefined);
-const choices = (schema: Schema): readonly Schema[] | null => (schema["oneOf"] as Schema[] | undefined) ?? (schema["anyOf"] as Schema[] | undefined) ?? null;
-const valuesOf = (schema: Schema): readonly unknown[] | null => ("const" in schema ? [schema["const"]] : ((schema["enum"] as unknown[] | undefined) ?? null));
+const choices = (schema: Schema): readonly Schema[] | null =>
+  (schema["oneOf"] as Schema[] | undefined) ?? (schema["anyOf"] as Schema[] | undefined) ?? null;
+const valuesOf = (schema: Schema): readonly unknown[] | null =>
+  "const" in schema ? [schema["const"]] : ((schema["enum"] as unknown[] | undefined) ?? null);
 
 function resolved(schema: Schema, document: unknown): Schema {
   if (schema.$ref === undefined) return schema;
-  const target = schema.$ref.replace(/^#\//, "").split("/").reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
+  const target = schema.$ref
+    .replace(/^#\//, "")
+    .split("/")
+    .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
   if (!isSchema(target)) throw new Error(`${schema.$ref} leads nowhere`);
   return resolved(target, document);
 }

@@ -21,7 +21,9 @@ export interface Operation {
   readonly operationId: string;
   readonly parameters: readonly { readonly name: string; readonly in: string; readonly required: boolean; readonly schema: Schema }[];
   readonly requestBody?: { readonly required: boolean; readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Readonly<Record<string, { readonly schema: Schema }>> }>>;
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly content?: Readonly<Record<string, { readonly schema: Schema }>> }>
+  >;
   readonly [key: string]: unknown;
 }
 
@@ -49,7 +51,11 @@ function createComponents(home: string) {
   return {
     schemas,
     convert(schema: z.ZodType, io: Io): Schema {
-      const { $defs = {}, $schema: _draft, ...root } = z.toJSONSchema(schema, { io, unrepresentable: "any", target: "draft-2020-12" }) as Schema & { $defs?: Record<string, Schema> };
+      const {
+        $defs = {},
+        $schema: _draft,
+        ...root
+      } = z.toJSONSchema(schema, { io, unrepresentable: "any", target: "draft-2020-12" }) as Schema & { $defs?: Record<string, Schema> };
       const names = new Map<string, string>();
       const relink = (value: unknown): unknown => {
         if (Array.isArray(value)) return value.map(relink);
@@ -58,7 +64,10 @@ function createComponents(home: string) {
           Object.entries(value)
             // Closed objects would forbid what evolution is made of: members that a reader does not know yet.
             .filter(([key, member]) => !(key === "additionalProperties" && member === false))
-            .map(([key, member]) => [key, key === "$ref" && typeof member === "string" ? `${home}${named(member.split("/").at(-1)!)}` : relink(member)]),
+            .map(([key, member]) => [
+              key,
+              key === "$ref" && typeof member === "string" ? `${home}${named(member.split("/").at(-1)!)}` : relink(member),
+            ]),
         );
       };
       const named = (id: string): string => {
@@ -106,10 +115,16 @@ export function openApi(version: string): OpenApi {
 }
 
 function operation(route: Route, convert: (schema: z.ZodType, io: Io) => Schema): Operation {
-  const parameter = (where: "path" | "query", name: string, schema: z.ZodType) => ({ name, in: where, required: where === "path" || !schema.safeParse(undefined).success, schema: convert(schema, "input") });
+  const parameter = (where: "path" | "query", name: string, schema: z.ZodType) => ({
+    name,
+    in: where,
+    required: where === "path" || !schema.safeParse(undefined).success,
+    schema: convert(schema, "input"),
+  });
   const media = route.stream === "sse" ? "text/event-stream" : route.stream === "ndjson" ? "application/x-ndjson" : "application/json";
   const codes = new Map<number, string[]>();
-  for (const [code, status] of [...Object.entries(route.refusals), ...shellRefusals(route)]) codes.set(status, [...(codes.get(status) ?? []), code]);
+  for (const [code, status] of [...Object.entries(route.refusals), ...shellRefusals(route)])
+    codes.set(status, [...(codes.get(status) ?? []), code]);
   return {
     operationId: route.id,
     summary: route.summary,
@@ -117,18 +132,27 @@ function operation(route: Route, convert: (schema: z.ZodType, io: Io) => Schema)
     parameters: [
       ...Object.entries(route.params?.shape ?? {}).map(([name, schema]) => parameter("path", name, schema as z.ZodType)),
       ...Object.entries(route.query?.shape ?? {}).map(([name, schema]) => parameter("query", name, schema as z.ZodType)),
-      ...(route.idempotent === true ? [{ name: "Idempotency-Key", in: "header", required: false, schema: { type: "string", maxLength: 200 } }] : []),
+      ...(route.idempotent === true
+        ? [{ name: "Idempotency-Key", in: "header", required: false, schema: { type: "string", maxLength: 200 } }]
+        : []),
       ...(route.access === "public" ? [] : [{ name: "x-workspace-id", in: "header", required: false, schema: { type: "string" } }]),
       ...(route.stream === "sse" ? [{ name: "Last-Event-ID", in: "header", required: false, schema: { type: "string" } }] : []),
     ],
-    ...(route.body === undefined ? {} : { requestBody: { required: true, content: { "application/json": { schema: convert(route.body, "input") } } } }),
+    ...(route.body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: convert(route.body, "input") } } } }),
     responses: {
       [route.okStatus ?? 200]: { description: "Done.", content: { [media]: { schema: convert(route.ok, "output") } } },
       ...Object.fromEntries(
-        [...codes].toSorted(([a], [b]) => a - b).map(([status, names]) => [
-          status,
-          { description: names.toSorted().join(", "), content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } },
-        ]),
+        [...codes]
+          .toSorted(([a], [b]) => a - b)
+          .map(([status, names]) => [
+            status,
+            {
+              description: names.toSorted().join(", "),
+              content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+            },
+          ]),
       ),
     },
   };
@@ -167,4 +191,5 @@ export function eventSchemas(): EventDocument {
   };
 }
 
-const sorted = <T>(record: Record<string, T>): Record<string, T> => Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+const sorted = <T>(record: Record<string, T>): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));

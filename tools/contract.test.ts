@@ -17,8 +17,13 @@ test("every route is an operation, every event has a schema, and every reference
   const ids = Object.values(api.paths).flatMap((methods) => Object.values(methods).map((operation) => operation.operationId));
   expect(ids.toSorted()).toEqual(ROUTES.map((route) => route.id).toSorted());
   expect(Object.keys(events.events).toSorted()).toEqual([...EVENT_SCHEMAS.keys()].toSorted());
-  for (const [document, home] of [[api, api.components.schemas], [events, events.$defs]] as const) {
-    const refs = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!).filter((ref) => !ref.startsWith("#/events/"));
+  for (const [document, home] of [
+    [api, api.components.schemas],
+    [events, events.$defs],
+  ] as const) {
+    const refs = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)]
+      .map((match) => match[1]!)
+      .filter((ref) => !ref.startsWith("#/events/"));
     for (const ref of refs) expect(home, ref).toHaveProperty([ref.split("/").at(-1)!]);
   }
 });
@@ -42,17 +47,29 @@ const body = (copy: Mutable) => createRoom(copy)["requestBody"]!["content"]!["ap
 test.each<[string, (copy: Mutable) => void, string]>([
   ["a route that is gone", (copy) => delete copy["paths"]!["/v1/rooms"]!["post"], "POST /v1/rooms is gone"],
   ["a member that is no longer answered", (copy) => delete room(copy)["properties"]!["title"], ".title is gone"],
-  ["a member that may be missing", (copy) => void ((room(copy)["required"] as never as string[]).splice(0, 1)), "may be missing now"],
-  ["a member of another type", (copy) => void (room(copy)["properties"]!["last_seq"]!["type"] = "string" as never), "it was integer and is string"],
-  ["a member that must be sent now", (copy) => {
-    body(copy)["properties"]!["colour"] = { type: "string" } as never;
-    (body(copy)["required"] as never as string[]).push("colour");
-  }, "colour has become required"],
+  ["a member that may be missing", (copy) => void (room(copy)["required"] as never as string[]).splice(0, 1), "may be missing now"],
+  [
+    "a member of another type",
+    (copy) => void (room(copy)["properties"]!["last_seq"]!["type"] = "string" as never),
+    "it was integer and is string",
+  ],
+  [
+    "a member that must be sent now",
+    (copy) => {
+      body(copy)["properties"]!["colour"] = { type: "string" } as never;
+      (body(copy)["required"] as never as string[]).push("colour");
+    },
+    "colour has become required",
+  ],
   ["a shorter limit", (copy) => void (body(copy)["properties"]!["title"]!["maxLength"] = 10 as never), "maxLength was 200 and is 10"],
-  ["another success status", (copy) => {
-    createRoom(copy)["responses"]!["200"] = createRoom(copy)["responses"]!["201"]!;
-    delete createRoom(copy)["responses"]!["201"];
-  }, "no longer answers 201"],
+  [
+    "another success status",
+    (copy) => {
+      createRoom(copy)["responses"]!["200"] = createRoom(copy)["responses"]!["201"]!;
+      delete createRoom(copy)["responses"]!["201"];
+    },
+    "no longer answers 201",
+  ],
 ])("%s is breaking", (_what, change, message) => {
   expect(breakingOperations(api, changed<OpenApi>(api, change)).join("\n")).toContain(message);
 });
@@ -68,10 +85,32 @@ test.each<[string, (copy: Mutable) => void]>([
 });
 
 test("a stored event may gain optional members, and lose or demand nothing", () => {
-  const created = (copy: Mutable) => copy["events"]!["room.created"]! as unknown as Schema & { properties: Record<string, Schema>; required: string[] };
-  const after = (change: (of: ReturnType<typeof created>) => void): EventDocument => changed<EventDocument>(events, (copy) => change(created(copy)));
-  expect(breakingEvents(events, after((of) => (of.properties["colour"] = { type: "string" })))).toEqual([]);
-  expect(breakingEvents(events, after((of) => of.required.push("colour")))).not.toEqual([]);
-  expect(breakingEvents(events, after((of) => delete of.properties["title"]))).not.toEqual([]);
-  expect(breakingEvents(events, changed<EventDocument>(events, (copy) => delete copy["events"]!["room.created"]))).toEqual(["the event room.created is gone"]);
+  const created = (copy: Mutable) =>
+    copy["events"]!["room.created"]! as unknown as Schema & { properties: Record<string, Schema>; required: string[] };
+  const after = (change: (of: ReturnType<typeof created>) => void): EventDocument =>
+    changed<EventDocument>(events, (copy) => change(created(copy)));
+  expect(
+    breakingEvents(
+      events,
+      after((of) => (of.properties["colour"] = { type: "string" })),
+    ),
+  ).toEqual([]);
+  expect(
+    breakingEvents(
+      events,
+      after((of) => of.required.push("colour")),
+    ),
+  ).not.toEqual([]);
+  expect(
+    breakingEvents(
+      events,
+      after((of) => delete of.properties["title"]),
+    ),
+  ).not.toEqual([]);
+  expect(
+    breakingEvents(
+      events,
+      changed<EventDocument>(events, (copy) => delete copy["events"]!["room.created"]),
+    ),
+  ).toEqual(["the event room.created is gone"]);
 });

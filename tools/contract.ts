@@ -24,7 +24,8 @@ const read = (file: string): string | null => (existsSync(file) ? readFileSync(f
 if (mode === "--check") {
   const problems: string[] = [];
   for (const [name, document] of Object.entries(documents)) {
-    if (read(join(HOME, name)) !== text(document)) problems.push(`packages/contract/${name} is not what the contract says; run: node tools/contract.ts`);
+    if (read(join(HOME, name)) !== text(document))
+      problems.push(`packages/contract/${name} is not what the contract says; run: node tools/contract.ts`);
   }
   const released = { api: read(join(HOME, "released/openapi.json")), events: read(join(HOME, "released/events.schema.json")) };
   if (released.api !== null) problems.push(...breakingOperations(JSON.parse(released.api), documents["openapi.json"]));

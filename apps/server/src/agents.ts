@@ -9,7 +9,10 @@ import type { HarnessEntry } from "./modules/sessions/public.ts";
 const MIB = 1024 * 1024;
 
 export const sandboxLimits = (config: Config): SandboxLimits => ({
-  memoryBytes: config.sandboxMemoryMb * MIB, pids: config.sandboxPids, diskBytes: config.sandboxDiskMb * MIB, cpu: config.sandboxCpus,
+  memoryBytes: config.sandboxMemoryMb * MIB,
+  pids: config.sandboxPids,
+  diskBytes: config.sandboxDiskMb * MIB,
+  cpu: config.sandboxCpus,
 });
 
 /** By the contract's harness name. Empty where npm has no agent for this machine: creating a session then says so. */

@@ -9,7 +9,10 @@ const dir = mkdtempSync(path.join(tmpdir(), "signalbox-blobs-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const blobs = createBlobs(dir);
 const sha = (data: string | Uint8Array): string => `sha256:${createHash("sha256").update(data).digest("hex")}`;
-const files = (): string[] => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => f.name);
+const files = (): string[] =>
+  readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((f) => f.isFile())
+    .map((f) => f.name);
 
 test("what is put can be got by its hash, by its own organization only", async () => {
   const stored = await blobs.put("ws_a", "hello");
@@ -51,9 +54,12 @@ test("a producer that fails leaves nothing behind", async () => {
   expect(files()).toEqual(before);
 });
 
-test.each(["../../etc/passwd", "sha256:../../../etc/passwd", "sha256:ABC", "", `sha256:${"0".repeat(63)}/`])("%j names no blob", async (name) => {
-  expect(await blobs.get("ws_a", name)).toBeNull();
-});
+test.each(["../../etc/passwd", "sha256:../../../etc/passwd", "sha256:ABC", "", `sha256:${"0".repeat(63)}/`])(
+  "%j names no blob",
+  async (name) => {
+    expect(await blobs.get("ws_a", name)).toBeNull();
+  },
+);
 
 test("an organization id cannot lead out of the directory", async () => {
   await expect(blobs.put("../evil", "x")).rejects.toThrow("not an organization id");

@@ -14,7 +14,11 @@ import path from "node:path";
 
 export interface Blobs {
   /** Keeps at most `maxBytes`; what comes after is dropped and said so. Default 256 MiB. */
-  put(organizationId: string, content: string | Uint8Array | AsyncIterable<Uint8Array>, options?: { readonly maxBytes?: number }): Promise<StoredBlob>;
+  put(
+    organizationId: string,
+    content: string | Uint8Array | AsyncIterable<Uint8Array>,
+    options?: { readonly maxBytes?: number },
+  ): Promise<StoredBlob>;
   /** Null when there is none; at most the first `maxBytes`. */
   get(organizationId: string, sha256: string, options?: { readonly maxBytes?: number }): Promise<Buffer | null>;
   sizeOf(organizationId: string, sha256: string): Promise<number | null>;

@@ -112,27 +112,64 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     return sessions;
   };
   const runs = createRuns({ ...deps, rooms, principalExists, blobs, leaseTtlMs: config.leaseTtlMs, redact });
-  const approvals = createApprovals({ ...deps, rooms, findRun: runs.view, findSession: async (organizationId, sessionId) => {
-    const found = await theSessions().sessionOf(organizationId, sessionId);
-    return found === null ? null : { room_id: found.roomId };
-  } });
+  const approvals = createApprovals({
+    ...deps,
+    rooms,
+    findRun: runs.view,
+    findSession: async (organizationId, sessionId) => {
+      const found = await theSessions().sessionOf(organizationId, sessionId);
+      return found === null ? null : { room_id: found.roomId };
+    },
+  });
   const gate = createGate({ ...deps, principalExists, approvals, killSwitchForced: config.killSwitch });
   const ledger = createLedger({ ...deps, organizations });
-  const models = createModels({ ...deps, ledger, gate, upstreams: upstreamsOf(config), defaultModel: config.defaultModel, currentRun: (organizationId, sessionId) => theSessions().currentRun(organizationId, sessionId) });
+  const models = createModels({
+    ...deps,
+    ledger,
+    gate,
+    upstreams: upstreamsOf(config),
+    defaultModel: config.defaultModel,
+    currentRun: (organizationId, sessionId) => theSessions().currentRun(organizationId, sessionId),
+  });
   const actions = createActions({ ...deps, gate, approvals, blobs, rooms, redact, organizations });
-  const forge = createForge({ logger, forge: plainGit(), actions, session: (sessionId) => theSessions().pushingSession(sessionId), directory: path.join(config.dataDir, "forge") });
+  const forge = createForge({
+    logger,
+    forge: plainGit(),
+    actions,
+    session: (sessionId) => theSessions().pushingSession(sessionId),
+    directory: path.join(config.dataDir, "forge"),
+  });
   const egress = createEgress({
-    ...deps, gate, sessionOf: (organizationId, sessionId) => theSessions().sessionOf(organizationId, sessionId),
+    ...deps,
+    gate,
+    sessionOf: (organizationId, sessionId) => theSessions().sessionOf(organizationId, sessionId),
     internal: { [MODEL_HOST]: models.handler, "git.signalbox.invalid": forge.gitHandler },
   });
   sessions = createSessions({
-    ...deps, connection: connection("sb_log"), identity, rooms, runs, actions, approvals, gate, models, ledger, egress, forge,
-    sandboxes: localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }), limits: sandboxLimits(config), harnesses: options.harnesses ?? harnessesHere(),
+    ...deps,
+    connection: connection("sb_log"),
+    identity,
+    rooms,
+    runs,
+    actions,
+    approvals,
+    gate,
+    models,
+    ledger,
+    egress,
+    forge,
+    sandboxes: localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }),
+    limits: sandboxLimits(config),
+    harnesses: options.harnesses ?? harnessesHere(),
     // The data directory's lock lets one server live in it, so what its predecessor held is ours at once.
-    nodeId: `local:${path.resolve(config.dataDir)}`, defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
+    nodeId: `local:${path.resolve(config.dataDir)}`,
+    defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
   });
   const audit = createAudit({
-    ...deps, organizations, logPool: workerPool, key: await openSigningKey(path.join(config.dataDir, "keys")),
+    ...deps,
+    organizations,
+    logPool: workerPool,
+    key: await openSigningKey(path.join(config.dataDir, "keys")),
     rebuild: (of) => rebuildProjections(connection, modules, of),
   });
   const samples = createSamples({ directory: path.join(config.dataDir, "samples") });
@@ -157,12 +194,18 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
 
   await applyProjectionSchemas(connection, projectionSchemas(modules));
   log = await createLog({
-    connection: connection("sb_log"), projections: modules.flatMap(([, module]) => module.projections), enqueue: enqueueJobs, clock,
-    readConnections: config.logReadConnections, onError,
+    connection: connection("sb_log"),
+    projections: modules.flatMap(([, module]) => module.projections),
+    enqueue: enqueueJobs,
+    clock,
+    readConnections: config.logReadConnections,
+    onError,
   });
   late.bind(log);
   const jobs = createJobs({
-    pool: workerPool, clock, scrub: (organizationId, text) => theLog().scanner.scanText(organizationId, text).text,
+    pool: workerPool,
+    clock,
+    scrub: (organizationId, text) => theLog().scanner.scanText(organizationId, text).text,
     onError: (error, job) => logger.error({ err: error, job }, "a job failed"),
   });
 
@@ -189,15 +232,31 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
     const http: HttpServer = await createHttpServer({
       routes: [...modules.flatMap(([, module]) => module.routes), healthRoute(modules, theLog())],
-      authenticator: identity, logger, now: clock.now, publicUrl: config.publicUrl, observe: metrics.observe, traced: telemetry?.traced,
+      authenticator: identity,
+      logger,
+      now: clock.now,
+      publicUrl: config.publicUrl,
+      observe: metrics.observe,
+      traced: telemetry?.traced,
       onUpgrade: { "/v1/sync": feed.upgrade },
       async more(app) {
         await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
-        await serveWeb(app, { directory: path.join(TREE, "apps/web/dist"), openApi: path.join(TREE, "packages/contract/openapi.json"), metrics });
+        await serveWeb(app, {
+          directory: path.join(TREE, "apps/web/dist"),
+          openApi: path.join(TREE, "packages/contract/openapi.json"),
+          metrics,
+        });
       },
     });
     return {
-      http, log: theLog(), jobs, db, identity, rooms, sessions, publicUrl,
+      http,
+      log: theLog(),
+      jobs,
+      db,
+      identity,
+      rooms,
+      sessions,
+      publicUrl,
       async listen() {
         port = await http.listen(config.host, config.port);
         return port;
@@ -219,12 +278,20 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
 /** A module's tables are named by its folder, for ever. */
 export function projectionSchemas(modules: readonly (readonly [string, Module])[]): ProjectionSchema[] {
   return modules.flatMap(([, module]) =>
-    module.schemas.map((file, i) => ({ name: path.basename(path.dirname(file)), sql: readFileSync(file, "utf8"), projections: i === 0 ? module.projections : [] })),
+    module.schemas.map((file, i) => ({
+      name: path.basename(path.dirname(file)),
+      sql: readFileSync(file, "utf8"),
+      projections: i === 0 ? module.projections : [],
+    })),
   );
 }
 
 /** One after the other: each takes the log for itself while it swaps. */
-async function rebuildProjections(connection: ConnectionFor, modules: readonly (readonly [string, Module])[], { dryRun }: { dryRun: boolean }): Promise<readonly RebuildReport[]> {
+async function rebuildProjections(
+  connection: ConnectionFor,
+  modules: readonly (readonly [string, Module])[],
+  { dryRun }: { dryRun: boolean },
+): Promise<readonly RebuildReport[]> {
   const client = new Client(connection("admin"));
   await client.connect();
   try {
@@ -239,9 +306,11 @@ async function rebuildProjections(connection: ConnectionFor, modules: readonly (
 
 function startJobs(jobs: Jobs, modules: readonly (readonly [string, Module])[], config: Config, telemetry: Telemetry | undefined): void {
   const handlers: Record<string, (job: Parameters<Module["jobs"][string]>[0]) => Promise<void>> = {};
-  const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] = [];
+  const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] =
+    [];
   for (const [, module] of modules) {
-    for (const [kind, run] of Object.entries(module.jobs)) handlers[kind] = telemetry === undefined ? run : (job) => telemetry.traced(`job ${kind}`, () => run(job));
+    for (const [kind, run] of Object.entries(module.jobs))
+      handlers[kind] = telemetry === undefined ? run : (job) => telemetry.traced(`job ${kind}`, () => run(job));
     for (const { name, cron, run } of module.schedules ?? []) {
       const kind = `schedule.${name}`;
       handlers[kind] = () => run();

@@ -26,20 +26,37 @@ export interface Composed {
   /** Of the owner of `ws_dev`. */
   readonly owner: string;
   /** A new person of that role with a token. */
-  person(role: OrganizationRole, options?: { organizationId?: string; scopes?: readonly Scope[]; expiresAt?: string }): Promise<{ readonly id: string; readonly token: string; readonly tokenId: string }>;
+  person(
+    role: OrganizationRole,
+    options?: { organizationId?: string; scopes?: readonly Scope[]; expiresAt?: string },
+  ): Promise<{ readonly id: string; readonly token: string; readonly tokenId: string }>;
   /** A new organization with an owner. */
   organization(): Promise<{ readonly id: string; readonly ownerId: string; readonly token: string }>;
   call(method: string, url: string, options?: { token?: string; body?: unknown; headers?: Record<string, string> }): Promise<Answer>;
   close(): Promise<void>;
 }
 
-export async function startComposed(database: Pick<TestDatabase, "connection">, options: { flags?: readonly string[]; environment?: Readonly<Record<string, string>>; clock?: Clock; harnesses?: Readonly<Record<string, HarnessEntry>> } = {}): Promise<Composed> {
+export async function startComposed(
+  database: Pick<TestDatabase, "connection">,
+  options: {
+    flags?: readonly string[];
+    environment?: Readonly<Record<string, string>>;
+    clock?: Clock;
+    harnesses?: Readonly<Record<string, HarnessEntry>>;
+  } = {},
+): Promise<Composed> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-composed-"));
   // Sandboxes run as other users, who must be able to pass through.
   chmodSync(dataDir, 0o711);
   const config = readConfig(["--port", "0", "--data-dir", dataDir, ...(options.flags ?? [])], options.environment ?? {});
   if (config === "help") throw new Error("not a server");
-  const server = await compose({ config, connection: database.connection, logger: pino({ level: options.environment?.["LOG_LEVEL"] ?? "silent" }), clock: options.clock, harnesses: options.harnesses });
+  const server = await compose({
+    config,
+    connection: database.connection,
+    logger: pino({ level: options.environment?.["LOG_LEVEL"] ?? "silent" }),
+    clock: options.clock,
+    harnesses: options.harnesses,
+  });
   const { identity } = server;
 
   async function token(organizationId: string, principalId: string, of: { scopes?: readonly Scope[]; expiresAt?: string } = {}) {

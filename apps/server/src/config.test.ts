@@ -44,9 +44,15 @@ test.each([
   expect(error.fix).not.toBe("");
 });
 
-test.each(["0.0.0.0", "::", "192.168.1.4", "example.com", "127.0.0.1.example.com"])("listening on %s is refused while a printed link is the only sign-in", (host) => {
-  expect(refusal(["--host", host])).toMatchObject({ message: expect.stringContaining(host), fix: expect.stringContaining("--public-url") });
-});
+test.each(["0.0.0.0", "::", "192.168.1.4", "example.com", "127.0.0.1.example.com"])(
+  "listening on %s is refused while a printed link is the only sign-in",
+  (host) => {
+    expect(refusal(["--host", host])).toMatchObject({
+      message: expect.stringContaining(host),
+      fix: expect.stringContaining("--public-url"),
+    });
+  },
+);
 
 test("every setting is reachable, documented, and named once", () => {
   const settings = Object.values(SETTINGS) as { env?: string; flag?: string; desc: string }[];

@@ -24,14 +24,51 @@ interface Setting {
 }
 
 export const SETTINGS = {
-  port: { type: "integer", default: 4400, min: 0, max: 65535, env: "SIGNALBOX_PORT", flag: "port", desc: "Port to listen on; 0 takes any free one." },
-  host: { type: "string", default: "127.0.0.1", env: "SIGNALBOX_HOST", flag: "host", desc: "Address to listen on. Only loopback addresses, until people can sign in with more than a printed link." },
-  publicUrl: { type: "url", env: "SIGNALBOX_PUBLIC_URL", flag: "public-url", desc: "Where people reach the server, when that is not http://<host>:<port> (a reverse proxy on this machine)." },
-  dataDir: { type: "string", default: defaultDataDir, env: "SIGNALBOX_DATA_DIR", flag: "data-dir", desc: "Where everything is kept: database, blobs, sandboxes, keys." },
-  databaseUrl: { type: "string", secret: true, env: "DATABASE_URL", desc: "A Postgres 15 or newer to use instead of the embedded one. A direct connection, not a transaction pooler." },
+  port: {
+    type: "integer",
+    default: 4400,
+    min: 0,
+    max: 65535,
+    env: "SIGNALBOX_PORT",
+    flag: "port",
+    desc: "Port to listen on; 0 takes any free one.",
+  },
+  host: {
+    type: "string",
+    default: "127.0.0.1",
+    env: "SIGNALBOX_HOST",
+    flag: "host",
+    desc: "Address to listen on. Only loopback addresses, until people can sign in with more than a printed link.",
+  },
+  publicUrl: {
+    type: "url",
+    env: "SIGNALBOX_PUBLIC_URL",
+    flag: "public-url",
+    desc: "Where people reach the server, when that is not http://<host>:<port> (a reverse proxy on this machine).",
+  },
+  dataDir: {
+    type: "string",
+    default: defaultDataDir,
+    env: "SIGNALBOX_DATA_DIR",
+    flag: "data-dir",
+    desc: "Where everything is kept: database, blobs, sandboxes, keys.",
+  },
+  databaseUrl: {
+    type: "string",
+    secret: true,
+    env: "DATABASE_URL",
+    desc: "A Postgres 15 or newer to use instead of the embedded one. A direct connection, not a transaction pooler.",
+  },
   json: { type: "boolean", default: false, flag: "json", desc: "Print one line of JSON when ready, for programs, and logs as JSON." },
   open: { type: "boolean", default: true, flag: "open", desc: "Open the browser when ready (--no-open: do not)." },
-  logLevel: { type: "string", default: "info", oneOf: ["fatal", "error", "warn", "info", "debug", "trace", "silent"], env: "LOG_LEVEL", flag: "log-level", desc: "How much is logged." },
+  logLevel: {
+    type: "string",
+    default: "info",
+    oneOf: ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
+    env: "LOG_LEVEL",
+    flag: "log-level",
+    desc: "How much is logged.",
+  },
 
   openaiApiKey: { type: "string", secret: true, env: "OPENAI_API_KEY", desc: "Offers OpenAI's models." },
   openaiBaseUrl: { type: "url", env: "OPENAI_BASE_URL", desc: "Another address for OpenAI's API." },
@@ -40,31 +77,116 @@ export const SETTINGS = {
   ollamaUrl: { type: "url", env: "OLLAMA_URL", desc: "Offers the models of an Ollama server, like http://127.0.0.1:11434." },
   compatibleBaseUrl: { type: "url", env: "OPENAI_COMPATIBLE_BASE_URL", desc: "Offers any server that speaks OpenAI's chat completions." },
   compatibleApiKey: { type: "string", secret: true, env: "OPENAI_COMPATIBLE_API_KEY", desc: "Its key, if it wants one." },
-  defaultModel: { type: "string", env: "SIGNALBOX_DEFAULT_MODEL", desc: "Model of a session that names none; the first real one when absent." },
-  sessionBudgetMicroUsd: { type: "integer", default: 5_000_000, min: 1, max: 1_000_000_000, env: "SIGNALBOX_SESSION_BUDGET_MICRO_USD", desc: "What a session may spend on models, in millionths of a US dollar, when it names no budget." },
+  defaultModel: {
+    type: "string",
+    env: "SIGNALBOX_DEFAULT_MODEL",
+    desc: "Model of a session that names none; the first real one when absent.",
+  },
+  sessionBudgetMicroUsd: {
+    type: "integer",
+    default: 5_000_000,
+    min: 1,
+    max: 1_000_000_000,
+    env: "SIGNALBOX_SESSION_BUDGET_MICRO_USD",
+    desc: "What a session may spend on models, in millionths of a US dollar, when it names no budget.",
+  },
 
-  killSwitch: { type: "boolean", default: false, env: "POLICY_KILL_SWITCH_EXTERNAL_WRITE", desc: "Stops every outside effect of every organization. While it is set, nothing in the product lifts it." },
-  approvalTtlS: { type: "integer", default: 86_400, min: 60, max: 30 * 86_400, env: "SIGNALBOX_APPROVAL_TTL_S", desc: "Seconds until an undecided approval expires." },
-  leaseTtlMs: { type: "integer", default: 30_000, min: 1000, max: 3_600_000, env: "SIGNALBOX_LEASE_TTL_MS", desc: "Milliseconds that a claimed run is an engine's without a heartbeat." },
+  killSwitch: {
+    type: "boolean",
+    default: false,
+    env: "POLICY_KILL_SWITCH_EXTERNAL_WRITE",
+    desc: "Stops every outside effect of every organization. While it is set, nothing in the product lifts it.",
+  },
+  approvalTtlS: {
+    type: "integer",
+    default: 86_400,
+    min: 60,
+    max: 30 * 86_400,
+    env: "SIGNALBOX_APPROVAL_TTL_S",
+    desc: "Seconds until an undecided approval expires.",
+  },
+  leaseTtlMs: {
+    type: "integer",
+    default: 30_000,
+    min: 1000,
+    max: 3_600_000,
+    env: "SIGNALBOX_LEASE_TTL_MS",
+    desc: "Milliseconds that a claimed run is an engine's without a heartbeat.",
+  },
 
-  sandboxMemoryMb: { type: "integer", default: 4096, min: 128, max: 1_048_576, env: "SIGNALBOX_SANDBOX_MEMORY_MB", desc: "Memory of one sandbox." },
-  sandboxPids: { type: "integer", default: 1024, min: 32, max: 32_768, env: "SIGNALBOX_SANDBOX_PIDS", desc: "Processes and threads of one sandbox." },
-  sandboxDiskMb: { type: "integer", default: 10_240, min: 64, max: 1_048_576, env: "SIGNALBOX_SANDBOX_DISK_MB", desc: "What one sandbox may write to disk." },
-  sandboxCpus: { type: "integer", default: 2, min: 1, max: 1024, env: "SIGNALBOX_SANDBOX_CPUS", desc: "Cores that one sandbox may keep busy." },
+  sandboxMemoryMb: {
+    type: "integer",
+    default: 4096,
+    min: 128,
+    max: 1_048_576,
+    env: "SIGNALBOX_SANDBOX_MEMORY_MB",
+    desc: "Memory of one sandbox.",
+  },
+  sandboxPids: {
+    type: "integer",
+    default: 1024,
+    min: 32,
+    max: 32_768,
+    env: "SIGNALBOX_SANDBOX_PIDS",
+    desc: "Processes and threads of one sandbox.",
+  },
+  sandboxDiskMb: {
+    type: "integer",
+    default: 10_240,
+    min: 64,
+    max: 1_048_576,
+    env: "SIGNALBOX_SANDBOX_DISK_MB",
+    desc: "What one sandbox may write to disk.",
+  },
+  sandboxCpus: {
+    type: "integer",
+    default: 2,
+    min: 1,
+    max: 1024,
+    env: "SIGNALBOX_SANDBOX_CPUS",
+    desc: "Cores that one sandbox may keep busy.",
+  },
 
-  requestConnections: { type: "integer", default: 10, min: 2, max: 500, env: "SIGNALBOX_REQUEST_CONNECTIONS", desc: "Database connections for requests." },
-  logReadConnections: { type: "integer", default: 4, min: 1, max: 100, env: "SIGNALBOX_LOG_READ_CONNECTIONS", desc: "Database connections that read the log (feeds, commands)." },
-  jobConnections: { type: "integer", default: 6, min: 2, max: 100, env: "SIGNALBOX_JOB_CONNECTIONS", desc: "Database connections of jobs and workers." },
+  requestConnections: {
+    type: "integer",
+    default: 10,
+    min: 2,
+    max: 500,
+    env: "SIGNALBOX_REQUEST_CONNECTIONS",
+    desc: "Database connections for requests.",
+  },
+  logReadConnections: {
+    type: "integer",
+    default: 4,
+    min: 1,
+    max: 100,
+    env: "SIGNALBOX_LOG_READ_CONNECTIONS",
+    desc: "Database connections that read the log (feeds, commands).",
+  },
+  jobConnections: {
+    type: "integer",
+    default: 6,
+    min: 2,
+    max: 100,
+    env: "SIGNALBOX_JOB_CONNECTIONS",
+    desc: "Database connections of jobs and workers.",
+  },
   jobConcurrency: { type: "integer", default: 8, min: 1, max: 200, env: "SIGNALBOX_JOB_CONCURRENCY", desc: "Jobs that run at once." },
 
-  otlpEndpoint: { type: "url", env: "OTEL_EXPORTER_OTLP_ENDPOINT", desc: "Sends traces to this OpenTelemetry collector (HTTP), like http://127.0.0.1:4318." },
+  otlpEndpoint: {
+    type: "url",
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    desc: "Sends traces to this OpenTelemetry collector (HTTP), like http://127.0.0.1:4318.",
+  },
 } as const satisfies Record<string, Setting>;
 
 const REMOVED: readonly { readonly env?: string; readonly flag?: string; readonly use: string }[] = [];
 
 type ValueOf<K extends Kind> = K extends "integer" ? number : K extends "boolean" ? boolean : string;
 export type Config = {
-  readonly [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends { readonly default: unknown } ? ValueOf<(typeof SETTINGS)[K]["type"]> : ValueOf<(typeof SETTINGS)[K]["type"]> | undefined;
+  readonly [K in keyof typeof SETTINGS]: (typeof SETTINGS)[K] extends { readonly default: unknown }
+    ? ValueOf<(typeof SETTINGS)[K]["type"]>
+    : ValueOf<(typeof SETTINGS)[K]["type"]> | undefined;
 };
 
 /** What, why, and what to do; the process ends with exit code 2. */
@@ -79,10 +201,14 @@ export class ConfigError extends Error {
 
 const entries = Object.entries(SETTINGS) as readonly [keyof Config, Setting][];
 
-export function readConfig(argv: readonly string[], environment: Readonly<Record<string, string | undefined>> = process.env): Config | "help" {
+export function readConfig(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Config | "help" {
   const flags = readFlags(argv);
   if (flags === "help") return "help";
-  for (const { env, use } of REMOVED) if (env !== undefined && environment[env]) throw new ConfigError(`${env} is no longer a setting.`, `Use ${use} instead.`);
+  for (const { env, use } of REMOVED)
+    if (env !== undefined && environment[env]) throw new ConfigError(`${env} is no longer a setting.`, `Use ${use} instead.`);
   const config: Record<string, unknown> = {};
   for (const [key, setting] of entries) {
     const flag = flags.get(key);
@@ -104,16 +230,19 @@ function readFlags(argv: readonly string[]): Map<keyof Config, string> | "help" 
     const removed = REMOVED.find(({ flag }) => flag !== undefined && flag === match?.[2]);
     if (removed !== undefined) throw new ConfigError(`--${removed.flag} is no longer a flag.`, `Use ${removed.use} instead.`);
     const entry = entries.find(([, setting]) => setting.flag !== undefined && setting.flag === match?.[2]);
-    if (match === null || entry === undefined) throw new ConfigError(`There is no flag ${argument.split("=")[0]}.`, "Run with --help to see them all.");
+    if (match === null || entry === undefined)
+      throw new ConfigError(`There is no flag ${argument.split("=")[0]}.`, "Run with --help to see them all.");
     const [key, setting] = entry;
     const [, no, , inline] = match;
     if (setting.type === "boolean") {
       found.set(key, no === undefined ? (inline ?? "true") : "false");
       continue;
     }
-    if (no !== undefined) throw new ConfigError(`--no-${setting.flag} makes no sense: --${setting.flag} takes a value.`, "Leave it out instead.");
+    if (no !== undefined)
+      throw new ConfigError(`--no-${setting.flag} makes no sense: --${setting.flag} takes a value.`, "Leave it out instead.");
     const value = inline ?? argv[++i];
-    if (value === undefined || value === "") throw new ConfigError(`--${setting.flag} needs a value.`, `Give it one: --${setting.flag} <${setting.type}>.`);
+    if (value === undefined || value === "")
+      throw new ConfigError(`--${setting.flag} needs a value.`, `Give it one: --${setting.flag} <${setting.type}>.`);
     found.set(key, value);
   }
   return found;
@@ -159,7 +288,8 @@ function refuseUnsafe({ host }: Config): void {
 /** The log's writer and listener, the sessions' six, and one for migrations and rebuilds. */
 const FIXED_CONNECTIONS = 2 + 6 + 1;
 /** Of the whole process. */
-export const connectionsNeeded = (config: Config): number => config.requestConnections + config.logReadConnections + config.jobConnections + FIXED_CONNECTIONS;
+export const connectionsNeeded = (config: Config): number =>
+  config.requestConnections + config.logReadConnections + config.jobConnections + FIXED_CONNECTIONS;
 
 /** Everything that must not appear in a log line. */
 export function secretValues(config: Config): readonly string[] {
@@ -169,11 +299,20 @@ export function secretValues(config: Config): readonly string[] {
 
 export function helpText(): string {
   const lines = entries.map(([, setting]) => {
-    const flag = setting.flag === undefined ? "" : setting.type === "boolean" ? (setting.default === true ? `--no-${setting.flag}` : `--${setting.flag}`) : `--${setting.flag} <${setting.type}>`;
+    const flag =
+      setting.flag === undefined
+        ? ""
+        : setting.type === "boolean"
+          ? setting.default === true
+            ? `--no-${setting.flag}`
+            : `--${setting.flag}`
+          : `--${setting.flag} <${setting.type}>`;
     const initial = shownDefault(setting);
     return [flag, setting.env ?? "", `${setting.desc}${initial === "" ? "" : ` Default: ${initial}.`}`] as const;
   });
-  const flags = lines.filter(([flag]) => flag !== "").map(([flag, env, desc]) => `  ${flag.padEnd(24)} ${desc}${env === "" ? "" : ` [${env}]`}`);
+  const flags = lines
+    .filter(([flag]) => flag !== "")
+    .map(([flag, env, desc]) => `  ${flag.padEnd(24)} ${desc}${env === "" ? "" : ` [${env}]`}`);
   const rest = lines.filter(([flag]) => flag === "").map(([, env, desc]) => `  ${env.padEnd(36)} ${desc}`);
   return `Signalbox: a self-hosted control room for AI agents.\n\nUsage: npm start -- [flags]\n\nFlags\n${flags.join("\n")}\n  ${"--help".padEnd(24)} Show this.\n\nEnvironment\n${rest.join("\n")}\n`;
 }

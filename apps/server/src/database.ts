@@ -6,7 +6,15 @@
  * travel together. Texts are prepared once per connection.
  */
 import type { Tx } from "@signalbox/eventlog/log";
-import { type DatabaseConnection, type Dialect, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type QueryResult } from "kysely";
+import {
+  type DatabaseConnection,
+  type Dialect,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from "kysely";
 import { type ClientConfig, escapeLiteral, Pool, type PoolClient } from "pg";
 import type { Database } from "./module.ts";
 
@@ -17,8 +25,17 @@ export interface RequestDatabase extends Database {
 }
 
 /** `connection` must log in as `sb_app`. */
-export function openDatabase(connection: ClientConfig, options: { readonly connections: number; readonly onError: (error: unknown) => void }): RequestDatabase {
-  const pool = new Pool({ ...connection, max: options.connections, idleTimeoutMillis: 30_000, connectionTimeoutMillis: 10_000, pipeline: true });
+export function openDatabase(
+  connection: ClientConfig,
+  options: { readonly connections: number; readonly onError: (error: unknown) => void },
+): RequestDatabase {
+  const pool = new Pool({
+    ...connection,
+    max: options.connections,
+    idleTimeoutMillis: 30_000,
+    connectionTimeoutMillis: 10_000,
+    pipeline: true,
+  });
   // An idle connection that Postgres drops (restart) is replaced on the next use; unheard it would end the process.
   pool.on("error", options.onError);
   // Nor does the pool listen while a connection is out: lost between two queries of a transaction it would end the process too.

@@ -6,14 +6,18 @@ const SECRET_MEMBERS = ["authorization", "cookie", "set-cookie", "password", "se
 
 export function createLogger(options: { readonly level: string; readonly pretty: boolean; readonly secrets: readonly string[] }): Logger {
   const secrets = options.secrets.filter((secret) => secret.length >= 6);
-  const scrub = (text: string): string => secrets.reduce((out, secret) => out.replaceAll(secret, "[redacted]"), text).replaceAll(OWN_TOKENS, "[redacted]");
+  const scrub = (text: string): string =>
+    secrets.reduce((out, secret) => out.replaceAll(secret, "[redacted]"), text).replaceAll(OWN_TOKENS, "[redacted]");
   return pino(
     {
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_MEMBERS.flatMap((name) => (name.includes("-") ? [`["${name}"]`, `*["${name}"]`] : [name, `*.${name}`])), censor: "[redacted]" },
+      redact: {
+        paths: SECRET_MEMBERS.flatMap((name) => (name.includes("-") ? [`["${name}"]`, `*["${name}"]`] : [name, `*.${name}`])),
+        censor: "[redacted]",
+      },
     },
     { write: (line: string) => void process.stderr.write(options.pretty ? plain(scrub(line)) : scrub(line)) },
   );
@@ -24,7 +28,12 @@ const OWN_TOKENS = /\bsb[a-z]{0,8}_[A-Za-z0-9_-]{20,}/g;
 
 /** `12:00:01 warn  message key=value`, for people at a terminal. */
 function plain(line: string): string {
-  const { level, time, msg, err, ...rest } = JSON.parse(line) as { level: string; time: string; msg?: string; err?: { message?: string; stack?: string } };
+  const { level, time, msg, err, ...rest } = JSON.parse(line) as {
+    level: string;
+    time: string;
+    msg?: string;
+    err?: { message?: string; stack?: string };
+  };
   const facts = Object.entries(rest).map(([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   const what = err === undefined ? "" : `\n${err.stack ?? err.message ?? ""}`;
   return `${time.slice(11, 19)} ${level.padEnd(5)} ${msg ?? ""}${facts.join("")}${what}\n`;

@@ -28,16 +28,22 @@ interface Started {
 }
 
 function run(argv: readonly string[], environment: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { PATH: process.env["PATH"] ?? "", HOME: home, ...environment } });
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    env: { PATH: process.env["PATH"] ?? "", HOME: home, ...environment },
+  });
   children.add(child);
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  const ended = new Promise<number | null>((resolve) => child.on("close", (code) => {
-    children.delete(child);
-    resolve(code);
-  }));
+  const ended = new Promise<number | null>((resolve) =>
+    child.on("close", (code) => {
+      children.delete(child);
+      resolve(code);
+    }),
+  );
   return { child, ended, stdout: () => stdout, stderr: () => stderr };
 }
 
@@ -51,9 +57,15 @@ async function start(dataDir: string, argv: readonly string[] = [], environment:
   return { ...ran, ...ready, readyMs: performance.now() - at };
 }
 
-const call = async (server: Started, method: string, route: string, body?: unknown): Promise<{ status: number; body: Record<string, never> & { id: string; valid: boolean } }> => {
+const call = async (
+  server: Started,
+  method: string,
+  route: string,
+  body?: unknown,
+): Promise<{ status: number; body: Record<string, never> & { id: string; valid: boolean } }> => {
   const response = await fetch(server.url + route, {
-    method, headers: { authorization: `Bearer ${server.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    method,
+    headers: { authorization: `Bearer ${server.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return { status: response.status, body: (await response.json()) as never };
@@ -97,38 +109,45 @@ test("a second start keeps token and data, and is ready within 3 s", { timeout: 
   expect(await after.ended).toBe(0);
 });
 
-test("killed with -9 while many write, it has every acknowledged message after the next start, and the chain is whole", { timeout: 60_000 }, async () => {
-  const server = await start(dataDir);
-  const room = (await call(server, "POST", "/v1/rooms", { title: "crash" })).body.id;
-  const thread = (await call(server, "POST", `/v1/rooms/${room}/threads`, {})).body.id;
-  const acknowledged = new Set<string>();
-  const writers = Array.from({ length: 16 }, async (_, writer) => {
-    for (let i = 0; ; i++) {
-      try {
-        const { status, body } = await call(server, "POST", `/v1/threads/${thread}/messages`, { content_md: `${writer}.${i}` });
-        if (status === 201) acknowledged.add(body.id);
-      } catch {
-        return; // the connection died with the server
+test(
+  "killed with -9 while many write, it has every acknowledged message after the next start, and the chain is whole",
+  { timeout: 60_000 },
+  async () => {
+    const server = await start(dataDir);
+    const room = (await call(server, "POST", "/v1/rooms", { title: "crash" })).body.id;
+    const thread = (await call(server, "POST", `/v1/rooms/${room}/threads`, {})).body.id;
+    const acknowledged = new Set<string>();
+    const writers = Array.from({ length: 16 }, async (_, writer) => {
+      for (let i = 0; ; i++) {
+        try {
+          const { status, body } = await call(server, "POST", `/v1/threads/${thread}/messages`, { content_md: `${writer}.${i}` });
+          if (status === 201) acknowledged.add(body.id);
+        } catch {
+          return; // the connection died with the server
+        }
       }
-    }
-  });
-  await expect.poll(() => acknowledged.size, { timeout: 30_000 }).toBeGreaterThan(1000);
-  server.child.kill("SIGKILL");
-  await Promise.all(writers);
+    });
+    await expect.poll(() => acknowledged.size, { timeout: 30_000 }).toBeGreaterThan(1000);
+    server.child.kill("SIGKILL");
+    await Promise.all(writers);
 
-  const next = await start(dataDir);
-  const found = new Set<string>();
-  for (let cursor = ""; ; ) {
-    const page = (await call(next, "GET", `/v1/threads/${thread}/messages?limit=200${cursor}`)).body as unknown as { items: { id: string }[]; next_cursor: string | null };
-    for (const item of page.items) found.add(item.id);
-    if (page.next_cursor === null) break;
-    cursor = `&cursor=${page.next_cursor}`;
-  }
-  expect([...acknowledged].filter((id) => !found.has(id))).toEqual([]);
-  expect((await call(next, "GET", `/v1/audit/verify?stream=room:${room}`)).body.valid).toBe(true);
-  next.child.kill("SIGTERM");
-  expect(await next.ended).toBe(0);
-});
+    const next = await start(dataDir);
+    const found = new Set<string>();
+    for (let cursor = ""; ;) {
+      const page = (await call(next, "GET", `/v1/threads/${thread}/messages?limit=200${cursor}`)).body as unknown as {
+        items: { id: string }[];
+        next_cursor: string | null;
+      };
+      for (const item of page.items) found.add(item.id);
+      if (page.next_cursor === null) break;
+      cursor = `&cursor=${page.next_cursor}`;
+    }
+    expect([...acknowledged].filter((id) => !found.has(id))).toEqual([]);
+    expect((await call(next, "GET", `/v1/audit/verify?stream=room:${room}`)).body.valid).toBe(true);
+    next.child.kill("SIGTERM");
+    expect(await next.ended).toBe(0);
+  },
+);
 
 test("a port in use is said with what to do, and nothing is left running", { timeout: 60_000 }, async () => {
   const other = createServer().listen(0, "127.0.0.1");
@@ -142,20 +161,26 @@ test("a port in use is said with what to do, and nothing is left running", { tim
   expect(readPostgresPid()).toBeNull();
 });
 
-test("a data directory of a newer version is refused by name, and started again by that version unharmed", { timeout: 60_000 }, async () => {
-  const server = await start(dataDir);
-  const client = new Client({ host: path.join(dataDir, "postgres/socket"), port: 5432, user: "postgres", database: "signalbox" });
-  await client.connect();
-  await client.query("insert into sb_migrations (set, number, name, hash, breaking) values ('server', 9999, '9999-from-the-future', 'x', true)");
-  await client.end();
-  server.child.kill("SIGTERM");
-  await server.ended;
-  const ran = run(["--json", "--port", "0", "--data-dir", dataDir]);
-  expect(await ran.ended).toBe(2);
-  expect(ran.stderr()).toContain("newer Signalbox");
-  expect(ran.stderr()).toContain("9999-from-the-future");
-  expect(readPostgresPid()).toBeNull();
-});
+test(
+  "a data directory of a newer version is refused by name, and started again by that version unharmed",
+  { timeout: 60_000 },
+  async () => {
+    const server = await start(dataDir);
+    const client = new Client({ host: path.join(dataDir, "postgres/socket"), port: 5432, user: "postgres", database: "signalbox" });
+    await client.connect();
+    await client.query(
+      "insert into sb_migrations (set, number, name, hash, breaking) values ('server', 9999, '9999-from-the-future', 'x', true)",
+    );
+    await client.end();
+    server.child.kill("SIGTERM");
+    await server.ended;
+    const ran = run(["--json", "--port", "0", "--data-dir", dataDir]);
+    expect(await ran.ended).toBe(2);
+    expect(ran.stderr()).toContain("newer Signalbox");
+    expect(ran.stderr()).toContain("9999-from-the-future");
+    expect(readPostgresPid()).toBeNull();
+  },
+);
 
 test("open feeds and sockets do not keep it from stopping; they are ended properly", { timeout: 60_000 }, async () => {
   const dir = path.join(home, "drain");

@@ -95,7 +95,12 @@ async function refuseTooManyConnections(config: Config, connection: ConnectionFo
 async function ownerToken(config: Config, { identity }: Signalbox): Promise<string> {
   const before = readServerFile(config.dataDir);
   if (before !== null && (await identity.identify("token", before.token)) !== null) return before.token;
-  const { secret } = await identity.issueToken({ organizationId: LOCAL.organizationId, principalId: LOCAL.owner.id, name: "This machine's command line", scopes: SCOPES });
+  const { secret } = await identity.issueToken({
+    organizationId: LOCAL.organizationId,
+    principalId: LOCAL.owner.id,
+    name: "This machine's command line",
+    scopes: SCOPES,
+  });
   return secret;
 }
 
@@ -144,8 +149,13 @@ function explain(error: unknown): { readonly what: string; readonly fix: string 
   if (error instanceof ConfigError) return { what: error.message, fix: error.fix };
   if (error instanceof DataDirInUse) return { what: error.message, fix: null };
   const { code, port, syscall } = error as { code?: string; port?: number; syscall?: string };
-  if (code === "EADDRINUSE") return { what: `Port ${port} is in use by another program.`, fix: "Stop that program, or start with --port 0 (any free port) or another number." };
-  if (code === "EACCES" && syscall === "listen") return { what: `Port ${port} may not be used by this user.`, fix: "Choose one above 1023 with --port." };
+  if (code === "EADDRINUSE")
+    return {
+      what: `Port ${port} is in use by another program.`,
+      fix: "Stop that program, or start with --port 0 (any free port) or another number.",
+    };
+  if (code === "EACCES" && syscall === "listen")
+    return { what: `Port ${port} may not be used by this user.`, fix: "Choose one above 1023 with --port." };
   return { what: error instanceof Error ? error.message : String(error), fix: null };
 }
 

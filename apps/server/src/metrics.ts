@@ -11,9 +11,17 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "signalbox_" });
-  const requests = new Counter({ name: "signalbox_http_requests_total", help: "Answers by operation and status.", labelNames: ["route", "status"], registers: [registry] });
+  const requests = new Counter({
+    name: "signalbox_http_requests_total",
+    help: "Answers by operation and status.",
+    labelNames: ["route", "status"],
+    registers: [registry],
+  });
   const seconds = new Histogram({
-    name: "signalbox_http_request_seconds", help: "Time to answer by operation.", labelNames: ["route"], registers: [registry],
+    name: "signalbox_http_request_seconds",
+    help: "Time to answer by operation.",
+    labelNames: ["route"],
+    registers: [registry],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
   });
   return {

@@ -25,7 +25,10 @@ test("a log line holds no secret, wherever it was put", () => {
   const lines: string[] = [];
   const write = vi.spyOn(process.stderr, "write").mockImplementation((line) => lines.push(String(line)) > 0);
   const logger = createLogger({ level: "info", pretty: false, secrets: ["configured-secret", "short"] });
-  logger.info({ token: "abc", headers: { authorization: "Bearer abc", cookie: "abc" }, err: new Error("call with configured-secret failed") }, `used sbt_${"x".repeat(43)}`);
+  logger.info(
+    { token: "abc", headers: { authorization: "Bearer abc", cookie: "abc" }, err: new Error("call with configured-secret failed") },
+    `used sbt_${"x".repeat(43)}`,
+  );
   write.mockRestore();
   expect(lines).toHaveLength(1);
   expect(lines[0]).not.toMatch(/abc|configured-secret|xxxx/);

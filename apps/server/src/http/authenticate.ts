@@ -33,7 +33,12 @@ export type Denial = "unauthenticated" | "cross_site" | "organization_not_found"
 
 export async function authenticate(
   authenticator: Authenticator,
-  request: { readonly method: string; readonly headers: IncomingHttpHeaders; readonly cookie: string | undefined; readonly isOwnOrigin: (origin: string) => boolean },
+  request: {
+    readonly method: string;
+    readonly headers: IncomingHttpHeaders;
+    readonly cookie: string | undefined;
+    readonly isOwnOrigin: (origin: string) => boolean;
+  },
 ): Promise<Caller | Denial> {
   const { headers } = request;
   let found: Identification | null;
@@ -78,7 +83,10 @@ export const hasRole = (role: OrganizationRole, least: OrganizationRole): boolea
 /** Null when admitted; otherwise what is missing, in words. */
 export function lacking(caller: Caller, access: Exclude<Access, "public">): { readonly message: string; readonly fix: string } | null {
   if (!hasRole(caller.role, access.role)) {
-    return { message: `This needs the role ${access.role}; yours is ${caller.role}.`, fix: "Ask an owner of the organization for that role." };
+    return {
+      message: `This needs the role ${access.role}; yours is ${caller.role}.`,
+      fix: "Ask an owner of the organization for that role.",
+    };
   }
   const missing = access.scopes.filter((scope) => !caller.scopes.includes(scope));
   if (missing.length > 0) {

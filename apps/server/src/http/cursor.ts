@@ -23,7 +23,12 @@ export function decodeCursor<T extends z.ZodType>(cursor: string | undefined, ke
 }
 
 /** `rows` was read with `limit + 1`: the extra row only tells that there is more. */
-export function pageOf<Row, Item>(rows: readonly Row[], limit: number, item: (row: Row) => Item, key: (row: Row) => readonly (string | number)[]): { items: Item[]; next_cursor: string | null } {
+export function pageOf<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  item: (row: Row) => Item,
+  key: (row: Row) => readonly (string | number)[],
+): { items: Item[]; next_cursor: string | null } {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   return { items: shown.map(item), next_cursor: rows.length > limit && last !== undefined ? encodeCursor(key(last)) : null };

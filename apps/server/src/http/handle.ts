@@ -43,7 +43,10 @@ export interface Refused<Code extends string = string> {
   readonly ok: false;
   readonly refusal: { readonly code: Code; readonly details?: unknown; readonly message?: string; readonly fix?: string };
 }
-export const refused = <Code extends string>(code: Code, extra: { details?: unknown; message?: string; fix?: string } = {}): Refused<Code> => ({
+export const refused = <Code extends string>(
+  code: Code,
+  extra: { details?: unknown; message?: string; fix?: string } = {},
+): Refused<Code> => ({
   ok: false,
   refusal: { code, ...extra },
 });

@@ -37,14 +37,21 @@ test.each([
 });
 
 test("a body that is not JSON by its own word is refused", async () => {
-  const answer = await c.call("POST", "/v1/rooms", { token: c.owner, body: "title=x", headers: { "content-type": "application/x-www-form-urlencoded" } });
+  const answer = await c.call("POST", "/v1/rooms", {
+    token: c.owner,
+    body: "title=x",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+  });
   expect([answer.status, answer.body.error.code]).toEqual([400, "invalid_request"]);
 });
 
-test.each(["nonsense", Buffer.from('["2030-01-01T00:00:00.000Z"]').toString("base64url"), Buffer.from("[1,2]").toString("base64url")])("the cursor %s is refused as one", async (cursor) => {
-  const answer = await c.call("GET", `/v1/rooms?cursor=${cursor}`, { token: c.owner });
-  expect([answer.status, answer.body.error.code]).toEqual([400, "invalid_cursor"]);
-});
+test.each(["nonsense", Buffer.from('["2030-01-01T00:00:00.000Z"]').toString("base64url"), Buffer.from("[1,2]").toString("base64url")])(
+  "the cursor %s is refused as one",
+  async (cursor) => {
+    const answer = await c.call("GET", `/v1/rooms?cursor=${cursor}`, { token: c.owner });
+    expect([answer.status, answer.body.error.code]).toEqual([400, "invalid_cursor"]);
+  },
+);
 
 test("a body beyond the route's limit is refused without being read", async () => {
   const answer = await c.call("POST", "/v1/rooms", { token: c.owner, body: { title: "x".repeat(3 * 1024 * 1024) } });
@@ -78,7 +85,10 @@ test("a path that does not exist is 404 in the same shape", async () => {
 });
 
 test("an id of __proto__ and a body with one change nothing", async () => {
-  const answer = await c.call("POST", "/v1/rooms", { token: c.owner, body: '{"title":"x","__proto__":{"role":"owner"},"constructor":{"prototype":{"polluted":1}}}' });
+  const answer = await c.call("POST", "/v1/rooms", {
+    token: c.owner,
+    body: '{"title":"x","__proto__":{"role":"owner"},"constructor":{"prototype":{"polluted":1}}}',
+  });
   expect(answer.status).toBe(201);
   expect(({} as { polluted?: number }).polluted).toBeUndefined();
 });
@@ -103,7 +113,12 @@ test("the same key and another body is a conflict, also on another route", async
 });
 
 test("a repeated message is one message", async () => {
-  const send = () => c.call("POST", `/v1/threads/${thread}/messages`, { token: c.owner, body: { content_md: "only once" }, headers: { "idempotency-key": "once-3" } });
+  const send = () =>
+    c.call("POST", `/v1/threads/${thread}/messages`, {
+      token: c.owner,
+      body: { content_md: "only once" },
+      headers: { "idempotency-key": "once-3" },
+    });
   const [first, second] = [await send(), await send()];
   expect(second.body).toEqual(first.body);
 });
@@ -132,17 +147,24 @@ test("a host name that is not ours is refused before anything else: a rebound pa
       expect(answer.status, `${host}${url}`).toBe(403);
     }
   }
-  for (const host of ["localhost:4400", "127.0.0.1:4400", "[::1]:4400", "LOCALHOST"]) expect((await c.call("GET", "/v1/health", { headers: { host } })).status).toBe(200);
+  for (const host of ["localhost:4400", "127.0.0.1:4400", "[::1]:4400", "LOCALHOST"])
+    expect((await c.call("GET", "/v1/health", { headers: { host } })).status).toBe(200);
 });
 
 test("with a cookie, only our own pages may change anything", async () => {
   const headers = { cookie: await cookie(), host: "localhost:4400" };
-  const create = (more: Record<string, string>) => c.call("POST", "/v1/rooms", { body: { title: "csrf" }, headers: { ...headers, ...more } });
+  const create = (more: Record<string, string>) =>
+    c.call("POST", "/v1/rooms", { body: { title: "csrf" }, headers: { ...headers, ...more } });
   expect((await create({ origin: "http://localhost:4400" })).status).toBe(201);
   expect((await create({ "sec-fetch-site": "same-origin" })).status).toBe(201);
   for (const more of [
-    {}, { origin: "http://evil.example" }, { origin: "null" }, { origin: "http://localhost:3000" }, { origin: "https://localhost:4400", "sec-fetch-site": "cross-site" },
-    { "sec-fetch-site": "same-site" }, { "sec-fetch-site": "none" },
+    {},
+    { origin: "http://evil.example" },
+    { origin: "null" },
+    { origin: "http://localhost:3000" },
+    { origin: "https://localhost:4400", "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "none" },
   ]) {
     expect((await create(more as Record<string, string>)).status, JSON.stringify(more)).toBe(403);
   }
@@ -151,7 +173,10 @@ test("with a cookie, only our own pages may change anything", async () => {
 
 test("another site's page cannot log a browser in", async () => {
   const made = await c.call("POST", "/v1/auth/login-codes", { token: c.owner, body: {} });
-  const answer = await c.call("POST", "/v1/auth/login", { body: { code: made.body.code }, headers: { origin: "http://evil.example", "sec-fetch-site": "cross-site" } });
+  const answer = await c.call("POST", "/v1/auth/login", {
+    body: { code: made.body.code },
+    headers: { origin: "http://evil.example", "sec-fetch-site": "cross-site" },
+  });
   expect(answer.status).toBe(403);
   expect(answer.headers["set-cookie"]).toBeUndefined();
 });
@@ -163,8 +188,15 @@ test("a wrong token is not saved by a good cookie", async () => {
 test("nobody else's page may read an answer, and no answer may be framed or sniffed", async () => {
   const answer = await c.call("GET", "/v1/me", { token: c.owner, headers: { origin: "http://evil.example" } });
   expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
-  expect(answer.headers).toMatchObject({ "x-frame-options": "DENY", "x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin", "cache-control": "no-store" });
-  const preflight = await c.call("OPTIONS", "/v1/rooms", { headers: { origin: "http://evil.example", "access-control-request-method": "POST" } });
+  expect(answer.headers).toMatchObject({
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+  });
+  const preflight = await c.call("OPTIONS", "/v1/rooms", {
+    headers: { origin: "http://evil.example", "access-control-request-method": "POST" },
+  });
   expect(preflight.headers["access-control-allow-origin"]).toBeUndefined();
 });
 
@@ -172,7 +204,18 @@ test("an upgrade from another site or host, or to anywhere else, is refused", as
   const port = await c.server.listen();
   const upgrade = (path: string, headers: Record<string, string>) =>
     new Promise<number>((resolve, reject) => {
-      const request = httpRequest({ host: "127.0.0.1", port, path, headers: { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", ...headers } });
+      const request = httpRequest({
+        host: "127.0.0.1",
+        port,
+        path,
+        headers: {
+          connection: "Upgrade",
+          upgrade: "websocket",
+          "sec-websocket-version": "13",
+          "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+          ...headers,
+        },
+      });
       request.on("response", (response) => resolve(response.statusCode!));
       request.on("upgrade", (_response, socket) => {
         socket.destroy();

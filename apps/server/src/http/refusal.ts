@@ -25,10 +25,17 @@ export class ShellRefused extends Error {
   }
 }
 
-export function errorBody(code: string, message: string, requestId: string, extra: { fix?: string | undefined; details?: unknown } = {}): ErrorBody {
+export function errorBody(
+  code: string,
+  message: string,
+  requestId: string,
+  extra: { fix?: string | undefined; details?: unknown } = {},
+): ErrorBody {
   return {
     error: {
-      code, message, request_id: requestId,
+      code,
+      message,
+      request_id: requestId,
       ...(extra.fix === undefined ? {} : { fix: extra.fix }),
       ...(extra.details === undefined ? {} : { details: extra.details as NonNullable<ErrorBody["error"]["details"]> }),
     },
@@ -48,22 +55,36 @@ const sentence = (code: string): string => `${code.charAt(0).toUpperCase()}${cod
 /** What was thrown and is the caller's to know. Null: a fault, of which they learn nothing but the request id. */
 export function thrownAnswer(error: unknown, requestId: string): Answer | null {
   const answer = (code: ShellRefusal, message: string, fix?: string, details?: unknown): Answer => ({
-    status: SHELL_REFUSALS[code], body: errorBody(code, message, requestId, { fix, details }),
+    status: SHELL_REFUSALS[code],
+    body: errorBody(code, message, requestId, { fix, details }),
   });
   if (error instanceof ShellRefused) return answer(error.code, error.message, error.fix, error.details);
-  if (error instanceof InvalidCursor) return answer("invalid_cursor", "The cursor is not one of this list.", "Use next_cursor of the page before, or leave it out to begin.");
+  if (error instanceof InvalidCursor)
+    return answer("invalid_cursor", "The cursor is not one of this list.", "Use next_cursor of the page before, or leave it out to begin.");
   if (error instanceof IdempotencyConflict) {
     return error.reason === "other_body"
-      ? answer("idempotency_conflict", "This Idempotency-Key was used with another request.", "Send the same request again, or use a new key.")
+      ? answer(
+          "idempotency_conflict",
+          "This Idempotency-Key was used with another request.",
+          "Send the same request again, or use a new key.",
+        )
       : answer("idempotency_in_progress", "The first request with this Idempotency-Key is still running.", "Try again in a few seconds.");
   }
   if (error instanceof OutcomeUnknown) {
-    return answer("unavailable", "The database was lost while writing; whether this took effect is not known.", "Read the state before you try again, or repeat with the same Idempotency-Key.");
+    return answer(
+      "unavailable",
+      "The database was lost while writing; whether this took effect is not known.",
+      "Read the state before you try again, or repeat with the same Idempotency-Key.",
+    );
   }
   if (error instanceof LogUnavailable || isDatabaseDown(error)) {
-    return { ...answer("unavailable", "The database cannot be reached just now.", "Try again in a moment; nothing was changed."), retryAfterS: 1 };
+    return {
+      ...answer("unavailable", "The database cannot be reached just now.", "Try again in a moment; nothing was changed."),
+      retryAfterS: 1,
+    };
   }
-  if (error instanceof TooContended) return { ...answer("unavailable", "Too many wrote to the same thing at once; nothing was changed.", "Try again."), retryAfterS: 1 };
+  if (error instanceof TooContended)
+    return { ...answer("unavailable", "Too many wrote to the same thing at once; nothing was changed.", "Try again."), retryAfterS: 1 };
   return fastifyAnswer(error, answer);
 }
 
@@ -78,18 +99,27 @@ function fastifyAnswer(error: unknown, answer: (code: ShellRefusal, message: str
     case "FST_ERR_CTP_EMPTY_JSON_BODY":
       return answer("invalid_request", "The body is not well-formed JSON.", "Check quotes, commas and braces.");
     default:
-      return statusCode !== undefined && statusCode >= 400 && statusCode < 500 ? answer("invalid_request", "The request could not be understood.") : null;
+      return statusCode !== undefined && statusCode >= 400 && statusCode < 500
+        ? answer("invalid_request", "The request could not be understood.")
+        : null;
   }
 }
 
 function isDatabaseDown(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
-  if (code !== undefined && (code.startsWith("08") || /^57P0[123]$/.test(code) || ["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(code) && isPgStack(error))) return true;
+  if (
+    code !== undefined &&
+    (code.startsWith("08") ||
+      /^57P0[123]$/.test(code) ||
+      (["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(code) && isPgStack(error)))
+  )
+    return true;
   return /Connection terminated|timeout exceeded when trying to connect/i.test(message ?? "");
 }
 
 /** A missing file of ours is a bug, not a database that is away. */
-const isPgStack = (error: unknown): boolean => /[\\/]pg(-pool)?[\\/]/.test((error as Error).stack ?? "") || (error as { syscall?: string }).syscall === "connect";
+const isPgStack = (error: unknown): boolean =>
+  /[\\/]pg(-pool)?[\\/]/.test((error as Error).stack ?? "") || (error as { syscall?: string }).syscall === "connect";
 
 /** The first thing that is wrong, in a sentence, and all of it in `details`. */
 export function invalidRequest(where: "path" | "query" | "body", error: z.ZodError): ShellRefused {
@@ -100,7 +130,10 @@ export function invalidRequest(where: "path" | "query" | "body", error: z.ZodErr
   const first = issues[0];
   const named = first === undefined ? where : first.path;
   return new ShellRefused("invalid_request", `${named}: ${first?.message ?? "not valid"}.`, {
-    fix: error.issues[0]?.code === "unrecognized_keys" ? "Leave out what the reference does not name." : `Correct ${named}; the reference at /openapi.json says what it takes.`,
+    fix:
+      error.issues[0]?.code === "unrecognized_keys"
+        ? "Leave out what the reference does not name."
+        : `Correct ${named}; the reference at /openapi.json says what it takes.`,
     details: { issues: issues.slice(0, 20) },
   });
 }

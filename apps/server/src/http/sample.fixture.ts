@@ -2,8 +2,24 @@
 import { z } from "zod";
 
 type Schema = { [key: string]: unknown } & {
-  type?: string; enum?: unknown[]; const?: unknown; default?: unknown; pattern?: string; format?: string; minLength?: number; minimum?: number; minItems?: number;
-  required?: string[]; properties?: Record<string, Schema>; items?: Schema; anyOf?: Schema[]; oneOf?: Schema[]; allOf?: Schema[]; $ref?: string; $defs?: Record<string, Schema>; additionalProperties?: unknown;
+  type?: string;
+  enum?: unknown[];
+  const?: unknown;
+  default?: unknown;
+  pattern?: string;
+  format?: string;
+  minLength?: number;
+  minimum?: number;
+  minItems?: number;
+  required?: string[];
+  properties?: Record<string, Schema>;
+  items?: Schema;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  allOf?: Schema[];
+  $ref?: string;
+  $defs?: Record<string, Schema>;
+  additionalProperties?: unknown;
 };
 
 export function sampleOf(schema: z.ZodType): unknown {
@@ -44,7 +60,12 @@ function text({ pattern, format, minLength = 0 }: Schema): string {
   if (pattern !== undefined) {
     const known = [
       /^\^([a-z]+)_\[0-9A-HJKMNP-TV-Z\]\{26\}\$$/.exec(pattern)?.[1]?.concat("_", ULID),
-      "usr_00000000000000000000000000", "ws_none", `sha256:${"0".repeat(64)}`, "example.com", `room:room_${ULID}`, "0".repeat(40),
+      "usr_00000000000000000000000000",
+      "ws_none",
+      `sha256:${"0".repeat(64)}`,
+      "example.com",
+      `room:room_${ULID}`,
+      "0".repeat(40),
     ];
     for (const candidate of known) if (candidate !== undefined && new RegExp(pattern).test(candidate)) return candidate;
     throw new Error(`the sampler does not know ${pattern}`);

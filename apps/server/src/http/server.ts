@@ -82,7 +82,9 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     reply.headers(SECURITY_HEADERS);
     reply.header("x-request-id", request.id);
     if (!hosts.isOwn(request.headers.host)) {
-      throw new ShellRefused("forbidden", "This server does not answer to that host name.", { fix: "Use the address that it printed, or configure --public-url." });
+      throw new ShellRefused("forbidden", "This server does not answer to that host name.", {
+        fix: "Use the address that it printed, or configure --public-url.",
+      });
     }
   });
   app.addHook("onResponse", async (request, reply) => {
@@ -91,7 +93,15 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     options.observe?.({ route, status: reply.statusCode, ms });
     // The path only: a query may carry a one-time code.
     logger[reply.statusCode >= 500 ? "error" : "info"](
-      { request_id: request.id, method: request.method, path: request.url.split("?")[0], route, status: reply.statusCode, ms, principal: callers.get(request)?.principal.id },
+      {
+        request_id: request.id,
+        method: request.method,
+        path: request.url.split("?")[0],
+        route,
+        status: reply.statusCode,
+        ms,
+        principal: callers.get(request)?.principal.id,
+      },
       "request",
     );
   });
@@ -101,10 +111,21 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     else if (answer.retryAfterS !== undefined) reply.header("retry-after", String(answer.retryAfterS));
     return reply
       .status(answer?.status ?? 500)
-      .send(answer?.body ?? errorBody("internal_error", "Something went wrong on our side.", request.id, { fix: "Try again; if it stays, look for this request_id in the server's log." }));
+      .send(
+        answer?.body ??
+          errorBody("internal_error", "Something went wrong on our side.", request.id, {
+            fix: "Try again; if it stays, look for this request_id in the server's log.",
+          }),
+      );
   });
   app.setNotFoundHandler((request, reply) =>
-    reply.status(404).send(errorBody("not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`, request.id, { fix: "GET /openapi.json lists what there is." })),
+    reply
+      .status(404)
+      .send(
+        errorBody("not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`, request.id, {
+          fix: "GET /openapi.json lists what there is.",
+        }),
+      ),
   );
 
   for (const bound of options.routes) register(bound);
@@ -138,17 +159,27 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     if (route.access === "public") {
       // A stranger's page must not log a browser in (or anything else) either; programs send neither header.
       const { origin, "sec-fetch-site": site } = request.headers;
-      if (route.method !== "GET" && (origin !== undefined || site !== undefined) && !isSameOrigin(request.headers, isOwnOrigin)) throw crossSite();
+      if (route.method !== "GET" && (origin !== undefined || site !== undefined) && !isSameOrigin(request.headers, isOwnOrigin))
+        throw crossSite();
       return null;
     }
-    const caller = await authenticate(options.authenticator, { method: request.method, headers: request.headers, cookie: request.cookies[SESSION_COOKIE], isOwnOrigin });
+    const caller = await authenticate(options.authenticator, {
+      method: request.method,
+      headers: request.headers,
+      cookie: request.cookies[SESSION_COOKIE],
+      isOwnOrigin,
+    });
     switch (caller) {
       case "unauthenticated":
-        throw new ShellRefused("unauthenticated", "No valid credential was given.", { fix: "Send Authorization: Bearer <API token>, or log in with the printed link." });
+        throw new ShellRefused("unauthenticated", "No valid credential was given.", {
+          fix: "Send Authorization: Bearer <API token>, or log in with the printed link.",
+        });
       case "cross_site":
         throw crossSite();
       case "organization_not_found":
-        throw new ShellRefused("not_found", "There is no such organization, or you are not in it.", { fix: "Correct or leave out x-workspace-id." });
+        throw new ShellRefused("not_found", "There is no such organization, or you are not in it.", {
+          fix: "Correct or leave out x-workspace-id.",
+        });
       default: {
         const missing = lacking(caller, route.access);
         if (missing !== null) throw new ShellRefused("forbidden", missing.message, { fix: missing.fix });
@@ -173,7 +204,13 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     };
   }
 
-  async function respond(route: Route, request: FastifyRequest, reply: FastifyReply, answer: unknown, context: RequestContext): Promise<unknown> {
+  async function respond(
+    route: Route,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: unknown,
+    context: RequestContext,
+  ): Promise<unknown> {
     if (isRefused(answer)) {
       const { status, body } = refusalAnswer(route, answer, request.id);
       return reply.status(status).send(body);
@@ -183,7 +220,8 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       reply.hijack();
       const headers = reply.getHeaders() as Record<string, string>;
       try {
-        if (route.stream === "sse") await streams.sse(reply.raw, headers, answer as AsyncIterable<StreamFrame> | PushStream, context.signal);
+        if (route.stream === "sse")
+          await streams.sse(reply.raw, headers, answer as AsyncIterable<StreamFrame> | PushStream, context.signal);
         else await streams.ndjson(reply.raw, headers, answer as AsyncIterable<StreamFrame>, context.signal);
       } catch (error) {
         logger.error({ err: error, request_id: request.id, route: route.id }, "a stream broke");
@@ -226,12 +264,20 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
 const callers = new WeakMap<FastifyRequest, Caller>();
 
 /** For public routes: belongs nowhere, may nothing. */
-const NOBODY: Caller = { principal: { id: "svc_nobody", type: "service", displayName: "Nobody" }, organizationId: "ws_none", role: "viewer", scopes: [] };
+const NOBODY: Caller = {
+  principal: { id: "svc_nobody", type: "service", displayName: "Nobody" },
+  organizationId: "ws_none",
+  role: "viewer",
+  scopes: [],
+};
 
 const crossSite = (): ShellRefused =>
-  new ShellRefused("forbidden", "The request came from another site's page.", { fix: "Act from this server's own pages, or use an API token." });
+  new ShellRefused("forbidden", "The request came from another site's page.", {
+    fix: "Act from this server's own pages, or use an API token.",
+  });
 
-const operationOf = (request: FastifyRequest): string => (request.routeOptions.config as { operation?: string } | undefined)?.operation ?? "other";
+const operationOf = (request: FastifyRequest): string =>
+  (request.routeOptions.config as { operation?: string } | undefined)?.operation ?? "other";
 
 /** `GET /v1/health` says 503 with its body when a part is down. */
 const statusOf = (route: Route, answer: unknown): number =>
@@ -271,7 +317,9 @@ function idempotencyOf(route: Route, request: FastifyRequest): RequestContext["i
   const key = request.headers["idempotency-key"];
   if (key === undefined) return undefined;
   if (typeof key !== "string" || !/^[\x21-\x7e]{1,200}$/.test(key)) {
-    throw new ShellRefused("invalid_request", "Idempotency-Key must be 1 to 200 printable characters without spaces.", { fix: "Use a random id, such as a UUID." });
+    throw new ShellRefused("invalid_request", "Idempotency-Key must be 1 to 200 printable characters without spaces.", {
+      fix: "Use a random id, such as a UUID.",
+    });
   }
   const said = { route: route.id, params: request.params ?? null, body: request.body ?? null } as Json;
   return { key, bodyHash: `sha256:${createHash("sha256").update(canonicalJson(said)).digest("hex")}` };
@@ -289,7 +337,11 @@ function jsonBodies(app: FastifyInstance): void {
       done(null, JSON.parse(UTF8.decode(body as Buffer)));
     } catch {
       // Where it broke is the caller's to find; their text is not echoed.
-      done(new ShellRefused("invalid_request", "The body is not well-formed JSON in UTF-8.", { fix: "Check quotes, commas, braces and the encoding." }));
+      done(
+        new ShellRefused("invalid_request", "The body is not well-formed JSON in UTF-8.", {
+          fix: "Check quotes, commas, braces and the encoding.",
+        }),
+      );
     }
   });
 }

@@ -35,8 +35,18 @@ function sseBytes(frame: StreamFrame): Buffer {
 
 export interface Streams {
   /** Resolves when the stream is over. */
-  sse(response: ServerResponse, headers: Readonly<Record<string, string>>, source: AsyncIterable<StreamFrame> | PushStream, signal: AbortSignal): Promise<void>;
-  ndjson(response: ServerResponse, headers: Readonly<Record<string, string>>, source: AsyncIterable<StreamFrame>, signal: AbortSignal): Promise<void>;
+  sse(
+    response: ServerResponse,
+    headers: Readonly<Record<string, string>>,
+    source: AsyncIterable<StreamFrame> | PushStream,
+    signal: AbortSignal,
+  ): Promise<void>;
+  ndjson(
+    response: ServerResponse,
+    headers: Readonly<Record<string, string>>,
+    source: AsyncIterable<StreamFrame>,
+    signal: AbortSignal,
+  ): Promise<void>;
   open(): number;
   close(): void;
 }

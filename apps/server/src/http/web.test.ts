@@ -23,19 +23,30 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-test.each(["/", "/sessions", "/sessions/ses_1?peek=1", "/login?code=sbl_x"])("%s is the app's page, never kept and with a policy that lets nothing foreign in", async (url) => {
-  const answer = await app.inject({ url });
-  expect([answer.statusCode, answer.headers["cache-control"]]).toEqual([200, "no-cache"]);
-  expect(answer.body).toContain("<title>Signalbox</title>");
-  expect(answer.headers["content-security-policy"]).toMatch(/default-src 'none'; script-src 'self';.*frame-ancestors 'none'/);
-});
+test.each(["/", "/sessions", "/sessions/ses_1?peek=1", "/login?code=sbl_x"])(
+  "%s is the app's page, never kept and with a policy that lets nothing foreign in",
+  async (url) => {
+    const answer = await app.inject({ url });
+    expect([answer.statusCode, answer.headers["cache-control"]]).toEqual([200, "no-cache"]);
+    expect(answer.body).toContain("<title>Signalbox</title>");
+    expect(answer.headers["content-security-policy"]).toMatch(/default-src 'none'; script-src 'self';.*frame-ancestors 'none'/);
+  },
+);
 
 test("a file with a hash in its name is kept for ever", async () => {
   const answer = await app.inject({ url: "/assets/app-1a2b.js" });
   expect([answer.statusCode, answer.headers["cache-control"]]).toEqual([200, "public, max-age=31536000, immutable"]);
 });
 
-test.each(["/assets/gone.js", "/v1/nothing", "/llm/v1/nothing", "/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt", "/favicon.png"])("%s is nothing", async (url) => {
+test.each([
+  "/assets/gone.js",
+  "/v1/nothing",
+  "/llm/v1/nothing",
+  "/../secret.txt",
+  "/%2e%2e/secret.txt",
+  "/assets/..%2f..%2fsecret.txt",
+  "/favicon.png",
+])("%s is nothing", async (url) => {
   const answer = await app.inject({ url });
   expect(answer.statusCode).toBeGreaterThanOrEqual(400);
   expect(answer.body).not.toContain("secret\n");

@@ -12,8 +12,17 @@ import type { Metrics } from "../metrics.ts";
 
 /** No inline scripts, nothing from elsewhere. Styles: component libraries set style attributes. */
 const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:", "font-src 'self'", "connect-src 'self'",
-  "manifest-src 'self'", "worker-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
 ].join("; ");
 
 export interface WebOptions {
@@ -28,12 +37,17 @@ export async function serveWeb(app: FastifyInstance, { directory, openApi, metri
     const text = await readFile(openApi, "utf8");
     return reply.header("content-type", "application/json; charset=utf-8").header("cache-control", "no-cache").send(text);
   });
-  app.get("/metrics", { config: { operation: "metrics" } }, async (_request, reply) => reply.header("content-type", metrics.contentType).send(await metrics.text()));
+  app.get("/metrics", { config: { operation: "metrics" } }, async (_request, reply) =>
+    reply.header("content-type", metrics.contentType).send(await metrics.text()),
+  );
 
   const index = path.join(directory, "index.html");
   if (!(await isFile(index))) {
     app.get("/", async (_request, reply) =>
-      reply.status(503).header("content-type", "text/plain; charset=utf-8").send("The web app has not been built. Run `npm start`, which builds it, and reload.\n"),
+      reply
+        .status(503)
+        .header("content-type", "text/plain; charset=utf-8")
+        .send("The web app has not been built. Run `npm start`, which builds it, and reload.\n"),
     );
     return;
   }

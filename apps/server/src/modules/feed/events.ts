@@ -33,7 +33,9 @@ export function eventRoutes({ db, rooms, sessionRoom }: FeedParts): readonly Bou
       if (query.session_id !== undefined) {
         // A session's events are its room's, its own and its budget's; the log keeps no index of its own for them.
         const room = await sessionRoom(organizationId, query.session_id);
-        where.push(sql`((e.stream_type = 'room' and e.stream_id = ${room}) or e.subject in (${`session:${query.session_id}`}, ${`budget:${query.session_id}`}))`);
+        where.push(
+          sql`((e.stream_type = 'room' and e.stream_id = ${room}) or e.subject in (${`session:${query.session_id}`}, ${`budget:${query.session_id}`}))`,
+        );
       }
       if (query.correlation_id !== undefined) where.push(sql`e.correlation_id = ${query.correlation_id}`);
       if (query.event_type !== undefined) where.push(sql`e.type = ${query.event_type}`);
@@ -47,8 +49,16 @@ export function eventRoutes({ db, rooms, sessionRoom }: FeedParts): readonly Bou
       const { rows } = await db.inOrganization(organizationId, (tx) =>
         sql<StoredRow>`select ${COLUMNS} from ${FROM} ${filter} order by ${order} limit ${query.limit + 1}`.execute(tx),
       );
-      if (rows.length === 0 && inOneStream && cursor === null && !(await exists(organizationId, query.stream_type!, query.stream_id!, allowed))) {
-        return refused("stream_not_found", { message: "There is no such stream, or you may not see it.", fix: "A room's stream is stream_type=room&stream_id=room_…" });
+      if (
+        rows.length === 0 &&
+        inOneStream &&
+        cursor === null &&
+        !(await exists(organizationId, query.stream_type!, query.stream_id!, allowed))
+      ) {
+        return refused("stream_not_found", {
+          message: "There is no such stream, or you may not see it.",
+          fix: "A room's stream is stream_type=room&stream_id=room_…",
+        });
       }
       return pageOf(rows, query.limit, envelope, (row) => [Number(inOneStream ? row.seq : row.position)]);
     }),
@@ -56,16 +66,22 @@ export function eventRoutes({ db, rooms, sessionRoom }: FeedParts): readonly Bou
     handle(getEvent, async ({ caller, params }) => {
       const allowed = await visible(caller);
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-        sql<StoredRow>`select ${COLUMNS} from ${FROM} where e.event_id = ${params.id}::uuid ${allowed === null ? sql`` : sql`and ${allowed}`}`.execute(tx),
+        sql<StoredRow>`select ${COLUMNS} from ${FROM} where e.event_id = ${params.id}::uuid ${allowed === null ? sql`` : sql`and ${allowed}`}`.execute(
+          tx,
+        ),
       );
       const row = rows[0];
-      return row === undefined ? refused("event_not_found", { message: "There is no such event, or you may not see it.", fix: "List events with GET /v1/events." }) : envelope(row);
+      return row === undefined
+        ? refused("event_not_found", { message: "There is no such event, or you may not see it.", fix: "List events with GET /v1/events." })
+        : envelope(row);
     }),
   ];
 
   async function exists(organizationId: string, type: string, id: string, allowed: RawBuilder<unknown> | null): Promise<boolean> {
     const { rows } = await db.inOrganization(organizationId, (tx) =>
-      sql`select 1 from evt_events e where e.stream_type = ${type} and e.stream_id = ${id} ${allowed === null ? sql`` : sql`and ${allowed}`} limit 1`.execute(tx),
+      sql`select 1 from evt_events e where e.stream_type = ${type} and e.stream_id = ${id} ${allowed === null ? sql`` : sql`and ${allowed}`} limit 1`.execute(
+        tx,
+      ),
     );
     return rows.length > 0;
   }

@@ -15,7 +15,7 @@ import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
 import { createSyncTokens } from "./sync-token.ts";
 
-export type { LiveSource, LiveUpdate } from "./live-source.ts";
+export { compareWatermarks, type LiveSource, type LiveUpdate } from "./live-source.ts";
 
 export interface FeedDeps extends Deps {
   readonly rooms: RoomAccess;
@@ -56,7 +56,9 @@ export function createFeed(deps: FeedDeps): FeedModule {
     ...deps,
     subscriptions,
     async sessionRoom(organizationId, sessionId) {
-      const { rows } = await db.inOrganization(organizationId, (tx) => sql<{ id: string }>`select id from proj_rooms where session_id = ${sessionId}`.execute(tx));
+      const { rows } = await db.inOrganization(organizationId, (tx) =>
+        sql<{ id: string }>`select id from proj_rooms where session_id = ${sessionId}`.execute(tx),
+      );
       return rows[0]?.id ?? null;
     },
   };
@@ -78,7 +80,9 @@ export function createFeed(deps: FeedDeps): FeedModule {
         }
         const nowMs = clock.nowMs();
         return {
-          token: tokens.sign(caller, scopes, nowMs, body.ttl_s), token_type: "Bearer" as const, expires_in: body.ttl_s,
+          token: tokens.sign(caller, scopes, nowMs, body.ttl_s),
+          token_type: "Bearer" as const,
+          expires_in: body.ttl_s,
           expires_at: new Date((Math.floor(nowMs / 1000) + body.ttl_s) * 1000).toISOString(),
         };
       }),
@@ -106,7 +110,9 @@ export function createFeed(deps: FeedDeps): FeedModule {
 
     async start() {
       unsubscribe = deps.onRevoked((credentialId) => {
-        for (const socket of sockets) if (socket.credentialId === credentialId) socket.end("unauthenticated", "The credential that this socket was opened with was revoked.", 4401);
+        for (const socket of sockets)
+          if (socket.credentialId === credentialId)
+            socket.end("unauthenticated", "The credential that this socket was opened with was revoked.", 4401);
       });
       beat = setInterval(() => {
         for (const socket of sockets) socket.beat(clock.nowMs());

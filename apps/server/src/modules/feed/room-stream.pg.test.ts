@@ -30,8 +30,13 @@ function follow(room: string, options: { token?: string; from?: number; last?: s
     let over = false;
     const request: ClientRequest = get(
       {
-        host: "127.0.0.1", port, path: `/v1/streams/rooms/${room}${options.from === undefined ? "" : `?from_seq=${options.from}`}`,
-        headers: { authorization: `Bearer ${options.token ?? c.owner}`, ...(options.last === undefined ? {} : { "last-event-id": options.last }) },
+        host: "127.0.0.1",
+        port,
+        path: `/v1/streams/rooms/${room}${options.from === undefined ? "" : `?from_seq=${options.from}`}`,
+        headers: {
+          authorization: `Bearer ${options.token ?? c.owner}`,
+          ...(options.last === undefined ? {} : { "last-event-id": options.last }),
+        },
       },
       (response) => {
         let text = "";
@@ -50,7 +55,9 @@ function follow(room: string, options: { token?: string; from?: number; last?: s
         response.on("close", () => (over = true));
         response.on("error", () => (over = true)); // cut by us
         resolve({
-          status: response.statusCode!, ids, types,
+          status: response.statusCode!,
+          ids,
+          types,
           until: async (count) => expect.poll(() => ids.length, { timeout: 8000, interval: 5 }).toBeGreaterThanOrEqual(count),
           ended: async () => expect.poll(() => over, { timeout: 8000, interval: 5 }).toBe(true),
           cut: () => request.destroy(),
@@ -124,7 +131,10 @@ test("from_seq is exclusive, Last-Event-ID wins over it, and what is no cursor o
 
 test("a cursor from the future is refused, with where the feed stands", async () => {
   const { room } = await newRoom();
-  for (const [query, headers] of [["?from_seq=99", {}], ["", { "last-event-id": "99" }]] as const) {
+  for (const [query, headers] of [
+    ["?from_seq=99", {}],
+    ["", { "last-event-id": "99" }],
+  ] as const) {
     const answer = await c.call("GET", `/v1/streams/rooms/${room}${query}`, { token: c.owner, headers });
     expect([answer.status, answer.body.error.code, answer.body.error.details]).toEqual([400, "cursor_in_future", { cursor: 99, head: 3 }]);
   }
@@ -154,10 +164,13 @@ test("whoever is taken out of a room is told so and hears no more of it", async 
 test("a reader that does not read is cut off, and the others go on", async () => {
   const { room, say } = await newRoom();
   const deaf = await new Promise<ClientRequest>((resolve) => {
-    const request = get({ host: "127.0.0.1", port, path: `/v1/streams/rooms/${room}`, headers: { authorization: `Bearer ${c.owner}` } }, (response) => {
-      response.pause();
-      resolve(request);
-    });
+    const request = get(
+      { host: "127.0.0.1", port, path: `/v1/streams/rooms/${room}`, headers: { authorization: `Bearer ${c.owner}` } },
+      (response) => {
+        response.pause();
+        resolve(request);
+      },
+    );
     request.on("error", () => undefined);
   });
   const reader = await follow(room);

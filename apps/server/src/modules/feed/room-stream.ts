@@ -10,12 +10,17 @@ export function roomStreamRoute({ log, rooms, subscriptions }: FeedParts): Bound
     const { organizationId } = caller;
     const head = await log.head(organizationId, { type: "room", id: params.roomId });
     if ((await rooms.roleIn(caller, params.roomId)) === null) {
-      return refused("room_not_found", { message: "There is no such room, or you are not in it.", fix: "List the rooms you may see with GET /v1/rooms." });
+      return refused("room_not_found", {
+        message: "There is no such room, or you are not in it.",
+        fix: "List the rooms you may see with GET /v1/rooms.",
+      });
     }
     const after = cursorOf(lastEventId) ?? query.from_seq ?? 0;
     if (after > head) {
       return refused("cursor_in_future", {
-        message: `The cursor ${after} is beyond the room's newest event, ${head}.`, fix: "Read the room anew and follow it from its last_seq.", details: { cursor: after, head },
+        message: `The cursor ${after} is beyond the room's newest event, ${head}.`,
+        fix: "Read the room anew and follow it from its last_seq.",
+        details: { cursor: after, head },
       });
     }
     return {

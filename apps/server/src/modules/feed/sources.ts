@@ -22,7 +22,8 @@ export function createRoomSources(log: EventLog): { of(organizationId: string, r
 
   function of(organizationId: string, roomId: string): TopicSource {
     const stream = { type: "room" as const, id: roomId };
-    const read = async (after: string, limit: number) => (await log.readStream(organizationId, stream, { afterSeq: Number(after), limit })).map(eventFrame);
+    const read = async (after: string, limit: number) =>
+      (await log.readStream(organizationId, stream, { afterSeq: Number(after), limit })).map(eventFrame);
     return {
       read,
       async open(publish) {
@@ -96,5 +97,8 @@ export function sessionSource(live: LiveSource, sessionId: string): TopicSource 
 }
 
 const deltaFrame = ({ watermark, delta }: LiveUpdate): Frame => ({
-  id: watermark, text: canonicalJson(delta), docKey: `session/delta:${watermark}`, docVersion: 1,
+  id: watermark,
+  text: canonicalJson(delta),
+  docKey: `session/delta:${watermark}`,
+  docVersion: 1,
 });

@@ -74,7 +74,10 @@ interface Channel {
   close(): void;
 }
 
-export function createSubscriptions(sourceOf: (topic: string) => TopicSource, onFault: (error: unknown, topic: string) => void): Subscriptions {
+export function createSubscriptions(
+  sourceOf: (topic: string) => TopicSource,
+  onFault: (error: unknown, topic: string) => void,
+): Subscriptions {
   const channels = new Map<string, Channel>();
 
   function channelOf(topic: string): Channel {
@@ -119,7 +122,12 @@ export function createSubscriptions(sourceOf: (topic: string) => TopicSource, on
     for (const member of channel.members) {
       if (!member.live) continue;
       // Nearly all stand where the channel stood; only who joined from a fresher page must be looked at.
-      void give(channel, member, member.cursor === before ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0), false);
+      void give(
+        channel,
+        member,
+        member.cursor === before ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0),
+        false,
+      );
     }
     for (const frame of frames) if (frame.removed !== undefined) expel(channel, frame);
   }
@@ -140,7 +148,8 @@ export function createSubscriptions(sourceOf: (topic: string) => TopicSource, on
   function expel(channel: Channel, frame: Frame): void {
     for (const member of channel.members) {
       const { member: who } = member.follower;
-      if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0) end(channel, member, "membership");
+      if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0)
+        end(channel, member, "membership");
     }
   }
 
@@ -169,7 +178,8 @@ export function createSubscriptions(sourceOf: (topic: string) => TopicSource, on
         if (page === "stale" || page.length === 0) return end(channel, member, "stale");
         for (const frame of page) {
           const { member: who } = member.follower;
-          if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0) return end(channel, member, "membership");
+          if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0)
+            return end(channel, member, "membership");
         }
         await give(channel, member, page, true);
       }

@@ -32,11 +32,17 @@ function withoutData(text: string): string {
 
 const sortedJson = (value: Record<string, unknown>): string =>
   JSON.stringify(value, (_key, member: unknown) =>
-    typeof member === "object" && member !== null && !Array.isArray(member) ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1))) : member,
+    typeof member === "object" && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
   );
 
 /** `update_batch` frames for these, cut at every limit. The last one says whether history ends here. */
-export function batchTexts(topic: string, frames: readonly Frame[], options: { readonly complete: boolean; readonly perBatch: number }): readonly string[] {
+export function batchTexts(
+  topic: string,
+  frames: readonly Frame[],
+  options: { readonly complete: boolean; readonly perBatch: number },
+): readonly string[] {
   const cacheable = options.complete && options.perBatch === SYNC_LIMITS.updatesPerBatch;
   const known = cacheable ? batches.get(frames) : undefined;
   if (known !== undefined) return known;

@@ -95,13 +95,16 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
 
   async function subscribe(topic: string, after: string | undefined, perBatch: number): Promise<void> {
     if (!Topic.safeParse(topic).success) return refuse("bad_topic", topic, "There is no topic of that name.");
-    if (!topic.startsWith("room:") && !topic.startsWith("session:")) return refuse("bad_topic", topic, "This server does not publish that topic.");
-    if (after !== undefined && !Watermark.safeParse(after).success) return refuse("bad_subscription", topic, "resume_after must be a watermark that this server gave.");
+    if (!topic.startsWith("room:") && !topic.startsWith("session:"))
+      return refuse("bad_topic", topic, "This server does not publish that topic.");
+    if (after !== undefined && !Watermark.safeParse(after).success)
+      return refuse("bad_subscription", topic, "resume_after must be a watermark that this server gave.");
     const admitted = await admit(topic);
     if (socket.readyState !== socket.OPEN) return;
     if (admitted === null) return refuse("forbidden_topic", topic, "There is no such topic, or you may not see it.");
     const isRoom = topic.startsWith("room:");
-    if (isRoom && after !== undefined && Number(after) > Number(admitted.roomHead)) return refuse("stale_cursor", topic, "The cursor is beyond the newest event.");
+    if (isRoom && after !== undefined && Number(after) > Number(admitted.roomHead))
+      return refuse("stale_cursor", topic, "The cursor is beyond the newest event.");
     drop(topic);
     if (topics.size >= MAX_TOPICS) return refuse("bad_subscription", topic, `A socket follows at most ${MAX_TOPICS} topics.`);
 
@@ -115,7 +118,8 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
       ended(reason) {
         topics.delete(topic);
         watch?.close();
-        if (reason === "stale") refuse("stale_cursor", topic, "What follows this cursor is no longer kept. Read the state over HTTP, then follow again.");
+        if (reason === "stale")
+          refuse("stale_cursor", topic, "What follows this cursor is no longer kept. Read the state over HTTP, then follow again.");
         else if (reason === "membership") refuse("forbidden_topic", topic, "You are no longer in this room.");
         else if (reason === "fault") refuse("internal", topic, "The topic could not be read. Subscribe again.");
       },
@@ -161,7 +165,8 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     }
     switch (frame.type) {
       case "subscribe":
-        for (const topic of new Set<string>(frame.topics)) inTurn(() => subscribe(topic, frame.resume_after?.[topic], frame.batch ?? SYNC_LIMITS.updatesPerBatch));
+        for (const topic of new Set<string>(frame.topics))
+          inTurn(() => subscribe(topic, frame.resume_after?.[topic], frame.batch ?? SYNC_LIMITS.updatesPerBatch));
         return;
       case "unsubscribe":
         for (const topic of frame.topics) inTurn(async () => drop(topic));
@@ -176,7 +181,10 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     // `ws` hands text over as one Buffer unless told otherwise.
     receive((data as Buffer).toString());
   });
-  const expiry = setTimeout(() => end("token_expired", "The sync token has ended; fetch another and connect again.", 4401), Math.max(0, grant.expiresAtMs - clock.nowMs()));
+  const expiry = setTimeout(
+    () => end("token_expired", "The sync token has ended; fetch another and connect again.", 4401),
+    Math.max(0, grant.expiresAtMs - clock.nowMs()),
+  );
   socket.on("close", () => {
     clearTimeout(expiry);
     for (const topic of topics.keys()) drop(topic);
@@ -194,7 +202,13 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
 }
 
 /** Unknown topic names pass here and are refused by name; everything else is as the contract says. */
-function parse(raw: string): { type: "subscribe"; topics: string[]; resume_after?: Record<string, string> | undefined; batch?: number | undefined } | { type: "unsubscribe"; topics: string[] } | { type: "heartbeat" } | null {
+function parse(
+  raw: string,
+):
+  | { type: "subscribe"; topics: string[]; resume_after?: Record<string, string> | undefined; batch?: number | undefined }
+  | { type: "unsubscribe"; topics: string[] }
+  | { type: "heartbeat" }
+  | null {
   let json: unknown;
   try {
     json = JSON.parse(raw);
@@ -205,7 +219,10 @@ function parse(raw: string): { type: "subscribe"; topics: string[]; resume_after
   if (!loose.success) return null;
   const { topics } = loose.data;
   const known = topics?.filter((topic) => Topic.safeParse(topic).success);
-  const strict = ClientFrame.safeParse({ ...loose.data, ...(topics === undefined ? {} : { topics: known!.length > 0 || topics.length === 0 ? known : ["inbox"] }) });
+  const strict = ClientFrame.safeParse({
+    ...loose.data,
+    ...(topics === undefined ? {} : { topics: known!.length > 0 || topics.length === 0 ? known : ["inbox"] }),
+  });
   if (!strict.success) return null;
   return strict.data.type === "heartbeat" ? strict.data : { ...strict.data, topics: topics ?? [] };
 }

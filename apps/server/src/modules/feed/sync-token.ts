@@ -14,8 +14,17 @@ const AUDIENCE = "signalbox-sync";
 const ISSUER = "signalbox";
 
 const Claims = z.object({
-  iss: z.literal(ISSUER), aud: z.literal(AUDIENCE), sub: z.string(), typ: z.enum(["user", "agent", "service"]), org: z.string(),
-  role: z.enum(["viewer", "member", "approver", "admin", "owner"]), scopes: z.array(z.string()).min(1), jti: z.string(), crd: z.string().optional(), iat: z.number(), exp: z.number(),
+  iss: z.literal(ISSUER),
+  aud: z.literal(AUDIENCE),
+  sub: z.string(),
+  typ: z.enum(["user", "agent", "service"]),
+  org: z.string(),
+  role: z.enum(["viewer", "member", "approver", "admin", "owner"]),
+  scopes: z.array(z.string()).min(1),
+  jti: z.string(),
+  crd: z.string().optional(),
+  iat: z.number(),
+  exp: z.number(),
 });
 
 /** What a token lets its bearer follow. */
@@ -44,8 +53,17 @@ export function createSyncTokens(key: Buffer = randomBytes(32)): SyncTokens {
     sign(caller, scopes, nowMs, ttlS) {
       const iat = Math.floor(nowMs / 1000);
       const claims: z.input<typeof Claims> = {
-        iss: ISSUER, aud: AUDIENCE, sub: caller.principal.id, typ: caller.principal.type, org: caller.organizationId, role: caller.role,
-        scopes: [...scopes], jti: newId("jti"), crd: caller.credential?.id, iat, exp: iat + ttlS,
+        iss: ISSUER,
+        aud: AUDIENCE,
+        sub: caller.principal.id,
+        typ: caller.principal.type,
+        org: caller.organizationId,
+        role: caller.role,
+        scopes: [...scopes],
+        jti: newId("jti"),
+        crd: caller.credential?.id,
+        iat,
+        exp: iat + ttlS,
       };
       const signed = `${header}.${encode(claims)}`;
       return `${signed}.${mac(signed).toString("base64url")}`;
@@ -60,7 +78,11 @@ export function createSyncTokens(key: Buffer = randomBytes(32)): SyncTokens {
       const claims = Claims.parse(JSON.parse(Buffer.from(body, "base64url").toString()));
       if (claims.exp * 1000 <= nowMs) return "expired";
       return {
-        organizationId: claims.org, principal: { id: claims.sub, type: claims.typ }, role: claims.role, scopes: claims.scopes, credentialId: claims.crd,
+        organizationId: claims.org,
+        principal: { id: claims.sub, type: claims.typ },
+        role: claims.role,
+        scopes: claims.scopes,
+        credentialId: claims.crd,
         expiresAtMs: claims.exp * 1000,
       };
     },

@@ -47,7 +47,10 @@ function open(token: string, at = port): Promise<Socket> {
       const until = async (predicate: () => boolean) => expect.poll(predicate, { timeout: 8000, interval: 5 }).toBe(true);
       const errors = () => frames.filter((frame) => frame.type === "error");
       resolve({
-        frames, updates, closed, until,
+        frames,
+        updates,
+        closed,
+        until,
         send: (frame) => ws.send(typeof frame === "string" ? frame : JSON.stringify(frame)),
         async error(code) {
           await until(() => errors().some((frame) => frame.code === code));
@@ -59,13 +62,19 @@ function open(token: string, at = port): Promise<Socket> {
   });
 }
 
-const tokenOf = async (token: string, body: object = {}): Promise<string> => (await c.call("POST", "/v1/sync/token", { token, body })).body.token;
-const caughtUp = (socket: Socket, topic: string) => socket.until(() => socket.frames.some((f) => f.type === "update_batch" && f.replay_complete && topic in f.head_watermarks));
+const tokenOf = async (token: string, body: object = {}): Promise<string> =>
+  (await c.call("POST", "/v1/sync/token", { token, body })).body.token;
+const caughtUp = (socket: Socket, topic: string) =>
+  socket.until(() => socket.frames.some((f) => f.type === "update_batch" && f.replay_complete && topic in f.head_watermarks));
 
 async function newRoom(): Promise<{ room: string; topic: string; say: (text: string) => Promise<unknown> }> {
   const room = (await c.call("POST", "/v1/rooms", { token: c.owner, body: { title: "sync" } })).body.id as string;
   const thread = (await c.call("POST", `/v1/rooms/${room}/threads`, { token: c.owner, body: {} })).body.id as string;
-  return { room, topic: `room:${room}`, say: (text) => c.call("POST", `/v1/threads/${thread}/messages`, { token: c.owner, body: { content_md: text } }) };
+  return {
+    room,
+    topic: `room:${room}`,
+    say: (text) => c.call("POST", `/v1/threads/${thread}/messages`, { token: c.owner, body: { content_md: text } }),
+  };
 }
 
 test("without a cursor only what is new comes; with one, everything after it, each once", async () => {
@@ -134,8 +143,15 @@ test("topics that are unknown, not published, malformed in their cursor or not t
   socket.send({ type: "subscribe", topics: ["weather", "inbox", stranger, `session:${newId("ses")}`, topic] });
   await caughtUp(socket, topic);
   expect((await socket.error("bad_topic")).stale_topics).toEqual(["weather"]);
-  const refused = socket.frames.filter((frame) => frame.type === "error").map((frame) => [frame.code, frame.stale_topics?.[0]?.split(":")[0]]);
-  expect(refused.map(String).toSorted()).toEqual(["bad_topic,inbox", "bad_topic,weather", "forbidden_topic,room", "forbidden_topic,session"]);
+  const refused = socket.frames
+    .filter((frame) => frame.type === "error")
+    .map((frame) => [frame.code, frame.stale_topics?.[0]?.split(":")[0]]);
+  expect(refused.map(String).toSorted()).toEqual([
+    "bad_topic,inbox",
+    "bad_topic,weather",
+    "forbidden_topic,room",
+    "forbidden_topic,session",
+  ]);
   socket.send({ type: "subscribe", topics: [topic], resume_after: { [topic]: "yesterday" } });
   await socket.error("bad_subscription");
   await say("still");
@@ -212,7 +228,14 @@ test("after unsubscribing nothing comes", async () => {
 
 test("bad frames are refused and, when they do not stop, end the socket", async () => {
   const socket = await open(await tokenOf(c.owner));
-  for (const frame of ["not json", { type: "shout" }, { type: "subscribe" }, { type: "subscribe", topics: [] }, { type: "subscribe", topics: [1] }]) socket.send(frame);
+  for (const frame of [
+    "not json",
+    { type: "shout" },
+    { type: "subscribe" },
+    { type: "subscribe", topics: [] },
+    { type: "subscribe", topics: [1] },
+  ])
+    socket.send(frame);
   expect(await socket.closed).toBe(4400);
   expect(socket.frames.filter((frame) => frame.type === "error" && frame.code === "bad_frame")).toHaveLength(5);
   const flood = await open(await tokenOf(c.owner));
@@ -224,7 +247,9 @@ test("bad frames are refused and, when they do not stop, end the socket", async 
 // ── A session's live deltas, and time, on a feed of its own ──
 
 /** Epochs of deltas in memory, as the sessions module keeps them. */
-function memorySource(roomId: string): LiveSource & { push(delta: SessionDelta): void; takeOver(): void; forgetBefore(watermark: string): void } {
+function memorySource(
+  roomId: string,
+): LiveSource & { push(delta: SessionDelta): void; takeOver(): void; forgetBefore(watermark: string): void } {
   const kept: LiveUpdate[] = [];
   const listeners = new Set<(updates: readonly LiveUpdate[]) => void>();
   let epoch = 1;
@@ -237,7 +262,9 @@ function memorySource(roomId: string): LiveSource & { push(delta: SessionDelta):
       return { head: kept.at(-1)?.watermark ?? "0.0", close: () => listeners.delete(listener) };
     },
     history: async (_session, after, limit) =>
-      compareWatermarks(after, oldest) < 0 ? "stale" : kept.filter(({ watermark }) => compareWatermarks(watermark, after) > 0).slice(0, limit),
+      compareWatermarks(after, oldest) < 0
+        ? "stale"
+        : kept.filter(({ watermark }) => compareWatermarks(watermark, after) > 0).slice(0, limit),
     push(delta) {
       const update = { watermark: `${epoch}.${++n}`, delta };
       kept.push(update);
@@ -260,16 +287,33 @@ async function ownFeed(role: "owner" | "member" = "owner") {
   const live = memorySource(room);
   let nowMs = Date.now();
   const clock = { now: () => new Date(nowMs).toISOString(), nowMs: () => nowMs };
-  const feed = createFeed({ log: c.server.log, db: c.server.db, clock, logger: pino({ level: "silent" }), rooms: c.server.rooms, live, onRevoked: () => () => undefined });
+  const feed = createFeed({
+    log: c.server.log,
+    db: c.server.db,
+    clock,
+    logger: pino({ level: "silent" }),
+    rooms: c.server.rooms,
+    live,
+    onRevoked: () => () => undefined,
+  });
   const server = createServer().listen(0, "127.0.0.1");
   server.on("upgrade", feed.upgrade);
   await new Promise((resolve) => server.once("listening", resolve));
   const createToken = feed.routes.find(({ route }) => route.id === "sync.token")!;
   const principal = role === "owner" ? { id: "usr_owner", type: "user", displayName: "" } : { id: guest.id, type: "user", displayName: "" };
   const token = async (ttl_s = 300): Promise<string> =>
-    ((await createToken.handler({ caller: { principal, organizationId: "ws_dev", role, scopes: [] }, body: { ttl_s } } as never)) as { token: string }).token;
+    (
+      (await createToken.handler({ caller: { principal, organizationId: "ws_dev", role, scopes: [] }, body: { ttl_s } } as never)) as {
+        token: string;
+      }
+    ).token;
   return {
-    feed, live, guest, room, roomTopic, topic: `session:${newId("ses")}`,
+    feed,
+    live,
+    guest,
+    room,
+    roomTopic,
+    topic: `session:${newId("ses")}`,
     advance: (ms: number) => void (nowMs += ms),
     token,
     openWith: (given: string) => open(given, (server.address() as AddressInfo).port),
@@ -356,4 +400,3 @@ test("heartbeats say where each topic stands, and a silent client is closed", as
   expect(await socket.closed).toBe(4408);
   await own.close();
 });
-

@@ -89,7 +89,8 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
     },
     forgetOrganization(organizationId) {
       generation++;
-      for (const [key, { found }] of remembered) if (found.organizations.some((o) => o.organizationId === organizationId)) remembered.delete(key);
+      for (const [key, { found }] of remembered)
+        if (found.organizations.some((o) => o.organizationId === organizationId)) remembered.delete(key);
     },
   };
 }

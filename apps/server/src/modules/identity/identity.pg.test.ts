@@ -40,7 +40,9 @@ test("a login link lives 15 minutes, and a wrong one is answered like an old one
 test("codes, cookies and tokens are nowhere in the database", async () => {
   const one = await code();
   const cookie = cookieOf(await login(one));
-  const tables = await database.rows<{ name: string }>("select relname as name from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace");
+  const tables = await database.rows<{ name: string }>(
+    "select relname as name from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace",
+  );
   for (const { name } of tables) {
     const [row] = await database.rows<{ all: string | null }>(`select string_agg(t::text, ' ') as all from ${name} t`);
     for (const secret of [one, cookie.split("=")[1]!, c.owner]) expect(row?.all ?? "", name).not.toContain(secret);
@@ -53,7 +55,11 @@ test("a session slides: used within 30 days it goes on, unused it ends", async (
     clock.advance(20 * 24 * 3_600_000);
     expect((await me(cookie)).status).toBe(200);
     // Marked after the answer; the next use must find it.
-    await expect.poll(async () => (await database.rows<{ n: string }>("select count(*) as n from idn_sessions where seen_at >= $1", [clock.now()]))[0]?.n).toBe("1");
+    await expect
+      .poll(
+        async () => (await database.rows<{ n: string }>("select count(*) as n from idn_sessions where seen_at >= $1", [clock.now()]))[0]?.n,
+      )
+      .toBe("1");
   }
   clock.advance(31 * 24 * 3_600_000);
   expect((await me(cookie)).status).toBe(401);
@@ -62,7 +68,10 @@ test("a session slides: used within 30 days it goes on, unused it ends", async (
 test("logging out ends this browser's session at once, and no other", async () => {
   const [mine, other] = [cookieOf(await login(await code())), cookieOf(await login(await code()))];
   expect((await me(mine)).status).toBe(200);
-  const out = await c.call("POST", "/v1/auth/logout", { body: {}, headers: { cookie: mine, origin: "http://localhost", host: "localhost" } });
+  const out = await c.call("POST", "/v1/auth/logout", {
+    body: {},
+    headers: { cookie: mine, origin: "http://localhost", host: "localhost" },
+  });
   expect([out.status, String(out.headers["set-cookie"])]).toEqual([200, expect.stringContaining("Max-Age=0")]);
   expect((await me(mine)).status).toBe(401);
   expect((await me(other)).status).toBe(200);
@@ -75,7 +84,11 @@ test("a token is shown once, works with its scopes, and is dead the moment it is
   expect((await c.call("GET", "/v1/rooms", { token: secret })).status).toBe(200);
   expect((await c.call("POST", "/v1/rooms", { token: secret, body: { title: "x" } })).status).toBe(403);
   const listed = await c.call("GET", "/v1/tokens", { token: c.owner });
-  expect(listed.body.items.find((item: { id: string }) => item.id === id)).toMatchObject({ name: "CI", scopes: ["read"], revoked_at: null });
+  expect(listed.body.items.find((item: { id: string }) => item.id === id)).toMatchObject({
+    name: "CI",
+    scopes: ["read"],
+    revoked_at: null,
+  });
   expect(JSON.stringify(listed.body)).not.toContain(secret);
   const revoked = await c.call("DELETE", `/v1/tokens/${id}`, { token: c.owner });
   expect(revoked.body.revoked_at).toBe(clock.now());
@@ -102,13 +115,16 @@ test("an expired token is no token", async () => {
 test("a member sees and revokes only their own tokens, an admin anybody's", async () => {
   const [member, other, admin] = [await c.person("member"), await c.person("member"), await c.person("admin")];
   expect((await c.call("DELETE", `/v1/tokens/${other.tokenId}`, { token: member.token })).status).toBe(404);
-  expect((await c.call("GET", "/v1/tokens", { token: member.token })).body.items.map((item: { id: string }) => item.id)).toEqual([member.tokenId]);
+  expect((await c.call("GET", "/v1/tokens", { token: member.token })).body.items.map((item: { id: string }) => item.id)).toEqual([
+    member.tokenId,
+  ]);
   expect((await c.call("DELETE", `/v1/tokens/${other.tokenId}`, { token: admin.token })).status).toBe(200);
 });
 
 test("two organizations on one database see nothing of each other", async () => {
   const other = await c.organization();
-  const rooms = async (token: string) => (await c.call("GET", "/v1/rooms", { token })).body.items.map((item: { title: string }) => item.title);
+  const rooms = async (token: string) =>
+    (await c.call("GET", "/v1/rooms", { token })).body.items.map((item: { title: string }) => item.title);
   await c.call("POST", "/v1/rooms", { token: other.token, body: { title: "theirs" } });
   await c.call("POST", "/v1/rooms", { token: c.owner, body: { title: "ours" } });
   expect(await rooms(other.token)).toEqual(["theirs"]);

@@ -25,8 +25,13 @@ export const identityProjection: Projection<IdentityEvent> = {
          select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
          on conflict do nothing`,
         columns(principals, (r) => [
-          r.organizationId, r.subjectId, r.event.data.principal_type ?? typeOf(r.subjectId), r.event.data.display_name ?? ERASED,
-          r.event.data.role ?? null, r.occurredAt, r.subjectVersion,
+          r.organizationId,
+          r.subjectId,
+          r.event.data.principal_type ?? typeOf(r.subjectId),
+          r.event.data.display_name ?? ERASED,
+          r.event.data.role ?? null,
+          r.occurredAt,
+          r.subjectVersion,
         ]),
       );
     }

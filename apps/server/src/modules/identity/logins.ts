@@ -42,7 +42,10 @@ export function createLogins({ db, clock, anywhere, publicUrl }: IdentityDeps): 
     },
 
     async use(code) {
-      const { rows } = await anywhere.query<{ organization_id: string; principal_id: string }>("select * from idn_use_login_code($1, $2)", [secretHash(code), clock.now()]);
+      const { rows } = await anywhere.query<{ organization_id: string; principal_id: string }>("select * from idn_use_login_code($1, $2)", [
+        secretHash(code),
+        clock.now(),
+      ]);
       const row = rows[0];
       return row === undefined ? null : { organizationId: row.organization_id, principalId: row.principal_id };
     },
@@ -53,7 +56,9 @@ export function createLogins({ db, clock, anywhere, publicUrl }: IdentityDeps): 
       const now = clock.now();
       await db.inOrganization(organizationId, (tx) =>
         sql`insert into idn_sessions (organization_id, id, secret_hash, principal_id, created_at, seen_at, expires_at)
-            values (${organizationId}, ${id}, ${secretHash(secret)}, ${principalId}, ${now}, ${now}, ${plusMs(now, SESSION_TTL_MS)})`.execute(tx),
+            values (${organizationId}, ${id}, ${secretHash(secret)}, ${principalId}, ${now}, ${now}, ${plusMs(now, SESSION_TTL_MS)})`.execute(
+          tx,
+        ),
       );
       return { id, secret };
     },
@@ -64,7 +69,9 @@ export function createLogins({ db, clock, anywhere, publicUrl }: IdentityDeps): 
 
     slide: (organizationId, sessionId) =>
       db.inOrganization(organizationId, (tx) =>
-        sql`update idn_sessions set seen_at = ${clock.now()}, expires_at = ${plusMs(clock.now(), SESSION_TTL_MS)} where id = ${sessionId}`.execute(tx),
+        sql`update idn_sessions set seen_at = ${clock.now()}, expires_at = ${plusMs(clock.now(), SESSION_TTL_MS)} where id = ${sessionId}`.execute(
+          tx,
+        ),
       ),
 
     async sweep() {

@@ -27,7 +27,13 @@ export const organization: Decider<Organization, OrganizationCommand, Organizati
 
 export type PrincipalState = { readonly status: "none" } | { readonly status: "registered" };
 export type PrincipalCommand =
-  | { readonly type: "register"; readonly id: PrincipalId; readonly principalType: PrincipalType; readonly displayName: string; readonly role?: OrganizationRole | undefined }
+  | {
+      readonly type: "register";
+      readonly id: PrincipalId;
+      readonly principalType: PrincipalType;
+      readonly displayName: string;
+      readonly role?: OrganizationRole | undefined;
+    }
   | { readonly type: "log_in"; readonly id: PrincipalId };
 type PrincipalEvent = Extract<IdentityEvent, { type: "principal.registered" | "login.succeeded" }>;
 

@@ -38,10 +38,17 @@ export interface IdentityModule extends Module, Authenticator {
   /** The same in a unit of its own, by the system. */
   registerPrincipal(principal: NewPrincipal): Promise<void>;
   /** An organization with its owner; does nothing when they are known. */
-  ensureOrganization(of: { readonly organizationId: string; readonly name: string; readonly owner: { readonly id: string; readonly displayName: string } }): Promise<void>;
+  ensureOrganization(of: {
+    readonly organizationId: string;
+    readonly name: string;
+    readonly owner: { readonly id: string; readonly displayName: string };
+  }): Promise<void>;
   /** On behalf of the installation (first boot, tests); people use the route. */
   issueToken(of: NewToken): Promise<{ readonly id: string; readonly secret: string }>;
-  issueLoginCode(organizationId: string, principalId: string): Promise<{ readonly code: string; readonly url: string; readonly expiresAt: string }>;
+  issueLoginCode(
+    organizationId: string,
+    principalId: string,
+  ): Promise<{ readonly code: string; readonly url: string; readonly expiresAt: string }>;
   displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
   principalExists(organizationId: string, id: string): Promise<boolean>;
   /** Every organization of this installation, for housekeeping. */
@@ -81,7 +88,9 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   async function saveTokenSecret(organizationId: string, tokenId: string): Promise<string> {
     const secret = newSecret("sbt");
     await db.inOrganization(organizationId, (tx) =>
-      sql`insert into idn_token_secrets (organization_id, token_id, secret_hash) values (${organizationId}, ${tokenId}, ${secretHash(secret)})`.execute(tx),
+      sql`insert into idn_token_secrets (organization_id, token_id, secret_hash) values (${organizationId}, ${tokenId}, ${secretHash(secret)})`.execute(
+        tx,
+      ),
     );
     return secret;
   }
@@ -91,7 +100,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     const nowMs = clock.nowMs();
     if (nowMs - found.usedAtMs < logins.markEveryMs) return;
     const home = found.organizations[0]!.organizationId;
-    const written = found.credential.kind === "token" ? markToken(db, home, found.credential.id, clock.now()) : logins.slide(home, found.credential.id);
+    const written =
+      found.credential.kind === "token" ? markToken(db, home, found.credential.id, clock.now()) : logins.slide(home, found.credential.id);
     // The request itself must not wait for this, nor fail with it.
     written.then(
       () => credentials.forget(found.credential.id),
@@ -107,7 +117,11 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
   async function ensurePrincipal(unit: Unit, { organizationId, id, type, displayName, role }: NewPrincipal): Promise<void> {
     await unit.decide(principal, { type: "organization", id: organizationId }, `principal:${id}`, {
-      type: "register", id: id as PrincipalId, principalType: type, displayName, role,
+      type: "register",
+      id: id as PrincipalId,
+      principalType: type,
+      displayName,
+      role,
     });
   }
 
@@ -130,7 +144,9 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     async ensureOrganization({ organizationId, name, owner }) {
       await log.unit(bySystem(organizationId), async (unit) => {
         await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
-          type: "create", organizationId: organizationId as OrganizationId, name,
+          type: "create",
+          organizationId: organizationId as OrganizationId,
+          name,
         });
         await ensurePrincipal(unit, { organizationId, id: SYSTEM.id, type: "service", displayName: "Signalbox" });
         await ensurePrincipal(unit, { organizationId, id: owner.id, type: "user", displayName: owner.displayName, role: "owner" });
@@ -140,9 +156,20 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     async issueToken({ organizationId, principalId, name, scopes, expiresAt }) {
       const id = newId("tok");
       const secret = await saveTokenSecret(organizationId, id);
-      const decision = await log.run(token, { ...bySystem(organizationId), stream: { type: "organization", id: organizationId }, subject: `token:${id}` }, {
-        type: "create", id: id as never, name, principalId: principalId as PrincipalId, scopes, held: scopes, expiresAt, now: clock.now(),
-      });
+      const decision = await log.run(
+        token,
+        { ...bySystem(organizationId), stream: { type: "organization", id: organizationId }, subject: `token:${id}` },
+        {
+          type: "create",
+          id: id as never,
+          name,
+          principalId: principalId as PrincipalId,
+          scopes,
+          held: scopes,
+          expiresAt,
+          now: clock.now(),
+        },
+      );
       if (!decision.ok) throw new Error(`the token was refused: ${decision.refusal.code}`);
       return { id, secret };
     },
@@ -174,7 +201,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
     async start() {
       unsubscribe = log.onAppended(({ streams }) => {
-        for (const { organizationId, stream } of streams) if (stream.type === "organization") credentials.forgetOrganization(organizationId);
+        for (const { organizationId, stream } of streams)
+          if (stream.type === "organization") credentials.forgetOrganization(organizationId);
       });
     },
     async stop() {
@@ -184,5 +212,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 }
 
 function markToken(db: Database, organizationId: string, tokenId: string, at: string): Promise<unknown> {
-  return db.inOrganization(organizationId, (tx) => sql`update idn_token_secrets set last_used_at = ${at} where token_id = ${tokenId}`.execute(tx));
+  return db.inOrganization(organizationId, (tx) =>
+    sql`update idn_token_secrets set last_used_at = ${at} where token_id = ${tokenId}`.execute(tx),
+  );
 }

@@ -1,4 +1,15 @@
-import { createLoginCode, createToken, getMe, listPrincipals, listTokens, login, logout, revokeToken, type MeView, type TokenView } from "@signalbox/contract/identity";
+import {
+  createLoginCode,
+  createToken,
+  getMe,
+  listPrincipals,
+  listTokens,
+  login,
+  logout,
+  revokeToken,
+  type MeView,
+  type TokenView,
+} from "@signalbox/contract/identity";
 import type { OrganizationRole, PrincipalId, PrincipalType, TokenId } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
 import { SCOPES } from "@signalbox/contract/identity";
@@ -34,7 +45,9 @@ const organizationStream = (organizationId: string) => ({ type: "organization" a
 
 export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenSecret }: IdentityParts): readonly BoundRoute[] {
   async function me(organizationId: string, of: Pick<Caller, "principal" | "role" | "scopes">): Promise<z.input<typeof MeView>> {
-    const { rows } = await db.inOrganization(organizationId, (tx) => sql<{ name: string }>`select name from proj_organizations`.execute(tx));
+    const { rows } = await db.inOrganization(organizationId, (tx) =>
+      sql<{ name: string }>`select name from proj_organizations`.execute(tx),
+    );
     return {
       principal: { id: of.principal.id, type: of.principal.type, display_name: of.principal.displayName },
       organization: { id: organizationId, name: rows[0]?.name ?? organizationId },
@@ -45,7 +58,9 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
 
   async function tokenRow(organizationId: string, id: string): Promise<TokenRow> {
     const { rows } = await db.inOrganization(organizationId, (tx) =>
-      sql<TokenRow>`select t.*, s.last_used_at from proj_tokens t left join idn_token_secrets s on s.token_id = t.id where t.id = ${id}`.execute(tx),
+      sql<TokenRow>`select t.*, s.last_used_at from proj_tokens t left join idn_token_secrets s on s.token_id = t.id where t.id = ${id}`.execute(
+        tx,
+      ),
     );
     const row = rows[0];
     if (row === undefined) throw new Error(`${id} was written but cannot be read`);
@@ -66,13 +81,21 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
         });
       }
       const { organizationId, principalId } = used;
-      const { rows } = await db.inOrganization(organizationId, (tx) => sql<PrincipalRow>`select * from proj_principals where id = ${principalId}`.execute(tx));
+      const { rows } = await db.inOrganization(organizationId, (tx) =>
+        sql<PrincipalRow>`select * from proj_principals where id = ${principalId}`.execute(tx),
+      );
       const person = rows[0];
-      if (person === undefined || person.role === null) return refused("login_code_invalid", { message: "Whoever this link was made for may not log in.", fix: "Ask an owner of the organization." });
+      if (person === undefined || person.role === null)
+        return refused("login_code_invalid", {
+          message: "Whoever this link was made for may not log in.",
+          fix: "Ask an owner of the organization.",
+        });
       await log.run(
         principal,
         {
-          organizationId, stream: organizationStream(organizationId), subject: `principal:${principalId}`,
+          organizationId,
+          stream: organizationStream(organizationId),
+          subject: `principal:${principalId}`,
           origin: { ...origin, principal: { id: principalId, type: person.type } },
         },
         { type: "log_in", id: principalId as PrincipalId },
@@ -80,7 +103,11 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
       const session = await logins.open(organizationId, principalId);
       // Browsers cap a cookie's age at 400 days; the session's own end is the server's to keep.
       if (responseHeaders !== undefined) responseHeaders["set-cookie"] = cookie(session.secret, 400 * 24 * 3600);
-      return me(organizationId, { principal: { id: principalId, type: person.type, displayName: person.display_name }, role: person.role, scopes: SCOPES });
+      return me(organizationId, {
+        principal: { id: principalId, type: person.type, displayName: person.display_name },
+        role: person.role,
+        scopes: SCOPES,
+      });
     }),
 
     handle(logout, async ({ caller, responseHeaders }) => {
@@ -115,13 +142,29 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
       const { organizationId } = caller;
       const id = newId("tok") as TokenId;
       const secret = await saveTokenSecret(organizationId, id);
-      const decision = await log.run(token, { organizationId, origin, stream: organizationStream(organizationId), subject: `token:${id}` }, {
-        type: "create", id, name: body.name, principalId: caller.principal.id as PrincipalId, scopes: body.scopes, held: caller.scopes, expiresAt: body.expires_at, now,
-      });
+      const decision = await log.run(
+        token,
+        { organizationId, origin, stream: organizationStream(organizationId), subject: `token:${id}` },
+        {
+          type: "create",
+          id,
+          name: body.name,
+          principalId: caller.principal.id as PrincipalId,
+          scopes: body.scopes,
+          held: caller.scopes,
+          expiresAt: body.expires_at,
+          now,
+        },
+      );
       if (!decision.ok) {
         const { code } = decision.refusal;
-        if (code === "expires_at_invalid") return refused(code, { message: "expires_at lies in the past.", fix: `Give a time after ${now}.` });
-        if (code === "scope_not_held") return refused(code, { message: `You do not hold: ${decision.refusal.details.scopes.join(", ")}.`, fix: "Ask only for scopes that your own token has." });
+        if (code === "expires_at_invalid")
+          return refused(code, { message: "expires_at lies in the past.", fix: `Give a time after ${now}.` });
+        if (code === "scope_not_held")
+          return refused(code, {
+            message: `You do not hold: ${decision.refusal.details.scopes.join(", ")}.`,
+            fix: "Ask only for scopes that your own token has.",
+          });
         throw new Error(`a new token cannot be refused as ${code}`);
       }
       return { ...tokenView(await tokenRow(organizationId, id)), secret };
@@ -141,7 +184,11 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
     handle(revokeToken, async ({ caller, params, origin }) => {
       const { organizationId } = caller;
       const by = hasRole(caller.role, "admin") ? null : (caller.principal.id as PrincipalId);
-      const decision = await log.run(token, { organizationId, origin, stream: organizationStream(organizationId), subject: `token:${params.id}` }, { type: "revoke", by });
+      const decision = await log.run(
+        token,
+        { organizationId, origin, stream: organizationStream(organizationId), subject: `token:${params.id}` },
+        { type: "revoke", by },
+      );
       if (!decision.ok) return refused("token_not_found", { message: "There is no such token.", fix: "List yours with GET /v1/tokens." });
       // Before the answer: whoever was told that it is revoked may rely on it.
       revoked(params.id);
@@ -150,9 +197,21 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
   ];
 }
 
-const principalView = (row: PrincipalRow) => ({ id: row.id, type: row.type, display_name: row.display_name, role: row.role, created_at: row.created_at.toISOString() });
+const principalView = (row: PrincipalRow) => ({
+  id: row.id,
+  type: row.type,
+  display_name: row.display_name,
+  role: row.role,
+  created_at: row.created_at.toISOString(),
+});
 
 const tokenView = (row: TokenRow): z.input<typeof TokenView> => ({
-  id: row.id, name: row.name, principal_id: row.principal_id, scopes: row.scopes, created_at: row.created_at.toISOString(),
-  expires_at: row.expires_at?.toISOString() ?? null, last_used_at: row.last_used_at?.toISOString() ?? null, revoked_at: row.revoked_at?.toISOString() ?? null,
+  id: row.id,
+  name: row.name,
+  principal_id: row.principal_id,
+  scopes: row.scopes,
+  created_at: row.created_at.toISOString(),
+  expires_at: row.expires_at?.toISOString() ?? null,
+  last_used_at: row.last_used_at?.toISOString() ?? null,
+  revoked_at: row.revoked_at?.toISOString() ?? null,
 });

@@ -8,10 +8,21 @@ import type { PrincipalId, TokenId } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
 import { accept, refuse, unreachable, type Decider } from "@signalbox/kernel/decider";
 
-export type Token = { readonly status: "none" } | { readonly status: "active" | "revoked"; readonly id: TokenId; readonly principalId: PrincipalId };
+export type Token =
+  | { readonly status: "none" }
+  | { readonly status: "active" | "revoked"; readonly id: TokenId; readonly principalId: PrincipalId };
 
 export type TokenCommand =
-  | { readonly type: "create"; readonly id: TokenId; readonly name: string; readonly principalId: PrincipalId; readonly scopes: readonly Scope[]; readonly held: readonly Scope[]; readonly expiresAt?: string | undefined; readonly now: string }
+  | {
+      readonly type: "create";
+      readonly id: TokenId;
+      readonly name: string;
+      readonly principalId: PrincipalId;
+      readonly scopes: readonly Scope[];
+      readonly held: readonly Scope[];
+      readonly expiresAt?: string | undefined;
+      readonly now: string;
+    }
   /** `by` null: someone who may revoke anybody's. */
   | { readonly type: "revoke"; readonly by: PrincipalId | null };
 
@@ -30,7 +41,9 @@ export const token: Decider<Token, TokenCommand, TokenEvent, TokenRefusal> = {
         return command.type === "create" ? create(command) : refuse({ code: "token_not_found" });
       case "active":
         if (command.type === "create") return accept();
-        return mayRevoke(state, command.by) ? accept({ type: "token.revoked", data: { token_id: state.id } }) : refuse({ code: "token_not_found" });
+        return mayRevoke(state, command.by)
+          ? accept({ type: "token.revoked", data: { token_id: state.id } })
+          : refuse({ code: "token_not_found" });
       case "revoked":
         // Revoking twice is one revocation.
         return command.type === "create" || mayRevoke(state, command.by) ? accept() : refuse({ code: "token_not_found" });
@@ -55,6 +68,12 @@ function create(c: Extract<TokenCommand, { type: "create" }>) {
   if (missing.length > 0) return refuse({ code: "scope_not_held" as const, details: { scopes: missing } });
   return accept<TokenEvent>({
     type: "token.created",
-    data: { token_id: c.id, name: c.name, principal_id: c.principalId, scopes: [...new Set(c.scopes)], ...(c.expiresAt === undefined ? {} : { expires_at: c.expiresAt }) },
+    data: {
+      token_id: c.id,
+      name: c.name,
+      principal_id: c.principalId,
+      scopes: [...new Set(c.scopes)],
+      ...(c.expiresAt === undefined ? {} : { expires_at: c.expiresAt }),
+    },
   });
 }

@@ -12,7 +12,10 @@ export interface RoomAccess {
   /** Null when there is no such room, or none that this caller may know of: the two must look alike. */
   roleIn(caller: Pick<Caller, "organizationId" | "principal" | "role">, roomId: string): Promise<RoomRole | null>;
   /** The same for a thread, with the room that it is in. */
-  roleInThread(caller: Pick<Caller, "organizationId" | "principal" | "role">, threadId: string): Promise<{ readonly roomId: string; readonly role: RoomRole } | null>;
+  roleInThread(
+    caller: Pick<Caller, "organizationId" | "principal" | "role">,
+    threadId: string,
+  ): Promise<{ readonly roomId: string; readonly role: RoomRole } | null>;
   /** Null: all of the organization's. */
   visibleRooms(caller: Pick<Caller, "organizationId" | "principal" | "role">): Promise<readonly string[] | null>;
 }
@@ -30,7 +33,9 @@ export function createRoomAccess(db: Database): RoomAccess {
     const key = `${organizationId} ${threadId}`;
     const known = roomsOfThreads.get(key);
     if (known !== undefined) return known;
-    const { rows } = await db.inOrganization(organizationId, (tx) => sql<{ room_id: string }>`select room_id from proj_threads where id = ${threadId}`.execute(tx));
+    const { rows } = await db.inOrganization(organizationId, (tx) =>
+      sql<{ room_id: string }>`select room_id from proj_threads where id = ${threadId}`.execute(tx),
+    );
     const found = rows[0]?.room_id;
     if (found === undefined) return null;
     if (roomsOfThreads.size >= MAX_THREADS) roomsOfThreads.clear();
@@ -67,7 +72,9 @@ export function createRoomAccess(db: Database): RoomAccess {
     async visibleRooms(caller) {
       if (ownsAll(caller)) return null;
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-        sql<{ room_id: string }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role is not null`.execute(tx),
+        sql<{
+          room_id: string;
+        }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role is not null`.execute(tx),
       );
       return rows.map((row) => row.room_id);
     },

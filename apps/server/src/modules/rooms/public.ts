@@ -11,16 +11,31 @@ import { roomsProjection } from "./rooms.projection.ts";
 import { roomRoutes } from "./routes.ts";
 
 export { hasRoomRole, type RoomAccess } from "./access.ts";
-export { message, room, thread, type MessageCommand, type RoomCommand, type ThreadCommand } from "./room.ts";
 
 /** What is staged in the caller's unit. Ids may be given, or are made. Streams and envelope context are set here. */
 export interface RoomCommands {
   /** The creator becomes the room's owner. */
-  createRoom(unit: Unit, of: { readonly id?: string | undefined; readonly title: string; readonly by: string; readonly sessionId?: string | undefined }, origin?: Partial<Origin>): Promise<string>;
-  addMember(unit: Unit, of: { readonly roomId: string; readonly principalId: string; readonly role: RoomRole }, origin?: Partial<Origin>): Promise<void>;
-  createThread(unit: Unit, of: { readonly id?: string | undefined; readonly roomId: string; readonly title?: string | undefined }, origin?: Partial<Origin>): Promise<string>;
+  createRoom(
+    unit: Unit,
+    of: { readonly id?: string | undefined; readonly title: string; readonly by: string; readonly sessionId?: string | undefined },
+    origin?: Partial<Origin>,
+  ): Promise<string>;
+  addMember(
+    unit: Unit,
+    of: { readonly roomId: string; readonly principalId: string; readonly role: RoomRole },
+    origin?: Partial<Origin>,
+  ): Promise<void>;
+  createThread(
+    unit: Unit,
+    of: { readonly id?: string | undefined; readonly roomId: string; readonly title?: string | undefined },
+    origin?: Partial<Origin>,
+  ): Promise<string>;
   /** `origin.principal` is the author. Whether they may write there is the caller's to have asked (`roleInThread`). */
-  postMessage(unit: Unit, of: { readonly id?: string | undefined; readonly roomId: string; readonly threadId: string; readonly contentMd: string }, origin?: Partial<Origin>): Promise<string>;
+  postMessage(
+    unit: Unit,
+    of: { readonly id?: string | undefined; readonly roomId: string; readonly threadId: string; readonly contentMd: string },
+    origin?: Partial<Origin>,
+  ): Promise<string>;
 }
 
 export interface RoomsModule extends Module, RoomAccess, RoomCommands {}
@@ -44,17 +59,37 @@ export function createRooms(deps: RoomsDeps): RoomsModule {
 
 export const roomCommands: RoomCommands = {
   async createRoom(unit, { id = newId("room"), title, by, sessionId }, origin) {
-    await unit.decide(room, { type: "room", id }, `room:${id}`, { type: "create", id: id as RoomId, title, by: by as PrincipalId, sessionId: sessionId as SessionId | undefined }, {
-      ...origin, roomId: id, ...(sessionId === undefined ? {} : { sessionId }),
-    });
+    await unit.decide(
+      room,
+      { type: "room", id },
+      `room:${id}`,
+      { type: "create", id: id as RoomId, title, by: by as PrincipalId, sessionId: sessionId as SessionId | undefined },
+      {
+        ...origin,
+        roomId: id,
+        ...(sessionId === undefined ? {} : { sessionId }),
+      },
+    );
     return id;
   },
   async addMember(unit, { roomId, principalId, role }, origin) {
-    const decision = await unit.decide(room, { type: "room", id: roomId }, `room:${roomId}`, { type: "add_member", principalId: principalId as PrincipalId, role }, { ...origin, roomId });
+    const decision = await unit.decide(
+      room,
+      { type: "room", id: roomId },
+      `room:${roomId}`,
+      { type: "add_member", principalId: principalId as PrincipalId, role },
+      { ...origin, roomId },
+    );
     if (!decision.ok) throw new Error(`nobody can be added to ${roomId}: ${decision.refusal.code}`);
   },
   async createThread(unit, { id = newId("th"), roomId, title }, origin) {
-    await unit.decide(thread, { type: "room", id: roomId }, `thread:${id}`, { type: "create", id: id as ThreadId, roomId: roomId as RoomId, title }, { ...origin, roomId, threadId: id });
+    await unit.decide(
+      thread,
+      { type: "room", id: roomId },
+      `thread:${id}`,
+      { type: "create", id: id as ThreadId, roomId: roomId as RoomId, title },
+      { ...origin, roomId, threadId: id },
+    );
     return id;
   },
   async postMessage(unit, { id = newId("msg"), roomId, threadId, contentMd }, origin) {

@@ -26,7 +26,13 @@ const COMMAND: Record<"create" | "add" | "add_again" | "promote" | "remove", Roo
 
 /** What each command does in each history: the events' types, or the refusal. */
 const MACHINE: Record<keyof typeof HISTORY, Record<keyof typeof COMMAND, readonly string[] | string>> = {
-  none: { create: ["room.created", "room.member_added"], add: "room_not_found", add_again: "room_not_found", promote: "room_not_found", remove: "room_not_found" },
+  none: {
+    create: ["room.created", "room.member_added"],
+    add: "room_not_found",
+    add_again: "room_not_found",
+    promote: "room_not_found",
+    remove: "room_not_found",
+  },
   created: { create: [], add: ["room.member_added"], add_again: [], promote: ["room.member_added"], remove: "member_not_found" },
   joined: { create: [], add: [], add_again: [], promote: ["room.member_added"], remove: ["room.member_removed"] },
   left: { create: [], add: ["room.member_added"], add_again: [], promote: ["room.member_added"], remove: "member_not_found" },

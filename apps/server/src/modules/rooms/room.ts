@@ -14,9 +14,17 @@ import { accept, refuse, unreachable, type Decider } from "@signalbox/kernel/dec
 
 type Of<T extends RoomEvent["type"]> = Extract<RoomEvent, { type: T }>;
 
-export type Room = { readonly status: "none" } | { readonly status: "open"; readonly id: RoomId; readonly members: ReadonlyMap<string, RoomRole> };
+export type Room =
+  | { readonly status: "none" }
+  | { readonly status: "open"; readonly id: RoomId; readonly members: ReadonlyMap<string, RoomRole> };
 export type RoomCommand =
-  | { readonly type: "create"; readonly id: RoomId; readonly title: string; readonly by: PrincipalId; readonly sessionId?: SessionId | undefined }
+  | {
+      readonly type: "create";
+      readonly id: RoomId;
+      readonly title: string;
+      readonly by: PrincipalId;
+      readonly sessionId?: SessionId | undefined;
+    }
   | { readonly type: "add_member"; readonly principalId: PrincipalId; readonly role: RoomRole }
   | { readonly type: "remove_member"; readonly principalId: PrincipalId };
 type RoomOwnEvent = Of<"room.created" | "room.member_added" | "room.member_removed">;
@@ -81,7 +89,9 @@ export interface ThreadCommand {
 export const thread: Decider<Thread, ThreadCommand, Of<"thread.created">, never> = {
   initial: { status: "none" },
   decide: (state, { id, roomId, title }) =>
-    state.status === "open" ? accept() : accept({ type: "thread.created", data: { thread_id: id, room_id: roomId, ...(title === undefined ? {} : { title }) } }),
+    state.status === "open"
+      ? accept()
+      : accept({ type: "thread.created", data: { thread_id: id, room_id: roomId, ...(title === undefined ? {} : { title }) } }),
   evolve: () => ({ status: "open" }),
 };
 
@@ -97,6 +107,8 @@ export interface MessageCommand {
 export const message: Decider<Message, MessageCommand, Of<"message.created">, never> = {
   initial: { status: "none" },
   decide: (state, { id, threadId, roomId, contentMd }) =>
-    state.status === "posted" ? accept() : accept({ type: "message.created", data: { message_id: id, thread_id: threadId, room_id: roomId, content_md: contentMd } }),
+    state.status === "posted"
+      ? accept()
+      : accept({ type: "message.created", data: { message_id: id, thread_id: threadId, room_id: roomId, content_md: contentMd } }),
   evolve: () => ({ status: "posted" }),
 };

@@ -10,10 +10,14 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => c.close());
 
-const newRoom = async (title = "A room", token = c.owner): Promise<string> => (await c.call("POST", "/v1/rooms", { token, body: { title } })).body.id;
-const newThread = async (room: string): Promise<string> => (await c.call("POST", `/v1/rooms/${room}/threads`, { token: c.owner, body: { title: "T" } })).body.id;
-const post = (thread: string, text: string, token = c.owner) => c.call("POST", `/v1/threads/${thread}/messages`, { token, body: { content_md: text } });
-const join = (room: string, principal_id: string, role: string) => c.call("POST", `/v1/rooms/${room}/members`, { token: c.owner, body: { principal_id, role } });
+const newRoom = async (title = "A room", token = c.owner): Promise<string> =>
+  (await c.call("POST", "/v1/rooms", { token, body: { title } })).body.id;
+const newThread = async (room: string): Promise<string> =>
+  (await c.call("POST", `/v1/rooms/${room}/threads`, { token: c.owner, body: { title: "T" } })).body.id;
+const post = (thread: string, text: string, token = c.owner) =>
+  c.call("POST", `/v1/threads/${thread}/messages`, { token, body: { content_md: text } });
+const join = (room: string, principal_id: string, role: string) =>
+  c.call("POST", `/v1/rooms/${room}/members`, { token: c.owner, body: { principal_id, role } });
 
 async function all(url: string, token = c.owner): Promise<{ id: string; title: string; content_md: string }[]> {
   const items = [];
@@ -36,7 +40,9 @@ test("rooms, threads and messages are listed whole, page by page, in their order
   expect((await all(`/v1/rooms/${room}/threads`)).map((thread) => thread.id)).toEqual(threads.toReversed());
   const thread = threads[0]!;
   for (let i = 0; i < 8; i++) await post(thread, `message ${i}`);
-  expect((await all(`/v1/threads/${thread}/messages`)).map((message) => message.content_md)).toEqual(Array.from({ length: 8 }, (_, i) => `message ${i}`));
+  expect((await all(`/v1/threads/${thread}/messages`)).map((message) => message.content_md)).toEqual(
+    Array.from({ length: 8 }, (_, i) => `message ${i}`),
+  );
   const listed = await c.call("GET", `/v1/rooms/${room}/threads?limit=200`, { token: c.owner });
   expect(listed.body.items.find((item: { id: string }) => item.id === thread).message_count).toBe(8);
   expect((await c.call("GET", `/v1/rooms/${room}`, { token: c.owner })).body.last_seq).toBe(2 + 4 + 8);
@@ -55,8 +61,13 @@ test("a room that one is not in does not exist, by any of its routes", async () 
   const thread = await newThread(room);
   const outsider = await c.person("member");
   for (const [method, url, body] of [
-    ["GET", `/v1/rooms/${room}`], ["GET", `/v1/rooms/${room}/members`], ["GET", `/v1/rooms/${room}/threads`], ["POST", `/v1/rooms/${room}/threads`, {}],
-    ["GET", `/v1/threads/${thread}/messages`], ["POST", `/v1/threads/${thread}/messages`, { content_md: "x" }], ["GET", `/v1/streams/rooms/${room}`],
+    ["GET", `/v1/rooms/${room}`],
+    ["GET", `/v1/rooms/${room}/members`],
+    ["GET", `/v1/rooms/${room}/threads`],
+    ["POST", `/v1/rooms/${room}/threads`, {}],
+    ["GET", `/v1/threads/${thread}/messages`],
+    ["POST", `/v1/threads/${thread}/messages`, { content_md: "x" }],
+    ["GET", `/v1/streams/rooms/${room}`],
     ["GET", `/v1/events?stream_type=room&stream_id=${room}`],
   ] as const) {
     const answer = await c.call(method, url, { token: outsider.token, ...(body === undefined ? {} : { body }) });
@@ -77,7 +88,8 @@ test("a room's role is the minimum: a viewer reads, a member writes, and what th
   await join(room, guest.id, "member");
   expect((await post(thread, "hello", guest.token)).status).toBe(201);
   expect((await c.call("GET", `/v1/rooms/${room}/members`, { token: guest.token })).body.items).toEqual([
-    { principal_id: "usr_owner", role: "owner" }, { principal_id: guest.id, role: "member" },
+    { principal_id: "usr_owner", role: "owner" },
+    { principal_id: guest.id, role: "member" },
   ]);
   expect((await c.call("DELETE", `/v1/rooms/${room}/members/${guest.id}`, { token: c.owner })).status).toBe(200);
   expect((await post(thread, "again", guest.token)).status).toBe(404);
@@ -134,9 +146,15 @@ test("redacting a message takes its text from the list, and a rebuild agrees", a
   expect(redacted.status).toBe(200);
   const texts = async () => (await all(`/v1/threads/${thread}/messages`)).map((message) => message.content_md);
   expect(await texts()).toEqual(["keep", "[redacted]"]);
-  await expect.poll(async () => (await database.rows<{ n: string }>("select count(*) as n from evt_payloads where data is null"))[0]?.n).toBe("1");
+  await expect
+    .poll(async () => (await database.rows<{ n: string }>("select count(*) as n from evt_payloads where data is null"))[0]?.n)
+    .toBe("1");
   const rebuilt = await c.call("POST", "/v1/audit/rebuild", { token: c.owner, body: { dry_run: true } });
-  expect(rebuilt.body.projections.filter((p: { projection: string }) => ["rooms", "identity"].includes(p.projection)).flatMap((p: { drift: unknown[] }) => p.drift)).toEqual([]);
+  expect(
+    rebuilt.body.projections
+      .filter((p: { projection: string }) => ["rooms", "identity"].includes(p.projection))
+      .flatMap((p: { drift: unknown[] }) => p.drift),
+  ).toEqual([]);
 });
 
 test("a rebuild from the log gives the same rooms, and they go on afterwards", async () => {

@@ -29,7 +29,14 @@ async function rooms(tx: Tx, created: readonly Of<"room.created">[]): Promise<vo
   await tx.query(
     `insert into proj_rooms (organization_id, id, title, session_id, created_by, created_at)
      select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) on conflict do nothing`,
-    columns(created, (r) => [r.organizationId, r.subjectId, r.event.data.title ?? ERASED, r.event.data.session_id ?? r.sessionId ?? null, r.principal.id, r.occurredAt]),
+    columns(created, (r) => [
+      r.organizationId,
+      r.subjectId,
+      r.event.data.title ?? ERASED,
+      r.event.data.session_id ?? r.sessionId ?? null,
+      r.principal.id,
+      r.occurredAt,
+    ]),
   );
 }
 
@@ -45,7 +52,11 @@ async function members(tx: Tx, batch: readonly Recorded<Event>[]): Promise<void>
      select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
      on conflict (organization_id, room_id, principal_id) do update set role = excluded.role, seq = excluded.seq where m.seq < excluded.seq`,
     columns([...changed.values()], (r) => [
-      r.organizationId, r.subjectId, r.event.data.principal_id, r.event.type === "room.member_added" ? r.event.data.role : null, r.seq,
+      r.organizationId,
+      r.subjectId,
+      r.event.data.principal_id,
+      r.event.type === "room.member_added" ? r.event.data.role : null,
+      r.seq,
     ]),
   );
 }
@@ -74,7 +85,17 @@ async function messages(tx: Tx, created: readonly Of<"message.created">[]): Prom
        from (select organization_id, thread_id, count(*)::int as n from added group by 1, 2) a
       where t.organization_id = a.organization_id and t.id = a.thread_id`,
     columns(placed, (r) => [
-      r.organizationId, r.subjectId, threadOf(r), r.stream.id, r.principal.id, r.principal.type, r.event.data.content_md ?? null, r.runId ?? null, r.occurredAt, r.seq, r.eventId,
+      r.organizationId,
+      r.subjectId,
+      threadOf(r),
+      r.stream.id,
+      r.principal.id,
+      r.principal.type,
+      r.event.data.content_md ?? null,
+      r.runId ?? null,
+      r.occurredAt,
+      r.seq,
+      r.eventId,
     ]),
   );
 }
