@@ -29,7 +29,7 @@ export const EXTEND = `
   update jobs j set leased_until = clock_timestamp() + $3 * interval '1 millisecond'
     from unnest($1::bigint[], $2::bigint[]) as h (id, fence)
    where j.id = h.id and j.fence = h.fence and j.state = 'leased'
-  returning j.id`;
+  returning j.fence`;
 
 /** $1 id, $2 fence. No row when the lease is lost. */
 export const COMPLETE = `

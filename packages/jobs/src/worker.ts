@@ -47,6 +47,7 @@ export function startWorker(
   const { concurrency = 8, leaseMs = 30_000, graceMs = 10_000, backoffMs = 1000 } = options;
   const kinds = Object.keys(handlers);
   const me = `${process.pid}:${randomUUID()}`;
+  /** By fence: a worker that was paused past its lease may claim the same job again beside its old self. */
   const held = new Map<string, Held>();
   let draining = false;
   let reapedAt = Number.NEGATIVE_INFINITY;
@@ -83,9 +84,9 @@ export function startWorker(
     const { rows } = await pool.query<JobRow>({ name: "jobs_claim", text: CLAIM, values: [kinds, room, me, leaseMs, now()] });
     for (const row of rows) {
       const job: Held = { row, abort: new AbortController(), leasedUntil: before + leaseMs, done: Promise.resolve() };
-      held.set(row.id, job);
+      held.set(row.fence, job);
       job.done = run(job).finally(() => {
-        held.delete(row.id);
+        held.delete(row.fence);
         wake();
       });
     }
@@ -153,16 +154,16 @@ export function startWorker(
 
   async function extend(jobs: readonly Held[], mustHold = false): Promise<void> {
     const before = performance.now();
-    const { rows } = await pool.query<{ id: string }>({
+    const { rows } = await pool.query<{ fence: string }>({
       name: "jobs_extend",
       text: EXTEND,
       values: [jobs.map(({ row }) => row.id), jobs.map(({ row }) => row.fence), leaseMs],
     });
-    const kept = new Set(rows.map(({ id }) => id));
+    const kept = new Set(rows.map(({ fence }) => fence));
     for (const job of jobs) {
-      if (kept.has(job.row.id)) job.leasedUntil = before + leaseMs;
+      if (kept.has(job.row.fence)) job.leasedUntil = before + leaseMs;
       // A job that finished meanwhile is not held either, and needs no abort.
-      else if (held.get(job.row.id) === job) {
+      else if (held.get(job.row.fence) === job) {
         job.abort.abort(new LeaseLost(job.row.id));
         if (mustHold) throw new LeaseLost(job.row.id);
       }
