@@ -20,6 +20,9 @@ export type ToolFact = {
   arguments: unknown;
 };
 
+/** Text that a model goes on with after a tool call, under the part id of before. */
+const continuationOf = (partId: string): string => `${partId}+`;
+
 const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0, reasoningTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
 export class Turn {
@@ -52,7 +55,7 @@ export class Turn {
   append(kind: "text" | "thought", stepId: string, partId: string, delta: string): void {
     if (this.ended || delta === "") return;
     const part = this.#text(kind, stepId, partId);
-    if (part.completed) return;
+    if (part.completed) return this.append(kind, stepId, continuationOf(partId), delta);
     part.text += delta;
     this.#emit({ type: kind === "text" ? "text.delta" : "thought.delta", stepId, partId, delta });
   }
@@ -61,7 +64,11 @@ export class Turn {
   whole(kind: "text" | "thought", stepId: string, partId: string, text: string, completed: boolean): void {
     if (this.ended || (text === "" && !this.#parts.has(partId))) return;
     const part = this.#text(kind, stepId, partId);
-    if (part.completed) return;
+    if (part.completed) {
+      const rest = text.startsWith(part.text) ? text.slice(part.text.length) : "";
+      if (rest.trim() !== "") this.whole(kind, stepId, continuationOf(partId), rest, completed);
+      return;
+    }
     if (text.length > part.text.length && text.startsWith(part.text)) this.append(kind, stepId, partId, text.slice(part.text.length));
     // A trimmed end is usual; the completion is what counts, deltas were a preview of it.
     if (completed) this.#complete(part, text === "" ? part.text : text);
@@ -73,6 +80,8 @@ export class Turn {
     this.step(fact.stepId);
     const part: ToolPart = { kind: "tool", ...fact, status: "running", output: "", truncated: false, error: undefined, metadata: {} };
     if (this.ended) return part;
+    // What was said before the call stands before it: many models close their text only after the whole answer.
+    this.completeOpenTexts();
     this.#parts.set(fact.callId, part);
     this.#emit({ type: "tool.started", ...fact });
     return part;
@@ -171,9 +180,9 @@ export class Turn {
     };
   }
 
-  /** For agents that never say that a text is complete: it is, once something else begins. */
+  /** For agents that never say that a text is complete: it is, once something else begins. Should more of it come, that is a part of its own. */
   completeOpenTexts(): void {
-    for (const part of this.#parts.values()) if (part.kind !== "tool" && !part.completed) this.#complete(part, part.text);
+    for (const part of this.#parts.values()) if (part.kind !== "tool" && !part.completed && part.text !== "") this.#complete(part, part.text);
   }
 
   #text(kind: "text" | "thought", stepId: string, partId: string): TextPart {

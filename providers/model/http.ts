@@ -100,7 +100,7 @@ async function send(
     if (signal.aborted) return failure("aborted", "the request was called off", { retryable: false });
     if (late) return failure("timeout", `${name} did not begin to answer within ${timeouts.firstByteMs} ms`, { retryable: true });
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (code === "UND_ERR_CONNECT_TIMEOUT") return failure("timeout", `${name} could not be connected to within ${timeouts.connectMs} ms`, { retryable: true });
+    if (code === "UND_ERR_CONNECT_TIMEOUT") return failure("unreachable", `${name} could not be connected to within ${timeouts.connectMs} ms`, { retryable: true });
     return failure("unreachable", `${name} cannot be reached${code === "" ? "" : ` (${code})`}`, { retryable: true });
   } finally {
     clearTimeout(timer);

@@ -139,7 +139,10 @@ class Running {
       stderrFrom: this.#stderr.rewind(stderrFrom),
     });
     channel.readable(STDIN).pipe(this.#child.stdin!, { end: false });
-    channel.readable(STDIN).once("end", () => this.#child.stdin!.end());
+    // Only the host's own word ends it: a channel that closes, by `detach` or a newer attachment, leaves the process as it is.
+    channel.readable(STDIN).once("end", () => {
+      if (this.#channel === channel) this.#child.stdin!.end();
+    });
     channel.onMessage((raw) => {
       const message = raw as ToSandbox;
       if (message.type === "signal") this.signal(message.signal);
@@ -185,7 +188,7 @@ class Output {
     this.ended = new Promise((resolve) => {
       const finish = (): void => {
         this.#finished = true;
-        this.#wake?.();
+        this.#wakeSender();
         resolve();
       };
       pipe.on("data", (chunk: Buffer) => {
@@ -193,7 +196,7 @@ class Output {
         this.#chunks.push(chunk);
         this.#end += chunk.length;
         if (this.#end - this.#sent >= UNSENT_BYTES) pipe.pause();
-        this.#wake?.();
+        this.#wakeSender();
       });
       pipe.once("end", finish);
       pipe.once("close", finish);
@@ -222,7 +225,7 @@ class Output {
 
   async sendTo(channel: Channel, stream: number): Promise<void> {
     const mine = ++this.#generation;
-    this.#wake?.();
+    this.#wakeSender();
     const out = channel.writable(stream);
     while (mine === this.#generation) {
       const bytes = this.#next();
@@ -236,9 +239,15 @@ class Output {
         return;
       } else {
         await new Promise<void>((resolve) => (this.#wake = resolve));
-        this.#wake = null;
       }
     }
+  }
+
+  /** Takes the waiter away before it runs: by then a newer sender may be the one that waits. */
+  #wakeSender(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
   }
 
   #next(): Buffer | null {
