@@ -134,7 +134,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const actions = createActions({ ...deps, gate, approvals, blobs, rooms, redact, organizations });
   const forge = createForge({
     logger,
-    forge: plainGit(),
+    forge: plainGit({ credentialsFile: path.join(config.dataDir, "git-credentials") }),
     actions,
     session: (sessionId) => theSessions().pushingSession(sessionId),
     directory: path.join(config.dataDir, "forge"),

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ZERO_COMMIT, type CheckedSource, type Forge, type ForgeFailure, type PushOutcome } from "../port.ts";
-import { git, withoutCredentials } from "./run.ts";
+import { git, gitText, withoutCredentials } from "./run.ts";
 
 export interface PlainGitOptions {
   /** git-credentials(5) file for http(s) remotes; only host-side git reads it. */
@@ -46,7 +46,8 @@ export function plainGit(options: PlainGitOptions = {}): Forge {
     async mirror({ directory, source, signal }) {
       const made = await git(["init", "--quiet", "--bare", "--initial-branch=signalbox-unborn", directory], { signal });
       if (made.exitCode !== 0) throw new Error(`git init --bare failed: ${made.stderr}`);
-      for (const [key, value] of MIRROR_CONFIG) await git(["-C", directory, "config", key, value], { signal });
+      // One that is not set would serve what is quarantined.
+      for (const [key, value] of MIRROR_CONFIG) await gitText(["-C", directory, "config", key, value], { signal });
       const fetched = await git(
         ["-C", directory, "fetch", "--quiet", "--prune", "--no-write-fetch-head", "--", source.remoteUrl, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
         { ...credentials, signal, timeoutMs: 600_000 },

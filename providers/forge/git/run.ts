@@ -42,7 +42,7 @@ const SAFE_CONFIG = [
 ];
 
 export const gitEnvironment = (credentialsFile?: string): Record<string, string> => {
-  const config = [...SAFE_CONFIG, ...(credentialsFile === undefined ? [] : ["credential.helper=", `credential.helper=store --file=${credentialsFile}`])];
+  const config = [...SAFE_CONFIG, ...(credentialsFile === undefined ? [] : ["credential.helper=", `credential.helper=store --file='${credentialsFile.replaceAll("'", "'\\''")}'`])];
   const env: Record<string, string> = {
     PATH: "/usr/local/bin:/usr/bin:/bin",
     HOME: "/nonexistent",
@@ -60,10 +60,17 @@ export const gitEnvironment = (credentialsFile?: string): Record<string, string>
   return env;
 };
 
-/** Never throws for a non-zero exit; rejects when git cannot be started, is aborted, or says too much. */
+/** As timeout(1) exits. */
+const TIMED_OUT = 124;
+
+/**
+ * Never throws for a non-zero exit, and a git that takes too long is one; rejects when git cannot be
+ * started, is aborted, or says too much.
+ */
 export function git(argv: readonly string[], options: GitOptions = {}): Promise<GitResult> {
   const limit = options.maxOutputBytes ?? 64 * 1024 * 1024;
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? 120_000);
+  const timeoutMs = options.timeoutMs ?? 120_000;
+  const timeout = AbortSignal.timeout(timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
   return new Promise((resolve, reject) => {
     const child = spawn("git", argv, {
@@ -84,7 +91,11 @@ export function git(argv: readonly string[], options: GitOptions = {}): Promise<
     child.stderr.on("data", (chunk: Buffer) => {
       if (err.length < 16_384) err += chunk.toString();
     });
-    child.on("error", (cause) => reject(new Error(`git ${argv[0]} did not run`, { cause })));
+    child.on("error", (cause) => {
+      // Not at "close": a helper of git's own that hangs on the network may hold the pipes for minutes.
+      if (timeout.aborted && !options.signal?.aborted) resolve({ exitCode: TIMED_OUT, stdout: Buffer.concat(out), stderr: `git took longer than ${timeoutMs / 1000} s` });
+      else reject(new Error(`git ${argv[0] === "-C" ? argv[2] : argv[0]} did not run`, { cause }));
+    });
     child.on("close", (code) => {
       if (size > limit) reject(new Error(`git ${argv[0]} printed more than ${limit} bytes`));
       else resolve({ exitCode: code ?? 128, stdout: Buffer.concat(out), stderr: err });

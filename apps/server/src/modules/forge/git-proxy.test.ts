@@ -1,14 +1,15 @@
 import { git, gitText } from "@signalbox/providers/forge/git/run";
 import { plainGit } from "@signalbox/providers/forge/git/plain-git";
 import { ZERO_COMMIT } from "@signalbox/providers/forge/port";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { gitProxy } from "./git-proxy.ts";
-import { isConnected, quarantine, summarise } from "./mirror.ts";
+import { ingestPack, isConnected, quarantine, release, summarise } from "./mirror.ts";
 import type { RefCommand, RefReport } from "./pkt-line.ts";
 import { executePush, reconcilePush } from "./push.ts";
 
@@ -160,4 +161,64 @@ test("a person sees which commits a push brings, and whether it would lose some"
   await gitText(["-C", mirror, "fetch", "--quiet", directory, "+HEAD:refs/quarantine/act_3"]);
   expect(await summarise(mirror, first, head)).toMatchObject({ commits: 1, log: [expect.stringContaining("Described")], forced: false, stat: expect.stringContaining("1 file changed") });
   expect(await summarise(mirror, head, first)).toMatchObject({ forced: true });
+});
+
+test("a person is asked about all refs of one push at once", async () => {
+  asked = [];
+  let both = (): void => undefined;
+  const met = new Promise<void>((resolve) => (both = resolve));
+  verdict = async (command) => {
+    if (asked.length === 2) both();
+    await met;
+    return { ref: command.ref, ok: true };
+  };
+  const directory = await clone();
+  await commit(directory, "Two refs");
+  const pushed = await git(["-C", directory, "push", "origin", "HEAD:refs/heads/one", "HEAD:refs/heads/two"], { timeoutMs: 10_000 });
+  expect(pushed.exitCode).toBe(0);
+});
+
+test("a fault with one ref is told of that ref alone", async () => {
+  verdict = (command) => (command.ref.endsWith("bad") ? Promise.reject(new Error("the remote did not answer")) : Promise.resolve({ ref: command.ref, ok: true }));
+  const directory = await clone();
+  await commit(directory, "One bad");
+  const pushed = await git(["-C", directory, "push", "origin", "HEAD:refs/heads/good", "HEAD:refs/heads/bad"]);
+  expect(pushed.stderr).toContain("HEAD -> good");
+  expect(pushed.stderr).toMatch(/HEAD -> bad \(the remote did not answer\)/);
+  expect(pushed.stderr).not.toContain("unpacker error");
+});
+
+test("what a session may leave on the host is limited, and what an interrupted push left is cleared", async () => {
+  const own = join(scratch, "limited.git");
+  await gitText(["clone", "--quiet", "--bare", remote, own]);
+  const directory = await clone();
+  const packOf = async (text: string): Promise<Readable> => {
+    const head = await commit(directory, text);
+    const packed = await git(["-C", directory, "pack-objects", "--stdout", "--revs", "--thin"], { stdin: `${head}\n^${head}~1\n` });
+    return Readable.from([packed.stdout]);
+  };
+  const signal = AbortSignal.timeout(20_000);
+  await writeFile(join(own, "objects/pack/tmp_pack_left"), "half a pack");
+  await ingestPack(own, await packOf("Limited 1"), signal, { bytes: 100_000, packs: 1 });
+  expect((await readdir(join(own, "objects/pack"))).filter((name) => name.startsWith("tmp_"))).toEqual([]);
+  await expect(ingestPack(own, await packOf("Limited 2"), signal, { bytes: 100_000, packs: 1 })).rejects.toThrow("as much as it may");
+  await expect(ingestPack(own, await packOf("Limited 3"), signal, { bytes: 300, packs: 9 })).rejects.toThrow(/as much as it may|exceeds maximum/);
+});
+
+test("requests that are cut in the middle of a compressed body are over, and more than a few at once are refused", async () => {
+  const begin = () => {
+    const sent = request(`${url}/git-receive-pack`, { method: "POST", headers: { "content-encoding": "gzip" } });
+    sent.on("error", () => undefined); // Cut by ourselves.
+    sent.write(Buffer.of(0x1f, 0x8b));
+    return sent;
+  };
+  const held = Array.from({ length: 8 }, begin);
+  const status = async (): Promise<number> => (await fetch(`${url}/info/refs?service=git-upload-pack`)).status;
+  await expect.poll(status).toBe(503);
+  held.forEach((sent) => sent.destroy());
+  await expect.poll(status).toBe(200);
+});
+
+test("a push that the remote took stays done when the mirror cannot follow", async () => {
+  await release(join(scratch, "gone.git"), "refs/heads/x", "a".repeat(40));
 });

@@ -5,15 +5,48 @@
  */
 import { git, gitText } from "@signalbox/providers/forge/git/run";
 import { ZERO_COMMIT } from "@signalbox/providers/forge/port";
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 
 /** Bytes of one pushed pack; beyond it git stops reading. */
 const MAX_PACK_BYTES = 512 * 1024 * 1024;
+/** What one session may leave on the host's disk, pushed on or not. */
+export const PUSHED_LIMITS = { bytes: 2 * 1024 ** 3, packs: 1000 } as const;
+
+/** One pack at a time a mirror: what was taken in before must count, and leftovers must be nobody's. */
+const ingesting = new Map<string, Promise<void>>();
 
 /** Takes in a pack. Rejects with git's words when it is broken, too large or lacks objects. */
-export async function ingestPack(directory: string, pack: Readable, signal: AbortSignal): Promise<void> {
-  const indexed = await git(["-C", directory, "index-pack", "--stdin", "--fix-thin", "--strict", `--max-input-size=${MAX_PACK_BYTES}`], { stdin: pack, signal, timeoutMs: 600_000 });
+export async function ingestPack(directory: string, pack: Readable, signal: AbortSignal, limits: { bytes: number; packs: number } = PUSHED_LIMITS): Promise<void> {
+  const before = ingesting.get(directory) ?? Promise.resolve();
+  const mine = before.catch(() => undefined).then(() => ingest(directory, pack, signal, limits));
+  ingesting.set(directory, mine);
+  try {
+    await mine;
+  } finally {
+    if (ingesting.get(directory) === mine) ingesting.delete(directory);
+  }
+}
+
+async function ingest(directory: string, pack: Readable, signal: AbortSignal, limits: { bytes: number; packs: number }): Promise<void> {
+  signal.throwIfAborted();
+  const pushed = await pushedBefore(join(directory, "objects/pack"));
+  const left = limits.bytes - pushed.bytes;
+  if (left <= 0 || pushed.packs >= limits.packs) throw new Error("this session has pushed as much as it may");
+  // A `.keep` file beside the pack tells what was pushed from what was mirrored.
+  const indexed = await git(["-C", directory, "index-pack", "--stdin", "--fix-thin", "--strict", "--keep=pushed", `--max-input-size=${Math.min(MAX_PACK_BYTES, left)}`], { stdin: pack, signal, timeoutMs: 600_000 });
   if (indexed.exitCode !== 0) throw new Error(indexed.stderr.trim().split("\n").at(-1) ?? "index-pack failed");
+}
+
+/** Also clears what an interrupted push left half written. */
+async function pushedBefore(folder: string): Promise<{ bytes: number; packs: number }> {
+  const names = await readdir(folder);
+  await Promise.all(names.filter((name) => name.startsWith("tmp_")).map((name) => rm(join(folder, name), { force: true })));
+  const packs = names.filter((name) => name.endsWith(".keep")).map((name) => join(folder, name.replace(/\.keep$/, ".pack")));
+  // A pack without its `.keep`, or the other way round, is a crash between the two.
+  const sizes = await Promise.all(packs.map((path) => stat(path).then(({ size }) => size, () => 0)));
+  return { packs: packs.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
 /** Whether everything that `commit` needs is here, so that a push of it cannot break the remote. */
@@ -29,14 +62,17 @@ export async function quarantine(directory: string, commit: string): Promise<voi
   if (commit !== ZERO_COMMIT) await gitText(["-C", directory, "update-ref", quarantineRef(commit), commit]);
 }
 
-/** After the remote took it: the mirror's own ref follows, so the next fetch in the sandbox sees it. */
+/**
+ * After the remote took it: the mirror's own ref follows, so the next fetch in the sandbox sees it.
+ * What the mirror cannot follow (it still has a ref in the way, or is gone with its session) does not undo the push.
+ */
 export async function release(directory: string, ref: string, commit: string): Promise<void> {
   if (commit === ZERO_COMMIT) {
     await git(["-C", directory, "update-ref", "-d", ref]);
     return;
   }
-  await gitText(["-C", directory, "update-ref", ref, commit]);
-  await git(["-C", directory, "update-ref", "-d", quarantineRef(commit)]);
+  const moved = await git(["-C", directory, "update-ref", ref, commit]);
+  if (moved.exitCode === 0) await git(["-C", directory, "update-ref", "-d", quarantineRef(commit)]);
 }
 
 export interface PushSummary {

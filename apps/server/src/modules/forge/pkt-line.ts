@@ -19,6 +19,31 @@ export interface PushHeader {
 /** A push has a handful of refs; more than this is not one that a person can judge. */
 const MAX_COMMANDS = 20;
 
+/** Whether git itself would take the name (git-check-ref-format(1)), for a branch or a tag that people can read. */
+export function isPushableRef(ref: string): boolean {
+  // eslint-disable-next-line no-control-regex -- control characters are what must not be in a name that is shown to a person
+  if (ref.length > 200 || !/^refs\/(heads|tags)\/[^\s\u0000-\u001F\u007F-\u009F\u200B-\u200F\u202A-\u202E\u2060-\u2069~^:?*[\\]+$/.test(ref)) return false;
+  return !ref.includes("..") && !ref.includes("@{") && !ref.endsWith(".") && ref.split("/").every((part) => part !== "" && !part.startsWith(".") && !part.endsWith(".lock"));
+}
+
+/** Where the commands end (after their flush), or how far whole lines go and how many bytes the next one needs. */
+export function pushHeaderEnd(bytes: Buffer, from: number): number | { at: number; needs: number } {
+  for (let at = from; ; ) {
+    if (bytes.length < at + 4) return { at, needs: at + 4 };
+    const size = sizeAt(bytes, at);
+    if (size === 0) return at + 4;
+    if (bytes.length < at + size) return { at, needs: at + size };
+    at += size;
+  }
+}
+
+function sizeAt(bytes: Buffer, at: number): number {
+  const digits = bytes.toString("latin1", at, at + 4);
+  const size = /^[0-9a-fA-F]{4}$/.test(digits) ? Number.parseInt(digits, 16) : -1;
+  if (size !== 0 && (size < 5 || size > 65_520)) throw new Error("not a pkt-line");
+  return size;
+}
+
 /**
  * Reads the commands before the pack. `incomplete`: more bytes are needed. Throws on anything that
  * git would not send.
@@ -29,9 +54,8 @@ export function parsePushHeader(bytes: Buffer): PushHeader | "incomplete" {
   let at = 0;
   for (;;) {
     if (bytes.length < at + 4) return "incomplete";
-    const size = Number.parseInt(bytes.toString("latin1", at, at + 4), 16);
+    const size = sizeAt(bytes, at);
     if (size === 0) return { commands, capabilities, packOffset: at + 4 };
-    if (!Number.isInteger(size) || size < 5 || size > 65_520) throw new Error("not a pkt-line");
     if (bytes.length < at + size) return "incomplete";
     let line = bytes.toString("utf8", at + 4, at + size);
     at += size;
@@ -60,9 +84,15 @@ export const progressLine = (text: string): Buffer => pktLine(Buffer.concat([Buf
 
 export type RefReport = { readonly ref: string; readonly ok: true } | { readonly ref: string; readonly ok: false; readonly reason: string };
 
+/** A pkt-line holds 65520 bytes, four of them its length and one the band. */
+const MAX_BAND_BYTES = 65_515;
+
 /** The closing report-status, inside side-band 1 when the client asked for side-bands. */
 export function report(unpack: string, refs: readonly RefReport[], sideBand: boolean): Buffer {
   const lines = [pktLine(`unpack ${unpack}\n`), ...refs.map((r) => pktLine(r.ok ? `ok ${r.ref}\n` : `ng ${r.ref} ${r.reason.replaceAll("\n", " ")}\n`)), FLUSH];
   const body = Buffer.concat(lines);
-  return sideBand ? Buffer.concat([pktLine(Buffer.concat([Buffer.of(1), body])), FLUSH]) : body;
+  if (!sideBand) return body;
+  const packets: Buffer[] = [];
+  for (let at = 0; at < body.length; at += MAX_BAND_BYTES) packets.push(pktLine(Buffer.concat([Buffer.of(1), body.subarray(at, at + MAX_BAND_BYTES)])));
+  return Buffer.concat([...packets, FLUSH]);
 }

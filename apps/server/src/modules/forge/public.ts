@@ -102,6 +102,8 @@ export function createForge(deps: ForgeDeps): ForgeModule {
     if (known !== null) return { ok: true, ...known };
     const source = await forge.check(of.source);
     if (!source.ok) return source;
+    // Without its source.json it is half made; the locks of a git that was killed would stay for ever.
+    await rm(place(of.sessionId), { recursive: true, force: true });
     await mkdir(place(of.sessionId), { recursive: true, mode: 0o700 });
     const mirrored = await forge.mirror({ directory: mirrorPath(of.sessionId), source });
     if (!mirrored.ok) return mirrored;
@@ -119,6 +121,13 @@ export function createForge(deps: ForgeDeps): ForgeModule {
     return { ok: true, ...file };
   }
 
+  /** The mirror as the remote is now. */
+  async function refresh(sessionId: string, source: SourceFile, signal: AbortSignal): Promise<void> {
+    const { remoteUrl, hasWorkingTree, baseBranch: branch, baseCommit: commit } = source;
+    const mirrored = await forge.mirror({ directory: mirrorPath(sessionId), source: { ok: true, remoteUrl, hasWorkingTree, branch, commit }, signal });
+    if (!mirrored.ok) throw new Error(`the remote has moved and cannot be fetched: ${mirrored.message}`);
+  }
+
   async function push(sessionId: string, directory: string, command: RefCommand, options: { signal: AbortSignal; progress: (text: string) => void }): Promise<RefReport> {
     const [source, session] = [await sourceOf(sessionId), await deps.session(sessionId)];
     const no = (reason: string): RefReport => ({ ref: command.ref, ok: false, reason });
@@ -127,6 +136,8 @@ export function createForge(deps: ForgeDeps): ForgeModule {
     const ref = source.hasWorkingTree && command.ref.startsWith("refs/heads/") ? `refs/heads/${source.workBranch}` : command.ref;
     const old = (await forge.remoteRef(source.remoteUrl, ref, options.signal)) ?? ZERO_COMMIT;
     if (old === command.new) return { ref: command.ref, ok: true };
+    // Before the agent is told to fetch, there must be something to fetch; and a person is shown what would be lost.
+    if (old !== command.old && old !== ZERO_COMMIT) await refresh(sessionId, source, options.signal);
     // The agent saw another old commit than the remote has now: what it would overwrite, nobody looked at.
     if (ref === command.ref && old !== command.old) return no("fetch first: the remote branch has moved");
     await quarantine(directory, command.new);

@@ -4,6 +4,7 @@
  */
 import type { FileChange } from "@signalbox/contract/events/sessions";
 import type { ExecResult } from "@signalbox/providers/sandbox/port";
+import { randomUUID } from "node:crypto";
 import type { z } from "zod";
 
 export type Change = z.infer<typeof FileChange>;
@@ -37,6 +38,9 @@ export interface CheckoutPlan {
   readonly agent: Person;
 }
 
+/** There while a checkout is under way: a workspace that has it was never an agent's, and is begun anew. */
+const HALF_DONE = `${HOME}/.signalbox/checkout-under-way`;
+
 /** Clones through the git proxy and stands on the work branch. Again on the same workspace: only refreshes identity and hooks. */
 export async function checkOut(workspace: Workspace, plan: CheckoutPlan): Promise<void> {
   await workspace.writeFile(`${HOOKS}/prepare-commit-msg`, PREPARE_COMMIT_MSG, 0o755);
@@ -51,14 +55,21 @@ export async function checkOut(workspace: Workspace, plan: CheckoutPlan): Promis
   ] as const) {
     await must(workspace, ["git", "config", "--global", key, value]);
   }
-  const present = await workspace.exec({ argv: ["git", "rev-parse", "--git-dir"], cwd: "/workspace", timeoutMs: 30_000 });
-  if (present.exitCode === 0) return;
+  const halfDone = await workspace.exec({ argv: ["test", "-e", HALF_DONE], cwd: "/workspace", timeoutMs: 30_000 });
+  if (halfDone.exitCode === 0) {
+    await must(workspace, ["find", ".", "-mindepth", "1", "-delete"], 300_000);
+  } else {
+    const present = await workspace.exec({ argv: ["git", "rev-parse", "--git-dir"], cwd: "/workspace", timeoutMs: 30_000 });
+    if (present.exitCode === 0) return;
+    await workspace.writeFile(HALF_DONE, "");
+  }
   if (plan.base === null) {
     await must(workspace, ["git", "init", "--quiet", "."]);
-    return;
+  } else {
+    await must(workspace, ["git", "clone", "--quiet", "--no-checkout", REMOTE, "."], 600_000);
+    await must(workspace, ["git", "checkout", "--quiet", "-b", plan.workBranch, plan.base.commit], 300_000);
   }
-  await must(workspace, ["git", "clone", "--quiet", "--no-checkout", REMOTE, "."], 600_000);
-  await must(workspace, ["git", "checkout", "--quiet", "-b", plan.workBranch, plan.base.commit], 300_000);
+  await must(workspace, ["rm", "-f", HALF_DONE]);
 }
 
 export async function setCoAuthor(workspace: Workspace, person: Person): Promise<void> {
@@ -84,15 +95,19 @@ const MAX_PATCH_BYTES = 4 * 1024 * 1024;
  * of the index, so that the agent's own staging is left as it is.
  */
 export async function diffWorkspace(workspace: Workspace, base: string | null): Promise<WorkspaceDiff> {
-  const env = { GIT_INDEX_FILE: "/tmp/.signalbox-index", GIT_OPTIONAL_LOCKS: "0" };
+  // One of its own: two readers at once would trip over each other, and one that was killed would leave its lock to all.
+  const index = `/tmp/.signalbox-index-${randomUUID()}`;
+  const env = { GIT_INDEX_FILE: index, GIT_OPTIONAL_LOCKS: "0" };
   const inWorkspace = { cwd: "/workspace", timeoutMs: 120_000 };
   // Starting from the agent's index, `add` only hashes what changed since.
-  await workspace.exec({ ...inWorkspace, argv: ["sh", "-c", 'cp -f "$(git rev-parse --git-path index)" /tmp/.signalbox-index || rm -f /tmp/.signalbox-index'] });
-  await workspace.exec({ ...inWorkspace, env, argv: ["git", "add", "-A", "--", "."] });
+  await workspace.exec({ ...inWorkspace, argv: ["sh", "-c", 'cp -f "$(git rev-parse --git-path index)" "$0" || rm -f "$0"', index] });
+  // One file that cannot be read must not hide all the others.
+  await workspace.exec({ ...inWorkspace, env, argv: ["git", "add", "-A", "--ignore-errors", "--", "."] });
   const options = ["--cached", "--no-ext-diff", "--no-textconv", "--no-color", "-M", base ?? EMPTY_TREE];
   const diff = (...flags: string[]) => workspace.exec({ ...inWorkspace, env, argv: ["git", "diff", ...flags, ...options], maxOutputBytes: MAX_PATCH_BYTES });
   const [numstat, status, patch] = [await diff("--numstat", "-z"), await diff("--name-status", "-z"), await diff()];
   const head = await workspace.exec({ ...inWorkspace, argv: ["git", "rev-parse", "--verify", "--quiet", "HEAD"] });
+  await workspace.exec({ ...inWorkspace, argv: ["rm", "-f", index, `${index}.lock`] });
   return {
     files: parseChanges(numstat.stdout.toString(), status.stdout.toString()),
     patch: patch.stdout.toString(),
