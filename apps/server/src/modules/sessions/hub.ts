@@ -154,8 +154,11 @@ export class Hub {
       this.#showState(await this.#look());
       await this.#place.createSandbox();
     }
+    const sandboxMs = Math.round(this.#deps.clock.nowMs() - started);
     const agent = await this.#place.startAgent();
     agent.onEvent((event) => this.#hear(event));
+    const agentMs = Math.round(this.#deps.clock.nowMs() - started - sandboxMs);
+    this.#deps.logger.info({ session_id: this.sessionId, epoch: this.#lease.epoch, adopted: !mustBoot, reattached: agent.reattached, sandbox_ms: sandboxMs, agent_ms: agentMs }, "a session is ready");
     if (mustBoot || look.status === "creating" || look.status === "resuming") {
       const { baseCommit } = await this.#deps.forge.diff(this.#place.sandbox!, { sessionId: this.sessionId }).catch((error: unknown) => {
         this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the state of the repository could not be read");
@@ -203,6 +206,7 @@ export class Hub {
         await this.#deps.forge.setPerson(sandbox!, { name, email: `${turn.requestedBy}@signalbox.invalid` });
       }
       await agent!.prompt({ promptId: turn.runId, text });
+      await this.#place.rememberAgent();
       return null;
     } catch (error) {
       this.#deps.logger.warn({ err: error, session_id: this.sessionId, run_id: turn.runId }, "the agent did not take the message");

@@ -134,8 +134,13 @@ export class Workplace {
       }
     }
     this.#agentSessionId = this.agent.agentSessionId;
-    await leases.remember(this.#lease, { agent: this.agent.record });
+    await this.rememberAgent();
     return this.agent;
+  }
+
+  /** After every start and every prompt: an ACP agent's record says where in its output the turn begins. */
+  async rememberAgent(): Promise<void> {
+    if (this.agent !== null) await this.#deps.leases.remember(this.#lease, { agent: this.agent.record });
   }
 
   /** Ends both. Files stay. */
@@ -192,13 +197,22 @@ export const hostOf = (sandbox: Sandbox): AgentHost => ({
   attach: (id, options) => sandbox.attach(id, options),
   processes: () => sandbox.processes(),
   connect: (port) => sandbox.connect(port),
+  alive: () => sandbox.alive(),
   writeFile: (path, content, mode) => sandbox.writeFile(path, content, mode),
 });
 
 const repository = (source: Extract<z.infer<typeof SessionSource>, { type: "repository" }>): { url: string; ref?: string | undefined } => ({ url: source.url, ref: source.ref });
 
 /** Nothing in it is a credential: the agent can read all of it. */
-const environment = (): { [name: string]: string } => ({ SIGNALBOX: "1", GIT_TERMINAL_PROMPT: "0" });
+const environment = (): { [name: string]: string } => ({
+  SIGNALBOX: "1",
+  GIT_TERMINAL_PROMPT: "0",
+  // npm asks its registry for news at each call: a blocked host that nobody meant to reach.
+  NO_UPDATE_NOTIFIER: "1",
+  npm_config_update_notifier: "false",
+  npm_config_audit: "false",
+  npm_config_fund: "false",
+});
 
 function agentFailed(error: unknown): StartFailed {
   const code = error instanceof AgentStartError ? error.code : "agent_failed";
