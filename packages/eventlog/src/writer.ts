@@ -89,6 +89,7 @@ function hasMovedOn(error: unknown): boolean {
 
 const MAX_HEADS = 50_000;
 const MAX_IN_FLIGHT = 2;
+const ANSWERS_PER_TURN = 8;
 const MAX_UNITS = 256;
 const MAX_BYTES = 8 * 1024 * 1024;
 const PATIENCE_MS = 15_000;
@@ -354,11 +355,11 @@ export function createWriter(options: WriterOptions): Writer {
       // Before anybody is answered: who reads right after its own append must be able to find it.
       if (recorded.length > 0) options.committed(recorded);
       let from = 0;
-      for (const waiting of batch) {
+      inTurns(batch, (waiting) => {
         const to = from + waiting.unit.entries.length;
         waiting.resolve({ kind: "committed", recorded: recorded.slice(from, to) });
         from = to;
-      }
+      });
     };
   }
 
@@ -456,6 +457,19 @@ interface PreparedRow {
   readonly duplicates: number[];
   readonly seqs: string[] | null;
   readonly hashes: Buffer[] | null;
+}
+
+/**
+ * A few at a time: a caller that is answered decides its next command at once, and 64 of them in a
+ * row would keep the answer of the batch in flight waiting, and the database idle.
+ */
+function inTurns<T>(items: readonly T[], each: (item: T) => void): void {
+  let next = 0;
+  const turn = () => {
+    for (const end = next + ANSWERS_PER_TURN; next < items.length && next < end; next++) each(items[next]!);
+    if (next < items.length) setImmediate(turn);
+  };
+  turn();
 }
 
 function projectionsByType(projections: readonly Projection[]): Map<string, Projection[]> {
