@@ -7,7 +7,7 @@
  *             still waiting for a person         ─► "ng … awaits approval", and it is pushed later
  *             denied                             ─► "ng … denied"
  *
- * `waitMs` stays below the two minutes after which coding agents kill a silent shell command.
+ * `waitMs` (5 min) stays below the ten minutes after which our agents end a shell command.
  * The caller is known by the socket it came through; nothing in the request can name another session.
  */
 import { git, gitEnvironment } from "@signalbox/providers/forge/git/run";

@@ -62,7 +62,7 @@ export interface ForgeDeps extends Pick<Deps, "logger"> {
   readonly session: (sessionId: string) => Promise<PushingSession | null>;
   /** `<data-dir>/forge` */
   readonly directory: string;
-  /** How long a `git push` waits for a person. Coding agents end a silent command after 120 s. */
+  /** How long a `git push` waits for a person before the turn goes on without the answer. Default 5 min. */
   readonly pushWaitMs?: number | undefined;
 }
 
@@ -81,7 +81,7 @@ const SourceFile = z.object({
 });
 type SourceFile = z.infer<typeof SourceFile>;
 
-const PUSH_WAIT_MS = 90_000;
+const PUSH_WAIT_MS = 300_000;
 
 export function createForge(deps: ForgeDeps): ForgeModule {
   const { forge, actions } = deps;
