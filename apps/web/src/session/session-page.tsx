@@ -100,6 +100,9 @@ function Tabs({ session, shown, withConversation = false }: { session: SessionVi
           to="."
           search={(previous) => ({ ...previous, pane })}
           replace
+          // Which part shows also depends on the width, so it is not for the address alone to say.
+          activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}
+          activeProps={{}}
           aria-current={shown === value ? "page" : undefined}
           className="-mb-px flex items-center gap-1.5 border-b-2 border-transparent px-2.5 py-2 text-sm text-ink-2 hover:text-ink aria-[current]:border-ink aria-[current]:font-semibold aria-[current]:text-ink"
         >

@@ -61,12 +61,13 @@ export function ToolCall(props: ToolCallProps) {
 
 function Opened({ arguments: args, output, outputTruncated = false, error = null, artifactId = null }: ToolCallProps) {
   const whole = useMutation({ mutationFn: (id: string) => client.call(getArtifact, { params: { id: ArtifactId.parse(id) } }) });
+  const said = argumentsOf(args);
   const text = plain(whole.data?.text ?? output ?? "");
   const cut = text.length > DRAWN;
   return (
     <div className="space-y-3 px-3 pt-1 pb-3">
-      <Section name="Arguments" copy={readable(args)}>
-        {readable(args)}
+      <Section name={said.name} copy={said.text}>
+        {said.text}
       </Section>
       {error !== null && (
         <Section name="Error" copy={error} danger>
@@ -92,6 +93,15 @@ function Opened({ arguments: args, output, outputTruncated = false, error = null
       {whole.error !== null && <Trouble error={whole.error} />}
     </div>
   );
+}
+
+/** One string argument is read as itself, not as JSON around it. */
+function argumentsOf(args: unknown): { name: string; text: string } {
+  const fields = typeof args === "object" && args !== null ? Object.entries(args) : [];
+  const [only] = fields;
+  return fields.length === 1 && only !== undefined && typeof only[1] === "string"
+    ? { name: only[0], text: only[1] }
+    : { name: "Arguments", text: readable(args) };
 }
 
 function Section({ name, copy, children, danger = false }: { name: string; copy: string; children: string; danger?: boolean }) {

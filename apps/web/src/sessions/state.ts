@@ -46,7 +46,7 @@ export function stateWord(session: Seen): string {
 /** What is worth saying beside the word: the step while it works, the reason otherwise; null when the word says it all. */
 export function detailOf(session: Seen & Pick<SessionView, "latest_step">): string | null {
   const { status_reason: reason, latest_step: step } = session;
-  const detail = lampOf(session) === "moving" ? (step ?? reason) : (reason ?? step);
+  const detail = lampOf(session) === "moving" ? (step ?? reason) : reason;
   return detail?.replace(/\.$/, "") === stateWord(session) ? null : detail;
 }
 
