@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { rebuild } from "@signalbox/eventlog/rebuild";
 import { AgentStartError } from "@signalbox/providers/agent/port";
 import { databaseTest } from "@signalbox/testkit/database";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { startComposed, type Composed } from "../../composed.fixture.ts";
 import { killSandbox, until } from "./installation.fixture.ts";
 import { itemsProjection } from "./items.projection.ts";
@@ -11,6 +11,7 @@ import { scriptedAgent, type ScriptedAgent } from "./scripted-harness.fixture.ts
 import { sessionsProjection } from "./sessions.projection.ts";
 import { turnsProjection } from "./turns.projection.ts";
 
+vi.setConfig({ testTimeout: 120_000 });
 const database = databaseTest();
 const open: Composed[] = [];
 

@@ -150,7 +150,10 @@ export function killSandbox(sandboxId: string): number {
   return all.size;
 }
 
-export async function until<T>(what: string, look: () => Promise<T | null | false | undefined> | T | null | false | undefined, withinMs = 20_000): Promise<T> {
+/** A real agent on a machine that does ten other things: a slow answer is no failure, and costs nothing when it is quick. */
+const PATIENCE_MS = 60_000;
+
+export async function until<T>(what: string, look: () => Promise<T | null | false | undefined> | T | null | false | undefined, withinMs = PATIENCE_MS): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const found = await look();
@@ -170,7 +173,7 @@ export async function conversationOf(at: Pick<Installation, "call">, sessionId: 
   return items;
 }
 
-export async function ended(at: Pick<Installation, "call">, runId: string, withinMs = 30_000): Promise<Body> {
+export async function ended(at: Pick<Installation, "call">, runId: string, withinMs = 2 * PATIENCE_MS): Promise<Body> {
   return until(`${runId} ends`, async () => {
     const { body } = await at.call("GET", `/v1/runs/${runId}`);
     return body.ended_at === null ? null : (body as Body);

@@ -133,6 +133,7 @@ export class TurnRecorder {
       case "plan.updated":
         return this.#plan(event.entries);
       case "model.retrying":
+        this.#deps.logger.warn({ session_id: this.#turn.sessionId, run_id: this.#turn.runId, attempt: event.attempt, said: event.message }, "the model does not answer the agent; it tries again");
         return this.#emit({ kind: "progress", run_id: this.#turn.runId, text: `The model does not answer (${event.message}); trying again, attempt ${event.attempt}.`.slice(0, 1000) });
       case "turn.started":
       case "turn.ended":
