@@ -2,7 +2,7 @@
  * `signalbox up`: from nothing to a printed address, and back down in order.
  *
  *   config ─► logging ─► Postgres (embedded or DATABASE_URL) ─► compose ─► listen ─► print
- *      SIGINT, SIGTERM ─► http and modules drain ─► Postgres stops ─► exit 0
+ *      SIGINT, SIGTERM, SIGHUP ─► http and modules drain ─► Postgres stops ─► exit 0
  *      a second signal ─► exit 1 at once; Postgres is adopted by the next start
  *
  * Postgres runs in a session of its own, so a Ctrl-C for the whole process group does not reach it.
@@ -133,6 +133,8 @@ function listenForSignals(logger: Logger): Promise<void> {
     };
     process.on("SIGINT", stop);
     process.on("SIGTERM", stop);
+    // The terminal was closed.
+    process.on("SIGHUP", stop);
     const fault = (error: unknown): void => {
       logger.fatal({ err: error }, "a fault that nobody caught; stopping");
       process.exitCode = 1;
