@@ -16,7 +16,7 @@ import type { SessionDelta } from "@signalbox/contract/sync";
 import type { Clock } from "@signalbox/kernel/clock";
 import type { Logger } from "pino";
 import type pg from "pg";
-import { compareWatermarks, type LiveSource, type LiveUpdate } from "../feed/live-source.ts";
+import type { LiveSource, LiveUpdate } from "../feed/public.ts";
 import { createLiveStore, type Batch, type Entry } from "./live-store.ts";
 
 export const FLUSH_MS = 50;
@@ -236,7 +236,7 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
         if (from.n < (first?.n ?? channel.n + 1) - 1) return null;
         return channel.memory.filter((e) => e.n > from.n).slice(0, limit).map((e) => ({ watermark: `${channel.epoch}.${e.n}`, delta: e.delta }));
       };
-      if (channel !== undefined && compareWatermarks(`${cursor.epoch}.${cursor.n}`, `${channel.epoch}.${channel.n}`) > 0) return "stale";
+      if (channel !== undefined && (cursor.epoch > channel.epoch || (cursor.epoch === channel.epoch && cursor.n > channel.n))) return "stale";
       const direct = fromMemory(cursor);
       if (direct !== null) return direct;
 

@@ -7,7 +7,7 @@ import type { Deps, Job, Module } from "../../module.ts";
 import type { ActionsModule } from "../actions/public.ts";
 import type { ApprovalsModule } from "../approvals/public.ts";
 import type { EgressModule } from "../egress/public.ts";
-import type { LiveSource } from "../feed/live-source.ts";
+import type { LiveSource } from "../feed/public.ts";
 import type { ForgeModule, PushingSession } from "../forge/public.ts";
 import type { GateModule } from "../gate/public.ts";
 import type { IdentityModule } from "../identity/public.ts";
@@ -30,7 +30,6 @@ import { createVerdicts } from "./verdicts.ts";
 
 export type { HarnessEntry } from "./ports.ts";
 export type { CreateSession, SessionCommands } from "./commands.ts";
-export { session, type Session } from "./session.ts";
 
 export interface SessionsModule extends Module {
   readonly commands: SessionCommands;
