@@ -2,7 +2,8 @@
 import { createClient } from "@signalbox/client/client";
 import { decideApproval, getApproval, requestApproval } from "@signalbox/contract/approvals";
 import { createLoginCode } from "@signalbox/contract/identity";
-import { createSession } from "@signalbox/contract/sessions";
+import { createSession, stopSession } from "@signalbox/contract/sessions";
+import { createSample } from "@signalbox/contract/system";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -205,6 +206,25 @@ describe("the main job", () => {
   });
 });
 
+test("a message sent while the agent works waits its turn; the turn is canceled, and the next begins", { timeout: 180_000 }, async () => {
+  const sample = await client.call(createSample, { body: {} });
+  const session = await client.call(createSession, {
+    body: { source: { type: "repository", url: sample.repository_url }, title: "Interrupted", prompt: sample.prompt },
+  });
+  const page = await visit(`/sessions/${session.id}`);
+  const conversation = page.getByRole("region", { name: "Conversation" });
+  await page.getByRole("button", { name: "Cancel turn" }).waitFor();
+  await page.getByLabel("Message to the agent").fill("And then **this**.");
+  await page.keyboard.press("Control+Enter");
+  await conversation.getByText("queued").waitFor();
+  expect(await page.getByLabel("Message to the agent").inputValue()).toBe("");
+  await page.getByRole("button", { name: "Cancel turn" }).click();
+  await conversation.getByText("Turn canceled").waitFor({ timeout: 60_000 });
+  await conversation.getByText("queued").waitFor({ state: "detached", timeout: 60_000 });
+  await client.call(stopSession, { params: { id: session.id }, body: {} });
+  await page.getByRole("button", { name: "Resume" }).waitFor({ timeout: 30_000 });
+});
+
 describe("sessions", () => {
   test("the list finds by title and is walked by key", async () => {
     for (const title of ["Alpha with birch", "Beta with birch", "Gamma with oak"]) {
@@ -297,3 +317,20 @@ test("on a phone nothing is wider than the screen, and every place is under a th
   await page.getByRole("dialog", { name: "New session" }).waitFor();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
 });
+
+test.each(["/", "/sessions", "/sessions?new=true", "/timeline", "/settings"])(
+  "everything that can be pressed or filled on %s has a name",
+  async (path) => {
+    const page = await visit(path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.waitForLoadState("networkidle").catch(() => undefined); // The live connection may keep it busy for ever.
+    const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
+    const controls = nodes.filter(
+      (node) =>
+        node.ignored === false &&
+        /^(button|link|textbox|searchbox|combobox|checkbox|radio|dialog|navigation|region)$/.test(String(node.role?.value)),
+    );
+    expect(controls.length).toBeGreaterThan(5);
+    expect(controls.filter((node) => String(node.name?.value ?? "").trim() === "").map((node) => node.role?.value)).toEqual([]);
+  },
+);
