@@ -1,5 +1,5 @@
 /* Where the printed link leads. The code is single use: it is spent once, on purpose not on every render. */
-import { login } from "@signalbox/contract/identity";
+import { getMe, login } from "@signalbox/contract/identity";
 import { useMutation } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
@@ -17,7 +17,14 @@ export function LoginPage() {
   const navigate = useNavigate();
   const spent = useRef<string | null>(null);
   const exchange = useMutation({
-    mutationFn: (code: string) => client.call(login, { body: { code } }),
+    mutationFn: async (code: string) => {
+      try {
+        return await client.call(login, { body: { code } });
+      } catch (refused) {
+        // The same link pressed twice in one browser: whoever is in already just goes in.
+        return await client.call(getMe, {}).catch(() => Promise.reject(refused));
+      }
+    },
     onSuccess: async (me) => {
       queries.setQueryData(meQuery.queryKey, me);
       await navigate({ to: "/", replace: true });
