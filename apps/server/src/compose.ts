@@ -7,6 +7,7 @@
  */
 import path from "node:path";
 import { getHealth } from "@signalbox/contract/system";
+import type { SecretRegistry } from "@signalbox/eventlog/dlp";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
@@ -20,7 +21,7 @@ import { localSandboxes } from "@signalbox/providers/sandbox/local/provider";
 import { Client, Pool } from "pg";
 import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
-import type { Config } from "./config.ts";
+import { secretValues, type Config } from "./config.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
 import { handle, type BoundRoute } from "./http/handle.ts";
 import { serveRaw } from "./http/raw.ts";
@@ -85,6 +86,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const onError = (error: unknown): void => logger.warn({ err: error }, "a database connection was lost, or a subscriber failed");
   await migrate(connection, MIGRATION_SETS);
 
+  const known = secretValues(config).map((value) => ({ name: "configured", value }));
+  const configuredSecrets: SecretRegistry = { secretsOf: () => known };
   const late = createLateLog();
   let log: PostgresLog | undefined;
   const theLog = (): PostgresLog => {
@@ -134,7 +137,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const actions = createActions({ ...deps, gate, approvals, blobs, rooms, redact, organizations });
   const forge = createForge({
     logger,
-    forge: plainGit({ credentialsFile: path.join(config.dataDir, "git-credentials") }),
+    forge: plainGit({ credentialsFile: config.gitCredentialsFile ?? path.join(config.dataDir, "git-credentials") }),
     actions,
     session: (sessionId) => theSessions().pushingSession(sessionId),
     directory: path.join(config.dataDir, "forge"),
@@ -199,6 +202,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     enqueue: enqueueJobs,
     clock,
     readConnections: config.logReadConnections,
+    // The server's own keys are known exactly, so that they are found whatever they look like.
+    secrets: configuredSecrets,
     onError,
   });
   late.bind(log);
@@ -225,7 +230,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       await module.start?.();
       started.push(module);
     }
-    startJobs(jobs, modules, config, telemetry);
+    startJobs(jobs, log, modules, config, telemetry);
     const metrics = createMetrics();
     metrics.gauge("signalbox_event_streams", "Open server-sent event streams.", () => http.streams());
     metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
@@ -304,7 +309,7 @@ async function rebuildProjections(
   }
 }
 
-function startJobs(jobs: Jobs, modules: readonly (readonly [string, Module])[], config: Config, telemetry: Telemetry | undefined): void {
+function startJobs(jobs: Jobs, log: PostgresLog, modules: readonly (readonly [string, Module])[], config: Config, telemetry: Telemetry | undefined): void {
   const handlers: Record<string, (job: Parameters<Module["jobs"][string]>[0]) => Promise<void>> = {};
   const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] =
     [];
@@ -318,8 +323,14 @@ function startJobs(jobs: Jobs, modules: readonly (readonly [string, Module])[], 
       schedules.push({ name, pattern: cron, job: () => ({ kind, organizationId: LOCAL.organizationId, payload: {}, key: name }) });
     }
   }
+  handlers["schedule.log.idempotency"] = async () => void (await log.expireIdempotencyKeys());
+  schedules.push({
+    name: "log.idempotency",
+    pattern: "17 * * * *",
+    job: () => ({ kind: "schedule.log.idempotency", organizationId: LOCAL.organizationId, payload: {}, key: "log.idempotency" }),
+  });
   jobs.work(handlers, { concurrency: config.jobConcurrency });
-  if (schedules.length > 0) jobs.schedule(schedules);
+  jobs.schedule(schedules);
 }
 
 function healthRoute(modules: readonly (readonly [string, Module])[], log: PostgresLog): BoundRoute {

@@ -46,7 +46,7 @@ async function main(argv: readonly string[]): Promise<void> {
   // Meanwhile Postgres starts. Should it fail, that is what is told; the modules' own failure waits for its await.
   const modules = import("./compose.ts");
   modules.catch(() => undefined);
-  const postgres = await openPostgres(config, dataDir);
+  const postgres = await openPostgres(config, dataDir, logger);
   let telemetry: Telemetry | undefined;
   let server: Signalbox | undefined;
   try {
@@ -63,9 +63,14 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function openPostgres(config: Config, dataDir: string): Promise<Postgres> {
+async function openPostgres(config: Config, dataDir: string, logger: Logger): Promise<Postgres> {
   if (config.databaseUrl === undefined) {
-    return startEmbeddedPostgres({ dataDir, maxConnections: connectionsNeeded(config) + SPARE_CONNECTIONS });
+    const embedded = await startEmbeddedPostgres({ dataDir, maxConnections: connectionsNeeded(config) + SPARE_CONNECTIONS });
+    embedded.keepAlive(({ what, error }) => {
+      if (what === "restarted") logger.warn("Postgres was found dead and was started again");
+      else logger.error({ err: error }, "Postgres is dead and could not be started; trying again");
+    });
+    return embedded;
   }
   const unlock = lockDataDir(dataDir);
   return { connection: connectionsOf(config.databaseUrl), stop: async () => unlock() };

@@ -29,8 +29,8 @@ const TYPES = [
   "invocation.completed", "invocation.failed", "invocation.denied", "invocation.expired", "invocation.unknown",
 ] as const;
 const BATCH = 100;
-/** A `git push` waits this long for the verdict by itself (forge: 90 s); what was decided within it, the agent saw. */
-const HELD_MS = 85_000;
+/** A `git push` waits this long for the verdict by itself (forge: 5 min, `PUSH_WAIT_MS`); what was decided within it, the agent saw. */
+const HELD_MS = 295_000;
 
 export interface VerdictDeps {
   readonly log: EventLog;
