@@ -5,7 +5,7 @@ export function Keys({ keys }: { keys: string }) {
       {keys.split(" ").map((key) => (
         <kbd
           key={key}
-          className="inline-flex h-5 min-w-5 items-center justify-center rounded-sm border border-line-strong bg-raised px-1 text-plate text-ink-2"
+          className="inline-flex h-5 min-w-5 whitespace-nowrap items-center justify-center rounded-sm border border-line-strong bg-raised px-1 text-plate text-ink-2"
         >
           {key}
         </kbd>
