@@ -117,7 +117,10 @@ export function createClient(options: ClientOptions): Client {
       const feed = input as AnyInput & FeedOptions;
       let cursor = feed.lastEventId;
       let failures = 0;
+      // A parameter that is missing is the caller's fault, and would not pass by trying again.
+      path(route, feed.params ?? {});
       while (!feed.signal?.aborted) {
+        let waitMs = 0;
         try {
           const response = await request(route, feed, { accept: "text/event-stream", ...(cursor === undefined ? {} : { "last-event-id": cursor }) });
           feed.onStatus?.("open");
@@ -132,10 +135,11 @@ export function createClient(options: ClientOptions): Client {
           if (feed.signal?.aborted) return;
           // A refusal will be the same next time; only what may pass is tried again.
           if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429) throw error;
+          if (error instanceof ApiError) waitMs = error.retryAfterMs ?? 0;
         }
         feed.onStatus?.("retrying");
         failures++;
-        await pause(Math.min(BACKOFF_MS.last, BACKOFF_MS.first * 2 ** (failures - 1)) * (0.5 + Math.random() / 2), feed.signal);
+        await pause(Math.max(waitMs, backoff(failures)), feed.signal);
       }
     },
 
@@ -152,6 +156,9 @@ export function createClient(options: ClientOptions): Client {
     },
   };
 }
+
+/** How long to wait after so many failures in a row. */
+export const backoff = (failures: number): number => Math.min(BACKOFF_MS.last, BACKOFF_MS.first * 2 ** (failures - 1)) * (0.5 + Math.random() / 2);
 
 function path(route: Route, params: Record<string, unknown>): string {
   return route.path.replaceAll(/:([a-zA-Z]+)/g, (_, name: string) => {

@@ -6,12 +6,12 @@
  *                          └──── backoff ◄────┘
  *
  * Every topic keeps the watermark of its last update; after any reconnect it is resumed from
- * there, so a reader sees each update once. A cursor that the server no longer has calls
- * `onStale`: hydrate over HTTP, then the topic goes on from the server's head.
+ * there, so a reader sees each update once. A cursor that the server no longer has is dropped and the
+ * topic goes on from the server's head; once it does, `onStale` says to read the state over HTTP.
  * The server closes when the token ends; a new one is fetched for each connection.
  */
 import { createSyncToken, ServerFrame, SYNC_LIMITS, type ClientFrame, type SyncUpdate, type Topic } from "@signalbox/contract/sync";
-import { pause, type Client } from "./client.ts";
+import { backoff, pause, type Client } from "./client.ts";
 
 export type SyncStatus = "connecting" | "live" | "retrying";
 
@@ -35,14 +35,18 @@ export interface SyncOptions {
   readonly client: Client;
   /** Default: the global `WebSocket` (browsers, Node ≥ 22). */
   readonly WebSocket?: typeof globalThis.WebSocket | undefined;
+  /** A server unheard of for so long is gone, whatever the network says; default: three of its heartbeats. */
+  readonly silenceMs?: number | undefined;
 }
 
 interface Followed {
   readonly subscription: Subscription;
   watermark: string | undefined;
+  /** What it had is not enough to go on from: it must read anew once the topic is followed again. */
+  stale: boolean;
 }
 
-export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOptions): Sync {
+export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs = 3 * SYNC_LIMITS.heartbeatMs }: SyncOptions): Sync {
   const topics = new Map<Topic, Set<Followed>>();
   const closed = new AbortController();
   let socket: WebSocket | null = null;
@@ -64,9 +68,8 @@ export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOpt
     const resume_after: Record<string, string> = {};
     for (const topic of only) {
       // The oldest cursor of a topic's followers; `deliver` skips what a further one already has.
-      const marks = [...(topics.get(topic) ?? [])].map((f) => f.watermark);
-      const known = marks.filter((mark) => mark !== undefined);
-      if (known.length > 0 && known.length === marks.length) resume_after[topic] = known.reduce(earlier);
+      const known = [...(topics.get(topic) ?? [])].map((f) => f.watermark).filter((mark) => mark !== undefined);
+      if (known.length > 0) resume_after[topic] = known.reduce(earlier);
     }
     return { type: "subscribe", topics: [...only], resume_after };
   }
@@ -79,53 +82,91 @@ export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOpt
     }
   }
 
-  function receive(text: string): void {
-    const parsed = ServerFrame.safeParse(JSON.parse(text));
-    // A frame of a later version is not ours to understand.
-    if (!parsed.success) return;
-    const frame = parsed.data;
-    if (frame.type === "update_batch") frame.updates.forEach(deliver);
-    if (frame.type !== "error") return;
-    if (frame.code === "stale_cursor") {
-      for (const topic of frame.stale_topics ?? []) {
-        for (const followed of topics.get(topic) ?? []) {
-          followed.watermark = undefined;
-          followed.subscription.onStale();
-        }
-        send(subscribeFrame([topic]));
-      }
-    } else if (frame.code === "forbidden_topic" || frame.code === "bad_topic") {
-      const refused = frame.stale_topics ?? [...topics.keys()];
-      for (const topic of refused) {
-        for (const followed of topics.get(topic) ?? []) followed.subscription.onRefused?.(frame.code, frame.message);
-        topics.delete(topic);
-      }
+  /** Where a topic stands: from here it can be resumed, even when nothing has come of it yet. */
+  function caughtUp(topic: Topic, head: string): void {
+    for (const followed of topics.get(topic) ?? []) {
+      followed.watermark ??= head;
+      if (!followed.stale) continue;
+      followed.stale = false;
+      followed.subscription.onStale();
     }
   }
 
-  /** Resolves when the connection has ended, with whether it ever was live. */
+  function receive(frame: ServerFrame): void {
+    if (frame.type === "update_batch") {
+      frame.updates.forEach(deliver);
+      if (frame.replay_complete) for (const [topic, head] of Object.entries(frame.head_watermarks)) caughtUp(topic, head);
+    }
+    if (frame.type !== "error") return;
+    const named = (frame.stale_topics ?? []).filter((topic) => topics.has(topic));
+    switch (frame.code) {
+      case "stale_cursor":
+        for (const topic of named) {
+          for (const followed of topics.get(topic)!) {
+            followed.watermark = undefined;
+            followed.stale = true;
+          }
+          send(subscribeFrame([topic]));
+        }
+        return;
+      case "forbidden_topic":
+      case "bad_topic":
+      case "bad_subscription":
+        for (const topic of named) {
+          const refused = topics.get(topic)!;
+          topics.delete(topic);
+          for (const followed of refused) followed.subscription.onRefused?.(frame.code, frame.message);
+        }
+        return;
+      case "internal":
+        // Which topic fell out may not be known; a new connection resumes them all, after a pause.
+        return socket?.close();
+      default: // The server closes after the others.
+    }
+  }
+
+  /** Resolves when the connection has ended, with whether it ever served anything. */
   async function connect(): Promise<boolean> {
-    const { token } = await client.call(createSyncToken, { body: {} });
+    const { token } = await client.call(createSyncToken, { body: {}, signal: closed.signal });
+    // Nobody is left who wants it.
+    if (closed.signal.aborted || topics.size === 0) return false;
     const url = `${client.baseUrl.replace(/^http/, "ws")}/v1/sync?token=${encodeURIComponent(token)}`;
     return new Promise((resolve) => {
       let live = false;
+      let heardAt = Date.now();
       const ws = new WebSocket(url);
       socket = ws;
-      const beat = setInterval(() => send({ type: "heartbeat" }), SYNC_LIMITS.heartbeatMs);
-      const stop = (): void => ws.close();
-      closed.signal.addEventListener("abort", stop, { once: true });
+      const beat = setInterval(() => {
+        // Its closing handshake would wait for the silent server; we do not.
+        if (Date.now() - heardAt > silenceMs) ended();
+        else send({ type: "heartbeat" });
+      }, Math.min(SYNC_LIMITS.heartbeatMs, silenceMs));
+      function ended(): void {
+        clearInterval(beat);
+        closed.signal.removeEventListener("abort", ended);
+        if (socket === ws) socket = null;
+        ws.close();
+        resolve(live);
+      }
+      closed.signal.addEventListener("abort", ended, { once: true });
       ws.addEventListener("open", () => {
-        live = true;
-        if (topics.size > 0) ws.send(JSON.stringify(subscribeFrame([...topics.keys()])));
+        if (socket !== ws) return;
+        if (topics.size === 0) return ws.close();
+        ws.send(JSON.stringify(subscribeFrame([...topics.keys()])));
         tell("live");
       });
-      ws.addEventListener("message", (message: MessageEvent<unknown>) => receive(String(message.data)));
-      ws.addEventListener("close", () => {
-        clearInterval(beat);
-        closed.signal.removeEventListener("abort", stop);
-        if (socket === ws) socket = null;
-        resolve(live);
+      ws.addEventListener("message", (message: MessageEvent<unknown>) => {
+        // Given up for silence: what comes late comes again on the next connection.
+        if (socket !== ws) return;
+        heardAt = Date.now();
+        const frame = parse(String(message.data));
+        // A frame of a later version is not ours to understand.
+        if (frame === null) return;
+        // One that only refuses is no reason to come back at once.
+        live ||= frame.type !== "error";
+        receive(frame);
       });
+      ws.addEventListener("close", ended);
       // `close` always follows `error`, and says no less.
       ws.addEventListener("error", () => undefined);
     });
@@ -140,22 +181,26 @@ export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOpt
       failures = live ? 0 : failures + 1;
       if (closed.signal.aborted || topics.size === 0) break;
       tell("retrying");
-      await pause(Math.min(10_000, 250 * 2 ** failures) * (0.5 + Math.random() / 2), closed.signal);
+      await pause(backoff(failures + 1), closed.signal);
     }
     running = false;
+    status = "connecting";
   }
 
   return {
     subscribe(topic, subscription) {
-      const followed: Followed = { subscription, watermark: subscription.after };
-      const set = topics.get(topic) ?? new Set();
+      const followed: Followed = { subscription, watermark: subscription.after, stale: false };
+      const known = topics.get(topic);
+      const set = known ?? new Set();
       topics.set(topic, set.add(followed));
       subscription.onStatus?.(status);
-      send(subscribeFrame([topic]));
+      // A second reader of what is new just listens; subscribing again would cut short what the first is being sent.
+      if (known === undefined || subscription.after !== undefined) send(subscribeFrame([topic]));
       void run();
       return () => {
         set.delete(followed);
-        if (set.size > 0) return;
+        // After a refusal, the topic may be others' by now.
+        if (set.size > 0 || topics.get(topic) !== set) return;
         topics.delete(topic);
         send({ type: "unsubscribe", topics: [topic] });
         if (topics.size === 0) socket?.close();
@@ -163,6 +208,15 @@ export function createSync({ client, WebSocket = globalThis.WebSocket }: SyncOpt
     },
     close: () => closed.abort(),
   };
+}
+
+function parse(text: string): ServerFrame | null {
+  try {
+    const parsed = ServerFrame.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null; // Not JSON.
+  }
 }
 
 /** Watermarks are `n` or `epoch.n`: compared number by number. */
