@@ -60,6 +60,16 @@ interface Header {
   data_hash?: unknown;
 }
 
+/** Null for what is not the text of a JSON object. */
+export function jsonObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null; // Not JSON: the caller says what was expected.
+  }
+}
+
 const ENTRY = Uint8Array.of(0);
 const LINK = Uint8Array.of(1);
 
@@ -75,12 +85,8 @@ export async function linkHash(primitives: Primitives, prev: Uint8Array, seq: nu
  * goes no further on that stream, since everything after a break hangs on it.
  */
 export async function follow(primitives: Primitives, head: Head, event: ChainedEvent): Promise<{ ok: true; head: Head; header: Header } | { ok: false; mismatch: Mismatch }> {
-  let header: Header;
-  try {
-    header = JSON.parse(event.header) as Header;
-  } catch {
-    return wrong("malformed", "a JSON header", null);
-  }
+  const header = jsonObject(event.header) as Header | null;
+  if (header === null) return wrong("malformed", "a JSON header", null);
   if (header.stream?.type !== event.stream.type || header.stream?.id !== event.stream.id) {
     return wrong("stream_mismatch", `${String(header.stream?.type)}:${String(header.stream?.id)}`, `${event.stream.type}:${event.stream.id}`);
   }

@@ -108,6 +108,7 @@ test("an erased payload is fine only when an event.redacted names it", async () 
   const log = new LogBuilder();
   const id = log.append("room:room_a", "message.created", { secret: 1 }, "message:1");
   const erase = (line: string) => (line.includes(id) && line.includes('"position":1,') ? JSON.stringify({ ...(JSON.parse(line) as object), data: null, salt: null }) : line);
+  await log.checkpoint(signer);
   expect(await check(log.end().map(erase))).toMatchObject({ valid: false, first_mismatch: { seq: 1, kind: "erased_without_redaction" } });
   log.append("room:room_a", "event.redacted", { target_event_id: id, reason: "asked", level: "full" }, `event:${id}`);
   expect(await check(log.end().map(erase))).toMatchObject({ valid: true, erased: 1 });
@@ -123,4 +124,44 @@ test("a key survives writing and reading; one whose id was changed does not", as
   expect(await parseKey(nodePrimitives, text)).toEqual(signer.key);
   await expect(parseKey(nodePrimitives, text.replace(signer.key.id, "00000000"))).rejects.toThrow("does not belong");
   expect(await openNote(nodePrimitives, "hello", [signer.key])).toEqual({ ok: false, reason: "malformed", keyId: null });
+});
+
+test("a log that was rewritten from the start does not pass by leaving the checkpoints out", async () => {
+  const forged = new LogBuilder();
+  forged.append("room:room_a", "message.created", { n: "never said" }, "message:a1");
+  const report = await check(forged.end());
+  expect(report).toMatchObject({ valid: false, covered_to: null });
+  expect(report.problems).toEqual(["the export has no checkpoint: nothing shows that this is what was recorded"]);
+});
+
+test("an export of one stream says so, and a whole log cannot be passed off as one to leave a stream out", async () => {
+  const partial = lines
+    .filter((line) => !line.includes('"stream":{"type":"room","id":"room_b"}'))
+    .map((line) => line.replace('"complete":true', '"complete":false,"stream":"room:room_a"').replace('"events":11', '"events":6'));
+  expect(await check(partial)).toMatchObject({ valid: true, only_stream: "room:room_a", streams: 1 });
+  const flipped = lines.map((line) => line.replace('"complete":true', '"complete":false,"stream":"room:room_a"'));
+  expect((await check(flipped)).problems[0]).toBe("room:room_b 1: the export says it is of room:room_a only");
+  expect(await check(lines)).toMatchObject({ only_stream: null });
+  const twice = lines.toSpliced(1, 0, lines[0]!.replace('"complete":true', '"complete":false'));
+  expect((await check(twice)).problems).toEqual(["line 2 is a second header"]);
+});
+
+test.each([
+  ["a header that is null", (event: Record<string, unknown>) => (event["header"] = "null")],
+  ["a salt that is missing", (event: Record<string, unknown>) => delete event["salt"]],
+  ["data that is missing", (event: Record<string, unknown>) => delete event["data"]],
+  ["a seq that is no number of events", (event: Record<string, unknown>) => (event["seq"] = 1.5)],
+])("%s is a finding, not a crash", async (_, change) => {
+  expect((await check(edit(3, (event) => void change(event)))).valid).toBe(false);
+});
+
+test("a checkpoint beside heads that are no heads is a finding, not a crash", async () => {
+  const broken = lines.map((line) => (line.includes('"kind":"checkpoint"') ? JSON.stringify({ ...(JSON.parse(line) as object), heads: [null] }) : line));
+  expect((await check(broken)).problems[0]).toMatch(/is not a line of a Signalbox export/);
+});
+
+test("a file of nothing but garbage is told in a few lines", async () => {
+  const report = await check(Array.from({ length: 1000 }, () => "garbage"));
+  expect(report.problems).toHaveLength(21);
+  expect(report.problems.at(-1)).toBe("and 981 more");
 });

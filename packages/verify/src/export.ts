@@ -8,9 +8,10 @@
  *
  * A complete export starts every stream at seq 1. What it proves: no event was changed, dropped,
  * added or reordered inside a stream; and up to the newest checkpoint, no tail was cut and no whole
- * stream removed. What it cannot prove: that events after the newest checkpoint are all there.
+ * stream removed. What it cannot prove: that events after the newest checkpoint are all there. Without
+ * any checkpoint it would prove nothing, since whoever rewrote everything could leave them out: not valid.
  */
-import { follow, GENESIS, type ChainedEvent, type Head, type Mismatch } from "./chain.ts";
+import { follow, GENESIS, jsonObject, type ChainedEvent, type Head, type Mismatch } from "./chain.ts";
 import { rootOf, type StreamHead } from "./merkle.ts";
 import { openNote, type VerifierKey } from "./note.ts";
 import { equal, hashText, type Primitives } from "./primitives.ts";
@@ -18,6 +19,8 @@ import { equal, hashText, type Primitives } from "./primitives.ts";
 export interface ExportReport {
   readonly valid: boolean;
   readonly organization_id: string | null;
+  /** The one stream that a partial export holds (it says nothing of the others); null for a whole log. */
+  readonly only_stream: string | null;
   readonly events: number;
   readonly streams: number;
   readonly erased: number;
@@ -34,7 +37,7 @@ interface EventLine extends ChainedEvent {
   readonly position: number;
 }
 type Line =
-  | { readonly kind: "header"; readonly format: string; readonly organization_id: string; readonly complete: boolean }
+  | { readonly kind: "header"; readonly format: string; readonly organization_id: string; readonly complete: boolean; readonly stream?: string }
   | EventLine
   | { readonly kind: "checkpoint"; readonly note: string; readonly heads: readonly StreamHead[] }
   | { readonly kind: "end"; readonly events: number; readonly checkpoints: number };
@@ -45,14 +48,15 @@ const MAX_PROBLEMS = 20;
 export async function verifyExport(primitives: Primitives, lines: AsyncIterable<string> | Iterable<string>, keys: readonly VerifierKey[]): Promise<ExportReport> {
   const heads = new Map<string, Head>();
   const broken = new Set<string>();
-  /** `stream seq` → hash, for the heads that checkpoints name. */
-  const hashes = new Map<string, string>();
+  /** The hashes of each stream one after the other, 32 bytes each, for the heads that checkpoints name. */
+  const hashes = new Map<string, Uint8Array>();
   const subjects = new Map<string, number>();
   const ids = new Set<string>();
   const erased: { stream: string; seq: number; event_id: string; event_type: string }[] = [];
   const redacted = new Set<string>();
   const problems: string[] = [];
-  let [firstMismatch, organization, complete, ended]: [Mismatch | null, string | null, boolean, boolean] = [null, null, true, false];
+  let [firstMismatch, organization, onlyStream, ended]: [Mismatch | null, string | null, string | null, boolean] = [null, null, null, false];
+  let [complete, untold]: [boolean, number] = [true, 0];
   let [events, checkpoints, lastPosition, number]: [number, number, number, number] = [0, 0, 0, 0];
   let coveredTo: number | null = null;
   let olderHeads: readonly StreamHead[] = [];
@@ -70,11 +74,16 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
       continue;
     }
     if (number === 1 && line.kind !== "header") problem("the export does not begin with its header");
+    if (number !== 1 && line.kind === "header") {
+      problem(`line ${number} is a second header`);
+      continue;
+    }
     switch (line.kind) {
       case "header":
         if (line.format !== "signalbox-export/1") problem(`format ${line.format} is not one this verifier knows`);
         organization = line.organization_id;
         complete = line.complete;
+        onlyStream = complete ? null : (line.stream ?? "");
         break;
       case "event":
         await event(line);
@@ -91,6 +100,7 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
   }
   if (number === 0) problem("the file is empty");
   else if (!ended) problem(`the export is cut off: it stops after line ${number} without its end`);
+  else if (checkpoints === 0) problem("the export has no checkpoint: nothing shows that this is what was recorded");
   for (const { stream, seq, event_id, event_type } of erased) {
     if (complete && !redacted.has(event_id)) {
       mismatch({ stream, seq, event_id, event_type, kind: "erased_without_redaction", expected: "an event.redacted that names it", actual: null });
@@ -99,13 +109,14 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
   return {
     valid: firstMismatch === null && problems.length === 0,
     organization_id: organization,
+    only_stream: onlyStream,
     events,
     streams: heads.size,
     erased: erased.length,
     checkpoints,
     covered_to: coveredTo,
     first_mismatch: firstMismatch,
-    problems: problems.slice(0, MAX_PROBLEMS),
+    problems: untold === 0 ? problems : [...problems, `and ${untold} more`],
   };
 
   async function event(line: EventLine): Promise<void> {
@@ -113,6 +124,8 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
     const stream = `${line.stream.type}:${line.stream.id}`;
     if (line.position <= lastPosition) problem(`${stream} ${line.seq}: position ${line.position} does not follow ${lastPosition}`);
     lastPosition = line.position;
+    // Whoever flips a whole log to a partial one, to leave streams out, must also leave out all but one.
+    if (onlyStream !== null && stream !== onlyStream) problem(`${stream} ${line.seq}: the export says it is of ${onlyStream || "no stream"} only`);
     // After a break everything hangs in the air; one mismatch names the place.
     if (broken.has(stream)) return;
     const checked = await follow(primitives, heads.get(stream) ?? GENESIS, line);
@@ -121,7 +134,7 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
       return mismatch(checked.mismatch);
     }
     heads.set(stream, checked.head);
-    hashes.set(`${stream} ${line.seq}`, line.hash);
+    remember(stream, line.seq, checked.head.hash);
     const { event_id, type, organization_id, subject, subject_version } = checked.header as Record<string, unknown>;
     const at = { stream, seq: line.seq, event_id: String(event_id), event_type: String(type) };
     if (organization !== null && organization_id !== organization) mismatch({ ...at, kind: "organization_mismatch", expected: organization, actual: String(organization_id) });
@@ -133,7 +146,7 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
       subjects.set(String(subject), Number(subject_version));
     }
     if (line.data === null) erased.push(at);
-    else if (type === "event.redacted") redacted.add(String((JSON.parse(line.data) as { target_event_id?: unknown }).target_event_id));
+    else if (type === "event.redacted") redacted.add(String(jsonObject(line.data)?.["target_event_id"]));
   }
 
   async function checkpoint(note: string, stated: readonly StreamHead[]): Promise<void> {
@@ -164,7 +177,7 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
     olderHeads = stated;
     let whole = true;
     for (const head of stated) {
-      const here = hashes.get(`${head.stream} ${head.seq}`);
+      const here = hashAt(head.stream, head.seq);
       if (here === head.hash) continue;
       // An export of one stream or session has the others' heads only as leaves of the tree.
       if (!complete && !heads.has(head.stream)) continue;
@@ -172,17 +185,31 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
       whole = false;
       const last = heads.get(head.stream)?.seq ?? 0;
       if (last < head.seq) problem(`${head.stream} ends at ${last}, but ${name} was signed when it had ${head.seq} events: its tail was removed`);
-      else problem(`${head.stream} ${head.seq}: ${name} was signed over ${head.hash}, the export has ${here ?? hashText(new Uint8Array(32))}`);
+      else problem(`${head.stream} ${head.seq}: ${name} was signed over ${head.hash}, the export has ${here}`);
     }
     if (whole) coveredTo = position;
   }
 
+  function remember(stream: string, seq: number, hash: Uint8Array): void {
+    let known = hashes.get(stream);
+    if (known === undefined || known.length < seq * 32) {
+      const larger = new Uint8Array(Math.max(512, (known?.length ?? 0) * 2));
+      if (known !== undefined) larger.set(known);
+      hashes.set(stream, (known = larger));
+    }
+    known.set(hash, (seq - 1) * 32);
+  }
+  function hashAt(stream: string, seq: number): string | null {
+    if (seq < 1 || seq > (heads.get(stream)?.seq ?? 0)) return null;
+    return hashText(hashes.get(stream)!.subarray((seq - 1) * 32, seq * 32));
+  }
   function problem(text: string): void {
-    problems.push(text);
+    if (problems.length < MAX_PROBLEMS) problems.push(text);
+    else untold++;
   }
   function mismatch(found: Mismatch): void {
     if (firstMismatch === null) firstMismatch = found;
-    problems.push(`${found.stream} ${found.seq}: ${found.kind}`);
+    problem(`${found.stream} ${found.seq}: ${found.kind}`);
   }
 }
 
@@ -191,10 +218,11 @@ function parse(text: string): Line | null {
     const line = JSON.parse(text) as Line;
     switch (line.kind) {
       case "event":
-        return typeof line.seq === "number" && typeof line.position === "number" && typeof line.header === "string" && typeof line.stream?.id === "string" ? line : null;
+        return isEvent(line) ? line : null;
       case "checkpoint":
-        return typeof line.note === "string" && Array.isArray(line.heads) ? line : null;
+        return typeof line.note === "string" && Array.isArray(line.heads) && line.heads.every(isHead) ? line : null;
       case "header":
+        return typeof line.organization_id === "string" && typeof line.complete === "boolean" ? line : null;
       case "end":
         return line;
       default:
@@ -204,3 +232,8 @@ function parse(text: string): Line | null {
     return null; // Not JSON: the caller names the line.
   }
 }
+
+const isEvent = (line: EventLine): boolean =>
+  Number.isSafeInteger(line.seq) && Number.isSafeInteger(line.position) && [line.header, line.prev_hash, line.hash, line.stream?.type, line.stream?.id].every((text) => typeof text === "string") &&
+  [line.data, line.salt].every((text) => text === null || typeof text === "string");
+const isHead = (head: StreamHead | null): boolean => typeof head?.stream === "string" && Number.isSafeInteger(head.seq) && typeof head.hash === "string";

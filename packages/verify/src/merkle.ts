@@ -17,15 +17,15 @@ export const leafOf = (head: StreamHead): Uint8Array => utf8(`${head.stream}\n${
 /** Root over the heads in ascending order of their names (by UTF-16 code units). */
 export async function rootOf(primitives: Primitives, heads: readonly StreamHead[]): Promise<Uint8Array> {
   const sorted = heads.toSorted((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0));
-  let level = await Promise.all(sorted.map((head) => primitives.sha256(concat(LEAF, leafOf(head)))));
+  let level = await Promise.all(sorted.map(async (head) => primitives.sha256(concat(LEAF, leafOf(head)))));
   if (level.length === 0) return primitives.sha256(new Uint8Array(0));
   // Pairing neighbours and carrying an odd last one up gives RFC 6962's tree, whose left part is
   // the largest power of two below the size.
   while (level.length > 1) {
-    const next: (Uint8Array | Promise<Uint8Array>)[] = [];
+    const next: Promise<Uint8Array>[] = [];
     for (let i = 0; i < level.length; i += 2) {
       const right = level[i + 1];
-      next.push(right === undefined ? level[i]! : primitives.sha256(concat(NODE, level[i]!, right)));
+      next.push(Promise.resolve(right === undefined ? level[i]! : primitives.sha256(concat(NODE, level[i]!, right))));
     }
     level = await Promise.all(next);
   }

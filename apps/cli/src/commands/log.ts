@@ -7,6 +7,7 @@ import { createReadStream } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { action, type Context } from "../command.ts";
+import { printable } from "../terminal.ts";
 import { EXIT, UserError } from "../user-error.ts";
 
 export function registerLog(program: Command): void {
@@ -121,12 +122,12 @@ export async function verifyFile(file: string, keys: readonly VerifierKey[]): Pr
 }
 
 export function describeReport(report: ExportReport): string {
-  const what = `${report.events} events in ${report.streams} streams, ${report.checkpoints} checkpoints`;
+  const what = `${report.events} events in ${report.streams} streams, ${report.checkpoints} checkpoints${report.only_stream === null ? "" : ` (of ${printable(report.only_stream)} only: says nothing of the rest of the log)`}`;
   if (report.valid) return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}`;
   const at = report.first_mismatch;
   return [
     `NOT VALID: ${what}`,
     ...(at === null ? [] : [`  first mismatch: ${at.stream} seq ${at.seq} (${at.event_type ?? "?"} ${at.event_id ?? ""}): ${at.kind}`, ...(at.expected === null ? [] : [`    expected ${at.expected}`]), ...(at.actual === null ? [] : [`    found    ${at.actual}`])]),
     ...report.problems.map((problem) => `  ${problem}`),
-  ].join("\n");
+  ].map(printable).join("\n");
 }
