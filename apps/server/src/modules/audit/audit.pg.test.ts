@@ -119,6 +119,29 @@ test("a checkpoint is made once per state of the log, and grows with it", async 
   expect((await checkpoint(pool, key, ORG, systemClock.now()))!.position).toBeGreaterThan(first!.position);
 });
 
+test("many who sign at once all get the same checkpoint", async () => {
+  const pool = database.pool("sb_log");
+  await write("room_a", "one more");
+  const made = await Promise.all(Array.from({ length: 6 }, () => checkpoint(pool, key, ORG, systemClock.now())));
+  expect(new Set(made.map((one) => one!.note)).size).toBe(1);
+});
+
+test("an export carries every checkpoint, however many there are", async () => {
+  const pool = database.pool("sb_log");
+  for (let i = 0; i < 25; i++) {
+    await write("room_e", `say ${i}`);
+    await checkpoint(pool, key, ORG, systemClock.now());
+  }
+  const checkpoints = (await exported()).filter((line) => line.startsWith('{"kind":"checkpoint"'));
+  const positions = checkpoints.map((line) => Number(/position (\d+)/.exec(line)![1]));
+  expect(positions.length).toBeGreaterThan(25);
+  expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+});
+
+test.each(["nonsense", "room:", "room:\0", "table:evt_events", ":", "room:a b"])("an export of the stream %j is refused, not a fault", async (stream) => {
+  expect(await call(exportLog, { query: { stream } })).toMatchObject({ ok: false, refusal: { code: "stream_not_found" } });
+});
+
 test("two processes that boot first at the same time end with one key, readable by the server alone", async () => {
   const directory = join(keys, "race");
   const opened = await Promise.all([openSigningKey(directory), openSigningKey(directory), openSigningKey(directory)]);

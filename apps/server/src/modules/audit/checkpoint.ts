@@ -19,6 +19,19 @@ export type Checkpoint = z.infer<typeof CheckpointView>;
  * connects as `sb_log`.
  */
 export async function checkpoint(pool: pg.Pool, key: SigningKey, organizationId: string, now: string): Promise<Checkpoint | null> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await signNow(pool, key, organizationId, now);
+    } catch (error) {
+      // Somebody else signed the same position meanwhile: look again, and theirs is there.
+      if ((error as { code?: unknown }).code !== SERIALIZATION_FAILURE || attempt === 5) throw error;
+    }
+  }
+}
+
+const SERIALIZATION_FAILURE = "40001";
+
+async function signNow(pool: pg.Pool, key: SigningKey, organizationId: string, now: string): Promise<Checkpoint | null> {
   const client = await pool.connect();
   try {
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
@@ -52,7 +65,8 @@ export async function checkpoint(pool: pg.Pool, key: SigningKey, organizationId:
     await client.query("commit");
     return newest.rows[0] === undefined ? null : checkpointView(newest.rows[0]);
   } catch (error) {
-    await client.query("rollback");
+    // A connection that is gone has rolled back by itself; what went wrong first is what counts.
+    await client.query("rollback").catch(() => undefined);
     throw error;
   } finally {
     client.release();

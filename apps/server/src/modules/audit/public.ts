@@ -29,6 +29,8 @@ export interface AuditDeps extends Deps {
   readonly rebuild: (options: { dryRun: boolean }) => Promise<readonly RebuildReport[]>;
 }
 
+const CHECKPOINT_PAGE = 20;
+const STREAM = /^(room|organization|ledger):[0-9A-Za-z_]+$/;
 const EraseJob = z.object({ target: z.string() });
 
 export function createAudit(deps: AuditDeps): Module {
@@ -69,20 +71,25 @@ export function createAudit(deps: AuditDeps): Module {
     return rows[0] === undefined ? null : recordedOf(rows[0]);
   }
 
-  async function exportedCheckpoints(organizationId: string): Promise<{ note: string; heads: string; position: string }[]> {
-    const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<{ note: string; heads: string; position: string }>`select note, heads, position from audit_checkpoints where organization_id = ${organizationId} order by position`.execute(tx),
-    );
-    return rows;
+  /** Up to and with `last`, oldest first, in small pages: each holds the heads of all streams. */
+  async function* exportedCheckpoints(organizationId: string, last: number): AsyncGenerator<{ note: string; heads: string; position: string }> {
+    for (let after = 0; ; ) {
+      const from = after;
+      const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+        sql<{ note: string; heads: string; position: string }>`select note, heads, position from audit_checkpoints
+          where organization_id = ${organizationId} and position > ${from} and position <= ${last} order by position limit ${CHECKPOINT_PAGE}`.execute(tx),
+      );
+      yield* rows;
+      if (rows.length < CHECKPOINT_PAGE) return;
+      after = Number(rows.at(-1)!.position);
+    }
   }
 
   /** The format is documented where it is checked: `packages/verify/src/export.ts`. */
   async function* exportLines(organizationId: string, stream: StreamRef | null, now: string): AsyncGenerator<StreamFrame> {
     const line = (value: object): StreamFrame => ({ text: JSON.stringify(value) });
     // A checkpoint now, so that the export's own end is vouched for.
-    await checkpoint(logPool, key, organizationId, now);
-    const checkpoints = await exportedCheckpoints(organizationId);
-    const last = Number(checkpoints.at(-1)?.position ?? 0);
+    const last = (await checkpoint(logPool, key, organizationId, now))?.position ?? 0;
     yield line({
       kind: "header",
       format: "signalbox-export/1",
@@ -99,8 +106,12 @@ export function createAudit(deps: AuditDeps): Module {
       events++;
       yield line({ kind: "event", ...event });
     }
-    for (const one of checkpoints) yield { text: `{"kind":"checkpoint","note":${JSON.stringify(one.note)},"heads":${one.heads}}` };
-    yield line({ kind: "end", events, checkpoints: checkpoints.length });
+    let checkpoints = 0;
+    for await (const one of exportedCheckpoints(organizationId, last)) {
+      checkpoints++;
+      yield { text: `{"kind":"checkpoint","note":${JSON.stringify(one.note)},"heads":${one.heads}}` };
+    }
+    yield line({ kind: "end", events, checkpoints });
   }
 
   const routes = [
@@ -114,7 +125,7 @@ export function createAudit(deps: AuditDeps): Module {
         last_seq: result.lastSeq,
         last_hash: result.mismatch === null && result.head !== null ? hashText(result.head.hash) : null,
         valid: result.mismatch === null,
-        first_mismatch: result.mismatch === null ? null : { ...result.mismatch, kind: String(result.mismatch.kind) },
+        first_mismatch: result.mismatch,
       };
     }),
     handle(listCheckpoints, async ({ query, caller }) => {
@@ -135,10 +146,11 @@ export function createAudit(deps: AuditDeps): Module {
       return { organization_id: caller.organizationId, keys: [{ key_id: verifier.id, name: verifier.name, public_key: verifier.text }] };
     }),
     handle(exportLog, async ({ query, caller, now }) => {
+      if (query.stream !== undefined && !STREAM.test(query.stream)) return refused("stream_not_found", { message: `"${query.stream.replaceAll("\0", "")}" is not a stream.`, fix: "Name one as <type>:<id>, like room:room_01J…" });
       let stream: StreamRef | null = query.stream === undefined ? null : streamRef(query.stream);
       if (query.session_id !== undefined) {
         const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
-          sql<{ stream_id: string }>`select stream_id from evt_events where organization_id = ${caller.organizationId} and subject = ${`session:${query.session_id}`} limit 1`.execute(tx),
+          sql<{ stream_id: string }>`select stream_id from evt_events where organization_id = ${caller.organizationId} and stream_type = 'room' and subject = ${`session:${query.session_id}`} limit 1`.execute(tx),
         );
         if (rows[0] === undefined) return refused("session_not_found");
         stream = { type: "room", id: rows[0].stream_id };
