@@ -7,7 +7,7 @@ import { printable, type Terminal } from "./terminal.ts";
 export function describeApproval(approval: ApprovalView, terminal: Terminal): string {
   const { request } = approval;
   const lines = [
-    terminal.style("bold", approval.title),
+    terminal.style("bold", oneLine(approval.title)),
     `  action   ${approval.action}`,
     ...(request.purpose === undefined ? [] : [`  purpose  ${request.purpose}`]),
     ...(request.external_impact === undefined ? [] : [`  impact   ${request.external_impact}`]),
@@ -21,7 +21,9 @@ export function describeApproval(approval: ApprovalView, terminal: Terminal): st
   return printableLines(lines);
 }
 
-const printableLines = (lines: readonly string[]): string => lines.map((line, i) => (i === 0 ? line : printable(line))).join("\n");
+/** A line break in what was written by the one who asks must not begin a line that looks like ours. */
+const oneLine = (text: string): string => printable(text).replaceAll("\n", " ⏎ ");
+const printableLines = (lines: readonly string[]): string => lines.map((line, i) => (i === 0 ? line : oneLine(line))).join("\n");
 
 export const decide = (client: Client, id: string, decision: Verdict, reason?: string): Promise<ApprovalView> =>
   client.call(decideApproval, { params: { id }, body: { decision, ...(reason === undefined ? {} : { reason }) } });

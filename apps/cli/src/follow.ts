@@ -79,7 +79,7 @@ function describe(event: Followed, agentId: string, terminal: Terminal): string[
     case "invocation.failed":
       return [terminal.style("red", `       not done: ${printable(event.data.message)}`)];
     case "egress.blocked":
-      return [terminal.style("red", `       blocked: ${event.data.host} (${event.data.reason})`)];
+      return [terminal.style("red", `       blocked: ${printable(event.data.host)} (${event.data.reason})`)];
     case "run.failed":
       return [terminal.style("red", `run    failed: ${printable(event.data.message)}`)];
     case "run.canceled":
@@ -99,7 +99,7 @@ function describe(event: Followed, agentId: string, terminal: Terminal): string[
 export function toolLine(call: { name: string; title?: string | null | undefined; arguments: unknown }): string {
   const of = (typeof call.arguments === "object" && call.arguments !== null ? call.arguments : {}) as Record<string, unknown>;
   const subject = [of["command"], of["filePath"], of["file_path"], of["path"], of["pattern"], of["url"]].find((value) => typeof value === "string");
-  const text = subject === undefined ? (call.title ?? "") : String(subject);
+  const text = subject === undefined ? (call.title ?? "") : subject;
   return printable(`${call.name}${text === "" || text === call.name ? "" : `  ${text}`}`).replaceAll("\n", " ⏎ ").slice(0, 160);
 }
 

@@ -9,6 +9,7 @@ import { registerLog } from "./commands/log.ts";
 import { registerPolicy } from "./commands/policy.ts";
 import { registerSession } from "./commands/session.ts";
 import { registerUp } from "./commands/up.ts";
+import { printable } from "./terminal.ts";
 import { EXIT, UserError, type ExitCode } from "./user-error.ts";
 
 const program = new Command("signalbox")
@@ -44,7 +45,7 @@ function report(error: unknown): ExitCode {
     const { exit: _, ...body } = said;
     process.stdout.write(`${JSON.stringify({ error: body })}\n`);
   } else {
-    process.stderr.write([`error: ${said.message}`, said.why ? `  why: ${said.why}` : "", said.fix ? `  fix: ${said.fix}` : ""].filter(Boolean).join("\n") + "\n");
+    process.stderr.write([`error: ${said.message}`, said.why ? `  why: ${said.why}` : "", said.fix ? `  fix: ${said.fix}` : ""].filter(Boolean).map(printable).join("\n") + "\n");
   }
   return said.exit;
 }

@@ -20,10 +20,10 @@ export interface Terminal {
 }
 
 export function createTerminal(json: boolean): Terminal {
-  const colour = process.stdout.isTTY === true && !json;
+  const colour = process.stdout.isTTY && !json;
   return {
     json,
-    interactive: process.stderr.isTTY === true && process.stdin.isTTY === true,
+    interactive: process.stderr.isTTY && process.stdin.isTTY,
     result: (value, text) => void process.stdout.write(`${json ? JSON.stringify(value) : text}\n`),
     line: (text) => void (!json && process.stdout.write(`${text}\n`)),
     record: (value) => void (json && process.stdout.write(`${JSON.stringify(value)}\n`)),
@@ -32,10 +32,10 @@ export function createTerminal(json: boolean): Terminal {
   };
 }
 
-/** Text from agents and tools must not drive the terminal: control characters other than line break and tab go. */
+/** Text from agents and tools must not drive the terminal, nor read otherwise than it is: control characters other than line break and tab go, and those that turn the direction of writing. */
 export const printable = (text: string): string =>
   // eslint-disable-next-line no-control-regex -- control characters are what this removes
-  text.replaceAll(/\u001B\[[0-?]*[ -/]*[@-~]|\u001B[@-_]|[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, "");
+  text.replaceAll(/\u001B\[[0-?]*[ -/]*[@-~]|\u001B[@-_]|[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, "");
 
 /** Rows aligned in columns; the header in capitals, as tools do. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -17,7 +17,7 @@ import { Readable, Writable } from "node:stream";
 import type { z } from "zod";
 import { action, type Context } from "../command.ts";
 import { printable, type Terminal } from "../terminal.ts";
-import { EXIT } from "../user-error.ts";
+import { EXIT, UserError } from "../user-error.ts";
 
 type Claimed = z.infer<typeof ClaimedRun>;
 
@@ -42,12 +42,14 @@ export function registerEngine(program: Command): void {
     .option("--poll <ms>", "how often to ask for work", "1200")
     .action(
       action(async ({ client, terminal, signal }: Context, flags: EngineFlags) => {
+        const pollMs = Number(flags.poll);
+        if (!Number.isInteger(pollMs) || pollMs < 100) throw new UserError(`"${flags.poll}" is not how often to ask.`, "It is a number of milliseconds, 100 or more.", "For example --poll 1200");
         terminal.progress(`Waiting for runs${flags.room === undefined ? "" : ` of ${flags.room}`} …`);
         while (!signal.aborted) {
           const { run } = await client.call(claimRun, { body: flags.room === undefined ? {} : { room_id: flags.room }, signal });
           if (run !== null) await work(client, terminal, run, flags, signal);
           if (flags.once) return EXIT.ok;
-          if (run === null) await pause(Number(flags.poll), signal);
+          if (run === null) await pause(pollMs, signal);
         }
         return EXIT.ok;
       }),
@@ -133,7 +135,10 @@ async function drive(goal: string, folder: string, command: string, signal: Abor
       if (call === undefined) return;
       begun.delete(of.toolCallId);
       const output = (of.content ?? []).map((part) => (part.type === "content" && part.content.type === "text" ? part.content.text : "")).join("");
-      reports.push(report.tool({ ...call, title: of.title ?? call.title, arguments: of.rawInput ?? call.arguments, output: output.slice(0, 1_000_000), failed: of.status === "failed", durationMs: Math.round(performance.now() - call.at) }));
+      const reported = report.tool({ ...call, title: of.title ?? call.title, arguments: of.rawInput ?? call.arguments, output: output.slice(0, 1_000_000), failed: of.status === "failed", durationMs: Math.round(performance.now() - call.at) });
+      // Heard when the turn ends; one that is refused before (a lost lease) must not take the process down.
+      reported.catch(() => undefined);
+      reports.push(reported);
     }
   }
 

@@ -159,7 +159,7 @@ async function attach(context: Context, session: SessionView, yes: boolean): Pro
 
 function showSession(session: SessionView, items: readonly unknown[]): string {
   const head = [
-    session.title,
+    printable(session.title),
     `  ${session.id}  ${session.status}${session.status_reason === null ? "" : ` (${session.status_reason})`}`,
     `  model ${session.model}, cost ${dollars(session.cost_micro_usd)} of ${dollars(session.budget_micro_usd)}, ${session.tool_calls} tool calls, ${session.files_changed.length} files changed`,
     "",

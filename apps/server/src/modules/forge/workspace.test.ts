@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { parseChanges } from "./workspace.ts";
 
 test("added, changed, deleted, renamed and binary files are told apart", () => {
-  const numstat = "3\t1\tsrc/a.js\0" + "0\t9\told.txt\0" + "1\t0\t\0from name.txt\0to name.txt\0" + "-\t-\tlogo.png\0";
-  const status = "M\0src/a.js\0" + "D\0old.txt\0" + "R096\0from name.txt\0to name.txt\0" + "A\0logo.png\0";
+  const numstat = "3\t1\tsrc/a.js\x000\t9\told.txt\x001\t0\t\x00from name.txt\x00to name.txt\x00-\t-\tlogo.png\x00";
+  const status = "M\x00src/a.js\x00D\x00old.txt\x00R096\x00from name.txt\x00to name.txt\x00A\x00logo.png\x00";
   expect(parseChanges(numstat, status)).toEqual([
     { path: "src/a.js", status: "modified", additions: 3, deletions: 1, binary: false },
     { path: "old.txt", status: "deleted", additions: 0, deletions: 9, binary: false },
