@@ -127,7 +127,7 @@ describe("needs you", () => {
     const asked = await ask("Decide me twice");
     const pages = await Promise.all([visit("/"), visit("/")]);
     await Promise.all(pages.map((page) => page.getByRole("article", { name: "Approval: Decide me twice" }).waitFor()));
-    await Promise.all([pages[0]!.keyboard.press("a"), pages[1]!.keyboard.press("d")]);
+    await Promise.all([pages[0].keyboard.press("a"), pages[1].keyboard.press("d")]);
     await settle(async () => {
       const told = await Promise.all(pages.map((page) => page.getByText(/^Too late: You already (approved|denied) it\.$/).count()));
       return told.reduce((sum, count) => sum + count) === 1;
@@ -329,7 +329,7 @@ test.each(["/", "/sessions", "/sessions?new=true", "/timeline", "/settings"])(
     const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
     const controls = nodes.filter(
       (node) =>
-        node.ignored === false &&
+        !node.ignored &&
         /^(button|link|textbox|searchbox|combobox|checkbox|radio|dialog|navigation|region)$/.test(String(node.role?.value)),
     );
     expect(controls.length).toBeGreaterThan(5);
