@@ -53,16 +53,26 @@ const messages: Projection<Noted> = {
     await tx.query(
       `insert into proj_messages (organization_id, id, thread_id, content_md, seq)
        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) on conflict (id) do nothing`,
-      [batch.map((r) => r.organizationId), batch.map((r) => r.subjectId), batch.map((r) => r.event.data.thread_id), batch.map((r) => r.event.data.content_md), batch.map((r) => r.seq)],
+      [
+        batch.map((r) => r.organizationId),
+        batch.map((r) => r.subjectId),
+        batch.map((r) => r.event.data.thread_id),
+        batch.map((r) => r.event.data.content_md),
+        batch.map((r) => r.seq),
+      ],
     );
   },
 };
 
 const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-const quantile = (numbers: readonly number[], q: number): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * q)] ?? Number.NaN;
+const quantile = (numbers: readonly number[], q: number): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * q)] ?? Number.NaN;
 
 /** `callers` loops for `SECONDS`; each waits for its own append before the next. */
-async function drive(callers: number, append: (caller: number) => Promise<unknown>): Promise<{ perSecond: number; p50: number; p99: number }> {
+async function drive(
+  callers: number,
+  append: (caller: number) => Promise<unknown>,
+): Promise<{ perSecond: number; p50: number; p99: number }> {
   const latencies: number[] = [];
   const end = performance.now() + SECONDS * 1000;
   const started = performance.now();
@@ -75,7 +85,11 @@ async function drive(callers: number, append: (caller: number) => Promise<unknow
       }
     }),
   );
-  return { perSecond: latencies.length / ((performance.now() - started) / 1000), p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
+  return {
+    perSecond: latencies.length / ((performance.now() - started) / 1000),
+    p50: quantile(latencies, 0.5),
+    p99: quantile(latencies, 0.99),
+  };
 }
 
 async function copyEvents(client: pg.Client, rows: number, from: number): Promise<number> {
@@ -87,7 +101,9 @@ async function copyEvents(client: pg.Client, rows: number, from: number): Promis
     const uuid = `01900000-0000-7000-8000-${n.toString(16).padStart(12, "0")}`;
     return `${n}\tws_dev\troom\troom_${n % 64}\t${n}\t${uuid}\tmessage.created\tmessage:msg_${n}\t1\t\\N\tcor_${n}\t2030-01-01T00:00:00Z\t${header}\t${bytes}\t${bytes}\n`;
   });
-  const payloads = numbers.map((n) => `${n}\tws_dev\t{"content_md":"${TEXT}","message_id":"msg_${n}","thread_id":"th_${n % 64}"}\t${bytes}\t\\N\n`);
+  const payloads = numbers.map(
+    (n) => `${n}\tws_dev\t{"content_md":"${TEXT}","message_id":"msg_${n}","thread_id":"th_${n % 64}"}\t${bytes}\t\\N\n`,
+  );
   const started = performance.now();
   await pipeline(Readable.from(batched(events)), client.query(copyFrom("copy bench_events from stdin")));
   await pipeline(Readable.from(batched(payloads)), client.query(copyFrom("copy bench_payloads from stdin")));
@@ -102,11 +118,13 @@ const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-bench-"));
 const postgres = await startEmbeddedPostgres({ dataDir });
 try {
   await migrate(postgres.connection, [LOG_MIGRATIONS]);
-  await applyProjectionSchemas(postgres.connection, [{ name: "bench", sql: SCHEMA, projections: [messages as unknown as Projection] }]);
-  const log = await createLog({ connection: postgres.connection("sb_log"), projections: [messages as unknown as Projection] });
+  await applyProjectionSchemas(postgres.connection, [{ name: "bench", sql: SCHEMA, projections: [messages] }]);
+  const log = await createLog({ connection: postgres.connection("sb_log"), projections: [messages] });
   const admin = new pg.Client(postgres.connection("admin"));
   await admin.connect();
-  await admin.query("create table bench_events (like evt_events including all); create table bench_payloads (like evt_payloads including all)");
+  await admin.query(
+    "create table bench_events (like evt_events including all); create table bench_payloads (like evt_payloads including all)",
+  );
   await admin.query("create database emmett");
   const { host, port, user } = postgres.connection("admin");
   const emmett = getPostgreSQLEventStore(`postgresql://${user}@localhost:${port}/emmett?host=${encodeURIComponent(String(host))}`);
@@ -116,12 +134,20 @@ try {
     const id = `msg_${ulid()}`;
     return log.run(
       message,
-      { organizationId: "ws_dev", origin: { principal: { id: "usr_bench", type: "user" }, roomId: `room_${caller}` }, stream: { type: "room", id: `room_${caller}` }, subject: `message:${id}`, newSubjects: [`message:${id}`] },
+      {
+        organizationId: "ws_dev",
+        origin: { principal: { id: "usr_bench", type: "user" }, roomId: `room_${caller}` },
+        stream: { type: "room", id: `room_${caller}` },
+        subject: `message:${id}`,
+        newSubjects: [`message:${id}`],
+      },
       { message_id: id, thread_id: `th_${caller}`, content_md: TEXT },
     );
   };
   const theirs = (caller: number) =>
-    emmett.appendToStream(`room-${run}-${caller}`, [{ type: "message.created", data: { message_id: `msg_${ulid()}`, thread_id: `th_${caller}`, content_md: TEXT } }]);
+    emmett.appendToStream(`room-${run}-${caller}`, [
+      { type: "message.created", data: { message_id: `msg_${ulid()}`, thread_id: `th_${caller}`, content_md: TEXT } },
+    ]);
 
   await drive(4, ours);
   await drive(4, theirs);
@@ -136,17 +162,27 @@ try {
     const copy = await copyEvents(admin, 60_000, copied + 1);
     copied += 60_000;
     rounds.push({
-      signalbox_1_p50_ms: one.p50, signalbox_1_p99_ms: one.p99, signalbox_1_per_s: one.perSecond,
-      emmett_1_p50_ms: emmett1.p50, emmett_1_per_s: emmett1.perSecond,
-      signalbox_16_per_s: sixteen.perSecond, signalbox_16_p50_ms: sixteen.p50, signalbox_16_p99_ms: sixteen.p99,
-      emmett_16_per_s: emmett16.perSecond, emmett_16_p50_ms: emmett16.p50,
-      signalbox_64_per_s: sixtyFour.perSecond, signalbox_64_p50_ms: sixtyFour.p50, signalbox_64_p99_ms: sixtyFour.p99,
+      signalbox_1_p50_ms: one.p50,
+      signalbox_1_p99_ms: one.p99,
+      signalbox_1_per_s: one.perSecond,
+      emmett_1_p50_ms: emmett1.p50,
+      emmett_1_per_s: emmett1.perSecond,
+      signalbox_16_per_s: sixteen.perSecond,
+      signalbox_16_p50_ms: sixteen.p50,
+      signalbox_16_p99_ms: sixteen.p99,
+      emmett_16_per_s: emmett16.perSecond,
+      emmett_16_p50_ms: emmett16.p50,
+      signalbox_64_per_s: sixtyFour.perSecond,
+      signalbox_64_p50_ms: sixtyFour.p50,
+      signalbox_64_p99_ms: sixtyFour.p99,
       copy_events_per_s: copy,
       ratio_16_to_emmett: sixteen.perSecond / emmett16.perSecond,
       ratio_64_to_copy: sixtyFour.perSecond / copy,
     });
   }
-  const result = Object.fromEntries(Object.keys(rounds[0] ?? {}).map((key) => [key, Number(median(rounds.map((r) => r[key] ?? Number.NaN)).toPrecision(4))]));
+  const result = Object.fromEntries(
+    Object.keys(rounds[0] ?? {}).map((key) => [key, Number(median(rounds.map((r) => r[key] ?? Number.NaN)).toPrecision(4))]),
+  );
   const verdicts = [
     ["one caller, p50 ms", result["signalbox_1_p50_ms"], "≤ 1", (result["signalbox_1_p50_ms"] ?? 9) <= 1],
     ["16 streams against emmett", result["ratio_16_to_emmett"], "≥ 3×", (result["ratio_16_to_emmett"] ?? 0) >= 3],
@@ -154,7 +190,17 @@ try {
   ] as const;
   console.table(Object.entries(result).map(([measure, value]) => ({ measure, value })));
   console.table(verdicts.map(([target, reached, wanted, ok]) => ({ target, reached, wanted, ok })));
-  console.log(JSON.stringify({ bench: "append", rounds: ROUNDS, seconds: SECONDS, node: process.version, postgres: postgres.version, ...result, ok: verdicts.every(([, , , ok]) => ok) }));
+  console.log(
+    JSON.stringify({
+      bench: "append",
+      rounds: ROUNDS,
+      seconds: SECONDS,
+      node: process.version,
+      postgres: postgres.version,
+      ...result,
+      ok: verdicts.every(([, , , ok]) => ok),
+    }),
+  );
   await emmett.close();
   await log.close();
   await admin.end();

@@ -15,9 +15,17 @@ if (upstreamOrigin === undefined) throw new Error("usage: model-proxy-server.ts 
 const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-bench-"));
 const postgres = await startEmbeddedPostgres({ dataDir });
 await migrate(postgres.connection, MIGRATION_SETS);
-await applyProjectionSchemas(postgres.connection, moduleSchemas().map((schema) => ({ ...schema, projections: [] })));
+await applyProjectionSchemas(
+  postgres.connection,
+  moduleSchemas().map((schema) => ({ ...schema, projections: [] })),
+);
 const upstream = createUpstream({ kind: "openai", name: "openai", apiKey: "sk-bench", baseUrl: `${upstreamOrigin}/v1` });
-const bench = await proxyOn((projections) => createLog({ connection: postgres.connection("sb_log"), projections }), postgres.connection("sb_app"), [upstream], {});
+const bench = await proxyOn(
+  (projections) => createLog({ connection: postgres.connection("sb_log"), projections }),
+  postgres.connection("sb_app"),
+  [upstream],
+  {},
+);
 const sessions = [];
 for (let i = 0; i < 16; i++) sessions.push((await bench.session({ cap: Number.MAX_SAFE_INTEGER })).key);
 process.stdout.write(`${JSON.stringify({ url: `${bench.origin}/llm/v1/chat/completions`, keys: sessions })}\n`);

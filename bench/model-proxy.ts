@@ -19,12 +19,19 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-const { values: flags } = parseArgs({ options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" }, upstream: { type: "boolean", default: false } } });
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "3" },
+    upstream: { type: "boolean", default: false },
+  },
+});
 const ROUNDS = Number(flags.rounds);
 const SECONDS = Number(flags.seconds);
 const CHUNKS = 20;
 
-const chunk = (choices: unknown[], usage: unknown) => `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "gpt-4o", choices, usage })}\n\n`;
+const chunk = (choices: unknown[], usage: unknown) =>
+  `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "gpt-4o", choices, usage })}\n\n`;
 const FRAMES = [
   ...Array.from({ length: CHUNKS }, (_, i) => chunk([{ index: 0, delta: { content: `word number ${i} ` }, finish_reason: null }], null)),
   chunk([], { prompt_tokens: 40, completion_tokens: 60, total_tokens: 100 }),
@@ -50,7 +57,12 @@ async function serveUpstream(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`);
 }
 
-const BODY = JSON.stringify({ model: "gpt-4o", stream: true, max_tokens: 256, messages: [{ role: "user", content: "Tell me twenty words about signal boxes." }] });
+const BODY = JSON.stringify({
+  model: "gpt-4o",
+  stream: true,
+  max_tokens: 256,
+  messages: [{ role: "user", content: "Tell me twenty words about signal boxes." }],
+});
 
 interface Target {
   readonly url: string;
@@ -60,15 +72,24 @@ interface Target {
 function ask(target: Target, agent: Agent, caller: number): Promise<number> {
   const before = performance.now();
   return new Promise((resolve, reject) => {
-    const sent = request(target.url, { method: "POST", agent, headers: { "content-type": "application/json", "content-length": Buffer.byteLength(BODY), ...target.headers(caller) } }, (response) => {
-      let tail = "";
-      response.on("data", (data: Buffer) => (tail = (tail + data.toString("latin1")).slice(-40)));
-      response.once("error", reject);
-      response.once("end", () => {
-        if (response.statusCode !== 200 || !tail.includes("[DONE]")) reject(new Error(`${target.url} answered ${response.statusCode}: ${tail}`));
-        else resolve(performance.now() - before);
-      });
-    });
+    const sent = request(
+      target.url,
+      {
+        method: "POST",
+        agent,
+        headers: { "content-type": "application/json", "content-length": Buffer.byteLength(BODY), ...target.headers(caller) },
+      },
+      (response) => {
+        let tail = "";
+        response.on("data", (data: Buffer) => (tail = (tail + data.toString("latin1")).slice(-40)));
+        response.once("error", reject);
+        response.once("end", () => {
+          if (response.statusCode !== 200 || !tail.includes("[DONE]"))
+            reject(new Error(`${target.url} answered ${response.statusCode}: ${tail}`));
+          else resolve(performance.now() - before);
+        });
+      },
+    );
     sent.once("error", reject);
     sent.end(BODY);
   });
@@ -76,7 +97,8 @@ function ask(target: Target, agent: Agent, caller: number): Promise<number> {
 
 const rounded = (value: number): number => Number(value.toFixed(2));
 const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-const quantile = (numbers: readonly number[], q: number): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * q)] ?? Number.NaN;
+const quantile = (numbers: readonly number[], q: number): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * q)] ?? Number.NaN;
 
 async function drive(target: Target, callers: number): Promise<{ p50: number; p99: number; perSecond: number }> {
   const agent = new Agent({ keepAlive: true, maxSockets: callers });
@@ -126,13 +148,21 @@ async function startPortkey(): Promise<{ child: ChildProcess; port: number } | n
   } catch {
     return null; // not installed
   }
-  const child = spawn(process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(preload)}`, script, `--port=${port}`, "--headless"], {
-    stdio: "ignore", env: { PATH: process.env["PATH"], TRUSTED_CUSTOM_HOSTS: "127.0.0.1,localhost" },
-  });
+  const child = spawn(
+    process.execPath,
+    ["--import", `data:text/javascript,${encodeURIComponent(preload)}`, script, `--port=${port}`, "--headless"],
+    {
+      stdio: "ignore",
+      env: { PATH: process.env["PATH"], TRUSTED_CUSTOM_HOSTS: "127.0.0.1,localhost" },
+    },
+  );
   for (let i = 0; i < 100; i++) {
     await sleep(100);
     if (child.exitCode !== null) return null;
-    const isUp = await fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.ok, () => false);
+    const isUp = await fetch(`http://127.0.0.1:${port}/`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
     if (isUp) return { child, port };
   }
   child.kill();
@@ -162,10 +192,13 @@ async function main(): Promise<void> {
         url: `http://127.0.0.1:${portkey.port}/v1/chat/completions`,
         headers: () => ({ authorization: "Bearer sk-bench", "x-portkey-provider": "openai", "x-portkey-custom-host": `${origin}/v1` }),
       };
-      const answers = await ask(target, new Agent(), 0).then(() => true, (error: unknown) => {
-        console.error(`portkey does not answer: ${String(error)}`);
-        return false;
-      });
+      const answers = await ask(target, new Agent(), 0).then(
+        () => true,
+        (error: unknown) => {
+          console.error(`portkey does not answer: ${String(error)}`);
+          return false;
+        },
+      );
       if (answers) contenders["portkey"] = target;
     } else console.error("portkey did not start");
 
@@ -180,18 +213,26 @@ async function main(): Promise<void> {
       }
       rounds.push(measured);
     }
-    const measures = Object.fromEntries(Object.keys(rounds[0] ?? {}).map((name) => [name, rounded(median(rounds.map((round) => round[name]!)))]));
+    const measures = Object.fromEntries(
+      Object.keys(rounds[0] ?? {}).map((name) => [name, rounded(median(rounds.map((round) => round[name])))]),
+    );
     console.table(measures);
-    const added = rounded(measures["signalbox_p50_ms"]! - measures["direct_p50_ms"]!);
-    const times = measures["portkey_16_per_s"] === undefined ? null : rounded(measures["signalbox_16_per_s"]! / measures["portkey_16_per_s"]);
+    const added = rounded(measures["signalbox_p50_ms"] - measures["direct_p50_ms"]);
+    const times =
+      measures["portkey_16_per_s"] === undefined ? null : rounded(measures["signalbox_16_per_s"] / measures["portkey_16_per_s"]);
     const targets = [
       { target: "added p50 per streamed response against direct, ms", reached: added, wanted: "≤ 3", ok: added <= 3 },
-      { target: "throughput against @portkey-ai/gateway, 16 clients", reached: times ?? "portkey does not answer", wanted: "≥ 3×", ok: times === null || times >= 3 },
+      {
+        target: "throughput against @portkey-ai/gateway, 16 clients",
+        reached: times ?? "portkey does not answer",
+        wanted: "≥ 3×",
+        ok: times === null || times >= 3,
+      },
     ];
     console.log(JSON.stringify({ bench: "model-proxy", measures, targets }));
   } finally {
     for (const child of children) child.kill("SIGTERM");
-    await Promise.all(children.map((child) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined)));
+    await Promise.all(children.filter((child) => child.exitCode === null && child.signalCode === null).map((child) => once(child, "exit")));
   }
 }
 

@@ -34,7 +34,13 @@ const egress = createEgressProxy({
   internal: {},
   onFault: (error) => console.error(error),
 });
-const spec = (id: string) => ({ id, organizationId: "ws_bench", limits: DEFAULT_LIMITS, env: {}, tools: [{ name: "opencode", source: binary }] });
+const spec = (id: string) => ({
+  id,
+  organizationId: "ws_bench",
+  limits: DEFAULT_LIMITS,
+  env: {},
+  tools: [{ name: "opencode", source: binary }],
+});
 
 async function create(id: string): Promise<number> {
   const began = performance.now();
@@ -92,7 +98,9 @@ await egress.close();
 await provider.close();
 await rm(dataDir, { recursive: true, force: true });
 
-const [createMs, insideMs, outsideMs] = [median(measured.create), median(measured.inside), median(measured.outside)].map((value) => Number(value.toFixed(1))) as [number, number, number];
+const [createMs, insideMs, outsideMs] = [median(measured.create), median(measured.inside), median(measured.outside)].map((value) =>
+  Number(value.toFixed(1)),
+) as [number, number, number];
 const ratio = Number((insideMs / outsideMs).toFixed(2));
 console.log(
   JSON.stringify({

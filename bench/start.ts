@@ -19,8 +19,12 @@ await chmod(place, 0o711);
 
 async function start(): Promise<{ child: ChildProcess; ms: number }> {
   const began = performance.now();
-  const child = spawn("npm", ["start", "--silent", "--", "--json", "--port", "0", "--no-open", "--data-dir", path.join(place, "data")], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: child.stdout! })) if (line.startsWith('{"event":"ready"')) return { child, ms: performance.now() - began };
+  const child = spawn("npm", ["start", "--silent", "--", "--json", "--port", "0", "--no-open", "--data-dir", path.join(place, "data")], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  for await (const line of createInterface({ input: child.stdout }))
+    if (line.startsWith('{"event":"ready"')) return { child, ms: performance.now() - began };
   throw new Error("the server ended before it was ready");
 }
 

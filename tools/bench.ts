@@ -14,7 +14,12 @@ import { ROOT } from "./step.ts";
 interface Result {
   readonly bench: string;
   readonly measures: Readonly<Record<string, number | string>>;
-  readonly targets: readonly { readonly target: string; readonly reached: number | string | null; readonly wanted: string; readonly ok: boolean }[];
+  readonly targets: readonly {
+    readonly target: string;
+    readonly reached: number | string | null;
+    readonly wanted: string;
+    readonly ok: boolean;
+  }[];
 }
 
 /** In the order of a command's way through the house. */
@@ -31,7 +36,8 @@ for (const name of BENCHES) {
   console.error(`\n== ${name}`);
   const result = await run(name);
   await writeFile(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  for (const one of result.targets) console.error(`${one.ok ? "ok  " : "MISS"} ${one.target}: ${String(one.reached)} (wanted ${one.wanted})`);
+  for (const one of result.targets)
+    console.error(`${one.ok ? "ok  " : "MISS"} ${one.target}: ${String(one.reached)} (wanted ${one.wanted})`);
 }
 await writeFile(join(BENCH, "README.md"), await page());
 
@@ -56,7 +62,9 @@ function exec(file: string, argv: readonly string[], cwd: string): Promise<strin
       output += chunk.toString();
     });
     child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(output) : reject(new Error(`${file} ${argv.join(" ")} ended with ${code}\n${output.slice(-2000)}`))));
+    child.on("close", (code) =>
+      code === 0 ? resolve(output) : reject(new Error(`${file} ${argv.join(" ")} ended with ${code}\n${output.slice(-2000)}`)),
+    );
   });
 }
 
@@ -66,8 +74,17 @@ async function page(): Promise<string> {
     const text = await readFile(join(RESULTS, `${name}.json`), "utf8").catch(() => null); // Not measured yet.
     if (text !== null) results.push(JSON.parse(text) as Result);
   }
-  const targets = results.flatMap((result) => result.targets.map((one) => `| ${result.bench} | ${one.target} | ${String(one.reached ?? "–")} | ${one.wanted} | ${one.ok ? "yes" : "**no**"} |`));
-  const measures = results.map((result) => `### ${result.bench}\n\n| measure | median |\n| --- | --- |\n${Object.entries(result.measures).map(([name, value]) => `| ${name} | ${String(value)} |`).join("\n")}\n`);
+  const targets = results.flatMap((result) =>
+    result.targets.map(
+      (one) => `| ${result.bench} | ${one.target} | ${String(one.reached ?? "–")} | ${one.wanted} | ${one.ok ? "yes" : "**no**"} |`,
+    ),
+  );
+  const measures = results.map(
+    (result) =>
+      `### ${result.bench}\n\n| measure | median |\n| --- | --- |\n${Object.entries(result.measures)
+        .map(([name, value]) => `| ${name} | ${String(value)} |`)
+        .join("\n")}\n`,
+  );
   return `# Figures
 
 Written by \`npm run bench\`: side by side with named rivals and physical limits in one run, medians. Last run with ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Linux ${release()}, Node ${process.version}. Ratios are worth more than absolute figures: the machine is shared and noisy.

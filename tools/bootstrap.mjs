@@ -33,7 +33,11 @@ const asksForHelp = args.includes("--help") || args.includes("-h");
 const program = PROGRAMS[command];
 if (!program) fail(`unknown command "${command}"`, `it is one of ${Object.keys(PROGRAMS).join(", ")}`, "npm start");
 if (Number(process.versions.node.split(".")[0]) < 20) {
-  fail(`Node ${process.versions.node} is too old`, "the set-up needs Node 20 or later", "install a current Node.js from https://nodejs.org");
+  fail(
+    `Node ${process.versions.node} is too old`,
+    "the set-up needs Node 20 or later",
+    "install a current Node.js from https://nodejs.org",
+  );
 }
 
 installPackages();
@@ -43,7 +47,9 @@ handOver();
 
 function installPackages() {
   const stamp = join(root, "node_modules", ".signalbox-lockfile");
-  const wanted = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && existsSync(node)) return;
   const running = runningServer();
   if (running) {
@@ -59,7 +65,11 @@ function installPackages() {
   // registry need not have. `--no-save` installs what the lockfile pins and writes nothing.
   run("npm", ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "npm install");
   if (!existsSync(node)) {
-    fail(`no Node 24 for ${process.platform}-${process.arch}`, "its platform package is not in the lockfile", "use Linux on x64 or arm64 (on another system, in a virtual machine)");
+    fail(
+      `no Node 24 for ${process.platform}-${process.arch}`,
+      "its platform package is not in the lockfile",
+      "use Linux on x64 or arm64 (on another system, in a virtual machine)",
+    );
   }
   writeFileSync(stamp, wanted);
 }
@@ -78,11 +88,16 @@ function installPrograms(programs) {
   }
   say(`Installing ${packages.join(", ")} with apt-get (agents are isolated with bubblewrap and work with git) …`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const install = () => spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "-qq", ...packages], { stdio: ["ignore", "ignore", "inherit"], env: environment });
+  const install = () =>
+    spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "-qq", ...packages], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: environment,
+    });
   // A fresh machine has no package lists yet; updating them takes seconds, so only when needed.
   if (install().status !== 0) {
     spawnSync("apt-get", ["update", "-qq"], { stdio: ["ignore", "ignore", "inherit"], env: environment });
-    if (install().status !== 0) fail(`apt-get could not install ${packages.join(", ")}`, "its output is above", `apt-get install ${packages.join(" ")}`);
+    if (install().status !== 0)
+      fail(`apt-get could not install ${packages.join(", ")}`, "its output is above", `apt-get install ${packages.join(" ")}`);
   }
 }
 
@@ -101,7 +116,11 @@ function sourcesHash(paths) {
   const visit = (path) => {
     const status = statSync(join(root, path));
     if (!status.isDirectory()) {
-      hash.update(path).update("\0").update(readFileSync(join(root, path))).update("\0");
+      hash
+        .update(path)
+        .update("\0")
+        .update(readFileSync(join(root, path)))
+        .update("\0");
       return;
     }
     for (const name of readdirSync(join(root, path)).sort()) {
@@ -137,12 +156,19 @@ function handOver() {
   // program decides when it is done, so that it can drain.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
-  child.on("error", (error) => fail(`${node} did not start: ${error.message}`, "the packages may be damaged", "rm -r node_modules && npm start"));
+  child.on("error", (error) =>
+    fail(`${node} did not start: ${error.message}`, "the packages may be damaged", "rm -r node_modules && npm start"),
+  );
 }
 
 function run(file, parameters, what, cwd = root) {
-  const result = spawnSync(file, parameters, { cwd, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, PATH: bin + delimiter + process.env.PATH } });
-  if (result.status !== 0) fail(`${what} failed`, result.error ? result.error.message : "its output is above", "mend what it names and run this again");
+  const result = spawnSync(file, parameters, {
+    cwd,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, PATH: bin + delimiter + process.env.PATH },
+  });
+  if (result.status !== 0)
+    fail(`${what} failed`, result.error ? result.error.message : "its output is above", "mend what it names and run this again");
 }
 
 function onPath(name) {

@@ -21,23 +21,51 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "packages/sandboxd": [],
   "packages/testkit": ["packages/contract", "packages/kernel", "packages/eventlog", "packages/jobs", "apps/server"],
   providers: ["packages/kernel", "packages/sandboxd"],
-  "apps/server": ["packages/contract", "packages/kernel", "packages/eventlog", "packages/jobs", "packages/verify", "packages/sandboxd", "providers"],
+  "apps/server": [
+    "packages/contract",
+    "packages/kernel",
+    "packages/eventlog",
+    "packages/jobs",
+    "packages/verify",
+    "packages/sandboxd",
+    "providers",
+  ],
   "apps/cli": ["packages/client", "packages/contract", "packages/verify", "packages/ui"],
   "apps/web": ["packages/client", "packages/contract", "packages/verify", "packages/ui"],
   tools: ["packages/contract", "apps/server"],
 };
 /** Tests may also use the testkit and stand-ins. */
-const TEST_EXTRA = ["packages/testkit", "packages/client", "packages/verify", "packages/jobs", "packages/eventlog", "packages/kernel", "packages/contract", "providers", "apps/server"];
+const TEST_EXTRA = [
+  "packages/testkit",
+  "packages/client",
+  "packages/verify",
+  "packages/jobs",
+  "packages/eventlog",
+  "packages/kernel",
+  "packages/contract",
+  "providers",
+  "apps/server",
+];
 /** Folders whose non-test code does no I/O: the only `node:` module is the hash function. */
 const PURE: Readonly<Record<string, readonly string[]>> = { "packages/contract": [], "packages/kernel": ["node:crypto"] };
 /** The contract imports zod, nothing else. */
-const ONLY_PACKAGES: Readonly<Record<string, readonly string[]>> = { "packages/contract": ["zod"], "packages/kernel": [], "packages/verify": [] };
+const ONLY_PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "packages/contract": ["zod"],
+  "packages/kernel": [],
+  "packages/verify": [],
+};
 
 const room = (path: string): string | undefined => Object.keys(ARROWS).find((name) => path === name || path.startsWith(`${name}/`));
-const isTest = (path: string): boolean => /\.(test|conformance|fixture|script)\.tsx?$|conformance\.ts$|\/e2e\/|fixtures\.ts$|global-setup\.ts$/.test(path);
+const isTest = (path: string): boolean =>
+  /\.(test|conformance|fixture|script)\.tsx?$|conformance\.ts$|\/e2e\/|fixtures\.ts$|global-setup\.ts$/.test(path);
 
 const problems: string[] = [];
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.tsx"], { cwd: ROOT, encoding: "utf8" }).split("\n").filter(Boolean);
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.tsx"], {
+  cwd: ROOT,
+  encoding: "utf8",
+})
+  .split("\n")
+  .filter(Boolean);
 
 for (const file of files) {
   const from = room(file);
@@ -48,8 +76,10 @@ for (const file of files) {
   } catch {
     continue; // Listed by git, deleted in the working tree.
   }
-  if (/process\.env\b/.test(source) && file.startsWith("apps/") && !file.endsWith("config.ts") && !isTest(file)) problems.push(`${file}: reads process.env outside config.ts`);
-  for (const match of source.matchAll(/(import type [^;]*? )?(?:\bfrom |\bimport |\bimport\()"([^"]+)"/g)) check(file, from, match[2]!, match[1] !== undefined);
+  if (/process\.env\b/.test(source) && file.startsWith("apps/") && !file.endsWith("config.ts") && !isTest(file))
+    problems.push(`${file}: reads process.env outside config.ts`);
+  for (const match of source.matchAll(/(import type [^;]*? )?(?:\bfrom |\bimport |\bimport\()"([^"]+)"/g))
+    check(file, from, match[2]!, match[1] !== undefined);
 }
 
 function check(file: string, from: string, specifier: string, typesOnly: boolean): void {
@@ -62,11 +92,17 @@ function check(file: string, from: string, specifier: string, typesOnly: boolean
   const target = specifier.startsWith(".")
     ? relative(ROOT, join(ROOT, dirname(file), specifier))
     : specifier.startsWith("@signalbox/")
-      ? specifier.replace(/^@signalbox\/(server|cli|web)\//, "apps/$1/").replace(/^@signalbox\/providers\//, "providers/").replace(/^@signalbox\//, "packages/")
+      ? specifier
+          .replace(/^@signalbox\/(server|cli|web)\//, "apps/$1/")
+          .replace(/^@signalbox\/providers\//, "providers/")
+          .replace(/^@signalbox\//, "packages/")
       : null;
   if (target === null) {
     const allowed = ONLY_PACKAGES[from];
-    const name = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+    const name = specifier
+      .split("/")
+      .slice(0, specifier.startsWith("@") ? 2 : 1)
+      .join("/");
     if (allowed !== undefined && !test && !allowed.includes(name)) problems.push(`${file}: ${from} may not depend on ${name}`);
     return;
   }

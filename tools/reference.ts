@@ -17,11 +17,14 @@ const NOTE = "<!-- Written by tools/reference.ts; edit the declarations it reads
 
 function api(): string {
   const groups = Map.groupBy(ROUTES, (route) => route.id.split(".")[0]!);
-  const shell = Object.entries(SHELL_REFUSALS).map(([code, status]) => `\`${code}\` ${status}`).join(", ");
+  const shell = Object.entries(SHELL_REFUSALS)
+    .map(([code, status]) => `\`${code}\` ${status}`)
+    .join(", ");
   let out = `# HTTP API\n\n${NOTE}The whole contract, with every schema, is served at \`/openapi.json\` (OpenAPI 3.1). Errors are \`{"error":{"code","message","fix"?,"details"?,"request_id"}}\`. Any route may answer ${shell}. Lists take \`limit\` (1–200, default 50) and \`cursor\`, and give \`next_cursor\`. Creates accept \`Idempotency-Key\`.\n`;
   for (const [group, routes] of groups) {
     out += `\n## ${group}\n\n| call | what it does | who | refusals |\n| --- | --- | --- | --- |\n`;
-    for (const route of routes) out += `| \`${route.method} ${route.path}\`${stream(route)} | ${route.summary} | ${who(route.access)} | ${refusals(route)} |\n`;
+    for (const route of routes)
+      out += `| \`${route.method} ${route.path}\`${stream(route)} | ${route.summary} | ${who(route.access)} | ${refusals(route)} |\n`;
   }
   return out;
 }
@@ -33,7 +36,11 @@ function who(access: Access): string {
   return access === "public" ? "everyone" : `${access.role}${access.scopes.length === 0 ? "" : `, scope ${access.scopes.join(", ")}`}`;
 }
 function refusals(route: Route): string {
-  return Object.entries(route.refusals).map(([code, status]) => `\`${code}\` ${status}`).join(", ") || "–";
+  return (
+    Object.entries(route.refusals)
+      .map(([code, status]) => `\`${code}\` ${status}`)
+      .join(", ") || "–"
+  );
 }
 
 function events(): string {
@@ -47,9 +54,14 @@ function events(): string {
 }
 
 function fields(schema: z.ZodType): string {
-  const json = z.toJSONSchema(schema, { io: "output", unrepresentable: "any" }) as { properties?: Record<string, unknown>; required?: string[] };
+  const json = z.toJSONSchema(schema, { io: "output", unrepresentable: "any" }) as {
+    properties?: Record<string, unknown>;
+    required?: string[];
+  };
   const required = new Set(json.required ?? []);
-  return Object.keys(json.properties ?? {}).map((name) => `\`${name}\`${required.has(name) ? "" : "?"}`).join(", ");
+  return Object.keys(json.properties ?? {})
+    .map((name) => `\`${name}\`${required.has(name) ? "" : "?"}`)
+    .join(", ");
 }
 
 function reasonCodes(): string {

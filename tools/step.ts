@@ -25,11 +25,14 @@ export const CHECKS: readonly Step[] = [
 export async function passes(step: Step): Promise<boolean> {
   const began = performance.now();
   const chunks: Buffer[] = [];
-  const code = await new Promise<number | null>((resolve, reject) => {
+  const code = await new Promise<number | null>((resolve) => {
     const child = spawn(step.argv[0], step.argv.slice(1), { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
-    child.on("error", reject);
+    child.on("error", (error) => {
+      chunks.push(Buffer.from(error.message));
+      resolve(null);
+    });
     child.on("close", resolve);
   });
   const seconds = ((performance.now() - began) / 1000).toFixed(1);

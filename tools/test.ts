@@ -15,7 +15,12 @@ interface VitestReport {
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly success: boolean;
-  readonly testResults: readonly { readonly name: string; readonly status: string; readonly message: string; readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[] }[];
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
 }
 
 const only = process.argv.slice(2);
@@ -28,10 +33,13 @@ for (const step of only.length > 0 ? [] : CHECKS) {
 
 const scratch = mkdtempSync(join(tmpdir(), "signalbox-test-"));
 const output = join(scratch, "report.json");
-const code = await new Promise<number | null>((resolve, reject) => {
-  const child = spawn("vitest", ["run", "--reporter=default", "--reporter=json", `--outputFile=${output}`, ...only], { cwd: ROOT, stdio: "inherit" });
-  child.on("error", reject);
-  child.on("close", resolve);
+const code = await new Promise<number | string | null>((resolve) => {
+  const child = spawn("vitest", ["run", "--reporter=default", "--reporter=json", `--outputFile=${output}`, ...only], {
+    cwd: ROOT,
+    stdio: "inherit",
+  });
+  child.on("error", (error) => resolve(error.message));
+  child.on("close", (status, signal) => resolve(status ?? signal));
 });
 try {
   const report = JSON.parse(readFileSync(output, "utf8")) as VitestReport;
@@ -41,13 +49,15 @@ try {
   for (const file of report.testResults) {
     // A file that cannot even be loaded has no tests to count, and is a failure all the same.
     if (file.status === "failed" && file.assertionResults.length === 0) failed++;
-    for (const test of file.assertionResults) if (test.status === "pending" || test.status === "skipped") console.log(`skipped: ${test.fullName}`);
+    for (const test of file.assertionResults)
+      if (test.status === "pending" || test.status === "skipped") console.log(`skipped: ${test.fullName}`);
   }
 } catch (error) {
-  console.log(`Vitest left no report (exit code ${code}): ${error instanceof Error ? error.message : String(error)}`);
+  console.log(`Vitest left no report (it ended with ${code}): ${error instanceof Error ? error.message : String(error)}`);
   failed++;
 }
 rmSync(scratch, { recursive: true, force: true });
-if (code !== 0 && failed === 0) failed++;
+// A worker that was killed, an unhandled rejection, or nothing run at all: no test failed, and yet it did not pass.
+if ((code !== 0 || passed === 0) && failed === 0) failed++;
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -8,7 +8,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDemoUpstream, DEMO_MODEL_ID } from "../model/demo/upstream.ts";
 import { serveUpstream, type ServedUpstream } from "../model/serve.fixture.ts";
 import { followDirectives } from "./directives.fixture.ts";
-import { AgentBusyError, AgentGoneError, OUTPUT_LIMIT, type AgentEvent, type AgentResume, type AgentSession, type Harness } from "./port.ts";
+import {
+  AgentBusyError,
+  AgentGoneError,
+  OUTPUT_LIMIT,
+  type AgentEvent,
+  type AgentResume,
+  type AgentSession,
+  type Harness,
+} from "./port.ts";
 import type { TestHost } from "./unsandboxed.fixture.ts";
 
 export type ConformanceOptions = {
@@ -33,12 +41,19 @@ class Recorder {
     return this.events.filter((event): event is EventOf<T> => event.type === type);
   }
 
-  async next<T extends AgentEvent["type"]>(type: T, where: (event: EventOf<T>) => boolean = () => true, timeoutMs = 30_000): Promise<EventOf<T>> {
+  async next<T extends AgentEvent["type"]>(
+    type: T,
+    where: (event: EventOf<T>) => boolean = () => true,
+    timeoutMs = 30_000,
+  ): Promise<EventOf<T>> {
     const matches = (event: AgentEvent): event is EventOf<T> => event.type === type && where(event as EventOf<T>);
     const known = this.events.find(matches);
     if (known) return known;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no ${type} within ${timeoutMs} ms, but ${JSON.stringify(this.events.slice(-5)).slice(0, 2000)}`)), timeoutMs);
+      const timer = setTimeout(
+        () => reject(new Error(`no ${type} within ${timeoutMs} ms, but ${JSON.stringify(this.events.slice(-5)).slice(0, 2000)}`)),
+        timeoutMs,
+      );
       this.#waiting.push({
         test: matches,
         resolve: (event) => {
@@ -50,7 +65,9 @@ class Recorder {
   }
 
   text(): string {
-    return this.of("message.completed").map((event) => event.text).join("\n");
+    return this.of("message.completed")
+      .map((event) => event.text)
+      .join("\n");
   }
 }
 
@@ -67,7 +84,10 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
     await slow.close();
   });
 
-  const start = (host: TestHost, options: { askFor?: string[]; resume?: AgentResume; model?: ServedUpstream; instructions?: string } = {}): Promise<AgentSession> =>
+  const start = (
+    host: TestHost,
+    options: { askFor?: string[]; resume?: AgentResume; model?: ServedUpstream; instructions?: string } = {},
+  ): Promise<AgentSession> =>
     harness.start(host, {
       model: { baseUrl: (options.model ?? quick).baseUrl, apiKey: "placeholder", modelId: DEMO_MODEL_ID, contextLimit: 2_000_000 },
       askFor: options.askFor,
@@ -106,7 +126,12 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
       expect(message[0]!.text).toBe("The quick brown fox jumps over the lazy dog and says nothing more about it.");
       const deltas = told.of("text.delta").filter((event) => event.partId === message[0]!.partId);
       expect(deltas.length).toBeGreaterThan(1);
-      expect(deltas.map((event) => event.delta).join("").trim()).toBe(message[0]!.text);
+      expect(
+        deltas
+          .map((event) => event.delta)
+          .join("")
+          .trim(),
+      ).toBe(message[0]!.text);
       expect(told.events.at(-1)).toMatchObject({ type: "turn.ended", end: { reason: "completed" } });
     }, 30_000);
 
@@ -226,7 +251,10 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
     try {
       const first = await start(host, { model: slow });
       const before = new Recorder(first);
-      await first.prompt({ promptId: "orphan", text: "say one two three four five six seven eight\nrun sleep 1; echo while-away\nsay and the end of it all is here" });
+      await first.prompt({
+        promptId: "orphan",
+        text: "say one two three four five six seven eight\nrun sleep 1; echo while-away\nsay and the end of it all is here",
+      });
       await before.next("text.delta");
       const { agentSessionId, record } = first;
       first.detach();
@@ -243,14 +271,21 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
       expect(whole).toMatchObject({ promptId: "orphan", status: "ended", end: { reason: "completed" } });
       const said = whole!.parts.flatMap((part) => (part.kind === "text" ? [part.text.trim()] : []));
       expect(said).toEqual(["one two three four five six seven eight", "and the end of it all is here"]);
-      expect(whole!.parts.find((part) => part.kind === "tool")).toMatchObject({ status: "completed", output: expect.stringContaining("while-away") as string });
+      expect(whole!.parts.find((part) => part.kind === "tool")).toMatchObject({
+        status: "completed",
+        output: expect.stringContaining("while-away") as string,
+      });
 
       // What the first one was told and what the second one knows are the same things under the same names.
       const ids = new Set(whole!.parts.map((part) => (part.kind === "tool" ? part.callId : part.partId)));
       for (const event of before.of("text.delta")) expect(ids).toContain(event.partId);
-      const completed = after.events.flatMap((event) => (event.type === "message.completed" ? [event.partId] : event.type === "tool.completed" ? [event.callId] : []));
+      const completed = after.events.flatMap((event) =>
+        event.type === "message.completed" ? [event.partId] : event.type === "tool.completed" ? [event.callId] : [],
+      );
       expect(new Set(completed).size).toBe(completed.length);
-      const known = state!.parts.flatMap((part) => (part.kind === "tool" ? (part.status === "running" ? [] : [part.callId]) : part.completed ? [part.partId] : []));
+      const known = state!.parts.flatMap((part) =>
+        part.kind === "tool" ? (part.status === "running" ? [] : [part.callId]) : part.completed ? [part.partId] : [],
+      );
       expect(new Set([...known, ...completed])).toEqual(ids);
 
       expect((await turn(second, "recall")).text()).toContain("say one two three");
@@ -304,7 +339,10 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
   test("a conversation that nobody knows is refused by name", async () => {
     const host = await createHost();
     try {
-      await expect(start(host, { resume: { agentSessionId: "ses_doesnotexist0000000000000" } })).rejects.toMatchObject({ name: "AgentStartError", code: "session_unknown" });
+      await expect(start(host, { resume: { agentSessionId: "ses_doesnotexist0000000000000" } })).rejects.toMatchObject({
+        name: "AgentStartError",
+        code: "session_unknown",
+      });
     } finally {
       await host.dispose();
     }
@@ -313,7 +351,9 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
   test("a missing agent and a start that is called off are refused by name", async () => {
     const host = await createHost();
     try {
-      await expect(harness.start(host, { model: { baseUrl: quick.baseUrl, apiKey: "x", modelId: DEMO_MODEL_ID }, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "aborted" });
+      await expect(
+        harness.start(host, { model: { baseUrl: quick.baseUrl, apiKey: "x", modelId: DEMO_MODEL_ID }, signal: AbortSignal.abort() }),
+      ).rejects.toMatchObject({ code: "aborted" });
     } finally {
       await host.dispose();
     }

@@ -18,7 +18,10 @@ export const followDirectives: Script = (conversation) => {
   for (const step of steps) {
     const [verb, rest] = split(step);
     if (verb === "say") text.push(rest);
-    else if (verb === "recall") text.push(`I was told: ${conversation.entries.flatMap((entry) => (entry.role === "user" ? [entry.text.slice(0, 60)] : [])).join(" / ")}`);
+    else if (verb === "recall")
+      text.push(
+        `I was told: ${conversation.entries.flatMap((entry) => (entry.role === "user" ? [entry.text.slice(0, 60)] : [])).join(" / ")}`,
+      );
     else if (verb === "length") text.push(`The prompt has ${prompt.length} characters.`);
     else {
       const call = verb === "run" ? tools.shell?.(rest, "directive") : verb === "read" ? tools.read?.(rest) : edit(tools, rest);

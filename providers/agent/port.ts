@@ -116,10 +116,7 @@ export class AgentGoneError extends Error {
   override name = "AgentGoneError";
 }
 
-export type TurnEnd =
-  | { reason: "completed" }
-  | { reason: "canceled" }
-  | { reason: "failed"; error: { code: string; message: string } };
+export type TurnEnd = { reason: "completed" } | { reason: "canceled" } | { reason: "failed"; error: { code: string; message: string } };
 
 export type Usage = {
   inputTokens: number;
@@ -142,7 +139,14 @@ export type AgentEvent =
   | { type: "tool.started"; stepId: string; callId: string; name: string; title: string | undefined; arguments: unknown }
   /** `replace` when the agent shows only a window of its output. */
   | { type: "tool.progress"; callId: string; mode: "append" | "replace"; output: string }
-  | { type: "tool.completed"; callId: string; title: string | undefined; output: string; truncated: boolean; metadata: Record<string, unknown> }
+  | {
+      type: "tool.completed";
+      callId: string;
+      title: string | undefined;
+      output: string;
+      truncated: boolean;
+      metadata: Record<string, unknown>;
+    }
   | { type: "tool.failed"; callId: string; error: string; output: string; truncated: boolean }
   | { type: "plan.updated"; entries: PlanEntry[] }
   | { type: "permission.requested"; id: string; callId: string | undefined; tool: string; title: string; arguments: unknown }

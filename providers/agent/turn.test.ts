@@ -26,8 +26,17 @@ describe("a turn", () => {
     turn.end({ reason: "completed" });
     turn.end({ reason: "canceled" });
     expect(types()).toEqual([
-      "turn.started", "step.started", "text.delta", "message.completed", "tool.started", "tool.completed", "usage", "plan.updated",
-      "permission.requested", "permission.closed", "turn.ended",
+      "turn.started",
+      "step.started",
+      "text.delta",
+      "message.completed",
+      "tool.started",
+      "tool.completed",
+      "usage",
+      "plan.updated",
+      "permission.requested",
+      "permission.closed",
+      "turn.ended",
     ]);
   });
 
@@ -47,7 +56,10 @@ describe("a turn", () => {
     turn.append("text", "s1", "t1", "After.");
     for (let again = 0; again < 2; again += 1) turn.whole("text", "s1", "t1", "Before. After.", true);
     const said = events.filter((event) => event.type === "message.completed").map((event) => [event.partId, event.text]);
-    expect(said).toEqual([["t1", "Before. "], ["t1+", "After."]]);
+    expect(said).toEqual([
+      ["t1", "Before. "],
+      ["t1+", "After."],
+    ]);
   });
 
   test("after a gap the whole text sends exactly what was missing", () => {
@@ -69,7 +81,10 @@ describe("a turn", () => {
     turn.toolDone(bash, "done", {});
     turn.toolOutput(bash, "do");
     expect(events.filter((event) => event.type === "text.delta")).toHaveLength(1);
-    expect(turn.state().parts).toMatchObject([{ text: "one two", completed: true }, { status: "completed", output: "done" }]);
+    expect(turn.state().parts).toMatchObject([
+      { text: "one two", completed: true },
+      { status: "completed", output: "done" },
+    ]);
   });
 
   test("what is open when it ends is closed before the end is told", () => {

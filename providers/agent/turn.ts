@@ -7,7 +7,16 @@
  *
  *   begin ──► text, tool, plan, permission … ──► end        (a fact after `end` is ignored: it belongs to nobody)
  */
-import { OUTPUT_LIMIT, type AgentEvent, type PartState, type PendingPermission, type PlanEntry, type TurnEnd, type TurnState, type Usage } from "./port.ts";
+import {
+  OUTPUT_LIMIT,
+  type AgentEvent,
+  type PartState,
+  type PendingPermission,
+  type PlanEntry,
+  type TurnEnd,
+  type TurnState,
+  type Usage,
+} from "./port.ts";
 
 type TextPart = Extract<PartState, { kind: "text" | "thought" }>;
 type ToolPart = Extract<PartState, { kind: "tool" }>;
@@ -109,7 +118,14 @@ export class Turn {
     part.title = fact.title ?? part.title;
     part.metadata = metadata;
     this.#closePermissionsOf(part.callId);
-    this.#emit({ type: "tool.completed", callId: part.callId, title: part.title, output: part.output, truncated: part.truncated, metadata });
+    this.#emit({
+      type: "tool.completed",
+      callId: part.callId,
+      title: part.title,
+      output: part.output,
+      truncated: part.truncated,
+      metadata,
+    });
   }
 
   toolFailed(fact: ToolFact, error: string): void {
@@ -158,7 +174,8 @@ export class Turn {
   end(end: TurnEnd): void {
     if (this.ended) return;
     for (const part of this.#parts.values()) {
-      if (part.kind === "tool" && part.status === "running") this.#fail(part, end.reason === "canceled" ? "canceled" : "the turn ended before the tool did");
+      if (part.kind === "tool" && part.status === "running")
+        this.#fail(part, end.reason === "canceled" ? "canceled" : "the turn ended before the tool did");
       else if (part.kind !== "tool" && !part.completed) this.#complete(part, part.text);
     }
     for (const id of this.#permissions.keys()) this.permissionClosed(id);
@@ -182,7 +199,8 @@ export class Turn {
 
   /** For agents that never say that a text is complete: it is, once something else begins. Should more of it come, that is a part of its own. */
   completeOpenTexts(): void {
-    for (const part of this.#parts.values()) if (part.kind !== "tool" && !part.completed && part.text !== "") this.#complete(part, part.text);
+    for (const part of this.#parts.values())
+      if (part.kind !== "tool" && !part.completed && part.text !== "") this.#complete(part, part.text);
   }
 
   #text(kind: "text" | "thought", stepId: string, partId: string): TextPart {

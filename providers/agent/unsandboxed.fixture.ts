@@ -57,7 +57,14 @@ export async function unsandboxedHost(env: Record<string, string> = {}): Promise
   await mkdir(home);
   await mkdir(workspace);
   const running = new Map<string, Running>();
-  const base = { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, HOME: home, TMPDIR: root, LANG: "C.UTF-8", GIT_CONFIG_GLOBAL: "/dev/null", ...env };
+  const base = {
+    PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+    HOME: home,
+    TMPDIR: root,
+    LANG: "C.UTF-8",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    ...env,
+  };
 
   const hold = (id: string, from: { stdout: number; stderr: number }): SandboxProcess => {
     const one = running.get(id);
@@ -88,9 +95,20 @@ export async function unsandboxedHost(env: Record<string, string> = {}): Promise
       const id = options.id ?? `p${running.size}`;
       const [command, ...args] = options.argv as [string, ...string[]];
       // A group of its own: an agent's tools must die with it.
-      const child = spawn(command, args, { cwd: options.cwd ?? workspace, env: { ...base, ...options.env }, detached: true, stdio: "pipe" });
+      const child = spawn(command, args, {
+        cwd: options.cwd ?? workspace,
+        env: { ...base, ...options.env },
+        detached: true,
+        stdio: "pipe",
+      });
       child.stdin.on("error", () => undefined); // The agent closed its input; its exit says more.
-      const one: Running = { child, stdout: new Output(child.stdout), stderr: new Output(child.stderr), exited: Promise.resolve({ code: null, signal: null, timedOut: false }), exit: null };
+      const one: Running = {
+        child,
+        stdout: new Output(child.stdout),
+        stderr: new Output(child.stderr),
+        exited: Promise.resolve({ code: null, signal: null, timedOut: false }),
+        exit: null,
+      };
       running.set(id, one);
       return new Promise((resolve, reject) => {
         child.once("error", (error) => {

@@ -71,7 +71,9 @@ export function forgeConformance(name: string, make: () => ForgeUnderTest): void
       const mirror = join(scratch, "push.git");
       const { remoteUrl } = await mirrored(mirror);
       const commit = await next(mirror, "two\n");
-      expect(await forge.push({ directory: mirror, remoteUrl, ref: "refs/heads/feature", old: ZERO_COMMIT, new: commit })).toEqual({ ok: true });
+      expect(await forge.push({ directory: mirror, remoteUrl, ref: "refs/heads/feature", old: ZERO_COMMIT, new: commit })).toEqual({
+        ok: true,
+      });
       expect(await forge.remoteRef(remoteUrl, "refs/heads/feature")).toBe(commit);
     });
 
@@ -81,8 +83,14 @@ export function forgeConformance(name: string, make: () => ForgeUnderTest): void
       const mine = await next(mirror, "mine\n");
       const theirs = await next(mirror, "theirs\n");
       await gitText(["-C", mirror, "push", "--quiet", remote, `${theirs}:refs/heads/contested`]);
-      expect(await forge.push({ directory: mirror, remoteUrl, ref: "refs/heads/contested", old: ZERO_COMMIT, new: mine })).toMatchObject({ ok: false, code: "stale" });
-      expect(await forge.push({ directory: mirror, remoteUrl, ref: "refs/heads/contested", old: first, new: mine })).toMatchObject({ ok: false, code: "stale" });
+      expect(await forge.push({ directory: mirror, remoteUrl, ref: "refs/heads/contested", old: ZERO_COMMIT, new: mine })).toMatchObject({
+        ok: false,
+        code: "stale",
+      });
+      expect(await forge.push({ directory: mirror, remoteUrl, ref: "refs/heads/contested", old: first, new: mine })).toMatchObject({
+        ok: false,
+        code: "stale",
+      });
       expect(await forge.remoteRef(remoteUrl, "refs/heads/contested")).toBe(theirs);
     });
 
@@ -102,7 +110,9 @@ export function forgeConformance(name: string, make: () => ForgeUnderTest): void
       const mirror = join(scratch, "gone.git");
       await mirrored(mirror);
       const commit = await next(mirror, "gone\n");
-      expect(await forge.push({ directory: mirror, remoteUrl: `${url}-gone`, ref: "refs/heads/x", old: ZERO_COMMIT, new: commit })).toMatchObject({ ok: false, code: "no_remote" });
+      expect(
+        await forge.push({ directory: mirror, remoteUrl: `${url}-gone`, ref: "refs/heads/x", old: ZERO_COMMIT, new: commit }),
+      ).toMatchObject({ ok: false, code: "no_remote" });
     });
   });
 }

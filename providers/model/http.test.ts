@@ -14,7 +14,9 @@ afterEach(async () => {
 
 type Seen = { url: string; headers: IncomingMessage["headers"]; body: string };
 
-async function serve(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ url: string; seen: Seen[]; server: Server }> {
+async function serve(
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ url: string; seen: Seen[]; server: Server }> {
   const seen: Seen[] = [];
   const server = createServer((request, response) => {
     void text(request).then((body) => {
@@ -51,7 +53,12 @@ const ask = (more: Partial<ForwardRequest> = {}): ForwardRequest => ({
 
 const CHUNK = 'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n';
 const stream = (response: ServerResponse): void => {
-  response.writeHead(200, { "content-type": "text/event-stream", "set-cookie": "tracking=1", "x-request-id": "req_1", "openai-organization": "org-secret" });
+  response.writeHead(200, {
+    "content-type": "text/event-stream",
+    "set-cookie": "tracking=1",
+    "x-request-id": "req_1",
+    "openai-organization": "org-secret",
+  });
   response.write(CHUNK);
 };
 
@@ -61,7 +68,13 @@ describe("an upstream over HTTP", () => {
       stream(response);
       response.end("data: [DONE]\n\n");
     });
-    const headers = { authorization: "Bearer vk_session", cookie: "a=b", "x-api-key": "vk_session", "anthropic-beta": "tools-1", "x-forwarded-for": "10.0.0.1" };
+    const headers = {
+      authorization: "Bearer vk_session",
+      cookie: "a=b",
+      "x-api-key": "vk_session",
+      "anthropic-beta": "tools-1",
+      "x-forwarded-for": "10.0.0.1",
+    };
     const body = Buffer.from('{"model":"m",  "odd": "spacing kept \\u00e9"}');
     const answer = await compatible(url).forward(ask({ headers, body }));
     if (!answer.ok) throw new Error(answer.message);
@@ -84,15 +97,21 @@ describe("an upstream over HTTP", () => {
     const upstream = make({ kind: "anthropic", name: "anthropic", apiKey: "sk-ant-real", baseUrl: `${url}/v1` });
     await upstream.forward(ask({ endpoint: "messages" }));
     await upstream.forward(ask({ endpoint: "messages", headers: { "anthropic-version": "2099-01-01" } }));
-    expect(seen.map(({ url: path, headers }) => [path, headers["x-api-key"], headers["anthropic-version"], headers.authorization])).toEqual([
-      ["/v1/messages", "sk-ant-real", "2023-06-01", undefined],
-      ["/v1/messages", "sk-ant-real", "2099-01-01", undefined],
-    ]);
+    expect(seen.map(({ url: path, headers }) => [path, headers["x-api-key"], headers["anthropic-version"], headers.authorization])).toEqual(
+      [
+        ["/v1/messages", "sk-ant-real", "2023-06-01", undefined],
+        ["/v1/messages", "sk-ant-real", "2099-01-01", undefined],
+      ],
+    );
   });
 
   test("a format that it does not speak is refused without a request", async () => {
     const { url, seen } = await serve((_, response) => response.end());
-    expect(await compatible(url).forward(ask({ endpoint: "messages" }))).toMatchObject({ ok: false, code: "unsupported_endpoint", retryable: false });
+    expect(await compatible(url).forward(ask({ endpoint: "messages" }))).toMatchObject({
+      ok: false,
+      code: "unsupported_endpoint",
+      retryable: false,
+    });
     expect(seen).toEqual([]);
   });
 
@@ -102,7 +121,14 @@ describe("an upstream over HTTP", () => {
       response.end('{"error":{"message":"slow down"}}');
     });
     const refused = await compatible(url).forward(ask());
-    expect(refused).toMatchObject({ ok: false, code: "http_status", status: 429, retryable: true, retryAfterMs: 7_000, contentType: "application/json" });
+    expect(refused).toMatchObject({
+      ok: false,
+      code: "http_status",
+      status: 429,
+      retryable: true,
+      retryAfterMs: 7_000,
+      contentType: "application/json",
+    });
     expect(!refused.ok && refused.body?.toString()).toContain("slow down");
   });
 
@@ -225,9 +251,13 @@ describe("model lists", () => {
       return list.ok ? list.models.map((model) => [model.id, model.name, model.scripted]) : list;
     };
     expect(await names(make({ kind: "openai", name: "openai", apiKey: "k", baseUrl: `${url}/v1` }))).toEqual([["gpt-5", "gpt-5", false]]);
-    expect(await names(make({ kind: "anthropic", name: "anthropic", apiKey: "k", baseUrl: `${url}/v1` }))).toEqual([["claude-opus-4-5", "Claude Opus 4.5", false]]);
+    expect(await names(make({ kind: "anthropic", name: "anthropic", apiKey: "k", baseUrl: `${url}/v1` }))).toEqual([
+      ["claude-opus-4-5", "Claude Opus 4.5", false],
+    ]);
     expect(await names(make({ kind: "ollama", name: "ollama", baseUrl: url }))).toEqual([["qwen3:8b", "qwen3:8b", false]]);
-    expect(await names(make({ kind: "demo", name: "demo" }))).toEqual([["signalbox-demo-scripted", "Demo (scripted, not an AI model)", true]]);
+    expect(await names(make({ kind: "demo", name: "demo" }))).toEqual([
+      ["signalbox-demo-scripted", "Demo (scripted, not an AI model)", true],
+    ]);
     expect(seen.map((one) => one.url)).toEqual(["/v1/models", "/v1/models?limit=1000", "/api/tags"]);
   });
 

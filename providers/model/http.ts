@@ -9,8 +9,18 @@
  */
 import { Agent, request, type Dispatcher } from "undici";
 import {
-  DEFAULT_TIMEOUTS, FORWARDED_HEADERS, UpstreamStreamError,
-  type Endpoint, type ForwardRequest, type ModelInfo, type ModelList, type ModelUpstream, type UpstreamFailure, type UpstreamKind, type UpstreamResponse, type UpstreamTimeouts,
+  DEFAULT_TIMEOUTS,
+  FORWARDED_HEADERS,
+  UpstreamStreamError,
+  type Endpoint,
+  type ForwardRequest,
+  type ModelInfo,
+  type ModelList,
+  type ModelUpstream,
+  type UpstreamFailure,
+  type UpstreamKind,
+  type UpstreamResponse,
+  type UpstreamTimeouts,
 } from "./port.ts";
 
 /** Of an upstream's error and of its model list. */
@@ -32,7 +42,8 @@ export type HttpUpstreamSettings = {
 };
 
 /** Answer headers that a client may see. The rest (cookies, the provider's organization) is nobody's business. */
-const RETURNED_HEADERS = /^(content-type|retry-after|request-id|x-request-id|openai-processing-ms|openai-version|(x|anthropic)-ratelimit-.*)$/;
+const RETURNED_HEADERS =
+  /^(content-type|retry-after|request-id|x-request-id|openai-processing-ms|openai-version|(x|anthropic)-ratelimit-.*)$/;
 
 export function httpUpstream(settings: HttpUpstreamSettings): ModelUpstream {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...settings.timeouts };
@@ -40,7 +51,11 @@ export function httpUpstream(settings: HttpUpstreamSettings): ModelUpstream {
   // Pipelining 1 is HTTP keep-alive; an answer that is cut must never hold up another.
   const agent = new Agent({ connect: { timeout: timeouts.connectMs }, headersTimeout: 0, bodyTimeout: 0, pipelining: 1, connections: 256 });
   const credential: Record<string, string> =
-    settings.apiKey === undefined ? {} : settings.auth === "bearer" ? { authorization: `Bearer ${settings.apiKey}` } : { "x-api-key": settings.apiKey };
+    settings.apiKey === undefined
+      ? {}
+      : settings.auth === "bearer"
+        ? { authorization: `Bearer ${settings.apiKey}` }
+        : { "x-api-key": settings.apiKey };
 
   return {
     name: settings.name,
@@ -67,14 +82,25 @@ export function httpUpstream(settings: HttpUpstreamSettings): ModelUpstream {
 
     async models(signal = AbortSignal.timeout(timeouts.connectMs + 10_000)): Promise<ModelList> {
       const headers = { accept: "application/json", ...settings.extraHeaders, ...credential };
-      const sent = await send(settings.name, agent, "GET", new URL(settings.models.path, `${base}/`).href, headers, null, { ...timeouts, firstByteMs: 10_000 }, signal);
+      const sent = await send(
+        settings.name,
+        agent,
+        "GET",
+        new URL(settings.models.path, `${base}/`).href,
+        headers,
+        null,
+        { ...timeouts, firstByteMs: 10_000 },
+        signal,
+      );
       if (!sent.ok) return sent;
       if (sent.answer.statusCode >= 400) return await refused(settings.name, sent.answer);
       try {
         const text = (await firstBytes(sent.answer, LIST_BYTES)).toString("utf8");
         return { ok: true, models: settings.models.read(JSON.parse(text)) };
       } catch (cause) {
-        return failure("unreachable", `${settings.name} answered with a model list that cannot be read: ${messageOf(cause)}`, { retryable: false });
+        return failure("unreachable", `${settings.name} answered with a model list that cannot be read: ${messageOf(cause)}`, {
+          retryable: false,
+        });
       }
     },
 
@@ -85,7 +111,14 @@ export function httpUpstream(settings: HttpUpstreamSettings): ModelUpstream {
 type Sent = { ok: true; answer: Dispatcher.ResponseData; stop: AbortController };
 
 async function send(
-  name: string, agent: Agent, method: "GET" | "POST", url: string, headers: Record<string, string>, body: Buffer | null, timeouts: UpstreamTimeouts, signal: AbortSignal,
+  name: string,
+  agent: Agent,
+  method: "GET" | "POST",
+  url: string,
+  headers: Record<string, string>,
+  body: Buffer | null,
+  timeouts: UpstreamTimeouts,
+  signal: AbortSignal,
 ): Promise<Sent | UpstreamFailure> {
   const stop = new AbortController();
   let late = false;
@@ -100,7 +133,8 @@ async function send(
     if (signal.aborted) return failure("aborted", "the request was called off", { retryable: false });
     if (late) return failure("timeout", `${name} did not begin to answer within ${timeouts.firstByteMs} ms`, { retryable: true });
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (code === "UND_ERR_CONNECT_TIMEOUT") return failure("unreachable", `${name} could not be connected to within ${timeouts.connectMs} ms`, { retryable: true });
+    if (code === "UND_ERR_CONNECT_TIMEOUT")
+      return failure("unreachable", `${name} could not be connected to within ${timeouts.connectMs} ms`, { retryable: true });
     return failure("unreachable", `${name} cannot be reached${code === "" ? "" : ` (${code})`}`, { retryable: true });
   } finally {
     clearTimeout(timer);
@@ -119,7 +153,13 @@ async function refused(name: string, answer: Dispatcher.ResponseData): Promise<U
   });
 }
 
-async function* watched(name: string, answer: Dispatcher.ResponseData, idleMs: number, stop: AbortController, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* watched(
+  name: string,
+  answer: Dispatcher.ResponseData,
+  idleMs: number,
+  stop: AbortController,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   let silent = false;
   const timer = setTimeout(() => {
     silent = true;
@@ -183,11 +223,19 @@ export function retryAfterMs(value: string | string[] | undefined, nowMs: number
 }
 
 export function failure(
-  code: UpstreamFailure["code"], message: string,
+  code: UpstreamFailure["code"],
+  message: string,
   more: { retryable: boolean; status?: number; retryAfterMs?: number | undefined; body?: Buffer; contentType?: string | undefined },
 ): UpstreamFailure {
   return {
-    ok: false, code, message, retryable: more.retryable, status: more.status, retryAfterMs: more.retryAfterMs, body: more.body, contentType: more.contentType,
+    ok: false,
+    code,
+    message,
+    retryable: more.retryable,
+    status: more.status,
+    retryAfterMs: more.retryAfterMs,
+    body: more.body,
+    contentType: more.contentType,
   };
 }
 

@@ -88,4 +88,11 @@ export class UpstreamStreamError extends Error {
 }
 
 /** Headers of a client that mean something to an upstream. Everything else, credentials above all, stays here. */
-export const FORWARDED_HEADERS: readonly string[] = ["accept", "content-type", "anthropic-version", "anthropic-beta", "openai-beta", "idempotency-key"];
+export const FORWARDED_HEADERS: readonly string[] = [
+  "accept",
+  "content-type",
+  "anthropic-version",
+  "anthropic-beta",
+  "openai-beta",
+  "idempotency-key",
+];

@@ -39,7 +39,9 @@ test("no model has two prices", () => {
 test("a cost is rounded up to a whole micro-dollar and adds up over the kinds of token", () => {
   const price = priceOf("anthropic", "claude-sonnet-4-5");
   expect(costMicroUsd(price, { ...none, outputTokens: 1_000_000 })).toBe(15_000_000);
-  expect(costMicroUsd(price, { inputTokens: 1000, cachedInputTokens: 1000, cacheWriteTokens: 1000, outputTokens: 1000 })).toBe(3000 + 300 + 3750 + 15_000);
+  expect(costMicroUsd(price, { inputTokens: 1000, cachedInputTokens: 1000, cacheWriteTokens: 1000, outputTokens: 1000 })).toBe(
+    3000 + 300 + 3750 + 15_000,
+  );
   expect(costMicroUsd({ input: 1, cachedInput: 0, cacheWrite: 0, output: 0 }, { ...none, inputTokens: 1 })).toBe(1);
   expect(costMicroUsd(price, none)).toBe(0);
 });

@@ -21,7 +21,10 @@ export type PricedModel = Price & { source: PriceSource };
 export type PriceRule = { match: RegExp; price: Price };
 
 const usd = (input: number, output: number, cachedInput = input, cacheWrite = input): Price => ({
-  input: Math.round(input * 1e6), output: Math.round(output * 1e6), cachedInput: Math.round(cachedInput * 1e6), cacheWrite: Math.round(cacheWrite * 1e6),
+  input: Math.round(input * 1e6),
+  output: Math.round(output * 1e6),
+  cachedInput: Math.round(cachedInput * 1e6),
+  cacheWrite: Math.round(cacheWrite * 1e6),
 });
 
 /** A dated snapshot (`-2024-08-06`, `-20250929`) or `-latest` costs what its model costs. */

@@ -12,7 +12,9 @@ export async function serveUpstream(upstream: ModelUpstream, path?: string): Pro
   const server = createServer((request, response) => {
     answer(upstream, request, response, requests).catch((error: unknown) => response.destroy(error as Error));
   });
-  await new Promise<void>((resolve) => path === undefined ? server.listen(0, "127.0.0.1", resolve) : server.listen({ path, readableAll: true, writableAll: true }, resolve));
+  await new Promise<void>((resolve) =>
+    path === undefined ? server.listen(0, "127.0.0.1", resolve) : server.listen({ path, readableAll: true, writableAll: true }, resolve),
+  );
   const address = server.address();
   return {
     baseUrl: typeof address === "string" ? address : `http://127.0.0.1:${(address as AddressInfo).port}/v1`,
@@ -25,7 +27,12 @@ export async function serveUpstream(upstream: ModelUpstream, path?: string): Pro
   };
 }
 
-async function answer(upstream: ModelUpstream, request: IncomingMessage, response: ServerResponse, requests: ServedUpstream["requests"]): Promise<void> {
+async function answer(
+  upstream: ModelUpstream,
+  request: IncomingMessage,
+  response: ServerResponse,
+  requests: ServedUpstream["requests"],
+): Promise<void> {
   const endpoint = (request.url ?? "").replace(/^.*\/v1\//, "").replace(/\?.*/, "");
   const gone = new AbortController();
   response.on("close", () => gone.abort());
@@ -37,7 +44,9 @@ async function answer(upstream: ModelUpstream, request: IncomingMessage, respons
   }
   const body = await buffer(request);
   requests.push({ endpoint, body: JSON.parse(body.toString("utf8")) as unknown });
-  const headers = Object.fromEntries(Object.entries(request.headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])));
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])),
+  );
   const result = await upstream.forward({ endpoint: endpoint as Endpoint, body, headers, signal: gone.signal });
   if (!result.ok) {
     response.writeHead(result.status ?? 502, {

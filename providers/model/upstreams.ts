@@ -6,7 +6,14 @@ import type { ModelInfo, ModelUpstream, UpstreamTimeouts } from "./port.ts";
 import { unreachable } from "@signalbox/kernel/decider";
 
 export type UpstreamConfig =
-  | { kind: "openai-compatible"; name: string; baseUrl: string; apiKey?: string | undefined; responses?: boolean | undefined; timeouts?: Partial<UpstreamTimeouts> | undefined }
+  | {
+      kind: "openai-compatible";
+      name: string;
+      baseUrl: string;
+      apiKey?: string | undefined;
+      responses?: boolean | undefined;
+      timeouts?: Partial<UpstreamTimeouts> | undefined;
+    }
   | { kind: "openai"; name: string; apiKey: string; baseUrl?: string | undefined; timeouts?: Partial<UpstreamTimeouts> | undefined }
   | { kind: "anthropic"; name: string; apiKey: string; baseUrl?: string | undefined; timeouts?: Partial<UpstreamTimeouts> | undefined }
   | { kind: "ollama"; name: string; baseUrl?: string | undefined; timeouts?: Partial<UpstreamTimeouts> | undefined }
@@ -73,9 +80,16 @@ const AnthropicModels = z.object({ data: z.array(z.object({ id: z.string(), disp
 const OllamaTags = z.object({ models: z.array(z.object({ name: z.string() })) });
 
 const info = (id: string, name: string, ownedBy: string): ModelInfo => ({
-  id, name, ownedBy, contextTokens: undefined, maxOutputTokens: undefined, scripted: false,
+  id,
+  name,
+  ownedBy,
+  contextTokens: undefined,
+  maxOutputTokens: undefined,
+  scripted: false,
 });
 
-const readOpenAiModels = (json: unknown): ModelInfo[] => OpenAiModels.parse(json).data.map((model) => info(model.id, model.id, model.owned_by ?? "unknown"));
-const readAnthropicModels = (json: unknown): ModelInfo[] => AnthropicModels.parse(json).data.map((model) => info(model.id, model.display_name ?? model.id, "anthropic"));
+const readOpenAiModels = (json: unknown): ModelInfo[] =>
+  OpenAiModels.parse(json).data.map((model) => info(model.id, model.id, model.owned_by ?? "unknown"));
+const readAnthropicModels = (json: unknown): ModelInfo[] =>
+  AnthropicModels.parse(json).data.map((model) => info(model.id, model.display_name ?? model.id, "anthropic"));
 const readOllamaTags = (json: unknown): ModelInfo[] => OllamaTags.parse(json).models.map((model) => info(model.name, model.name, "ollama"));

@@ -33,7 +33,11 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
     let other: Sandbox;
     let made = 0;
     const spec = (limits: Partial<SandboxLimits> = {}, id = `sbx_${process.pid}_${made++}`): SandboxSpec => ({
-      id, organizationId: "ws_test", limits: { ...LIMITS, ...limits }, env: { FROM_SPEC: "yes" }, tools: [],
+      id,
+      organizationId: "ws_test",
+      limits: { ...LIMITS, ...limits },
+      env: { FROM_SPEC: "yes" },
+      tools: [],
     });
 
     async function withSandbox(limits: Partial<SandboxLimits>, use: (sandbox: Sandbox) => Promise<void>): Promise<void> {
@@ -121,13 +125,19 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       test("a process is talked to over its stdin and ends by a signal", async () => {
         const cat = await sandbox.spawn({ argv: ["cat"] });
         cat.stdin.write("hello\n");
-        expect(String((await once(cat.stdout)))).toBe("hello\n");
+        expect(String(await once(cat.stdout))).toBe("hello\n");
         cat.kill("SIGTERM");
         expect(await cat.exited).toMatchObject({ code: null, signal: "SIGTERM" });
       });
 
       test("HTTP to a port inside works through connect", async () => {
-        const server = await sandbox.spawn({ argv: ["node", "-e", "require('http').createServer((q,r)=>{let n=0;q.on('data',d=>n+=d.length).on('end',()=>r.end(q.url+' '+n))}).listen(8123,'127.0.0.1',()=>console.log('up'))"] });
+        const server = await sandbox.spawn({
+          argv: [
+            "node",
+            "-e",
+            "require('http').createServer((q,r)=>{let n=0;q.on('data',d=>n+=d.length).on('end',()=>r.end(q.url+' '+n))}).listen(8123,'127.0.0.1',()=>console.log('up'))",
+          ],
+        });
         await once(server.stdout);
         const answers = await Promise.all([1, 2, 3].map((n) => httpGet(sandbox, 8123, `/${n}`)));
         expect(answers).toEqual(["/1 0", "/2 0", "/3 0"]);
@@ -169,15 +179,30 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       test("inside is an ordinary user without any capability, who can gain none", async () => {
         expect(await shell("id -u")).not.toBe("0");
         const status = await shell("cat /proc/self/status");
-        for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect(status).toMatch(new RegExp(`${set}:\\s+0000000000000000`));
+        for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+          expect(status).toMatch(new RegExp(`${set}:\\s+0000000000000000`));
         expect(status).toMatch(/NoNewPrivs:\s+1/);
       });
 
       test("the host's files are not there", async () => {
         const secret = join(mkdtempSync(join(tmpdir(), "host-secret-")), "secret");
         writeFileSync(secret, "the host's secret", { mode: 0o644 });
-        const paths = [secret, "/etc/shadow", "/root", "/root/.ssh", "/var/run/docker.sock", "/run/docker.sock", "/sys/kernel", "/proc/kcore", "/dev/mem", "/dev/vda", "/dev/sda", ...subject.hostFolders];
-        for (const path of paths) expect(`${path}: ${await shell(`cat ${path} 2>&1 || ls ${path} 2>&1 || true`)}`).toMatch(/No such file|Permission denied/);
+        const paths = [
+          secret,
+          "/etc/shadow",
+          "/root",
+          "/root/.ssh",
+          "/var/run/docker.sock",
+          "/run/docker.sock",
+          "/sys/kernel",
+          "/proc/kcore",
+          "/dev/mem",
+          "/dev/vda",
+          "/dev/sda",
+          ...subject.hostFolders,
+        ];
+        for (const path of paths)
+          expect(`${path}: ${await shell(`cat ${path} 2>&1 || ls ${path} 2>&1 || true`)}`).toMatch(/No such file|Permission denied/);
         for (const root of ["/proc/1/root", "/proc/self/root", "/proc/2/cwd/../.."]) {
           expect(await shell(`cat ${root}${secret} 2>&1 || true`)).toMatch(/No such file|Permission denied/);
         }
@@ -185,21 +210,33 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       });
 
       test("nothing but home, workspace and temporary folders can be written", async () => {
-        for (const path of ["/usr/x", "/etc/x", "/x", "/opt/sbx/bin/x", "/run/sbx/control/x", "/run/sbx/egress/x", "/proc/sys/kernel/hostname"]) {
+        for (const path of [
+          "/usr/x",
+          "/etc/x",
+          "/x",
+          "/opt/sbx/bin/x",
+          "/run/sbx/control/x",
+          "/run/sbx/egress/x",
+          "/proc/sys/kernel/hostname",
+        ]) {
           expect(`${path}: ${await shell(`(echo 1 > ${path}) 2>&1 && echo written || true`)}`).not.toMatch(/written/);
         }
         expect(await shell("for d in /workspace /home/sbx /tmp; do echo 1 > $d/x && rm $d/x; done; echo ok")).toBe("ok");
       });
 
       test("the sockets to the host cannot be replaced by something else", async () => {
-        const tried = await shell("cd /run/sbx && for d in control egress; do mv $d/$d.sock $d/old 2>&1; rm -f $d/$d.sock 2>&1; ln -s /etc $d/link 2>&1; mv $d moved 2>&1; done; ");
+        const tried = await shell(
+          "cd /run/sbx && for d in control egress; do mv $d/$d.sock $d/old 2>&1; rm -f $d/$d.sock 2>&1; ln -s /etc $d/link 2>&1; mv $d moved 2>&1; done; ",
+        );
         expect(tried.match(/Read-only file system|Permission denied|Device or resource busy/g)?.length).toBeGreaterThanOrEqual(5);
         expect(await shell("cd /run/sbx && ls control egress | grep -v :")).toBe("control.sock");
         expect(await shell("echo still here")).toBe("still here");
       });
 
       test("whoever imitates sandboxd does not push it aside", async () => {
-        await shell(`node -e "const s=require('net').connect('/run/sbx/control/control.sock');s.on('close',()=>process.exit());s.on('error',()=>process.exit());s.write(Buffer.from('ffffffff00','hex'));setTimeout(()=>process.exit(),500)"`);
+        await shell(
+          `node -e "const s=require('net').connect('/run/sbx/control/control.sock');s.on('close',()=>process.exit());s.on('error',()=>process.exit());s.write(Buffer.from('ffffffff00','hex'));setTimeout(()=>process.exit(),500)"`,
+        );
         expect(await shell("echo still here")).toBe("still here");
       });
 
@@ -223,7 +260,13 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         for (const path of ["/workspace/private", "/tmp/private", "/home/sbx/private"]) {
           expect(await shell(`cat ${path} 2>&1 || true`)).toMatch(/No such file/);
         }
-        const server = await other.spawn({ argv: ["node", "-e", "const n=require('net');n.createServer(s=>s.end('leak')).listen(8200,'0.0.0.0',()=>n.createServer(s=>s.end('leak')).listen('\\0sbx-abstract',()=>console.log('up')))"] });
+        const server = await other.spawn({
+          argv: [
+            "node",
+            "-e",
+            "const n=require('net');n.createServer(s=>s.end('leak')).listen(8200,'0.0.0.0',()=>n.createServer(s=>s.end('leak')).listen('\\0sbx-abstract',()=>console.log('up')))",
+          ],
+        });
         await once(server.stdout);
         expect(await shell(dial("{host:'127.0.0.1',port:8200}"))).toBe("ECONNREFUSED");
         expect(await shell(dial("{path:'\\0sbx-abstract'}"))).toBe("ECONNREFUSED");
@@ -237,7 +280,10 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         const abstract = createServer((socket) => socket.end("leak"));
         const name = `sbx-host-${process.pid}`;
         await new Promise<void>((resolve) => abstract.listen(`\0${name}`, resolve));
-        const addresses = Object.values(networkInterfaces()).flat().filter((one) => one !== undefined && one.family === "IPv4").map((one) => one.address);
+        const addresses = Object.values(networkInterfaces())
+          .flat()
+          .filter((one) => one !== undefined && one.family === "IPv4")
+          .map((one) => one.address);
         for (const address of new Set(["127.0.0.1", "127.0.1.1", "10.0.2.2", ...addresses])) {
           expect(`${address} ${await shell(dial(`{host:'${address}',port:${port}}`))}`).toMatch(/ECONNREFUSED|ENETUNREACH|EHOSTUNREACH/);
         }
@@ -246,13 +292,20 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         abstract.close();
       });
 
-      test.each(["169.254.169.254", "169.254.170.2", "168.63.129.16", "1.1.1.1", "fd00:ec2::254"])("%s cannot be reached", async (address) => {
-        expect(await shell(dial(`{host:'${address}',port:80}`))).toMatch(/ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL/);
-      });
+      test.each(["169.254.169.254", "169.254.170.2", "168.63.129.16", "1.1.1.1", "fd00:ec2::254"])(
+        "%s cannot be reached",
+        async (address) => {
+          expect(await shell(dial(`{host:'${address}',port:80}`))).toMatch(/ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL/);
+        },
+      );
 
       test("no name is resolved and no datagram leaves", async () => {
         expect(await shell(`node -e "require('dns').lookup('example.com',e=>console.log(e.code))"`)).toMatch(/EAI_AGAIN|ENOTFOUND/);
-        expect(await shell(`node -e "const s=require('dgram').createSocket('udp4');s.on('error',e=>{console.log(e.code);process.exit()});s.send('x',53,'8.8.8.8',e=>{console.log(e?e.code:'sent');process.exit()})"`)).toMatch(/ENETUNREACH|EHOSTUNREACH|EPERM/);
+        expect(
+          await shell(
+            `node -e "const s=require('dgram').createSocket('udp4');s.on('error',e=>{console.log(e.code);process.exit()});s.send('x',53,'8.8.8.8',e=>{console.log(e?e.code:'sent');process.exit()})"`,
+          ),
+        ).toMatch(/ENETUNREACH|EHOSTUNREACH|EPERM/);
       });
 
       test.each([
@@ -273,11 +326,14 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         ["root's uid", `syscall(${nr({ x64: 105, arm64: 146 })}, 0) == 0`],
         ["the clock", `do { my $a = pack("qq", 1, 0); syscall(${nr({ x64: 227, arm64: 112 })}, 0, $a) == 0 }`],
       ])("%s is refused", async (_what, attempt) => {
-        expect(await shell(`perl -e '$! = 0; print((${attempt}) ? "open" : "refused: $!")'`)).toMatch(/^refused: (Operation not permitted|Function not implemented|Address family not supported|Invalid argument|Permission denied|No space left on device)/);
+        expect(await shell(`perl -e '$! = 0; print((${attempt}) ? "open" : "refused: $!")'`)).toMatch(
+          /^refused: (Operation not permitted|Function not implemented|Address family not supported|Invalid argument|Permission denied|No space left on device)/,
+        );
       });
 
       test("ptrace reaches only what is inside", async () => {
-        const attach = (pid: number): string => `perl -e 'print syscall(${nr({ x64: 101, arm64: 117 })}, 16, ${pid}, 0, 0) == 0 ? "attached" : "refused: $!"'`;
+        const attach = (pid: number): string =>
+          `perl -e 'print syscall(${nr({ x64: 101, arm64: 117 })}, 16, ${pid}, 0, 0) == 0 ? "attached" : "refused: $!"'`;
         expect(await shell(attach(process.pid))).toMatch(/^refused/);
         expect(await shell(`ls -l /proc/1/ns/ 2>&1; ls /proc/1/fd 2>&1 || true`)).not.toContain("attached");
       });
@@ -290,7 +346,11 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       });
 
       test("the way out says so when no server answers", async () => {
-        expect(await shell(`node -e "require('http').get({host:'127.0.0.1',port:3128,path:'http://example.com/'},r=>console.log(r.statusCode))"`)).toBe("503");
+        expect(
+          await shell(
+            `node -e "require('http').get({host:'127.0.0.1',port:3128,path:'http://example.com/'},r=>console.log(r.statusCode))"`,
+          ),
+        ).toBe("503");
       });
 
       test("links in the workspace lead a reader from the host nowhere", async () => {
@@ -313,7 +373,7 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
           await bombed.spawn({ argv: ["/bin/bash", "-c", ":(){ :|:& };:"] });
           const seen: number[] = [];
           let slowestMs = 0;
-          for (const end = Date.now() + 1500; Date.now() < end; ) {
+          for (const end = Date.now() + 1500; Date.now() < end;) {
             seen.push((await bombed.usage()).pids);
             const started = performance.now();
             execFileSync("/bin/true");
@@ -349,16 +409,30 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       test("a sandbox that fills the disk is ended with that reason", async () => {
         await withSandbox({ diskBytes: 30 * MIB }, async (filler) => {
           const end = new Promise<SandboxEnd>((resolve) => filler.onEnd(resolve));
-          const huge = await filler.exec({ argv: ["/bin/sh", "-c", "head -c 100000000 /dev/zero > huge"], timeoutMs: 10_000 }).catch(() => null);
+          const huge = await filler
+            .exec({ argv: ["/bin/sh", "-c", "head -c 100000000 /dev/zero > huge"], timeoutMs: 10_000 })
+            .catch(() => null);
           if (huge) expect(huge.exitCode).not.toBe(0);
-          await filler.exec({ argv: ["/bin/sh", "-c", "rm -f huge; mkdir -p ~/hidden; for i in 1 2 3 4 5; do head -c 10000000 /dev/zero > ~/hidden/$i; done; chmod 000 ~/hidden; sleep 20"], timeoutMs: 20_000 }).catch(() => null);
+          await filler
+            .exec({
+              argv: [
+                "/bin/sh",
+                "-c",
+                "rm -f huge; mkdir -p ~/hidden; for i in 1 2 3 4 5; do head -c 10000000 /dev/zero > ~/hidden/$i; done; chmod 000 ~/hidden; sleep 20",
+              ],
+              timeoutMs: 20_000,
+            })
+            .catch(() => null);
           expect(await end).toMatchObject({ reason: "disk_quota", limitBytes: 30 * MIB });
           expect(filler.alive()).toBe(false);
         });
       });
 
       test.each([
-        ["files that it deleted and holds open", 'for my $i (1..5) { open(my $f, ">", "/workspace/gone$i"); unlink "/workspace/gone$i"; print $f "x" x 10_000_000; $f->flush; push @held, $f } sleep 20'],
+        [
+          "files that it deleted and holds open",
+          'for my $i (1..5) { open(my $f, ">", "/workspace/gone$i"); unlink "/workspace/gone$i"; print $f "x" x 10_000_000; $f->flush; push @held, $f } sleep 20',
+        ],
         ["empty files", 'use IO::File; for my $i (1..9_000) { open(my $f, ">", "/workspace/empty$i") } sleep 20'],
       ])("%s count towards the quota too", async (_what, script) => {
         await withSandbox({ diskBytes: 30 * MIB }, async (filler) => {
@@ -373,7 +447,10 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       test("after stop nothing is alive, daemons that left their session included", async () => {
         const marker = mark();
         const own = await subject.provider.create(spec());
-        await sh(own, `setsid sleep ${marker} >/dev/null 2>&1 & (setsid sh -c 'trap "" TERM HUP INT; sleep ${marker}; sleep ${marker}' >/dev/null 2>&1 &); nohup sleep ${marker} >/dev/null 2>&1 & sleep 0.2`);
+        await sh(
+          own,
+          `setsid sleep ${marker} >/dev/null 2>&1 & (setsid sh -c 'trap "" TERM HUP INT; sleep ${marker}; sleep ${marker}' >/dev/null 2>&1 &); nohup sleep ${marker} >/dev/null 2>&1 & sleep 0.2`,
+        );
         expect(hostProcessesWith(marker)).toBeGreaterThanOrEqual(2);
         await own.stop();
         expect(hostProcessesWith(marker)).toBe(0);
@@ -389,7 +466,9 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         await sh(first, "echo kept > /workspace/kept; echo kept > ~/kept; echo lost > /tmp/lost");
         await first.stop();
         const second = await subject.provider.create(spec({}, id));
-        expect(await sh(second, "cat /workspace/kept ~/kept; ls /tmp; echo more >> /workspace/kept && echo writable")).toBe("kept\nkept\nwritable");
+        expect(await sh(second, "cat /workspace/kept ~/kept; ls /tmp; echo more >> /workspace/kept && echo writable")).toBe(
+          "kept\nkept\nwritable",
+        );
         await second.stop();
         await subject.provider.remove(id);
         await subject.provider.remove(id);
@@ -428,7 +507,10 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
 
       test("a restarted server finds sandbox and process again, and the output from where it had read", async () => {
         const own = await subject.provider.create(spec());
-        const ticker = await own.spawn({ id: "ticker", argv: ["/bin/sh", "-c", "i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); sleep 0.002; done; read x; echo got $x"] });
+        const ticker = await own.spawn({
+          id: "ticker",
+          argv: ["/bin/sh", "-c", "i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); sleep 0.002; done; read x; echo got $x"],
+        });
         const seen = String(await once(ticker.stdout));
         const record = JSON.parse(JSON.stringify(own.record)) as typeof own.record;
         await subject.provider.close();
@@ -446,13 +528,19 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         await found!.stop();
         await subject.provider.remove(own.id);
         // The two shared sandboxes belonged to the provider that was closed.
-        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [Sandbox, Sandbox];
+        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [
+          Sandbox,
+          Sandbox,
+        ];
         expect([sandbox?.alive(), other?.alive()]).toEqual([true, true]);
       });
 
       test("a process that printed while nobody was connected has lost nothing", async () => {
         const own = await subject.provider.create(spec());
-        const printer = await own.spawn({ id: "printer", argv: ["/bin/sh", "-c", "sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' 'x'; echo; echo end"] });
+        const printer = await own.spawn({
+          id: "printer",
+          argv: ["/bin/sh", "-c", "sleep 0.3; head -c 3000000 /dev/zero | tr '\\0' 'x'; echo; echo end"],
+        });
         printer.stdout.resume();
         await subject.provider.close();
         await new Promise((resolve) => setTimeout(resolve, 600));
@@ -463,7 +551,10 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         expect(await again.exited).toMatchObject({ code: 0 });
         await found!.stop();
         await subject.provider.remove(own.id);
-        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [Sandbox, Sandbox];
+        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [
+          Sandbox,
+          Sandbox,
+        ];
       });
 
       test("a dead sandbox is not adopted", async () => {
@@ -491,7 +582,10 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         expect((await subject.provider.list()).map((record) => record.id)).toContain(own.id);
         await subject.provider.remove(own.id);
         expect(hostProcessesWith(marker)).toBe(0);
-        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [Sandbox, Sandbox];
+        [sandbox, other] = (await Promise.all([subject.provider.adopt(sandbox.record), subject.provider.adopt(other.record)])) as [
+          Sandbox,
+          Sandbox,
+        ];
       });
 
       test("ten start at once without getting in each other's way", async () => {
@@ -542,7 +636,8 @@ function nr(numbers: { x64: number; arm64: number }): number {
   return process.arch === "arm64" ? numbers.arm64 : numbers.x64;
 }
 
-const dial = (to: string): string => `node -e "const s=require('net').connect(${to});s.setTimeout(2000,()=>{console.log('timeout');process.exit()});s.on('error',e=>{console.log(e.code);process.exit()});s.on('connect',()=>console.log('connected'));s.on('data',d=>{console.log(String(d));process.exit()})"`;
+const dial = (to: string): string =>
+  `node -e "const s=require('net').connect(${to});s.setTimeout(2000,()=>{console.log('timeout');process.exit()});s.on('error',e=>{console.log(e.code);process.exit()});s.on('connect',()=>console.log('connected'));s.on('data',d=>{console.log(String(d));process.exit()})"`;
 
 function once(stream: Readable): Promise<Buffer> {
   return new Promise((resolve, reject) => {

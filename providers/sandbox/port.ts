@@ -11,9 +11,7 @@
  * left alive; what the sandbox says about itself is never trusted further than the sandbox.
  */
 import type { Duplex, Readable } from "node:stream";
-import type {
-  AttachOptions, ExecRequest, ExecResult, Exit, ProcessState, SandboxProcess, SpawnOptions,
-} from "@signalbox/sandboxd/host";
+import type { AttachOptions, ExecRequest, ExecResult, Exit, ProcessState, SandboxProcess, SpawnOptions } from "@signalbox/sandboxd/host";
 
 export type { AttachOptions, ExecRequest, ExecResult, Exit, ProcessState, SandboxProcess, SpawnOptions };
 

@@ -9,7 +9,18 @@ import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
 
-const UNIONS = [IdentityEvent, RoomEvent, RunEvent, ApprovalEvent, GateEvent, InvocationEvent, SessionEvent, LedgerEvent, ModelKeyEvent, AuditEvent];
+const UNIONS = [
+  IdentityEvent,
+  RoomEvent,
+  RunEvent,
+  ApprovalEvent,
+  GateEvent,
+  InvocationEvent,
+  SessionEvent,
+  LedgerEvent,
+  ModelKeyEvent,
+  AuditEvent,
+];
 
 export type AnyEvent =
   | IdentityEvent

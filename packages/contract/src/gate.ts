@@ -1,6 +1,20 @@
 import { z } from "zod";
 import { GateDecision, Risk } from "./events/gate.ts";
-import { ApprovalId, CallHash, InvocationId, JsonObject, page, PageQuery, PrincipalId, PrincipalType, RunId, SandboxId, SessionId, Timestamp, Zone } from "./primitives.ts";
+import {
+  ApprovalId,
+  CallHash,
+  InvocationId,
+  JsonObject,
+  page,
+  PageQuery,
+  PrincipalId,
+  PrincipalType,
+  RunId,
+  SandboxId,
+  SessionId,
+  Timestamp,
+  Zone,
+} from "./primitives.ts";
 import { route } from "./route.ts";
 
 /** The closed list of why the gate decided as it did. Additive only. */
@@ -71,32 +85,89 @@ const read = { resource: "policy", role: "viewer", scopes: ["read"] } as const;
 const admin = { resource: "policy", role: "admin", scopes: ["admin"] } as const;
 
 export const evaluatePolicy = route({
-  id: "policy.evaluate", summary: "Ask the gate without doing anything", method: "POST", path: "/v1/policy/evaluate",
-  body: PolicyInput, ok: PolicyDecision, refusals: {}, access: read,
+  id: "policy.evaluate",
+  summary: "Ask the gate without doing anything",
+  method: "POST",
+  path: "/v1/policy/evaluate",
+  body: PolicyInput,
+  ok: PolicyDecision,
+  refusals: {},
+  access: read,
 });
 export const PolicySet = z
-  .object({ version: z.int(), policies: z.array(z.object({ id: z.string(), effect: z.enum(["permit", "forbid"]), decision: z.string().nullable(), description: z.string(), text: z.string() })) })
+  .object({
+    version: z.int(),
+    policies: z.array(
+      z.object({
+        id: z.string(),
+        effect: z.enum(["permit", "forbid"]),
+        decision: z.string().nullable(),
+        description: z.string(),
+        text: z.string(),
+      }),
+    ),
+  })
   .meta({ id: "PolicySet" });
-export const getPolicy = route({ id: "policy.get", summary: "The policies in force", method: "GET", path: "/v1/policy", ok: PolicySet, refusals: {}, access: read });
+export const getPolicy = route({
+  id: "policy.get",
+  summary: "The policies in force",
+  method: "GET",
+  path: "/v1/policy",
+  ok: PolicySet,
+  refusals: {},
+  access: read,
+});
 
 export const ActionRegistryEntry = z
   .object({
-    action: z.string(), description: z.string(), risk: Risk, reversible: z.boolean(), compensating_action: z.string().nullable(), zone: Zone,
+    action: z.string(),
+    description: z.string(),
+    risk: Risk,
+    reversible: z.boolean(),
+    compensating_action: z.string().nullable(),
+    zone: Zone,
     cost_class: z.enum(["none", "low", "medium", "high"]),
   })
   .meta({ id: "ActionRegistryEntry" });
 export const listActions = route({
-  id: "actions.registry", summary: "Every action the gate knows", method: "GET", path: "/v1/action-registry",
-  ok: z.object({ items: z.array(ActionRegistryEntry) }).meta({ id: "ActionRegistry" }), refusals: {}, access: read,
+  id: "actions.registry",
+  summary: "Every action the gate knows",
+  method: "GET",
+  path: "/v1/action-registry",
+  ok: z.object({ items: z.array(ActionRegistryEntry) }).meta({ id: "ActionRegistry" }),
+  refusals: {},
+  access: read,
 });
 
 export const KillSwitchView = z
-  .object({ organization: z.boolean(), global: z.boolean(), forced_by_environment: z.boolean(), reason: z.string().nullable(), by: PrincipalId.nullable(), since: Timestamp.nullable(), epoch: z.int() })
+  .object({
+    organization: z.boolean(),
+    global: z.boolean(),
+    forced_by_environment: z.boolean(),
+    reason: z.string().nullable(),
+    by: PrincipalId.nullable(),
+    since: Timestamp.nullable(),
+    epoch: z.int(),
+  })
   .meta({ id: "KillSwitch" });
-export const getKillSwitch = route({ id: "kill_switch.get", summary: "Whether effects are stopped", method: "GET", path: "/v1/kill-switch", ok: KillSwitchView, refusals: {}, access: read });
+export const getKillSwitch = route({
+  id: "kill_switch.get",
+  summary: "Whether effects are stopped",
+  method: "GET",
+  path: "/v1/kill-switch",
+  ok: KillSwitchView,
+  refusals: {},
+  access: read,
+});
 export const setKillSwitch = route({
-  id: "kill_switch.set", summary: "Stop every effect of the organization, or let them go on", method: "POST", path: "/v1/kill-switch",
-  body: z.object({ engaged: z.boolean(), reason: z.string().max(500).optional() }), ok: KillSwitchView, refusals: { kill_switch_forced: 409 }, access: admin,
+  id: "kill_switch.set",
+  summary: "Stop every effect of the organization, or let them go on",
+  method: "POST",
+  path: "/v1/kill-switch",
+  body: z.object({ engaged: z.boolean(), reason: z.string().max(500).optional() }),
+  ok: KillSwitchView,
+  refusals: { kill_switch_forced: 409 },
+  access: admin,
 });
 
 export const InvocationStatus = z
@@ -105,55 +176,125 @@ export const InvocationStatus = z
 export type InvocationStatus = z.infer<typeof InvocationStatus>;
 export const InvocationView = z
   .object({
-    id: InvocationId, status: InvocationStatus, action: z.string(), title: z.string(), risk: Risk, params: z.json(), target: z.json().nullable(),
-    call_hash: CallHash, session_id: SessionId.nullable(), run_id: RunId.nullable(), approval_id: ApprovalId.nullable(), requested_by: PrincipalId,
-    decision: GateDecision, reason_code: z.string(), result: z.json().nullable(), error: z.object({ code: z.string(), message: z.string() }).nullable(),
-    created_at: Timestamp, ended_at: Timestamp.nullable(),
+    id: InvocationId,
+    status: InvocationStatus,
+    action: z.string(),
+    title: z.string(),
+    risk: Risk,
+    params: z.json(),
+    target: z.json().nullable(),
+    call_hash: CallHash,
+    session_id: SessionId.nullable(),
+    run_id: RunId.nullable(),
+    approval_id: ApprovalId.nullable(),
+    requested_by: PrincipalId,
+    decision: GateDecision,
+    reason_code: z.string(),
+    result: z.json().nullable(),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    created_at: Timestamp,
+    ended_at: Timestamp.nullable(),
   })
   .meta({ id: "Invocation" });
 export const listInvocations = route({
-  id: "invocations.list", summary: "Invocations, newest first", method: "GET", path: "/v1/invocations",
+  id: "invocations.list",
+  summary: "Invocations, newest first",
+  method: "GET",
+  path: "/v1/invocations",
   query: PageQuery.extend({ session_id: SessionId.optional(), status: InvocationStatus.optional() }),
-  ok: page(InvocationView).meta({ id: "InvocationPage" }), refusals: {}, access: { resource: "invocation", role: "viewer", scopes: ["read"] },
+  ok: page(InvocationView).meta({ id: "InvocationPage" }),
+  refusals: {},
+  access: { resource: "invocation", role: "viewer", scopes: ["read"] },
 });
 export const getInvocation = route({
-  id: "invocations.get", summary: "One invocation", method: "GET", path: "/v1/invocations/:id",
-  params: z.object({ id: InvocationId }), ok: InvocationView, refusals: { invocation_not_found: 404 }, access: { resource: "invocation", role: "viewer", scopes: ["read"] },
+  id: "invocations.get",
+  summary: "One invocation",
+  method: "GET",
+  path: "/v1/invocations/:id",
+  params: z.object({ id: InvocationId }),
+  ok: InvocationView,
+  refusals: { invocation_not_found: 404 },
+  access: { resource: "invocation", role: "viewer", scopes: ["read"] },
 });
 
 /** Evidence that only a person has: what became of an invocation whose outcome is unknown. */
 export const resolveInvocation = route({
-  id: "invocations.resolve", summary: "Say what became of an invocation of unknown outcome", method: "POST", path: "/v1/invocations/:id/resolve",
-  params: z.object({ id: InvocationId }), body: z.object({ outcome: z.enum(["completed", "failed"]), comment: z.string().max(2000).optional() }),
-  ok: InvocationView, refusals: { invocation_not_found: 404, invocation_not_unknown: 409 }, access: { resource: "invocation", role: "approver", scopes: ["approve"] },
+  id: "invocations.resolve",
+  summary: "Say what became of an invocation of unknown outcome",
+  method: "POST",
+  path: "/v1/invocations/:id/resolve",
+  params: z.object({ id: InvocationId }),
+  body: z.object({ outcome: z.enum(["completed", "failed"]), comment: z.string().max(2000).optional() }),
+  ok: InvocationView,
+  refusals: { invocation_not_found: 404, invocation_not_unknown: 409 },
+  access: { resource: "invocation", role: "approver", scopes: ["approve"] },
 });
 
 export const EgressRequestView = z
   .object({
-    id: z.string(), at: Timestamp, session_id: SessionId.nullable(), sandbox_id: SandboxId.nullable(), method: z.string(), scheme: z.enum(["http", "https"]),
-    host: z.string(), port: z.int(), path: z.string().nullable(), decision: z.enum(["allow", "deny"]), reason_code: z.string(),
-    status: z.int().nullable(), bytes_sent: z.int(), bytes_received: z.int(), duration_ms: z.int(),
+    id: z.string(),
+    at: Timestamp,
+    session_id: SessionId.nullable(),
+    sandbox_id: SandboxId.nullable(),
+    method: z.string(),
+    scheme: z.enum(["http", "https"]),
+    host: z.string(),
+    port: z.int(),
+    path: z.string().nullable(),
+    decision: z.enum(["allow", "deny"]),
+    reason_code: z.string(),
+    status: z.int().nullable(),
+    bytes_sent: z.int(),
+    bytes_received: z.int(),
+    duration_ms: z.int(),
   })
   .meta({ id: "EgressRequest" });
 export const listEgressRequests = route({
-  id: "egress.requests.list", summary: "Outbound requests of sandboxes, newest first", method: "GET", path: "/v1/egress/requests",
+  id: "egress.requests.list",
+  summary: "Outbound requests of sandboxes, newest first",
+  method: "GET",
+  path: "/v1/egress/requests",
   query: PageQuery.extend({ session_id: SessionId.optional(), decision: z.enum(["allow", "deny"]).optional() }),
-  ok: page(EgressRequestView).meta({ id: "EgressRequestPage" }), refusals: {}, access: { resource: "egress", role: "viewer", scopes: ["read"] },
+  ok: page(EgressRequestView).meta({ id: "EgressRequestPage" }),
+  refusals: {},
+  access: { resource: "egress", role: "viewer", scopes: ["read"] },
 });
 /** `example.com`, or `*.example.com` for the apex and every name below it. */
-export const HostPattern = z.string().regex(/^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/, "expected a host like example.com or *.example.com").max(253);
-export const EgressRule = z.object({ host: HostPattern, session_id: SessionId.nullable(), added_by: PrincipalId, added_at: Timestamp }).meta({ id: "EgressRule" });
+export const HostPattern = z
+  .string()
+  .regex(/^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/, "expected a host like example.com or *.example.com")
+  .max(253);
+export const EgressRule = z
+  .object({ host: HostPattern, session_id: SessionId.nullable(), added_by: PrincipalId, added_at: Timestamp })
+  .meta({ id: "EgressRule" });
 export const listEgressRules = route({
-  id: "egress.rules.list", summary: "The allow-list", method: "GET", path: "/v1/egress/rules",
-  query: z.object({ session_id: SessionId.optional() }), ok: z.object({ items: z.array(EgressRule) }).meta({ id: "EgressRules" }), refusals: {}, access: { resource: "egress", role: "viewer", scopes: ["read"] },
+  id: "egress.rules.list",
+  summary: "The allow-list",
+  method: "GET",
+  path: "/v1/egress/rules",
+  query: z.object({ session_id: SessionId.optional() }),
+  ok: z.object({ items: z.array(EgressRule) }).meta({ id: "EgressRules" }),
+  refusals: {},
+  access: { resource: "egress", role: "viewer", scopes: ["read"] },
 });
 export const addEgressRule = route({
-  id: "egress.rules.add", summary: "Allow a host", method: "POST", path: "/v1/egress/rules",
-  body: z.object({ host: HostPattern, session_id: SessionId.optional() }), ok: EgressRule, okStatus: 201, refusals: { session_not_found: 404 },
+  id: "egress.rules.add",
+  summary: "Allow a host",
+  method: "POST",
+  path: "/v1/egress/rules",
+  body: z.object({ host: HostPattern, session_id: SessionId.optional() }),
+  ok: EgressRule,
+  okStatus: 201,
+  refusals: { session_not_found: 404 },
   access: { resource: "egress", role: "admin", scopes: ["admin"] },
 });
 export const removeEgressRule = route({
-  id: "egress.rules.remove", summary: "Take a host off the allow-list", method: "POST", path: "/v1/egress/rules/remove",
-  body: z.object({ host: HostPattern, session_id: SessionId.optional() }), ok: z.object({ removed: z.boolean() }), refusals: {},
+  id: "egress.rules.remove",
+  summary: "Take a host off the allow-list",
+  method: "POST",
+  path: "/v1/egress/rules/remove",
+  body: z.object({ host: HostPattern, session_id: SessionId.optional() }),
+  ok: z.object({ removed: z.boolean() }),
+  refusals: {},
   access: { resource: "egress", role: "admin", scopes: ["admin"] },
 });

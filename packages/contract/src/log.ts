@@ -7,67 +7,157 @@ const read = { resource: "event", role: "viewer", scopes: ["read"] } as const;
 const audit = { resource: "audit", role: "viewer", scopes: ["read"] } as const;
 
 export const listEvents = route({
-  id: "events.list", summary: "Events, oldest first within a stream, else newest first", method: "GET", path: "/v1/events",
+  id: "events.list",
+  summary: "Events, oldest first within a stream, else newest first",
+  method: "GET",
+  path: "/v1/events",
   query: PageQuery.extend({
-    stream_type: StreamType.optional(), stream_id: z.string().max(100).optional(), from_seq: z.coerce.number().int().min(0).optional(),
-    run_id: RunId.optional(), session_id: SessionId.optional(), correlation_id: z.string().max(100).optional(), event_type: z.string().max(100).optional(),
-    subject: z.string().max(200).optional(), after: Timestamp.optional(), before: Timestamp.optional(),
+    stream_type: StreamType.optional(),
+    stream_id: z.string().max(100).optional(),
+    from_seq: z.coerce.number().int().min(0).optional(),
+    run_id: RunId.optional(),
+    session_id: SessionId.optional(),
+    correlation_id: z.string().max(100).optional(),
+    event_type: z.string().max(100).optional(),
+    subject: z.string().max(200).optional(),
+    after: Timestamp.optional(),
+    before: Timestamp.optional(),
   }).strict(),
-  ok: page(EventEnvelope).meta({ id: "EventPage" }), refusals: { stream_not_found: 404 }, access: read,
+  ok: page(EventEnvelope).meta({ id: "EventPage" }),
+  refusals: { stream_not_found: 404 },
+  access: read,
 });
 export const getEvent = route({
-  id: "events.get", summary: "One event", method: "GET", path: "/v1/events/:id",
-  params: z.object({ id: EventId }), ok: EventEnvelope, refusals: { event_not_found: 404 }, access: read,
+  id: "events.get",
+  summary: "One event",
+  method: "GET",
+  path: "/v1/events/:id",
+  params: z.object({ id: EventId }),
+  ok: EventEnvelope,
+  refusals: { event_not_found: 404 },
+  access: read,
 });
 /** `id:` is the seq; `Last-Event-ID` wins over `from_seq`; both are exclusive. */
 export const streamRoom = route({
-  id: "streams.room", summary: "The room's feed: history after the cursor, then live", method: "GET", path: "/v1/streams/rooms/:roomId",
-  params: z.object({ roomId: RoomId }), query: z.object({ from_seq: z.coerce.number().int().min(0).optional() }), ok: EventEnvelope, stream: "sse",
-  refusals: { room_not_found: 404, cursor_in_future: 400 }, access: { resource: "room", role: "viewer", scopes: ["read"] },
+  id: "streams.room",
+  summary: "The room's feed: history after the cursor, then live",
+  method: "GET",
+  path: "/v1/streams/rooms/:roomId",
+  params: z.object({ roomId: RoomId }),
+  query: z.object({ from_seq: z.coerce.number().int().min(0).optional() }),
+  ok: EventEnvelope,
+  stream: "sse",
+  refusals: { room_not_found: 404, cursor_in_future: 400 },
+  access: { resource: "room", role: "viewer", scopes: ["read"] },
 });
 
 export const Mismatch = z
-  .object({ seq: z.int(), event_id: z.string().nullable(), event_type: z.string().nullable(), kind: z.string(), expected: z.string().nullable(), actual: z.string().nullable() })
+  .object({
+    seq: z.int(),
+    event_id: z.string().nullable(),
+    event_type: z.string().nullable(),
+    kind: z.string(),
+    expected: z.string().nullable(),
+    actual: z.string().nullable(),
+  })
   .meta({ id: "ChainMismatch" });
 export const VerifyReport = z
-  .object({ stream: z.string(), checked: z.int(), last_seq: z.int(), last_hash: z.string().nullable(), valid: z.boolean(), first_mismatch: Mismatch.nullable() })
+  .object({
+    stream: z.string(),
+    checked: z.int(),
+    last_seq: z.int(),
+    last_hash: z.string().nullable(),
+    valid: z.boolean(),
+    first_mismatch: Mismatch.nullable(),
+  })
   .meta({ id: "VerifyReport" });
 export const verifyStream = route({
-  id: "audit.verify", summary: "Recompute the hash chain of a stream", method: "GET", path: "/v1/audit/verify",
-  query: z.object({ stream: z.string().regex(/^(room|organization|ledger):[0-9A-Za-z_]+$/, "expected <type>:<id>, like room:room_01J…"), from_seq: z.coerce.number().int().min(0).default(0) }),
-  ok: VerifyReport, refusals: { stream_not_found: 404 }, access: audit,
+  id: "audit.verify",
+  summary: "Recompute the hash chain of a stream",
+  method: "GET",
+  path: "/v1/audit/verify",
+  query: z.object({
+    stream: z.string().regex(/^(room|organization|ledger):[0-9A-Za-z_]+$/, "expected <type>:<id>, like room:room_01J…"),
+    from_seq: z.coerce.number().int().min(0).default(0),
+  }),
+  ok: VerifyReport,
+  refusals: { stream_not_found: 404 },
+  access: audit,
 });
 export const CheckpointView = z
-  .object({ position: z.int(), streams: z.int(), root_hash: Sha256, key_id: z.string(), created_at: Timestamp, /** Signed note (C2SP), as published. */ note: z.string() })
+  .object({
+    position: z.int(),
+    streams: z.int(),
+    root_hash: Sha256,
+    key_id: z.string(),
+    created_at: Timestamp,
+    /** Signed note (C2SP), as published. */ note: z.string(),
+  })
   .meta({ id: "Checkpoint" });
 export const listCheckpoints = route({
-  id: "audit.checkpoints.list", summary: "Signed checkpoints, newest first", method: "GET", path: "/v1/audit/checkpoints",
-  query: PageQuery, ok: page(CheckpointView).meta({ id: "CheckpointPage" }), refusals: {}, access: audit,
+  id: "audit.checkpoints.list",
+  summary: "Signed checkpoints, newest first",
+  method: "GET",
+  path: "/v1/audit/checkpoints",
+  query: PageQuery,
+  ok: page(CheckpointView).meta({ id: "CheckpointPage" }),
+  refusals: {},
+  access: audit,
 });
 export const createCheckpoint = route({
-  id: "audit.checkpoints.create", summary: "Sign a checkpoint now", method: "POST", path: "/v1/audit/checkpoints",
-  body: z.object({}), ok: CheckpointView, okStatus: 201, refusals: {}, access: { resource: "audit", role: "admin", scopes: ["admin"] },
+  id: "audit.checkpoints.create",
+  summary: "Sign a checkpoint now",
+  method: "POST",
+  path: "/v1/audit/checkpoints",
+  body: z.object({}),
+  ok: CheckpointView,
+  okStatus: 201,
+  refusals: {},
+  access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
 export const getAuditKeys = route({
-  id: "audit.keys", summary: "Public keys that sign checkpoints", method: "GET", path: "/v1/audit/keys",
-  ok: z.object({ organization_id: OrganizationId, keys: z.array(z.object({ key_id: z.string(), name: z.string(), public_key: z.string() })) }).meta({ id: "AuditKeys" }),
-  refusals: {}, access: audit,
+  id: "audit.keys",
+  summary: "Public keys that sign checkpoints",
+  method: "GET",
+  path: "/v1/audit/keys",
+  ok: z
+    .object({ organization_id: OrganizationId, keys: z.array(z.object({ key_id: z.string(), name: z.string(), public_key: z.string() })) })
+    .meta({ id: "AuditKeys" }),
+  refusals: {},
+  access: audit,
 });
 /** One JSON line each: header, then events in position order with the exact hashed bytes, then checkpoints. */
 export const exportLog = route({
-  id: "audit.export", summary: "Everything an offline verifier needs, as newline-delimited JSON", method: "GET", path: "/v1/audit/export",
-  query: z.object({ stream: z.string().max(100).optional(), session_id: SessionId.optional() }), ok: z.json(), stream: "ndjson", refusals: { stream_not_found: 404, session_not_found: 404 },
+  id: "audit.export",
+  summary: "Everything an offline verifier needs, as newline-delimited JSON",
+  method: "GET",
+  path: "/v1/audit/export",
+  query: z.object({ stream: z.string().max(100).optional(), session_id: SessionId.optional() }),
+  ok: z.json(),
+  stream: "ndjson",
+  refusals: { stream_not_found: 404, session_not_found: 404 },
   // The file holds every room, also those one is not in.
   access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
 export const redactEvent = route({
-  id: "audit.redact", summary: "Erase one event's payload; the chain stays whole", method: "POST", path: "/v1/audit/redact",
-  body: z.object({ event_id: EventId, reason: z.string().min(1).max(500) }), ok: EventEnvelope, refusals: { event_not_found: 404, event_already_redacted: 409 },
+  id: "audit.redact",
+  summary: "Erase one event's payload; the chain stays whole",
+  method: "POST",
+  path: "/v1/audit/redact",
+  body: z.object({ event_id: EventId, reason: z.string().min(1).max(500) }),
+  ok: EventEnvelope,
+  refusals: { event_not_found: 404, event_already_redacted: 409 },
   access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
 export const listRedactions = route({
-  id: "audit.redactions", summary: "What was redacted, by whom and why", method: "GET", path: "/v1/audit/redactions",
-  query: PageQuery, ok: page(EventEnvelope), refusals: {}, access: audit,
+  id: "audit.redactions",
+  summary: "What was redacted, by whom and why",
+  method: "GET",
+  path: "/v1/audit/redactions",
+  query: PageQuery,
+  ok: page(EventEnvelope),
+  refusals: {},
+  access: audit,
 });
 
 export const RebuildReport = z
@@ -81,8 +171,12 @@ export const RebuildReport = z
   .meta({ id: "RebuildReport" });
 /** Every projection of the whole installation is made anew beside the live one, compared and swapped in. */
 export const rebuildProjections = route({
-  id: "audit.rebuild", summary: "Rebuild every projection from the log", method: "POST", path: "/v1/audit/rebuild",
+  id: "audit.rebuild",
+  summary: "Rebuild every projection from the log",
+  method: "POST",
+  path: "/v1/audit/rebuild",
   body: z.object({ /** Only compare; keep the live tables. */ dry_run: z.boolean().default(false) }),
-  ok: z.object({ drifted: z.boolean(), projections: z.array(RebuildReport) }).meta({ id: "RebuildReports" }), refusals: {},
+  ok: z.object({ drifted: z.boolean(), projections: z.array(RebuildReport) }).meta({ id: "RebuildReports" }),
+  refusals: {},
   access: { resource: "audit", role: "owner", scopes: ["admin"] },
 });

@@ -37,10 +37,16 @@ export const TokenId = id("tok", "TokenId");
 export type TokenId = z.infer<typeof TokenId>;
 
 /** `ws_…`; `ws_dev` is the local default, so the rest is a slug rather than a ULID. */
-export const OrganizationId = z.string().regex(/^ws_[0-9A-Za-z]{1,40}$/, "expected an organization id like ws_dev").brand<"OrganizationId">();
+export const OrganizationId = z
+  .string()
+  .regex(/^ws_[0-9A-Za-z]{1,40}$/, "expected an organization id like ws_dev")
+  .brand<"OrganizationId">();
 export type OrganizationId = z.infer<typeof OrganizationId>;
 /** `usr_…`, `agt_…` or `svc_…`. */
-export const PrincipalId = z.string().regex(/^(usr|agt|svc)_[0-9A-Za-z]{1,40}$/, "expected a principal id like usr_01J…").brand<"PrincipalId">();
+export const PrincipalId = z
+  .string()
+  .regex(/^(usr|agt|svc)_[0-9A-Za-z]{1,40}$/, "expected a principal id like usr_01J…")
+  .brand<"PrincipalId">();
 export type PrincipalId = z.infer<typeof PrincipalId>;
 export const EventId = z.uuid({ version: "v7" }).brand<"EventId">();
 export type EventId = z.infer<typeof EventId>;

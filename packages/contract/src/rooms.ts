@@ -1,6 +1,19 @@
 import { z } from "zod";
 import { RoomRole } from "./events/rooms.ts";
-import { Markdown, MessageId, page, PageQuery, Principal, PrincipalId, RoomId, RunId, SessionId, ThreadId, Timestamp, Title } from "./primitives.ts";
+import {
+  Markdown,
+  MessageId,
+  page,
+  PageQuery,
+  Principal,
+  PrincipalId,
+  RoomId,
+  RunId,
+  SessionId,
+  ThreadId,
+  Timestamp,
+  Title,
+} from "./primitives.ts";
 import { route } from "./route.ts";
 
 export const RoomView = z
@@ -15,7 +28,14 @@ export const RoomView = z
   })
   .meta({ id: "Room" });
 export const ThreadView = z
-  .object({ id: ThreadId, room_id: RoomId, title: z.string().nullable(), created_by: PrincipalId, created_at: Timestamp, message_count: z.int() })
+  .object({
+    id: ThreadId,
+    room_id: RoomId,
+    title: z.string().nullable(),
+    created_by: PrincipalId,
+    created_at: Timestamp,
+    message_count: z.int(),
+  })
   .meta({ id: "Thread" });
 export const MessageView = z
   .object({
@@ -36,45 +56,115 @@ const read = { resource: "room", role: "viewer", scopes: ["read"] } as const;
 const write = { resource: "room", role: "member", scopes: ["write"] } as const;
 
 export const createRoom = route({
-  id: "rooms.create", summary: "Create a room", method: "POST", path: "/v1/rooms",
-  body: z.object({ title: Title }), ok: RoomView, okStatus: 201, refusals: {}, access: write, idempotent: true,
+  id: "rooms.create",
+  summary: "Create a room",
+  method: "POST",
+  path: "/v1/rooms",
+  body: z.object({ title: Title }),
+  ok: RoomView,
+  okStatus: 201,
+  refusals: {},
+  access: write,
+  idempotent: true,
 });
 export const listRooms = route({
-  id: "rooms.list", summary: "Rooms that you may see, newest first", method: "GET", path: "/v1/rooms",
-  query: PageQuery, ok: page(RoomView).meta({ id: "RoomPage" }), refusals: {}, access: read,
+  id: "rooms.list",
+  summary: "Rooms that you may see, newest first",
+  method: "GET",
+  path: "/v1/rooms",
+  query: PageQuery,
+  ok: page(RoomView).meta({ id: "RoomPage" }),
+  refusals: {},
+  access: read,
 });
 export const getRoom = route({
-  id: "rooms.get", summary: "One room", method: "GET", path: "/v1/rooms/:id",
-  params: room, ok: RoomView, refusals: { room_not_found: 404 }, access: read,
+  id: "rooms.get",
+  summary: "One room",
+  method: "GET",
+  path: "/v1/rooms/:id",
+  params: room,
+  ok: RoomView,
+  refusals: { room_not_found: 404 },
+  access: read,
 });
 export const listMembers = route({
-  id: "rooms.members.list", summary: "Members of a room", method: "GET", path: "/v1/rooms/:id/members",
-  params: room, ok: z.object({ items: z.array(MemberView) }).meta({ id: "RoomMembers" }), refusals: { room_not_found: 404 }, access: read,
+  id: "rooms.members.list",
+  summary: "Members of a room",
+  method: "GET",
+  path: "/v1/rooms/:id/members",
+  params: room,
+  ok: z.object({ items: z.array(MemberView) }).meta({ id: "RoomMembers" }),
+  refusals: { room_not_found: 404 },
+  access: read,
 });
 export const addMember = route({
-  id: "rooms.members.add", summary: "Add a member or change a member's role", method: "POST", path: "/v1/rooms/:id/members",
-  params: room, body: MemberView, ok: MemberView, okStatus: 201, refusals: { room_not_found: 404, principal_not_found: 404 },
+  id: "rooms.members.add",
+  summary: "Add a member or change a member's role",
+  method: "POST",
+  path: "/v1/rooms/:id/members",
+  params: room,
+  body: MemberView,
+  ok: MemberView,
+  okStatus: 201,
+  refusals: { room_not_found: 404, principal_not_found: 404 },
   access: { resource: "room", role: "admin", scopes: ["admin"] },
 });
 export const removeMember = route({
-  id: "rooms.members.remove", summary: "Remove a member; their open feeds of the room end", method: "DELETE", path: "/v1/rooms/:id/members/:principal_id",
-  params: room.extend({ principal_id: PrincipalId }), ok: z.object({ ok: z.literal(true) }), refusals: { room_not_found: 404, member_not_found: 404 },
+  id: "rooms.members.remove",
+  summary: "Remove a member; their open feeds of the room end",
+  method: "DELETE",
+  path: "/v1/rooms/:id/members/:principal_id",
+  params: room.extend({ principal_id: PrincipalId }),
+  ok: z.object({ ok: z.literal(true) }),
+  refusals: { room_not_found: 404, member_not_found: 404 },
   access: { resource: "room", role: "admin", scopes: ["admin"] },
 });
 export const createThread = route({
-  id: "threads.create", summary: "Start a thread in a room", method: "POST", path: "/v1/rooms/:id/threads",
-  params: room, body: z.object({ title: Title.optional() }), ok: ThreadView, okStatus: 201, refusals: { room_not_found: 404, room_role_too_low: 403 }, access: write, idempotent: true,
+  id: "threads.create",
+  summary: "Start a thread in a room",
+  method: "POST",
+  path: "/v1/rooms/:id/threads",
+  params: room,
+  body: z.object({ title: Title.optional() }),
+  ok: ThreadView,
+  okStatus: 201,
+  refusals: { room_not_found: 404, room_role_too_low: 403 },
+  access: write,
+  idempotent: true,
 });
 export const listThreads = route({
-  id: "threads.list", summary: "Threads of a room, newest first", method: "GET", path: "/v1/rooms/:id/threads",
-  params: room, query: PageQuery, ok: page(ThreadView).meta({ id: "ThreadPage" }), refusals: { room_not_found: 404 }, access: read,
+  id: "threads.list",
+  summary: "Threads of a room, newest first",
+  method: "GET",
+  path: "/v1/rooms/:id/threads",
+  params: room,
+  query: PageQuery,
+  ok: page(ThreadView).meta({ id: "ThreadPage" }),
+  refusals: { room_not_found: 404 },
+  access: read,
 });
 export const createMessage = route({
-  id: "messages.create", summary: "Post a message to a thread", method: "POST", path: "/v1/threads/:id/messages",
-  params: z.object({ id: ThreadId }), body: z.object({ content_md: Markdown }), ok: MessageView, okStatus: 201,
-  refusals: { thread_not_found: 404, room_role_too_low: 403 }, access: write, idempotent: true, bodyLimit: 8_388_608,
+  id: "messages.create",
+  summary: "Post a message to a thread",
+  method: "POST",
+  path: "/v1/threads/:id/messages",
+  params: z.object({ id: ThreadId }),
+  body: z.object({ content_md: Markdown }),
+  ok: MessageView,
+  okStatus: 201,
+  refusals: { thread_not_found: 404, room_role_too_low: 403 },
+  access: write,
+  idempotent: true,
+  bodyLimit: 8_388_608,
 });
 export const listMessages = route({
-  id: "messages.list", summary: "Messages of a thread, oldest first", method: "GET", path: "/v1/threads/:id/messages",
-  params: z.object({ id: ThreadId }), query: PageQuery, ok: page(MessageView).meta({ id: "MessagePage" }), refusals: { thread_not_found: 404 }, access: read,
+  id: "messages.list",
+  summary: "Messages of a thread, oldest first",
+  method: "GET",
+  path: "/v1/threads/:id/messages",
+  params: z.object({ id: ThreadId }),
+  query: PageQuery,
+  ok: page(MessageView).meta({ id: "MessagePage" }),
+  refusals: { thread_not_found: 404 },
+  access: read,
 });

@@ -8,9 +8,7 @@ import type { OrganizationRole } from "./primitives.ts";
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** `public` admits everyone; otherwise the minimum organization role and every scope named. */
-export type Access =
-  | "public"
-  | { readonly resource: string; readonly role: OrganizationRole; readonly scopes: readonly Scope[] };
+export type Access = "public" | { readonly resource: string; readonly role: OrganizationRole; readonly scopes: readonly Scope[] };
 
 /** `read`, `write`, `approve`, `admin`: what an API token may be narrowed to; `engine`: claim and report runs. */
 export type Scope = "read" | "write" | "approve" | "admin" | "engine";

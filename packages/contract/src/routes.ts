@@ -12,6 +12,7 @@ import * as system from "./system.ts";
 
 const MODULES = [system, identity, rooms, runs, approvals, gate, log, sessions, sync];
 
-const isRoute = (value: unknown): value is Route => typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;
+const isRoute = (value: unknown): value is Route =>
+  typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;
 
 export const ROUTES: readonly Route[] = MODULES.flatMap((module) => Object.values(module).filter(isRoute));

@@ -1,7 +1,20 @@
 import { z } from "zod";
 import { FileChange, HarnessName, SessionKind, SessionSource } from "./events/sessions.ts";
 import { InvocationView } from "./gate.ts";
-import { Markdown, MicroUsd, page, PageQuery, PrincipalId, RoomId, RunId, SandboxId, SessionId, ThreadId, Timestamp, Title } from "./primitives.ts";
+import {
+  Markdown,
+  MicroUsd,
+  page,
+  PageQuery,
+  PrincipalId,
+  RoomId,
+  RunId,
+  SandboxId,
+  SessionId,
+  ThreadId,
+  Timestamp,
+  Title,
+} from "./primitives.ts";
 import { route } from "./route.ts";
 import { RunView, RunStatus } from "./runs.ts";
 
@@ -46,7 +59,10 @@ const read = { resource: "session", role: "viewer", scopes: ["read"] } as const;
 const write = { resource: "session", role: "member", scopes: ["write"] } as const;
 
 export const createSession = route({
-  id: "sessions.create", summary: "Start a session with an agent", method: "POST", path: "/v1/sessions",
+  id: "sessions.create",
+  summary: "Start a session with an agent",
+  method: "POST",
+  path: "/v1/sessions",
   body: z.object({
     source: SessionSource,
     title: Title.optional(),
@@ -59,89 +75,258 @@ export const createSession = route({
     budget_micro_usd: MicroUsd.min(1).max(1_000_000_000).optional(),
     room_id: RoomId.optional(),
   }),
-  ok: SessionView, okStatus: 201,
-  refusals: { source_not_found: 422, source_not_allowed: 422, model_not_found: 422, no_model_configured: 422, room_not_found: 404, kill_switch_active: 403, sandbox_unavailable: 422 },
-  access: write, idempotent: true, bodyLimit: 8_388_608,
+  ok: SessionView,
+  okStatus: 201,
+  refusals: {
+    source_not_found: 422,
+    source_not_allowed: 422,
+    model_not_found: 422,
+    no_model_configured: 422,
+    room_not_found: 404,
+    kill_switch_active: 403,
+    sandbox_unavailable: 422,
+  },
+  access: write,
+  idempotent: true,
+  bodyLimit: 8_388_608,
 });
 export const listSessions = route({
-  id: "sessions.list", summary: "Sessions, newest first", method: "GET", path: "/v1/sessions",
-  query: PageQuery.extend({ status: SessionStatus.optional(), q: z.string().max(200).optional(), archived: z.enum(["true", "false"]).default("false") }),
-  ok: page(SessionView).meta({ id: "SessionPage" }), refusals: {}, access: read,
+  id: "sessions.list",
+  summary: "Sessions, newest first",
+  method: "GET",
+  path: "/v1/sessions",
+  query: PageQuery.extend({
+    status: SessionStatus.optional(),
+    q: z.string().max(200).optional(),
+    archived: z.enum(["true", "false"]).default("false"),
+  }),
+  ok: page(SessionView).meta({ id: "SessionPage" }),
+  refusals: {},
+  access: read,
 });
-export const getSession = route({ id: "sessions.get", summary: "One session", method: "GET", path: "/v1/sessions/:id", params: session, ok: SessionView, refusals: { session_not_found: 404 }, access: read });
+export const getSession = route({
+  id: "sessions.get",
+  summary: "One session",
+  method: "GET",
+  path: "/v1/sessions/:id",
+  params: session,
+  ok: SessionView,
+  refusals: { session_not_found: 404 },
+  access: read,
+});
 export const getSessionStatus = route({
-  id: "sessions.status", summary: "State of a session; never boots anything", method: "GET", path: "/v1/sessions/:id/status",
-  params: session, ok: z.object({ state: SessionStatus, reason: z.string().nullable(), sandbox_alive: z.boolean(), sandbox_id: SandboxId.nullable() }).meta({ id: "SessionStatusReport" }),
-  refusals: { session_not_found: 404 }, access: read,
+  id: "sessions.status",
+  summary: "State of a session; never boots anything",
+  method: "GET",
+  path: "/v1/sessions/:id/status",
+  params: session,
+  ok: z
+    .object({ state: SessionStatus, reason: z.string().nullable(), sandbox_alive: z.boolean(), sandbox_id: SandboxId.nullable() })
+    .meta({ id: "SessionStatusReport" }),
+  refusals: { session_not_found: 404 },
+  access: read,
 });
 export const renameSession = route({
-  id: "sessions.rename", summary: "Rename a session", method: "PATCH", path: "/v1/sessions/:id",
-  params: session, body: z.object({ title: Title }), ok: SessionView, refusals: { session_not_found: 404 }, access: write,
+  id: "sessions.rename",
+  summary: "Rename a session",
+  method: "PATCH",
+  path: "/v1/sessions/:id",
+  params: session,
+  body: z.object({ title: Title }),
+  ok: SessionView,
+  refusals: { session_not_found: 404 },
+  access: write,
 });
 export const promptSession = route({
-  id: "sessions.prompt", summary: "Say something to the agent; queued while it works", method: "POST", path: "/v1/sessions/:id/messages",
-  params: session, body: z.object({ content_md: Markdown }), ok: RunView, okStatus: 202,
-  refusals: { session_not_found: 404, session_ended: 409, kill_switch_active: 403 }, access: write, idempotent: true, bodyLimit: 8_388_608,
+  id: "sessions.prompt",
+  summary: "Say something to the agent; queued while it works",
+  method: "POST",
+  path: "/v1/sessions/:id/messages",
+  params: session,
+  body: z.object({ content_md: Markdown }),
+  ok: RunView,
+  okStatus: 202,
+  refusals: { session_not_found: 404, session_ended: 409, kill_switch_active: 403 },
+  access: write,
+  idempotent: true,
+  bodyLimit: 8_388_608,
 });
 export const cancelTurn = route({
-  id: "sessions.cancel", summary: "Cancel the turn under way", method: "POST", path: "/v1/sessions/:id/cancel",
-  params: session, body: z.object({ reason: z.string().max(500).optional() }), ok: SessionView, refusals: { session_not_found: 404, no_turn_running: 409 }, access: write,
+  id: "sessions.cancel",
+  summary: "Cancel the turn under way",
+  method: "POST",
+  path: "/v1/sessions/:id/cancel",
+  params: session,
+  body: z.object({ reason: z.string().max(500).optional() }),
+  ok: SessionView,
+  refusals: { session_not_found: 404, no_turn_running: 409 },
+  access: write,
 });
 export const stopSession = route({
-  id: "sessions.stop", summary: "End the session and its sandbox", method: "POST", path: "/v1/sessions/:id/stop",
-  params: session, body: z.object({ reason: z.string().max(500).optional() }), ok: SessionView, refusals: { session_not_found: 404, session_ended: 409 }, access: write,
+  id: "sessions.stop",
+  summary: "End the session and its sandbox",
+  method: "POST",
+  path: "/v1/sessions/:id/stop",
+  params: session,
+  body: z.object({ reason: z.string().max(500).optional() }),
+  ok: SessionView,
+  refusals: { session_not_found: 404, session_ended: 409 },
+  access: write,
 });
 export const resumeSession = route({
-  id: "sessions.resume", summary: "Bring a paused or stopped session back with its files and conversation", method: "POST", path: "/v1/sessions/:id/resume",
-  params: session, body: z.object({}), ok: SessionView, refusals: { session_not_found: 404, session_not_resumable: 409, kill_switch_active: 403 }, access: write,
+  id: "sessions.resume",
+  summary: "Bring a paused or stopped session back with its files and conversation",
+  method: "POST",
+  path: "/v1/sessions/:id/resume",
+  params: session,
+  body: z.object({}),
+  ok: SessionView,
+  refusals: { session_not_found: 404, session_not_resumable: 409, kill_switch_active: 403 },
+  access: write,
 });
 export const archiveSession = route({
-  id: "sessions.archive", summary: "Hide an ended session from the list", method: "POST", path: "/v1/sessions/:id/archive",
-  params: session, body: z.object({}), ok: SessionView, refusals: { session_not_found: 404, session_not_ended: 409 }, access: write,
+  id: "sessions.archive",
+  summary: "Hide an ended session from the list",
+  method: "POST",
+  path: "/v1/sessions/:id/archive",
+  params: session,
+  body: z.object({}),
+  ok: SessionView,
+  refusals: { session_not_found: 404, session_not_ended: 409 },
+  access: write,
 });
 
 /** One entry of the conversation, oldest first: what was said and done, completed. Live parts come over `sync:v1`. */
 export const ConversationItem = z
   .discriminatedUnion("type", [
-    z.object({ type: z.literal("message"), seq: z.int(), at: Timestamp, id: z.string(), role: z.enum(["user", "agent"]), author: PrincipalId, run_id: RunId.nullable(), content_md: z.string() }),
+    z.object({
+      type: z.literal("message"),
+      seq: z.int(),
+      at: Timestamp,
+      id: z.string(),
+      role: z.enum(["user", "agent"]),
+      author: PrincipalId,
+      run_id: RunId.nullable(),
+      content_md: z.string(),
+    }),
     z.object({ type: z.literal("thought"), seq: z.int(), at: Timestamp, id: z.string(), run_id: RunId.nullable(), text: z.string() }),
     z.object({
-      type: z.literal("tool_call"), seq: z.int(), at: Timestamp, id: z.string(), run_id: RunId.nullable(), name: z.string(), title: z.string().nullable(),
-      status: z.enum(["invoked", "succeeded", "failed"]), arguments: z.json(), output: z.string().nullable(), output_truncated: z.boolean(), error: z.string().nullable(),
-      artifact_id: z.string().nullable(), duration_ms: z.int().nullable(),
+      type: z.literal("tool_call"),
+      seq: z.int(),
+      at: Timestamp,
+      id: z.string(),
+      run_id: RunId.nullable(),
+      name: z.string(),
+      title: z.string().nullable(),
+      status: z.enum(["invoked", "succeeded", "failed"]),
+      arguments: z.json(),
+      output: z.string().nullable(),
+      output_truncated: z.boolean(),
+      error: z.string().nullable(),
+      artifact_id: z.string().nullable(),
+      duration_ms: z.int().nullable(),
     }),
-    z.object({ type: z.literal("plan"), seq: z.int(), at: Timestamp, id: z.string(), run_id: RunId.nullable(), entries: z.array(z.object({ content: z.string(), status: z.enum(["pending", "in_progress", "completed"]) })) }),
-    z.object({ type: z.literal("approval"), seq: z.int(), at: Timestamp, id: z.string(), run_id: RunId.nullable(), approval_id: z.string() }),
-    z.object({ type: z.literal("run_ended"), seq: z.int(), at: Timestamp, id: z.string(), run_id: RunId, status: RunStatus, message: z.string().nullable() }),
-    z.object({ type: z.literal("notice"), seq: z.int(), at: Timestamp, id: z.string(), run_id: RunId.nullable(), level: z.enum(["info", "warning", "error"]), text: z.string() }),
+    z.object({
+      type: z.literal("plan"),
+      seq: z.int(),
+      at: Timestamp,
+      id: z.string(),
+      run_id: RunId.nullable(),
+      entries: z.array(z.object({ content: z.string(), status: z.enum(["pending", "in_progress", "completed"]) })),
+    }),
+    z.object({
+      type: z.literal("approval"),
+      seq: z.int(),
+      at: Timestamp,
+      id: z.string(),
+      run_id: RunId.nullable(),
+      approval_id: z.string(),
+    }),
+    z.object({
+      type: z.literal("run_ended"),
+      seq: z.int(),
+      at: Timestamp,
+      id: z.string(),
+      run_id: RunId,
+      status: RunStatus,
+      message: z.string().nullable(),
+    }),
+    z.object({
+      type: z.literal("notice"),
+      seq: z.int(),
+      at: Timestamp,
+      id: z.string(),
+      run_id: RunId.nullable(),
+      level: z.enum(["info", "warning", "error"]),
+      text: z.string(),
+    }),
   ])
   .meta({ id: "ConversationItem" });
 export type ConversationItem = z.infer<typeof ConversationItem>;
 export const getConversation = route({
-  id: "sessions.conversation", summary: "The conversation so far, oldest first", method: "GET", path: "/v1/sessions/:id/conversation",
-  params: session, query: PageQuery, ok: page(ConversationItem).extend({ last_seq: z.int() }).meta({ id: "ConversationPage" }), refusals: { session_not_found: 404 }, access: read,
+  id: "sessions.conversation",
+  summary: "The conversation so far, oldest first",
+  method: "GET",
+  path: "/v1/sessions/:id/conversation",
+  params: session,
+  query: PageQuery,
+  ok: page(ConversationItem).extend({ last_seq: z.int() }).meta({ id: "ConversationPage" }),
+  refusals: { session_not_found: 404 },
+  access: read,
 });
 export const listTurns = route({
-  id: "sessions.turns", summary: "Prompts of a session with their state, oldest first", method: "GET", path: "/v1/sessions/:id/turns",
-  params: session, query: PageQuery, ok: page(RunView), refusals: { session_not_found: 404 }, access: read,
+  id: "sessions.turns",
+  summary: "Prompts of a session with their state, oldest first",
+  method: "GET",
+  path: "/v1/sessions/:id/turns",
+  params: session,
+  query: PageQuery,
+  ok: page(RunView),
+  refusals: { session_not_found: 404 },
+  access: read,
 });
 export const getDiff = route({
-  id: "sessions.diff", summary: "What the agent changed, as a unified diff against where it began", method: "GET", path: "/v1/sessions/:id/diff",
-  params: session, ok: z.object({ base_commit: z.string().nullable(), files: z.array(FileChange), patch: z.string(), truncated: z.boolean() }).meta({ id: "SessionDiff" }),
-  refusals: { session_not_found: 404, sandbox_not_running: 409 }, access: read,
+  id: "sessions.diff",
+  summary: "What the agent changed, as a unified diff against where it began",
+  method: "GET",
+  path: "/v1/sessions/:id/diff",
+  params: session,
+  ok: z
+    .object({ base_commit: z.string().nullable(), files: z.array(FileChange), patch: z.string(), truncated: z.boolean() })
+    .meta({ id: "SessionDiff" }),
+  refusals: { session_not_found: 404, sandbox_not_running: 409 },
+  access: read,
 });
 export const getUsage = route({
-  id: "sessions.usage", summary: "Model calls of a session and what they cost", method: "GET", path: "/v1/sessions/:id/usage",
+  id: "sessions.usage",
+  summary: "Model calls of a session and what they cost",
+  method: "GET",
+  path: "/v1/sessions/:id/usage",
   params: session,
-  ok: z.object({
-    cap_micro_usd: MicroUsd, spent_micro_usd: MicroUsd, reserved_micro_usd: MicroUsd, calls: z.int(),
-    /** What calls cost beyond what had been reserved for them. */
-    overrun_micro_usd: MicroUsd,
-    by_model: z.array(z.object({ model: z.string(), calls: z.int(), cost_micro_usd: MicroUsd, input_tokens: z.int(), output_tokens: z.int() })),
-  }).meta({ id: "SessionUsage" }),
-  refusals: { session_not_found: 404 }, access: read,
+  ok: z
+    .object({
+      cap_micro_usd: MicroUsd,
+      spent_micro_usd: MicroUsd,
+      reserved_micro_usd: MicroUsd,
+      calls: z.int(),
+      /** What calls cost beyond what had been reserved for them. */
+      overrun_micro_usd: MicroUsd,
+      by_model: z.array(
+        z.object({ model: z.string(), calls: z.int(), cost_micro_usd: MicroUsd, input_tokens: z.int(), output_tokens: z.int() }),
+      ),
+    })
+    .meta({ id: "SessionUsage" }),
+  refusals: { session_not_found: 404 },
+  access: read,
 });
 export const listSessionActions = route({
-  id: "sessions.actions", summary: "Invocations of a session, newest first", method: "GET", path: "/v1/sessions/:id/actions",
-  params: session, query: PageQuery, ok: page(InvocationView), refusals: { session_not_found: 404 }, access: read,
+  id: "sessions.actions",
+  summary: "Invocations of a session, newest first",
+  method: "GET",
+  path: "/v1/sessions/:id/actions",
+  params: session,
+  query: PageQuery,
+  ok: page(InvocationView),
+  refusals: { session_not_found: 404 },
+  access: read,
 });

@@ -9,14 +9,30 @@ import { z } from "zod";
 import { Timestamp } from "./primitives.ts";
 import { route } from "./route.ts";
 
-export const SYNC_LIMITS = { updatesPerBatch: 200, bytesPerUpdate: 262_144, bytesPerBatch: 2_097_152, heartbeatMs: 15_000, clientSilenceMs: 60_000 } as const;
+export const SYNC_LIMITS = {
+  updatesPerBatch: 200,
+  bytesPerUpdate: 262_144,
+  bytesPerBatch: 2_097_152,
+  heartbeatMs: 15_000,
+  clientSilenceMs: 60_000,
+} as const;
 
-export const Topic = z.string().regex(/^(runtime\.(run_summaries|worker_summaries|notifications)|inbox|room:room_[0-9A-Z]{26}|session:ses_[0-9A-Z]{26})$/, "unknown topic");
+export const Topic = z
+  .string()
+  .regex(
+    /^(runtime\.(run_summaries|worker_summaries|notifications)|inbox|room:room_[0-9A-Z]{26}|session:ses_[0-9A-Z]{26})$/,
+    "unknown topic",
+  );
 export type Topic = z.infer<typeof Topic>;
 
 export const ClientFrame = z
   .discriminatedUnion("type", [
-    z.object({ type: z.literal("subscribe"), topics: z.array(Topic).min(1).max(100), resume_after: z.record(z.string(), z.string().max(60)).optional(), batch: z.int().min(1).max(SYNC_LIMITS.updatesPerBatch).optional() }),
+    z.object({
+      type: z.literal("subscribe"),
+      topics: z.array(Topic).min(1).max(100),
+      resume_after: z.record(z.string(), z.string().max(60)).optional(),
+      batch: z.int().min(1).max(SYNC_LIMITS.updatesPerBatch).optional(),
+    }),
     z.object({ type: z.literal("unsubscribe"), topics: z.array(Topic).min(1).max(100) }),
     z.object({ type: z.literal("heartbeat") }),
   ])
@@ -24,16 +40,45 @@ export const ClientFrame = z
 export type ClientFrame = z.infer<typeof ClientFrame>;
 
 export const SyncUpdate = z
-  .object({ topic: z.string(), doc_key: z.string(), doc_version: z.int(), payload: z.json(), payload_hash: z.string(), watermark: z.string() })
+  .object({
+    topic: z.string(),
+    doc_key: z.string(),
+    doc_version: z.int(),
+    payload: z.json(),
+    payload_hash: z.string(),
+    watermark: z.string(),
+  })
   .meta({ id: "SyncUpdate" });
 export type SyncUpdate = z.infer<typeof SyncUpdate>;
 
-export const SyncErrorCode = z.enum(["bad_frame", "bad_topic", "bad_subscription", "forbidden_topic", "stale_cursor", "payload_too_large", "rate_limited", "token_expired", "unauthenticated", "internal"]);
+export const SyncErrorCode = z.enum([
+  "bad_frame",
+  "bad_topic",
+  "bad_subscription",
+  "forbidden_topic",
+  "stale_cursor",
+  "payload_too_large",
+  "rate_limited",
+  "token_expired",
+  "unauthenticated",
+  "internal",
+]);
 export const ServerFrame = z
   .discriminatedUnion("type", [
-    z.object({ type: z.literal("update_batch"), updates: z.array(SyncUpdate).max(SYNC_LIMITS.updatesPerBatch), replay_complete: z.boolean(), head_watermarks: z.record(z.string(), z.string()) }),
+    z.object({
+      type: z.literal("update_batch"),
+      updates: z.array(SyncUpdate).max(SYNC_LIMITS.updatesPerBatch),
+      replay_complete: z.boolean(),
+      head_watermarks: z.record(z.string(), z.string()),
+    }),
     z.object({ type: z.literal("heartbeat"), watermarks: z.record(z.string(), z.string()) }),
-    z.object({ type: z.literal("error"), code: SyncErrorCode, message: z.string(), full_resync_required: z.boolean().optional(), stale_topics: z.array(z.string()).optional() }),
+    z.object({
+      type: z.literal("error"),
+      code: SyncErrorCode,
+      message: z.string(),
+      full_resync_required: z.boolean().optional(),
+      stale_topics: z.array(z.string()).optional(),
+    }),
   ])
   .meta({ id: "SyncServerFrame" });
 export type ServerFrame = z.infer<typeof ServerFrame>;
@@ -46,9 +91,23 @@ export const SessionDelta = z
   .discriminatedUnion("kind", [
     z.object({ kind: z.literal("text"), part_id: z.string(), run_id: z.string(), delta: z.string() }),
     z.object({ kind: z.literal("thought"), part_id: z.string(), run_id: z.string(), delta: z.string() }),
-    z.object({ kind: z.literal("tool_started"), part_id: z.string(), run_id: z.string(), name: z.string(), title: z.string().nullable(), arguments: z.json() }),
+    z.object({
+      kind: z.literal("tool_started"),
+      part_id: z.string(),
+      run_id: z.string(),
+      name: z.string(),
+      title: z.string().nullable(),
+      arguments: z.json(),
+    }),
     z.object({ kind: z.literal("tool_output"), part_id: z.string(), run_id: z.string(), delta: z.string() }),
-    z.object({ kind: z.literal("snapshot"), part_id: z.string(), run_id: z.string(), part: z.enum(["text", "thought", "tool"]), name: z.string().nullable(), text: z.string() }),
+    z.object({
+      kind: z.literal("snapshot"),
+      part_id: z.string(),
+      run_id: z.string(),
+      part: z.enum(["text", "thought", "tool"]),
+      name: z.string().nullable(),
+      text: z.string(),
+    }),
     /** The part is complete; the event of that seq in the room's stream replaces it. */
     z.object({ kind: z.literal("part_done"), part_id: z.string(), run_id: z.string(), seq: z.int().nullable() }),
     z.object({ kind: z.literal("state"), status: z.string(), reason: z.string().nullable() }),
@@ -59,8 +118,14 @@ export const SessionDelta = z
 export type SessionDelta = z.infer<typeof SessionDelta>;
 
 export const createSyncToken = route({
-  id: "sync.token", summary: "A short-lived token for the sync socket", method: "POST", path: "/v1/sync/token",
+  id: "sync.token",
+  summary: "A short-lived token for the sync socket",
+  method: "POST",
+  path: "/v1/sync/token",
   body: z.object({ scopes: z.array(z.string().max(100)).max(100).optional(), ttl_s: z.int().min(60).max(900).default(300) }),
-  ok: z.object({ token: z.string(), token_type: z.literal("Bearer"), expires_in: z.int(), expires_at: Timestamp }).meta({ id: "SyncToken" }),
-  refusals: { scope_not_allowed: 400 }, access: { resource: "sync", role: "viewer", scopes: ["read"] },
+  ok: z
+    .object({ token: z.string(), token_type: z.literal("Bearer"), expires_in: z.int(), expires_at: Timestamp })
+    .meta({ id: "SyncToken" }),
+  refusals: { scope_not_allowed: 400 },
+  access: { resource: "sync", role: "viewer", scopes: ["read"] },
 });

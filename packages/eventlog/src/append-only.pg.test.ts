@@ -73,17 +73,32 @@ test("an erasure needs its event.redacted, takes data and salt, and leaves the h
   await expect(log.pool.query("select evt_erase($1, $2)", [eventId, eventId])).rejects.toThrow("event.redacted");
   const redaction = await log.unit({ organizationId: ORG, origin }, (unit) =>
     unit.decide(
-      { initial: 0, decide: () => ({ ok: true, events: [{ type: "event.redacted", data: { target_event_id: eventId, reason: "asked_for", level: "full" } }] }), evolve: (n: number) => n + 1 },
+      {
+        initial: 0,
+        decide: () => ({
+          ok: true,
+          events: [{ type: "event.redacted", data: { target_event_id: eventId, reason: "asked_for", level: "full" } }],
+        }),
+        evolve: (n: number) => n + 1,
+      },
       room("erase"),
       `event:${eventId}`,
       {},
     ),
   );
   const before = await db.rows("select header, hash from evt_events where event_id = $1", [eventId]);
-  expect((await log.pool.query("select evt_erase($1, $2) as erased", [eventId, redaction.events[0]!.eventId])).rows).toEqual([{ erased: true }]);
+  expect((await log.pool.query("select evt_erase($1, $2) as erased", [eventId, redaction.events[0]!.eventId])).rows).toEqual([
+    { erased: true },
+  ]);
   expect(await db.rows("select header, hash from evt_events where event_id = $1", [eventId])).toEqual(before);
-  expect(await db.rows("select data, salt from evt_payloads p join evt_events e using (position) where e.event_id = $1", [eventId])).toEqual([{ data: null, salt: null }]);
-  expect((await log.readStream(ORG, room("erase"), { afterSeq: 0, limit: 1 }))[0]).toMatchObject({ event: { type: "counter.added", data: {} }, redaction: "full", hash: recorded[0]!.hash });
+  expect(
+    await db.rows("select data, salt from evt_payloads p join evt_events e using (position) where e.event_id = $1", [eventId]),
+  ).toEqual([{ data: null, salt: null }]);
+  expect((await log.readStream(ORG, room("erase"), { afterSeq: 0, limit: 1 }))[0]).toMatchObject({
+    event: { type: "counter.added", data: {} },
+    redaction: "full",
+    hash: recorded[0]!.hash,
+  });
 });
 
 test("the log's functions take nothing that does not continue the chain", async () => {
@@ -91,7 +106,25 @@ test("the log's functions take nothing that does not continue the chain", async 
   const insert = (hash: Buffer) =>
     log.pool.query(
       "select evt_insert($1::text[],$2::text[],$3::text[],$4::bytea,$5,$6::int[],$7::bigint[],$8::bytea,$9::uuid[],$10::text[],$11::text[],$12::bigint[],$13::text[],$14::text[],$15,$16,$17::bytea,now())",
-      [[ORG], ["room"], ["room_forged"], zero, "[]", [1], [1], hash, ["01900000-0000-7000-8000-000000000001"], ["x"], ["x:1"], [1], [null], ["c"], "{}", "{}", zero],
+      [
+        [ORG],
+        ["room"],
+        ["room_forged"],
+        zero,
+        "[]",
+        [1],
+        [1],
+        hash,
+        ["01900000-0000-7000-8000-000000000001"],
+        ["x"],
+        ["x:1"],
+        [1],
+        [null],
+        ["c"],
+        "{}",
+        "{}",
+        zero,
+      ],
     );
   await expect(insert(zero)).rejects.toThrow("do not follow");
 });

@@ -27,13 +27,20 @@ async function recompute(stream: string): Promise<string[]> {
     if (Number(row.seq) !== i + 1) faults.push(`gap before ${row.seq}`);
     const header = JSON.parse(row.header) as Record<string, Json>;
     if (canonicalJson(header) !== row.header) faults.push(`header of ${row.seq} is not canonical`);
-    for (const absent of ["seq", "position", "recorded_at", "prev_hash", "hash", "data"]) if (absent in header) faults.push(`${absent} is in a header`);
-    const data = createHash("sha256").update(Buffer.concat([row.salt, Buffer.from(row.data)])).digest("hex");
+    for (const absent of ["seq", "position", "recorded_at", "prev_hash", "hash", "data"])
+      if (absent in header) faults.push(`${absent} is in a header`);
+    const data = createHash("sha256")
+      .update(Buffer.concat([row.salt, Buffer.from(row.data)]))
+      .digest("hex");
     if (row.salt.length !== 32 || header["data_hash"] !== `sha256:${data}`) faults.push(`data hash of ${row.seq}`);
-    const entry = createHash("sha256").update(Buffer.concat([Buffer.of(0), Buffer.from(row.header)])).digest();
+    const entry = createHash("sha256")
+      .update(Buffer.concat([Buffer.of(0), Buffer.from(row.header)]))
+      .digest();
     const seq = Buffer.alloc(8);
     seq.writeBigUInt64BE(BigInt(i + 1));
-    const hash = createHash("sha256").update(Buffer.concat([Buffer.of(1), prev, seq, entry])).digest();
+    const hash = createHash("sha256")
+      .update(Buffer.concat([Buffer.of(1), prev, seq, entry]))
+      .digest();
     if (!row.prev_hash.equals(prev)) faults.push(`prev hash of ${row.seq}`);
     if (!row.hash.equals(hash)) faults.push(`hash of ${row.seq}`);
     prev = hash;
@@ -49,7 +56,14 @@ test("an append is chained as the architecture says, and comes back as it was an
   expect(await recompute("room_chain")).toEqual([]);
   const read = await log.readStream(ORG, room("chain"), { afterSeq: 0, limit: 10 });
   expect(read).toEqual([...one.recorded, ...two.recorded]);
-  expect(one.recorded[0]).toMatchObject({ seq: 1, subject: "counter:chain", subjectId: "chain", subjectVersion: 1, zone: "supervised", redaction: "none" });
+  expect(one.recorded[0]).toMatchObject({
+    seq: 1,
+    subject: "counter:chain",
+    subjectId: "chain",
+    subjectVersion: 1,
+    zone: "supervised",
+    redaction: "none",
+  });
   expect(one.recorded[0]?.prevHash).toBe(`sha256:${"0".repeat(64)}`);
   expect(two.recorded[0]?.prevHash).toBe(one.recorded[0]?.hash);
 });
@@ -59,8 +73,16 @@ test("a header with every field it can have is canonical too", async () => {
     counter,
     target("full", room("full"), {
       origin: {
-        ...origin, zone: "high_stakes", correlationId: 'cor "q"', causationId: "é", occurredAt: "2030-01-01T00:00:00.000Z",
-        roomId: "room_1", threadId: "th_1", sessionId: "ses_1", runId: "run_1", stepId: "step_1",
+        ...origin,
+        zone: "high_stakes",
+        correlationId: 'cor "q"',
+        causationId: "é",
+        occurredAt: "2030-01-01T00:00:00.000Z",
+        roomId: "room_1",
+        threadId: "th_1",
+        sessionId: "ses_1",
+        runId: "run_1",
+        stepId: "step_1",
       },
       idempotency: { key: "key\n", bodyHash: "b" },
     }),
@@ -68,7 +90,14 @@ test("a header with every field it can have is canonical too", async () => {
   );
   expect(await recompute("room_full")).toEqual([]);
   const read = (await log.readStream(ORG, room("full"), { afterSeq: 0, limit: 1 }))[0];
-  expect(read).toMatchObject({ zone: "high_stakes", correlationId: 'cor "q"', causationId: "é", threadId: "th_1", stepId: "step_1", idempotencyKey: "key\n" });
+  expect(read).toMatchObject({
+    zone: "high_stakes",
+    correlationId: 'cor "q"',
+    causationId: "é",
+    threadId: "th_1",
+    stepId: "step_1",
+    idempotencyKey: "key\n",
+  });
 });
 
 test("streams stay gap-free, chained and projected while 16 callers append to 4 of them", async () => {
@@ -131,7 +160,10 @@ test("a unit over several subjects and streams is one transaction: all of it, or
     return (await unit.load(counter, room("u1"), "counter:u1")).total;
   });
   expect(both.value).toBe(1);
-  expect(both.events.map((e) => [e.stream.id, e.seq])).toEqual([["room_u1", 1], ["room_u2", 1]]);
+  expect(both.events.map((e) => [e.stream.id, e.seq])).toEqual([
+    ["room_u1", 1],
+    ["room_u2", 1],
+  ]);
   const failed = log.unit({ organizationId: ORG, origin }, async (unit) => {
     await unit.decide(counter, room("u1"), "counter:u1", add(1));
     await unit.decide(counter, room("u2"), "counter:u2", add(POISON));

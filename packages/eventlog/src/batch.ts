@@ -9,7 +9,6 @@ export interface Head {
   readonly hash: Buffer;
 }
 
-
 const CHAIN_TAG = Buffer.from([0x01]);
 /** Between headers and between data; JSON text has no raw control characters. */
 const SEPARATOR = "\u001F";
@@ -31,8 +30,14 @@ export function prepareValues(units: readonly StagedUnit[], streams: readonly st
   const keys = units.flatMap(({ key }, i) => (key === undefined ? [] : [{ unit: i + 1, ...key }]));
   return [
     ...columnsOf(streams),
-    checks.map((c) => c.unit), checks.map((c) => c.organizationId), checks.map((c) => c.subject), checks.map((c) => c.version),
-    keys.map((k) => k.unit), keys.map((k) => k.organizationId), keys.map((k) => k.principalId), keys.map((k) => k.key),
+    checks.map((c) => c.unit),
+    checks.map((c) => c.organizationId),
+    checks.map((c) => c.subject),
+    checks.map((c) => c.version),
+    keys.map((k) => k.unit),
+    keys.map((k) => k.organizationId),
+    keys.map((k) => k.principalId),
+    keys.map((k) => k.key),
   ];
 }
 
@@ -46,7 +51,12 @@ export interface Chained {
 }
 
 /** Continues `heads` (one for every stream) with all entries of the units. The database makes the same chain and compares. */
-export function chain(units: readonly StagedUnit[], streams: readonly string[], heads: ReadonlyMap<string, Head>, recordedAt: string): Chained {
+export function chain(
+  units: readonly StagedUnit[],
+  streams: readonly string[],
+  heads: ReadonlyMap<string, Head>,
+  recordedAt: string,
+): Chained {
   const after = new Map(heads);
   const place = new Map(streams.map((key, i) => [key, i + 1]));
   const entries = units.flatMap((unit) => unit.entries);
@@ -62,7 +72,9 @@ export function chain(units: readonly StagedUnit[], streams: readonly string[], 
     hashes.push(hash);
     return { ...entry.draft, seq, recordedAt, prevHash: hashText(head.hash), hash: hashText(hash) };
   });
-  const keys = units.flatMap(({ key, entries: own }) => (key === undefined ? [] : [{ ...key, events: `{${own.map((entry) => entry.eventId).join(",")}}` }]));
+  const keys = units.flatMap(({ key, entries: own }) =>
+    key === undefined ? [] : [{ ...key, events: `{${own.map((entry) => entry.eventId).join(",")}}` }],
+  );
   const columns = columnsOf(streams);
   const hashesBefore = Buffer.concat(streams.map((key) => headOf(heads, key).hash));
   const seqsAfter = streams.map((key) => headOf(after, key).seq);
@@ -72,8 +84,12 @@ export function chain(units: readonly StagedUnit[], streams: readonly string[], 
     hashesBefore,
     seqsAfter,
     Buffer.concat(streams.map((key) => headOf(after, key).hash)),
-    keys.map((k) => k.organizationId), keys.map((k) => k.principalId), keys.map((k) => k.key),
-    keys.map((k) => k.bodyHash), keys.map((k) => k.outcome), keys.map((k) => k.events),
+    keys.map((k) => k.organizationId),
+    keys.map((k) => k.principalId),
+    keys.map((k) => k.key),
+    keys.map((k) => k.bodyHash),
+    keys.map((k) => k.outcome),
+    keys.map((k) => k.events),
   ];
   const insert = [
     ...columns,
@@ -112,12 +128,37 @@ function headOf(heads: ReadonlyMap<string, Head>, key: string): Head {
 const params = (types: readonly string[]): string => types.map((type, i) => `$${i + 1}::${type}`).join(",");
 export const PREPARE = `select * from public.evt_prepare(${params(["text[]", "text[]", "text[]", "int[]", "text[]", "text[]", "bigint[]", "int[]", "text[]", "text[]", "text[]"])})`;
 export const CLAIM = `select public.evt_claim(${params([
-  "text[]", "text[]", "text[]", "bigint[]", "bytea", "bigint[]", "bytea",
-  "text[]", "text[]", "text[]", "text[]", "text[]", "text[]",
+  "text[]",
+  "text[]",
+  "text[]",
+  "bigint[]",
+  "bytea",
+  "bigint[]",
+  "bytea",
+  "text[]",
+  "text[]",
+  "text[]",
+  "text[]",
+  "text[]",
+  "text[]",
 ])})`;
 export const INSERT = `select public.evt_insert(${params([
-  "text[]", "text[]", "text[]", "bytea", "text",
-  "int[]", "bigint[]", "bytea",
-  "uuid[]", "text[]", "text[]", "bigint[]", "text[]", "text[]",
-  "text", "text", "bytea", "timestamptz",
+  "text[]",
+  "text[]",
+  "text[]",
+  "bytea",
+  "text",
+  "int[]",
+  "bigint[]",
+  "bytea",
+  "uuid[]",
+  "text[]",
+  "text[]",
+  "bigint[]",
+  "text[]",
+  "text[]",
+  "text",
+  "text",
+  "bytea",
+  "timestamptz",
 ])}) as first`;

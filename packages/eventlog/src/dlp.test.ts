@@ -36,17 +36,27 @@ test.each(SECRETS)("%s: the secret goes, the words around it stay, and the marke
 });
 
 test("bearer tokens and passwords in URLs go without their surroundings", () => {
-  expect(scanner.scanText("ws_dev", "Authorization: Bearer abcdefghijklmnop1234").text).toBe("Authorization: Bearer [redacted:bearer_token]");
+  expect(scanner.scanText("ws_dev", "Authorization: Bearer abcdefghijklmnop1234").text).toBe(
+    "Authorization: Bearer [redacted:bearer_token]",
+  );
   expect(scanner.scanText("ws_dev", "git clone https://bot:hunter2hunter@example.com/x.git").text).toBe(
     "git clone https://bot:[redacted:url_password]@example.com/x.git",
   );
 });
 
 test.each([
-  "task-force-one-is-a-long-kebab-name", "risk-assessment-of-the-whole-thing", "a bearer of good news", "http://localhost:8080/path@x",
-  "AKIA is a prefix", "see https://example.com:443/a", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-  "run_01J8ZQ4N6V7W8X9YZABCDEFGHJ", "ghp_short", "npm_config_registry",
-  "sbx_01J8ZQ4N6V7W8X9YZABCDEFGHJ", "/var/lib/signalbox/sandboxes/sbx_01J8ZQ4N6V7W8X9YZABCDEFGHJ_upper-layer-of-a-session/work",
+  "task-force-one-is-a-long-kebab-name",
+  "risk-assessment-of-the-whole-thing",
+  "a bearer of good news",
+  "http://localhost:8080/path@x",
+  "AKIA is a prefix",
+  "see https://example.com:443/a",
+  "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+  "run_01J8ZQ4N6V7W8X9YZABCDEFGHJ",
+  "ghp_short",
+  "npm_config_registry",
+  "sbx_01J8ZQ4N6V7W8X9YZABCDEFGHJ",
+  "/var/lib/signalbox/sandboxes/sbx_01J8ZQ4N6V7W8X9YZABCDEFGHJ_upper-layer-of-a-session/work",
 ])("ordinary text is left alone: %s", (text) => expect(rulesOf(text)).toEqual([]));
 
 test("every secret of the corpus is found at any place of a text of a megabyte", () => {
@@ -62,7 +72,8 @@ test("every secret of the corpus is found at any place of a text of a megabyte",
 
 test("a megabyte of hostile text is scanned in a moment", () => {
   const started = performance.now();
-  for (const hostile of ["-----BEGIN PRIVATE KEY-----", "://:", "bearer ", "eyJ.", "sk-", "a:b@", ":///"]) rulesOf(hostile.repeat(1_000_000 / hostile.length));
+  for (const hostile of ["-----BEGIN PRIVATE KEY-----", "://:", "bearer ", "eyJ.", "sk-", "a:b@", ":///"])
+    rulesOf(hostile.repeat(1_000_000 / hostile.length));
   expect(performance.now() - started).toBeLessThan(4000);
 });
 
@@ -93,19 +104,39 @@ test("data is scanned in every value and member name, at any depth", () => {
 
 test("property: a planted secret never survives, whatever surrounds it", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 200 }), fc.string({ maxLength: 200 }), fc.constantFrom(...SECRETS), (before, after, [rule, secret]) => {
-      // A word character next to a token makes it another word; real leaks stand apart.
-      const { data } = scanner.clean("ws_dev", { text: `${before} ${secret} ${after}` });
-      if (rule !== "private_key") expect(JSON.stringify(data)).not.toContain(secret);
-      else expect(JSON.stringify(data)).not.toContain("MIIEow");
-    }),
+    fc.property(
+      fc.string({ unit: "binary", maxLength: 200 }),
+      fc.string({ maxLength: 200 }),
+      fc.constantFrom(...SECRETS),
+      (before, after, [rule, secret]) => {
+        // A word character next to a token makes it another word; real leaks stand apart.
+        const { data } = scanner.clean("ws_dev", { text: `${before} ${secret} ${after}` });
+        if (rule !== "private_key") expect(JSON.stringify(data)).not.toContain(secret);
+        else expect(JSON.stringify(data)).not.toContain("MIIEow");
+      },
+    ),
     { numRuns: 300 },
   );
 });
 
 test("what Postgres or UTF-8 cannot carry is replaced; what JSON cannot say is refused", () => {
-  const { data } = scanner.clean("ws_dev", { nul: "a\u0000b", lone: "\uD800x", emoji: "\u{1F600}", skipped: undefined, list: [undefined], at: new Date(0), "k\u0000": 1 });
-  expect(data).toEqual({ nul: "a\uFFFDb", lone: "\uFFFDx", emoji: "\u{1F600}", list: [null], at: "1970-01-01T00:00:00.000Z", "k\uFFFD": 1 });
+  const { data } = scanner.clean("ws_dev", {
+    nul: "a\u0000b",
+    lone: "\uD800x",
+    emoji: "\u{1F600}",
+    skipped: undefined,
+    list: [undefined],
+    at: new Date(0),
+    "k\u0000": 1,
+  });
+  expect(data).toEqual({
+    nul: "a\uFFFDb",
+    lone: "\uFFFDx",
+    emoji: "\u{1F600}",
+    list: [null],
+    at: "1970-01-01T00:00:00.000Z",
+    "k\uFFFD": 1,
+  });
   expect(() => scanner.clean("ws_dev", { n: Number.NaN })).toThrow("JSON cannot say");
   expect(() => scanner.clean("ws_dev", { n: 1n })).toThrow("JSON cannot say");
 });

@@ -44,7 +44,10 @@ interface Pattern {
 
 /** Order matters where prefixes overlap: the more specific rule names the marker. */
 const PATTERNS: readonly Pattern[] = [
-  { rule: "private_key", match: /-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)/g },
+  {
+    rule: "private_key",
+    match: /-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)/g,
+  },
   { rule: "anthropic_key", match: /(?<![A-Za-z0-9])sk-ant-[A-Za-z0-9_-]{16,}/g },
   { rule: "openai_key", match: /(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{20,}/g },
   { rule: "github_token", match: /(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})/g },
@@ -61,7 +64,8 @@ const PATTERNS: readonly Pattern[] = [
 ];
 
 /** One cheap look that most text fails; every pattern above must contain one of these. */
-const HINT = /PRIVATE KEY|sk-|gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox[abeoprs]-|AIza|[rs]k_(?:live|test)_|npm_|sb[a-z]{1,3}_|sbx-vk_|eyJ|:\/\/|bearer/i;
+const HINT =
+  /PRIVATE KEY|sk-|gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox[abeoprs]-|AIza|[rs]k_(?:live|test)_|npm_|sb[a-z]{1,3}_|sbx-vk_|eyJ|:\/\/|bearer/i;
 
 /** Shorter ones would redact ordinary words; they are refused where secrets are created. */
 const MIN_KNOWN_LENGTH = 6;
@@ -123,7 +127,8 @@ export function createScanner(registry?: SecretRegistry): Scanner {
           for (const key of Object.keys(value)) {
             const member = copy((value as Record<string, unknown>)[key]);
             // defineProperty, because plain assignment to `__proto__` would lose the member.
-            if (member !== undefined) Object.defineProperty(out, text(key), { value: member, enumerable: true, writable: true, configurable: true });
+            if (member !== undefined)
+              Object.defineProperty(out, text(key), { value: member, enumerable: true, writable: true, configurable: true });
           }
           return out;
         }
@@ -148,9 +153,14 @@ function needleCache(registry: SecretRegistry | undefined): (organizationId: str
       needles = secrets
         .filter(({ value }) => value.length >= MIN_KNOWN_LENGTH)
         .flatMap(({ name, value }) =>
-          [...new Set([value, encodeURIComponent(value.toWellFormed()), Buffer.from(value).toString("base64"), Buffer.from(value).toString("base64url")])].map(
-            (form) => ({ rule: `secret:${name}`, value: form }),
-          ),
+          [
+            ...new Set([
+              value,
+              encodeURIComponent(value.toWellFormed()),
+              Buffer.from(value).toString("base64"),
+              Buffer.from(value).toString("base64url"),
+            ]),
+          ].map((form) => ({ rule: `secret:${name}`, value: form })),
         )
         .toSorted((a, b) => b.value.length - a.value.length);
       built.set(secrets, needles);

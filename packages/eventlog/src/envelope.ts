@@ -65,7 +65,7 @@ export function seal(scanner: Scanner, input: EntryInput): Sealed {
     return scan.text;
   };
   const event: DomainEvent = { type: input.event.type, data };
-  const dataText = canonicalJson(data as Json);
+  const dataText = canonicalJson(data);
   // A copy: the view's bytes are handed out again a few kilobytes later.
   const salt = Buffer.from(randomView(32));
   const eventId = uuidv7();
@@ -99,24 +99,53 @@ export function seal(scanner: Scanner, input: EntryInput): Sealed {
   return {
     rules,
     entry: {
-      eventId, event, organizationId, stream, subject, subjectVersion, header, data: dataText, salt,
+      eventId,
+      event,
+      organizationId,
+      stream,
+      subject,
+      subjectVersion,
+      header,
+      data: dataText,
+      salt,
       streamKey: `${organizationId}\n${stream.type}\n${stream.id}`,
       entryHash: entryHash(header),
       draft: {
-        eventId, event, version: 1, organizationId, stream, subject, subjectId: subjectIdOf(subject), subjectVersion,
-        occurredAt: input.occurredAt, principal, zone, correlationId: context.correlation_id, redaction,
+        eventId,
+        event,
+        version: 1,
+        organizationId,
+        stream,
+        subject,
+        subjectId: subjectIdOf(subject),
+        subjectVersion,
+        occurredAt: input.occurredAt,
+        principal,
+        zone,
+        correlationId: context.correlation_id,
+        redaction,
         ...present({
-          causationId: context.causation_id, idempotencyKey: context.idempotency_key, roomId: context.room_id,
-          threadId: context.thread_id, sessionId: context.session_id, runId: context.run_id, stepId: context.step_id,
+          causationId: context.causation_id,
+          idempotencyKey: context.idempotency_key,
+          roomId: context.room_id,
+          threadId: context.thread_id,
+          sessionId: context.session_id,
+          runId: context.run_id,
+          stepId: context.step_id,
         }),
       },
     },
   };
 }
 
-type HeaderInput = Omit<Header, "version" | "causation_id" | "idempotency_key" | "room_id" | "thread_id" | "session_id" | "run_id" | "step_id"> & {
+type HeaderInput = Omit<
+  Header,
+  "version" | "causation_id" | "idempotency_key" | "room_id" | "thread_id" | "session_id" | "run_id" | "step_id"
+> & {
   readonly data_hash: string;
-} & { readonly [K in "causation_id" | "idempotency_key" | "room_id" | "thread_id" | "session_id" | "run_id" | "step_id"]: string | undefined };
+} & {
+  readonly [K in "causation_id" | "idempotency_key" | "room_id" | "thread_id" | "session_id" | "run_id" | "step_id"]: string | undefined;
+};
 
 /** RFC 8785 of the header. Written out in its order: sorting the same twenty names for every event cost as much as all its hashes. */
 function headerText(h: HeaderInput): string {
@@ -159,7 +188,7 @@ export function redactionRecords(sealed: Sealed): readonly DomainEvent[] {
 function present<T extends Record<string, string | undefined>>(members: T): { [K in keyof T]?: string } {
   const out: Record<string, string> = {};
   for (const [key, value] of Object.entries(members)) if (value !== undefined) out[key] = value;
-  return out as { [K in keyof T]?: string };
+  return out;
 }
 
 /** A row as `STORED_COLUMNS` selects it. */
@@ -221,8 +250,13 @@ export function recordedOf(row: StoredRow): Recorded {
     prevHash: hashText(row.prev_hash),
     hash: hashText(row.hash),
     ...present({
-      causationId: h.causation_id, idempotencyKey: h.idempotency_key, roomId: h.room_id,
-      threadId: h.thread_id, sessionId: h.session_id, runId: h.run_id, stepId: h.step_id,
+      causationId: h.causation_id,
+      idempotencyKey: h.idempotency_key,
+      roomId: h.room_id,
+      threadId: h.thread_id,
+      sessionId: h.session_id,
+      runId: h.run_id,
+      stepId: h.step_id,
     }),
   };
 }

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => shared.stop());
 
-const cleanups: (() => Promise<unknown> | unknown)[] = [];
+const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
@@ -52,7 +52,15 @@ async function chainFaults(connection: ConnectionFor): Promise<string[]> {
   const client = new Client(connection("sb_log"));
   await client.connect();
   try {
-    const { rows } = await client.query<{ stream_id: string; seq: string; header: string; hash: Buffer; data_hash: string | null; data: string; salt: Buffer }>(
+    const { rows } = await client.query<{
+      stream_id: string;
+      seq: string;
+      header: string;
+      hash: Buffer;
+      data_hash: string | null;
+      data: string;
+      salt: Buffer;
+    }>(
       `select e.stream_id, e.seq, e.header, e.hash, e.header::jsonb ->> 'data_hash' as data_hash, p.data, p.salt
          from evt_events e left join evt_payloads p using (position) order by e.stream_id, e.seq`,
     );
@@ -62,14 +70,25 @@ async function chainFaults(connection: ConnectionFor): Promise<string[]> {
       const head = heads.get(row.stream_id) ?? { seq: 0, hash: Buffer.alloc(32) };
       const seq = Buffer.alloc(8);
       seq.writeBigUInt64BE(BigInt(head.seq + 1));
-      const entry = createHash("sha256").update(Buffer.concat([Buffer.of(0), Buffer.from(row.header)])).digest();
-      const hash = createHash("sha256").update(Buffer.concat([Buffer.of(1), head.hash, seq, entry])).digest();
-      const data = createHash("sha256").update(Buffer.concat([row.salt, Buffer.from(row.data)])).digest("hex");
-      if (Number(row.seq) !== head.seq + 1 || !row.hash.equals(hash) || row.data_hash !== `sha256:${data}`) faults.push(`${row.stream_id}#${row.seq}`);
+      const entry = createHash("sha256")
+        .update(Buffer.concat([Buffer.of(0), Buffer.from(row.header)]))
+        .digest();
+      const hash = createHash("sha256")
+        .update(Buffer.concat([Buffer.of(1), head.hash, seq, entry]))
+        .digest();
+      const data = createHash("sha256")
+        .update(Buffer.concat([row.salt, Buffer.from(row.data)]))
+        .digest("hex");
+      if (Number(row.seq) !== head.seq + 1 || !row.hash.equals(hash) || row.data_hash !== `sha256:${data}`)
+        faults.push(`${row.stream_id}#${row.seq}`);
       heads.set(row.stream_id, { seq: Number(row.seq), hash: row.hash });
     }
-    const { rows: stored } = await client.query<{ stream_id: string; seq: string; hash: Buffer }>("select stream_id, seq, hash from evt_stream_heads where seq > 0");
-    for (const row of stored) if (heads.get(row.stream_id)?.seq !== Number(row.seq) || !heads.get(row.stream_id)?.hash.equals(row.hash)) faults.push(`head of ${row.stream_id}`);
+    const { rows: stored } = await client.query<{ stream_id: string; seq: string; hash: Buffer }>(
+      "select stream_id, seq, hash from evt_stream_heads where seq > 0",
+    );
+    for (const row of stored)
+      if (heads.get(row.stream_id)?.seq !== Number(row.seq) || !heads.get(row.stream_id)?.hash.equals(row.hash))
+        faults.push(`head of ${row.stream_id}`);
     return faults;
   } finally {
     await client.end();
@@ -97,7 +116,9 @@ test("the server killed with -9 while appending, and Postgres crashed with it: 1
   expect(acknowledged.filter((id) => !stored.has(id))).toEqual([]);
   expect(await chainFaults(cluster.connection)).toEqual([]);
   // Projection and log went through the same commits.
-  const drift = await log.pool.query("select 1 from proj_counters p where subject_version <> (select max(subject_version) from evt_events e where e.organization_id || '/' || e.subject = p.id)");
+  const drift = await log.pool.query(
+    "select 1 from proj_counters p where subject_version <> (select max(subject_version) from evt_events e where e.organization_id || '/' || e.subject = p.id)",
+  );
   expect(drift.rowCount).toBe(0);
 });
 

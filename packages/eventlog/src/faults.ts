@@ -5,7 +5,11 @@ export class IdempotencyConflict extends Error {
   readonly code = "idempotency_conflict";
   readonly reason: "other_body" | "in_progress";
   constructor(reason: "other_body" | "in_progress") {
-    super(reason === "other_body" ? "this idempotency key was used with another body" : "the first request with this idempotency key is still running");
+    super(
+      reason === "other_body"
+        ? "this idempotency key was used with another body"
+        : "the first request with this idempotency key is still running",
+    );
     this.name = "IdempotencyConflict";
     this.reason = reason;
   }

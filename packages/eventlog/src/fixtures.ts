@@ -75,7 +75,7 @@ export const counterTotals: Projection<CounterEvent> = {
   },
 };
 
-export const counterSchema: ProjectionSchema = { name: "counters", sql: COUNTER_SCHEMA, projections: [counterTotals as unknown as Projection<DomainEvent>] };
+export const counterSchema: ProjectionSchema = { name: "counters", sql: COUNTER_SCHEMA, projections: [counterTotals] };
 export const COUNTER_PROJECTIONS = counterSchema.projections;
 
 export const ORG = "ws_dev";

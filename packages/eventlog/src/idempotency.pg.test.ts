@@ -13,7 +13,11 @@ beforeAll(async () => {
   other = await db.log(); // as another process of the product would be
 });
 
-const keyed = (key: string, body = "sha256:a", who = origin) => ({ organizationId: ORG, origin: who, idempotency: { key, bodyHash: body } });
+const keyed = (key: string, body = "sha256:a", who = origin) => ({
+  organizationId: ORG,
+  origin: who,
+  idempotency: { key, bodyHash: body },
+});
 
 test("the same key and body repeats the outcome, events included, without running again", async () => {
   const work = vi.fn(async (unit: Parameters<Parameters<PostgresLog["unit"]>[1]>[0]) => {
@@ -30,7 +34,10 @@ test("the same key and body repeats the outcome, events included, without runnin
 
 test("the same key with another body is a conflict", async () => {
   await log.unit(keyed("k2"), async () => 1);
-  await expect(log.unit(keyed("k2", "sha256:b"), async () => 2)).rejects.toMatchObject({ code: "idempotency_conflict", reason: "other_body" });
+  await expect(log.unit(keyed("k2", "sha256:b"), async () => 2)).rejects.toMatchObject({
+    code: "idempotency_conflict",
+    reason: "other_body",
+  });
 });
 
 test("a refusal is an outcome too: it is repeated, not decided again", async () => {
@@ -38,7 +45,12 @@ test("a refusal is an outcome too: it is repeated, not decided again", async () 
   const first = await log.run(counter, { ...target("refused"), ...keyed("k3") }, full);
   expect(first.ok).toBe(false);
   await log.run(counter, target("refused"), add(-10)); // it would be accepted now
-  expect(await other.run(counter, { ...target("refused"), ...keyed("k3") }, full)).toEqual({ ok: false, refusal: { code: "over_limit" }, events: [], recorded: [] });
+  expect(await other.run(counter, { ...target("refused"), ...keyed("k3") }, full)).toEqual({
+    ok: false,
+    refusal: { code: "over_limit" },
+    events: [],
+    recorded: [],
+  });
 });
 
 test("concurrent duplicates run once, within a process and across two", async () => {

@@ -72,7 +72,11 @@ export function createListener(options: { readonly pool: pg.Pool; readonly onErr
       if (processId === (next as unknown as { processID: number }).processID) return;
       const hint = JSON.parse(payload ?? "{}") as { p: number; s?: [string, StreamRef["type"], string, number][] };
       if (hint.s === undefined) void since(pool, highest).then(tell, onError);
-      else tell({ position: hint.p, streams: hint.s.map(([organizationId, type, id, seq]) => ({ organizationId, stream: { type, id }, seq })) });
+      else
+        tell({
+          position: hint.p,
+          streams: hint.s.map(([organizationId, type, id, seq]) => ({ organizationId, stream: { type, id }, seq })),
+        });
     });
     // In this order: from the lock on others notify; what they appended before it is read below.
     await next.query("select pg_advisory_lock_shared(5927083)");
@@ -96,7 +100,11 @@ export function createListener(options: { readonly pool: pg.Pool; readonly onErr
       const streams = new Map<string, AppendedHint["streams"][number]>();
       let position = 0;
       for (const event of recorded) {
-        streams.set(keyOf(event.organizationId, event.stream), { organizationId: event.organizationId, stream: event.stream, seq: event.seq });
+        streams.set(keyOf(event.organizationId, event.stream), {
+          organizationId: event.organizationId,
+          stream: event.stream,
+          seq: event.seq,
+        });
         position = Math.max(position, event.position ?? 0);
       }
       tell({ position, streams: [...streams.values()] });
@@ -116,13 +124,23 @@ async function lastPosition(pool: pg.Pool): Promise<number> {
 
 /** Everything that moved after `position`, as one hint. */
 async function since(pool: pg.Pool, position: number): Promise<AppendedHint> {
-  const { rows } = await pool.query<{ organization_id: string; stream_type: StreamRef["type"]; stream_id: string; seq: string; position: string }>(
+  const { rows } = await pool.query<{
+    organization_id: string;
+    stream_type: StreamRef["type"];
+    stream_id: string;
+    seq: string;
+    position: string;
+  }>(
     `select organization_id, stream_type, stream_id, max(seq) as seq, max(position) as position
        from public.evt_events where position > $1 group by 1, 2, 3`,
     [position],
   );
   return {
     position: rows.reduce((high, row) => Math.max(high, Number(row.position)), position),
-    streams: rows.map((row) => ({ organizationId: row.organization_id, stream: { type: row.stream_type, id: row.stream_id }, seq: Number(row.seq) })),
+    streams: rows.map((row) => ({
+      organizationId: row.organization_id,
+      stream: { type: row.stream_type, id: row.stream_id },
+      seq: Number(row.seq),
+    })),
   };
 }

@@ -131,7 +131,11 @@ export interface EventLog {
   /** The common case: one subject, one command. */
   run<S, C, E extends DomainEvent, R extends { code: string }>(
     decider: Decider<S, C, E, R>,
-    target: UnitOptions & { readonly stream: StreamRef; readonly subject: string; readonly jobs?: ((events: readonly E[]) => readonly NewJob[]) | undefined },
+    target: UnitOptions & {
+      readonly stream: StreamRef;
+      readonly subject: string;
+      readonly jobs?: ((events: readonly E[]) => readonly NewJob[]) | undefined;
+    },
     command: C,
   ): Promise<Decision<E, R> & { readonly recorded: readonly Recorded<E>[] }>;
   /** Folded state of one subject, read from the log. */
@@ -147,7 +151,9 @@ export interface EventLog {
   /** Current head (last seq, 0 when empty) of a stream, from memory when followed. */
   head(organizationId: string, stream: StreamRef): Promise<number>;
   /** Wake-up hint after commits of any process; carries no events. Returns the unsubscribe function. */
-  onAppended(listener: (hint: { position: number; streams: readonly { organizationId: string; stream: StreamRef; seq: number }[] }) => void): () => void;
+  onAppended(
+    listener: (hint: { position: number; streams: readonly { organizationId: string; stream: StreamRef; seq: number }[] }) => void,
+  ): () => void;
 }
 
 /**

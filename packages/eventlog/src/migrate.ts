@@ -105,7 +105,10 @@ async function apply(client: pg.Client, set: MigrationSet, file: MigrationFile):
       [set.name, file.number, file.name, file.hash, file.breaking],
     );
     if (rowCount === 0) {
-      const { rows } = await client.query<{ hash: string }>("select hash from sb_migrations where set = $1 and number = $2", [set.name, file.number]);
+      const { rows } = await client.query<{ hash: string }>("select hash from sb_migrations where set = $1 and number = $2", [
+        set.name,
+        file.number,
+      ]);
       if (rows[0]?.hash !== file.hash) {
         throw new Error(`${set.name}/${file.name} was changed after it had been applied; add a new migration instead.`);
       }
@@ -117,7 +120,9 @@ async function apply(client: pg.Client, set: MigrationSet, file: MigrationFile):
     return true;
   } catch (error) {
     await client.query("rollback");
-    throw new Error(`migration ${set.name}/${file.name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`migration ${set.name}/${file.name} failed: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }
 

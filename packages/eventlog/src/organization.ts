@@ -14,7 +14,11 @@ export const txOf = (client: pg.ClientBase): Tx => ({
  * The only way a request reaches the database: a transaction that sees one organization's rows.
  * `pool` must connect as `sb_app`; outside such a transaction that role sees nothing.
  */
-export async function inOrganization<T>(pool: pg.Pool, organizationId: string, work: (tx: Tx, client: pg.PoolClient) => Promise<T>): Promise<T> {
+export async function inOrganization<T>(
+  pool: pg.Pool,
+  organizationId: string,
+  work: (tx: Tx, client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {

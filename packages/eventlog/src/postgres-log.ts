@@ -61,7 +61,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   // Lost connections heal by themselves; a log without a reporter has nobody to tell.
   const onError = options.onError ?? (() => undefined);
   const scanner = createScanner(options.secrets);
-  const pool = new Pool({ ...options.connection, max: options.readConnections ?? 4 } as pg.PoolConfig);
+  const pool = new Pool({ ...options.connection, max: options.readConnections ?? 4 });
   pool.on("error", onError);
   const listener = createListener({ pool, onError });
   const writer = createWriter({
@@ -110,7 +110,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   ): Promise<UnitResult<T>> {
     let fresh = mode === "fresh";
     let turnsOf: readonly string[] = [];
-    for (let conflicts = 0; conflicts <= RETRIES; ) {
+    for (let conflicts = 0; conflicts <= RETRIES;) {
       const attempt = new Attempt(deps, unitOptions, { fresh, retry: conflicts > 0 });
       try {
         await attempt.takeTurns(turnsOf);
@@ -120,7 +120,8 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
           continue;
         }
         const staged = attempt.staged(value);
-        if (staged.entries.length === 0 && staged.jobs.length === 0 && staged.key === undefined) return { value, events: [], replayed: false };
+        if (staged.entries.length === 0 && staged.jobs.length === 0 && staged.key === undefined)
+          return { value, events: [], replayed: false };
         const outcome = await writer.submit(staged);
         switch (outcome.kind) {
           case "committed":
@@ -160,7 +161,8 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     const row = rows[0];
     if (row === undefined) return null;
     if (row.body_hash !== idempotency.bodyHash) throw new IdempotencyConflict("other_body");
-    const events = row.event_ids.length === 0 ? [] : await stored("where e.event_id = any($1::uuid[]) order by e.position", [row.event_ids]);
+    const events =
+      row.event_ids.length === 0 ? [] : await stored("where e.event_id = any($1::uuid[]) order by e.position", [row.event_ids]);
     return { value: JSON.parse(row.outcome) as T, events, replayed: true };
   }
 
@@ -237,7 +239,11 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     readAll: ({ afterPosition, limit, types }) =>
       types === undefined
         ? stored("where e.position > $1 order by e.position limit $2", [afterPosition, limit], "evt_read_all")
-        : stored("where e.position > $1 and e.type = any($3) order by e.position limit $2", [afterPosition, limit, types], "evt_read_types"),
+        : stored(
+            "where e.position > $1 and e.type = any($3) order by e.position limit $2",
+            [afterPosition, limit, types],
+            "evt_read_types",
+          ),
 
     async head(organizationId, stream) {
       const known = listener.head(organizationId, stream);

@@ -18,7 +18,7 @@ test("a reader by position misses nothing while 16 writers on four processes app
   let done = false;
   const reading = (async () => {
     // The plainest reader there is, as fast as it can: `position > cursor`, nothing else.
-    for (let cursor = 0; ; ) {
+    for (let cursor = 0; ;) {
       const finished = done;
       const events = await log.readAll({ afterPosition: cursor, limit: 50 });
       seen.push(...events.map((event) => event.position!));
@@ -57,7 +57,9 @@ test("a reader hands on every event once through its transaction, although handl
   const readers = [reader("twice", handle, { batchSize: 60 }), reader("twice", handle, { batchSize: 60 })];
   await log.run(counter, target("more"), add(1));
   await Promise.all(readers.map((r) => r.caughtUp()));
-  expect(await db.rows("select count(*)::int as n from seen where reader = 'twice'")).toEqual(await db.rows("select count(*)::int as n from evt_events"));
+  expect(await db.rows("select count(*)::int as n from seen where reader = 'twice'")).toEqual(
+    await db.rows("select count(*)::int as n from evt_events"),
+  );
   await Promise.all(readers.map((r) => r.stop()));
 });
 
@@ -65,7 +67,8 @@ test("a reader wakes for an append of any process, goes on where it stopped, and
   const other = await db.log();
   const types: string[] = [];
   const options = { types: ["counter.refused"], from: "now" } as const;
-  const handle: Parameters<typeof startReader>[0]["handle"] = async (_, events) => void types.push(...events.map((event) => event.event.type));
+  const handle: Parameters<typeof startReader>[0]["handle"] = async (_, events) =>
+    void types.push(...events.map((event) => event.event.type));
   const first = reader("refusals", handle, options);
   await vi.waitFor(async () => expect(await db.rows("select 1 from evt_readers where name = 'refusals'")).toHaveLength(1));
   const refuse = () => other.run(counter, target("r"), { type: "add_up_to", by: 1, limit: 0, record: true });
@@ -84,7 +87,9 @@ test("a reader wakes for an append of any process, goes on where it stopped, and
 test("a hint reaches every process, names the streams that grew, and keeps their heads in memory", async () => {
   const other = await db.log();
   const hints: number[] = [];
-  const unsubscribe = other.onAppended(({ streams }) => hints.push(...streams.filter(({ stream }) => stream.id === "room_hint").map(({ seq }) => seq)));
+  const unsubscribe = other.onAppended(({ streams }) =>
+    hints.push(...streams.filter(({ stream }) => stream.id === "room_hint").map(({ seq }) => seq)),
+  );
   await log.run(counter, target("hint", room("hint")), add(1));
   await log.run(counter, target("hint", room("hint")), add(1));
   await vi.waitFor(() => expect(hints).toContain(2), { timeout: 2000 });

@@ -95,8 +95,14 @@ export function startReader(options: ReaderOptions): Reader {
 
   async function readIn(client: pg.PoolClient): Promise<boolean> {
     const start = options.from === "now" ? "(select coalesce(max(position), 0) from public.evt_events)" : "0";
-    await client.query(`insert into public.evt_readers (name, position) select $1, ${start} where not exists (select from public.evt_readers where name = $1) on conflict do nothing`, [name]);
-    const { rows: own } = await client.query<{ position: string }>("select position from public.evt_readers where name = $1 for update skip locked", [name]);
+    await client.query(
+      `insert into public.evt_readers (name, position) select $1, ${start} where not exists (select from public.evt_readers where name = $1) on conflict do nothing`,
+      [name],
+    );
+    const { rows: own } = await client.query<{ position: string }>(
+      "select position from public.evt_readers where name = $1 for update skip locked",
+      [name],
+    );
     if (own[0] === undefined) return false; // another process has it
     const checkpoint = Number(own[0].position);
     // Looked at before the events: what is appended in between is above it and comes next time.

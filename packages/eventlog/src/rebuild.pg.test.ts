@@ -63,13 +63,18 @@ test("appends go on during a rebuild, and none is lost between shadow and swap",
   for (let i = 0; i < 3; i++) expect((await rebuild(owner, counterSchema)).drift).toEqual([]);
   stop.abort();
   const counts = await writing;
-  const versions = await db.rows<{ subject_version: string }>("select subject_version from proj_counters where id like '%busy%' order by id");
+  const versions = await db.rows<{ subject_version: string }>(
+    "select subject_version from proj_counters where id like '%busy%' order by id",
+  );
   expect(versions.map((row) => Number(row.subject_version))).toEqual(counts);
 });
 
 test("a schema.sql that changed is rebuilt at boot, one that did not is left alone", async () => {
   expect(await applyProjectionSchemas(db.connection, [counterSchema])).toEqual([]);
-  const changed: ProjectionSchema = { ...counterSchema, sql: counterSchema.sql.replace("total           bigint", "note text default 'new', total bigint") };
+  const changed: ProjectionSchema = {
+    ...counterSchema,
+    sql: counterSchema.sql.replace("total           bigint", "note text default 'new', total bigint"),
+  };
   expect(await applyProjectionSchemas(db.connection, [changed])).toEqual(["counters"]);
   expect(await db.rows("select distinct note from proj_counters")).toEqual([{ note: "new" }]);
   expect(await applyProjectionSchemas(db.connection, [counterSchema])).toEqual(["counters"]);
@@ -77,7 +82,10 @@ test("a schema.sql that changed is rebuilt at boot, one that did not is left alo
 
 test("a projection that fails to replay leaves the live tables and no shadow behind", async () => {
   const before = await live();
-  const broken: ProjectionSchema = { ...counterSchema, projections: [{ ...COUNTER_PROJECTIONS[0]!, project: async () => Promise.reject(new Error("bug")) }] };
+  const broken: ProjectionSchema = {
+    ...counterSchema,
+    projections: [{ ...COUNTER_PROJECTIONS[0]!, project: async () => Promise.reject(new Error("bug")) }],
+  };
   await expect(rebuild(owner, broken)).rejects.toThrow("bug");
   expect(await live()).toEqual(before);
   expect(await db.rows("select nspname from pg_namespace where nspname like 'sb_shadow%'")).toEqual([]);

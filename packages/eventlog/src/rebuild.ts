@@ -109,7 +109,9 @@ function replayer(client: pg.ClientBase, { projections }: ProjectionSchema) {
         const events: Recorded[] = rows.map(recordedOf);
         for (const projection of projections) {
           // Without a position, as when it ran inline: a projection must not come to rely on it.
-          const due = events.filter((event) => projection.types.includes(event.event.type)).map((event) => ({ ...event, position: undefined }));
+          const due = events
+            .filter((event) => projection.types.includes(event.event.type))
+            .map((event) => ({ ...event, position: undefined }));
           if (due.length > 0) await projection.project(tx, due);
         }
         count += events.length;
@@ -130,7 +132,12 @@ async function compare(client: pg.ClientBase, shadow: string, tables: readonly s
     const onlyLive = await difference(client, rowsOf("public"), rowsOf(shadow));
     const onlyRebuilt = await difference(client, rowsOf(shadow), rowsOf("public"));
     if (onlyLive.count + onlyRebuilt.count > 0) {
-      drift.push({ table, onlyLive: onlyLive.count, onlyRebuilt: onlyRebuilt.count, examples: { live: onlyLive.examples, rebuilt: onlyRebuilt.examples } });
+      drift.push({
+        table,
+        onlyLive: onlyLive.count,
+        onlyRebuilt: onlyRebuilt.count,
+        examples: { live: onlyLive.examples, rebuilt: onlyRebuilt.examples },
+      });
     }
   }
   return drift;

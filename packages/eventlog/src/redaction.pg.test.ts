@@ -21,14 +21,28 @@ const everythingStored = async () =>
 test("a secret is replaced before it is hashed or stored, and two records in the same commit say so", async () => {
   const { recorded } = await log.run(counter, target("leak", room("leak")), add(1, `push with ${TOKEN} and correct horse battery`));
   expect(recorded).toHaveLength(1);
-  expect(recorded[0]).toMatchObject({ redaction: "partial", event: { data: { note: "push with [redacted:github_token] and [redacted:secret:DEPLOY_KEY]" } } });
+  expect(recorded[0]).toMatchObject({
+    redaction: "partial",
+    event: { data: { note: "push with [redacted:github_token] and [redacted:secret:DEPLOY_KEY]" } },
+  });
   const [source, leaked, redacted] = await log.readStream(ORG, room("leak"), { afterSeq: 0, limit: 10 });
   expect(leaked).toMatchObject({
-    event: { type: "secret.leaked.detected", data: { target_event_id: source?.eventId, source_type: "counter.added", match_count: 2, rule_ids: ["github_token", "secret:DEPLOY_KEY"] } },
+    event: {
+      type: "secret.leaked.detected",
+      data: {
+        target_event_id: source?.eventId,
+        source_type: "counter.added",
+        match_count: 2,
+        rule_ids: ["github_token", "secret:DEPLOY_KEY"],
+      },
+    },
     causationId: source?.eventId,
     principal: { id: "svc_dlp", type: "service" },
   });
-  expect(redacted).toMatchObject({ event: { type: "event.redacted", data: { target_event_id: source?.eventId, reason: "dlp_secret_detected", level: "partial" } }, redaction: "none" });
+  expect(redacted).toMatchObject({
+    event: { type: "event.redacted", data: { target_event_id: source?.eventId, reason: "dlp_secret_detected", level: "partial" } },
+    redaction: "none",
+  });
   const stored = await everythingStored();
   expect(stored).not.toContain(TOKEN);
   expect(stored).not.toContain("correct horse");
@@ -36,7 +50,11 @@ test("a secret is replaced before it is hashed or stored, and two records in the
 
 test("a secret in what callers put into the envelope or into a stored outcome is replaced too", async () => {
   const result = await log.unit(
-    { organizationId: ORG, origin: { ...origin, correlationId: `cor ${TOKEN}`, causationId: TOKEN }, idempotency: { key: "k1", bodyHash: "b" } },
+    {
+      organizationId: ORG,
+      origin: { ...origin, correlationId: `cor ${TOKEN}`, causationId: TOKEN },
+      idempotency: { key: "k1", bodyHash: "b" },
+    },
     async (unit) => {
       await unit.decide(counter, room("env"), "counter:env", add(1));
       return { token: TOKEN };

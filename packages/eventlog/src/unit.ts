@@ -85,7 +85,11 @@ export class Attempt implements Unit {
     this.#held.clear();
   }
 
-  async load<S, C, E extends DomainEvent, R extends { code: string }>(decider: Decider<S, C, E, R>, _stream: StreamRef, subject: string): Promise<S> {
+  async load<S, C, E extends DomainEvent, R extends { code: string }>(
+    decider: Decider<S, C, E, R>,
+    _stream: StreamRef,
+    subject: string,
+  ): Promise<S> {
     return (await this.#subject(decider, subject)).state as S;
   }
 
@@ -137,7 +141,10 @@ export class Attempt implements Unit {
     for (const key of this.#subjects.keys()) this.#deps.cache.forget(key);
   }
 
-  async #subject<S, C, E extends DomainEvent, R extends { code: string }>(decider: Decider<S, C, E, R>, subject: string): Promise<SubjectInUnit> {
+  async #subject<S, C, E extends DomainEvent, R extends { code: string }>(
+    decider: Decider<S, C, E, R>,
+    subject: string,
+  ): Promise<SubjectInUnit> {
     const { organizationId } = this.#options;
     const key = subjectKey(organizationId, subject);
     const known = this.#subjects.get(key);
@@ -161,7 +168,7 @@ export class Attempt implements Unit {
       this.#deps.cache.set(decider, key, folded);
     }
     const loaded: SubjectInUnit = {
-      decider: decider as unknown as SubjectInUnit["decider"],
+      decider: decider,
       loaded: folded.version,
       state: folded.state,
       version: folded.version,

@@ -40,7 +40,15 @@ export interface StagedUnit {
   /** The version each written subject had when the unit was decided. */
   readonly expected: readonly { readonly organizationId: string; readonly subject: string; readonly version: number }[];
   readonly jobs: readonly NewJob[];
-  readonly key?: { readonly organizationId: string; readonly principalId: string; readonly key: string; readonly bodyHash: string; readonly outcome: string } | undefined;
+  readonly key?:
+    | {
+        readonly organizationId: string;
+        readonly principalId: string;
+        readonly key: string;
+        readonly bodyHash: string;
+        readonly outcome: string;
+      }
+    | undefined;
 }
 
 export type Outcome =
@@ -110,7 +118,7 @@ export function createWriter(options: WriterOptions): Writer {
     if (client !== undefined) return client;
     const deadline = Date.now() + (options.patienceMs ?? PATIENCE_MS);
     for (let delayMs = 20; ; delayMs = Math.min(delayMs * 2, 500)) {
-      const next = new Client({ ...options.connection, pipeline: true } as pg.ClientConfig);
+      const next = new Client({ ...options.connection, pipeline: true });
       // Without a listener a dropped idle connection would end the process.
       next.on("error", (error) => {
         options.onError(error);
@@ -224,10 +232,16 @@ export function createWriter(options: WriterOptions): Writer {
         rest.push(waiting);
         continue;
       }
-      const { rows } = await pgClient.query<{ event_id: string; seq: string; position: string; recorded_at: Date; prev_hash: Buffer; hash: Buffer }>(
-        "select event_id, seq, position, recorded_at, prev_hash, hash from public.evt_events where event_id = any($1::uuid[])",
-        [waiting.unit.entries.map((entry) => entry.eventId)],
-      );
+      const { rows } = await pgClient.query<{
+        event_id: string;
+        seq: string;
+        position: string;
+        recorded_at: Date;
+        prev_hash: Buffer;
+        hash: Buffer;
+      }>("select event_id, seq, position, recorded_at, prev_hash, hash from public.evt_events where event_id = any($1::uuid[])", [
+        waiting.unit.entries.map((entry) => entry.eventId),
+      ]);
       if (rows.length === 0) {
         rest.push(waiting);
         continue;
@@ -235,7 +249,14 @@ export function createWriter(options: WriterOptions): Writer {
       const recorded = waiting.unit.entries.map((entry) => {
         const row = rows.find(({ event_id }) => event_id === entry.eventId);
         if (row === undefined) throw new Error(`${entry.eventId} is missing from a unit that was committed`);
-        return { ...entry.draft, seq: Number(row.seq), position: Number(row.position), recordedAt: row.recorded_at.toISOString(), prevHash: hashText(row.prev_hash), hash: hashText(row.hash) };
+        return {
+          ...entry.draft,
+          seq: Number(row.seq),
+          position: Number(row.position),
+          recordedAt: row.recorded_at.toISOString(),
+          prevHash: hashText(row.prev_hash),
+          hash: hashText(row.hash),
+        };
       });
       answers.push(() => {
         options.committed(recorded);
@@ -262,7 +283,10 @@ export function createWriter(options: WriterOptions): Writer {
       ]);
       const accepted = batch.filter((_, i) => !refused.has(i + 1));
       const locked = new Map(streams.map((key, i) => [key, { seq: Number(row.seqs?.[i]), hash: row.hashes?.[i] ?? Buffer.alloc(32) }]));
-      const answer: Answer = accepted.length === 0 ? await abandon(pgClient) : await append(pgClient, accepted, streamsOf(accepted.map(({ unit }) => unit)), locked, sent);
+      const answer: Answer =
+        accepted.length === 0
+          ? await abandon(pgClient)
+          : await append(pgClient, accepted, streamsOf(accepted.map(({ unit }) => unit)), locked, sent);
       return () => {
         answer();
         for (const [unit, outcome] of refused) batch[unit - 1]?.resolve(outcome);
@@ -300,7 +324,13 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   /** From open transaction to COMMIT: project, enqueue, insert. */
-  async function append(pgClient: pg.Client, batch: readonly Waiting[], streams: readonly string[], from: ReadonlyMap<string, Head>, sent: () => void): Promise<Answer> {
+  async function append(
+    pgClient: pg.Client,
+    batch: readonly Waiting[],
+    streams: readonly string[],
+    from: ReadonlyMap<string, Head>,
+    sent: () => void,
+  ): Promise<Answer> {
     const units = batch.map(({ unit }) => unit);
     const before = new Map(streams.map((key) => [key, from.get(key)!]));
     const chained = chain(units, streams, before, new Date().toISOString());

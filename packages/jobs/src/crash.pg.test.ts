@@ -27,7 +27,10 @@ test.each(["claimed", "after step one", "after step two"])(
       await vi.waitFor(async () => expect(await db.rows("select 1 from jobs")).toEqual([]), { timeout: 30_000, interval: 20 });
       // The lease, and the time that the successor's process took to start.
       expect(performance.now() - diedAt).toBeLessThan(LEASE_MS + 10_000);
-      expect((await db.rows<{ step: string }>("select step from crash_steps order by step")).map((row) => row.step)).toEqual(["one", "two"]);
+      expect((await db.rows<{ step: string }>("select step from crash_steps order by step")).map((row) => row.step)).toEqual([
+        "one",
+        "two",
+      ]);
     } finally {
       successor.kill();
       await successor.ended;
@@ -40,8 +43,12 @@ test("a job that kills every worker it meets ends among the dead letters instead
   await db.rows("truncate jobs, crash_steps");
   const jobs = createJobs({ pool: db.pool("sb_log") });
   await jobs.enqueue([{ kind: "two_steps", organizationId: "ws_dev", payload: {}, maxAttempts: 2 }]);
-  for (let i = 0; i < 2; i++) expect(await startScript(script, { args: [db.connection("sb_log")], crashAt: "claimed" }).ended).toBe("SIGKILL");
+  for (let i = 0; i < 2; i++)
+    expect(await startScript(script, { args: [db.connection("sb_log")], crashAt: "claimed" }).ended).toBe("SIGKILL");
   jobs.work({ unrelated: async () => undefined });
-  await vi.waitFor(async () => expect(await jobs.deadLetters("ws_dev")).toMatchObject([{ attempt: 2, lastError: "the worker that held it was lost" }]), { timeout: 15_000 });
+  await vi.waitFor(
+    async () => expect(await jobs.deadLetters("ws_dev")).toMatchObject([{ attempt: 2, lastError: "the worker that held it was lost" }]),
+    { timeout: 15_000 },
+  );
   await jobs.close();
 });

@@ -17,7 +17,10 @@ beforeEach(async () => {
 afterEach(() => jobs.close());
 
 const job = (kind: string, more: Partial<NewJob> = {}): NewJob => ({ kind, organizationId: "ws_dev", payload: {}, ...more });
-const left = () => db.rows<{ kind: string; state: string; attempt: number; last_error: string | null }>("select kind, state, attempt, last_error from jobs order by id");
+const left = () =>
+  db.rows<{ kind: string; state: string; attempt: number; last_error: string | null }>(
+    "select kind, state, attempt, last_error from jobs order by id",
+  );
 const until = (claim: () => unknown) => vi.waitFor(async () => expect(await claim()).toBeTruthy(), { timeout: 15_000, interval: 10 });
 
 test("a job runs once, with its payload, and is gone afterwards", async () => {
@@ -41,7 +44,11 @@ test("a job enqueued in a transaction that rolls back never was", async () => {
 test("an idle worker starts an enqueued job within milliseconds, not at the next poll", async () => {
   let started = 0;
   jobs.work({ quick: async () => void (started = performance.now()) });
-  await until(async () => (await db.pool("admin").query("select 1 from pg_stat_activity where query = 'listen jobs_ready' and datname = current_database()")).rowCount === 1);
+  await until(
+    async () =>
+      (await db.pool("admin").query("select 1 from pg_stat_activity where query = 'listen jobs_ready' and datname = current_database()"))
+        .rowCount === 1,
+  );
   const before = performance.now();
   await jobs.enqueue([job("quick")]);
   await until(() => started > 0);
@@ -101,7 +108,10 @@ test("two jobs of one key wait as one, with the newer payload", async () => {
   await jobs.enqueue([job("sync", { key: "k", payload: { n: 1 } })]);
   await jobs.enqueue([job("sync", { key: "k", payload: { n: 2 } }), job("sync", { key: "k", payload: { n: 3 } })]);
   await jobs.enqueue([job("sync", { key: "k", organizationId: "ws_other", payload: { n: 4 } })]);
-  expect((await db.rows<{ payload: string }>("select payload from jobs order by id")).map((row) => row.payload)).toEqual(['{"n":3}', '{"n":4}']);
+  expect((await db.rows<{ payload: string }>("select payload from jobs order by id")).map((row) => row.payload)).toEqual([
+    '{"n":3}',
+    '{"n":4}',
+  ]);
 });
 
 test("a cause that arrives while its job runs makes it run once more", async () => {
@@ -161,7 +171,10 @@ test("a long job keeps its lease by heartbeats", async () => {
 test("a holder that lost its lease is told, and can neither complete nor fail the job; the fence has risen", async () => {
   const first = Promise.withResolvers<JobContext>();
   const paused = Promise.withResolvers<void>();
-  const worker = jobs.work({ slow: async (context: JobContext) => (first.resolve(context), paused.promise) }, { leaseMs: 60_000, concurrency: 1 });
+  const worker = jobs.work(
+    { slow: async (context: JobContext) => (first.resolve(context), paused.promise) },
+    { leaseMs: 60_000, concurrency: 1 },
+  );
   await jobs.enqueue([job("slow")]);
   const old = await first.promise;
   await db.rows("update jobs set leased_until = now() - interval '1 second'"); // as a long pause of the process would
@@ -179,7 +192,10 @@ test("a holder that lost its lease is told, and can neither complete nor fail th
 test("a worker that was paused past its lease may claim its own job again; the old run can no longer touch it", async () => {
   const runs: JobContext[] = [];
   const paused = Promise.withResolvers<void>();
-  jobs.work({ slow: async (context: JobContext) => (runs.push(context), runs.length === 1 ? paused.promise : undefined) }, { leaseMs: 60_000, concurrency: 2 });
+  jobs.work(
+    { slow: async (context: JobContext) => (runs.push(context), runs.length === 1 ? paused.promise : undefined) },
+    { leaseMs: 60_000, concurrency: 2 },
+  );
   await jobs.enqueue([job("slow")]);
   await until(() => runs.length === 1);
   await db.rows("update jobs set leased_until = now() - interval '1 second'");
@@ -210,7 +226,10 @@ test("stopping waits for what runs, claims nothing more, and gives back what doe
   const worker = jobs.work(
     {
       quick: async () => (started.push("quick"), new Promise((resolve) => setTimeout(resolve, 100))),
-      stuck: async ({ signal }) => (started.push("stuck"), new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)))),
+      stuck: async ({ signal }) => (
+        started.push("stuck"),
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)))
+      ),
     },
     { graceMs: 300 },
   );
@@ -230,7 +249,9 @@ test("workers find each other's jobs again after Postgres dropped every connecti
   jobs.work({ after: async ({ id }) => void seen.push(id) });
   await jobs.enqueue([job("after")]);
   await until(() => seen.length === 1);
-  await db.pool("admin").query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = 'sb_log'");
+  await db
+    .pool("admin")
+    .query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = 'sb_log'");
   await vi.waitFor(() => jobs.enqueue([job("after")]), { timeout: 3000 });
   await until(() => seen.length === 2);
 });
@@ -242,7 +263,10 @@ test("a schedule fires at its times, once however many processes run, and makes 
     each.schedule([{ name: "nightly", pattern: "*/5 * * * *", job: (dueAt) => job("sweep", { payload: { dueAt } }) }]),
   );
   const tick = () => Promise.all(schedulers.map((scheduler) => scheduler.tick()));
-  const fired = async () => (await db.rows<{ payload: string }>("select payload from jobs order by id")).map(({ payload }) => (JSON.parse(payload) as { dueAt: string }).dueAt);
+  const fired = async () =>
+    (await db.rows<{ payload: string }>("select payload from jobs order by id")).map(
+      ({ payload }) => (JSON.parse(payload) as { dueAt: string }).dueAt,
+    );
   await tick();
   expect(schedulers.filter((scheduler) => scheduler.isLeader())).toHaveLength(1);
   expect(await fired()).toEqual([]);

@@ -24,7 +24,9 @@ export interface Jobs {
   /** Gives a dead job all its attempts again. False when there is no such dead job in that organization, or its key is taken. */
   revive(organizationId: string, id: string): Promise<boolean>;
   /** For metrics and health. */
-  counts(): Promise<readonly { readonly kind: string; readonly state: "ready" | "leased" | "dead"; readonly jobs: number; readonly oldestMs: number }[]>;
+  counts(): Promise<
+    readonly { readonly kind: string; readonly state: "ready" | "leased" | "dead"; readonly jobs: number; readonly oldestMs: number }[]
+  >;
   /** Stops workers and schedulers, then the listening connection. The pool stays open: it is the caller's. */
   close(): Promise<void>;
 }
@@ -93,7 +95,14 @@ export function createJobs(options: JobsOptions): Jobs {
       return scheduler;
     },
     async deadLetters(organizationId, { limit = 50, afterId = "0" } = {}) {
-      const { rows } = await pool.query<{ id: string; kind: string; payload: string; attempt: number; last_error: string | null; updated_at: Date }>(
+      const { rows } = await pool.query<{
+        id: string;
+        kind: string;
+        payload: string;
+        attempt: number;
+        last_error: string | null;
+        updated_at: Date;
+      }>(
         `select id, kind, payload, attempt, last_error, updated_at from jobs
           where organization_id = $1 and state = 'dead' and id > $2 order by id limit $3`,
         [organizationId, afterId, limit],
@@ -123,7 +132,12 @@ export function createJobs(options: JobsOptions): Jobs {
         `select kind, state, count(*) as jobs, extract(epoch from now() - min(case when state = 'ready' then greatest(run_at, created_at) else updated_at end)) * 1000 as oldest
            from jobs group by kind, state`,
       );
-      return rows.map(({ kind, state, jobs, oldest }) => ({ kind, state, jobs: Number(jobs), oldestMs: Math.max(0, Math.round(Number(oldest))) }));
+      return rows.map(({ kind, state, jobs, oldest }) => ({
+        kind,
+        state,
+        jobs: Number(jobs),
+        oldestMs: Math.max(0, Math.round(Number(oldest))),
+      }));
     },
     async close() {
       closed = true;

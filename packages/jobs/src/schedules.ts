@@ -70,7 +70,10 @@ export function startScheduler({ pool, clock, onError = () => undefined }: JobsO
         );
       } else if (row.next_run_at.getTime() <= at) {
         await enqueueJobs(client, [schedule.job(row.next_run_at.toISOString())]);
-        await client.query("update job_schedules set last_run_at = next_run_at, next_run_at = $2 where name = $1", [name, next(schedule, at)]);
+        await client.query("update job_schedules set last_run_at = next_run_at, next_run_at = $2 where name = $1", [
+          name,
+          next(schedule, at),
+        ]);
       }
       await client.query("commit");
     } catch (error) {

@@ -9,7 +9,15 @@
  */
 import { randomUUID } from "node:crypto";
 import { CLAIM, COMPLETE, EXTEND, FAIL, NEXT_DUE, REAP, RELEASE, RUN_AGAIN } from "./statements.ts";
-import { LeaseLost, type JobContext, type JobHandler, type JobOutcome, type JobsOptions, type Queryable, type WorkOptions } from "./types.ts";
+import {
+  LeaseLost,
+  type JobContext,
+  type JobHandler,
+  type JobOutcome,
+  type JobsOptions,
+  type Queryable,
+  type WorkOptions,
+} from "./types.ts";
 
 export interface Worker {
   /** Claims nothing more, waits for what runs, aborts the rest after the grace. */
@@ -125,7 +133,9 @@ export function startWorker(
       const outcome: JobOutcome = await handler(context);
       if (completed) return;
       const { rowCount } =
-        outcome === undefined ? await pool.query({ name: "jobs_complete", text: COMPLETE, values: lease }) : await pool.query(RUN_AGAIN, [...lease, outcome.runAgainAt]);
+        outcome === undefined
+          ? await pool.query({ name: "jobs_complete", text: COMPLETE, values: lease })
+          : await pool.query(RUN_AGAIN, [...lease, outcome.runAgainAt]);
       if (rowCount === 0) throw new LeaseLost(row.id);
     } catch (error) {
       onError(error, { id: row.id, kind: row.kind, attempt: row.attempt });

@@ -12,7 +12,10 @@ import { fail, tell } from "./processes.ts";
 export function readInto(channel: Channel, path: string): void {
   const file = createReadStream(path);
   file.once("open", () => tell(channel, { type: "ready" }));
-  pipeline(file, channel.writable(0)).then(() => channel.close(), (error: NodeJS.ErrnoException) => fail(channel, error.code ?? "read_failed", error.message));
+  pipeline(file, channel.writable(0)).then(
+    () => channel.close(),
+    (error: NodeJS.ErrnoException) => fail(channel, error.code ?? "read_failed", error.message),
+  );
 }
 
 export function writeFrom(channel: Channel, path: string, mode: number): void {

@@ -2,12 +2,16 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeData, encodeFrame, FRAME, FrameReader, MAX_FRAME_BYTES, ProtocolViolation, type Frame } from "./frame.ts";
 
-const read = (reader: FrameReader, bytes: Buffer): Frame[] => [...reader.push(bytes)].map((frame) => ({ ...frame, payload: Buffer.from(frame.payload) }));
+const read = (reader: FrameReader, bytes: Buffer): Frame[] =>
+  [...reader.push(bytes)].map((frame) => ({ ...frame, payload: Buffer.from(frame.payload) }));
 
 test("frames come out whole and in order however the bytes are cut", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ type: fc.constantFrom(...Object.values(FRAME)), channel: fc.nat(), payload: fc.uint8Array({ maxLength: 300 }) }), { maxLength: 20 }),
+      fc.array(
+        fc.record({ type: fc.constantFrom(...Object.values(FRAME)), channel: fc.nat(), payload: fc.uint8Array({ maxLength: 300 }) }),
+        { maxLength: 20 },
+      ),
       fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
       (frames, cuts) => {
         const wire = Buffer.concat(frames.map((frame) => encodeFrame(frame.type, frame.channel, Buffer.from(frame.payload))));

@@ -34,7 +34,8 @@ export class ProtocolViolation extends Error {
 }
 
 export function encodeFrame(type: FrameType, channel: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  if (payload.length + 5 > MAX_FRAME_BYTES) throw new RangeError(`a frame of ${payload.length} bytes is over the limit of ${MAX_FRAME_BYTES}`);
+  if (payload.length + 5 > MAX_FRAME_BYTES)
+    throw new RangeError(`a frame of ${payload.length} bytes is over the limit of ${MAX_FRAME_BYTES}`);
   const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
   frame.writeUInt32BE(payload.length + 5, 0);
   frame.writeUInt8(type, 4);

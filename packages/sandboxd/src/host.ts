@@ -139,10 +139,7 @@ export class SandboxLink {
   async exec(request: ExecRequest): Promise<ExecResult> {
     const started = performance.now();
     const limit = request.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES;
-    const child = await this.#start(
-      { argv: request.argv, cwd: request.cwd, env: request.env, timeoutMs: request.timeoutMs },
-      true,
-    );
+    const child = await this.#start({ argv: request.argv, cwd: request.cwd, env: request.env, timeoutMs: request.timeoutMs }, true);
     const [stdout, stderr] = [collect(child.stdout, limit), collect(child.stderr, limit)];
     // When the connection is lost the exit rejects first, and these with it.
     for (const output of [stdout, stderr]) output.catch(() => undefined);
@@ -168,7 +165,12 @@ export class SandboxLink {
   }
 
   async attach(id: string, options: AttachOptions = {}): Promise<SandboxProcess> {
-    const channel = this.#open({ kind: "attach", process: id, stdoutFrom: options.stdoutFrom ?? null, stderrFrom: options.stderrFrom ?? null });
+    const channel = this.#open({
+      kind: "attach",
+      process: id,
+      stdoutFrom: options.stdoutFrom ?? null,
+      stderrFrom: options.stderrFrom ?? null,
+    });
     return processOn(channel, id);
   }
 

@@ -118,13 +118,17 @@ function forwardEgress(): void {
       upstream.destroy();
     };
     client.on("error", end).on("close", end);
-    upstream.on("error", () => {
-      // No host: say so in the protocol that the client speaks, instead of an empty reply.
-      if (client.writable && client.bytesWritten === 0) {
-        client.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n"
-          + '{"error":{"code":"egress_unavailable","message":"The egress proxy does not answer.","fix":"Wait until the server is back, then try again."}}\n');
-      } else end();
-    }).on("close", () => client.destroySoon());
+    upstream
+      .on("error", () => {
+        // No host: say so in the protocol that the client speaks, instead of an empty reply.
+        if (client.writable && client.bytesWritten === 0) {
+          client.end(
+            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" +
+              '{"error":{"code":"egress_unavailable","message":"The egress proxy does not answer.","fix":"Wait until the server is back, then try again."}}\n',
+          );
+        } else end();
+      })
+      .on("close", () => client.destroySoon());
     client.pipe(upstream);
     upstream.pipe(client);
   });

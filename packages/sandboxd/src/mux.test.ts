@@ -60,10 +60,11 @@ test("a sender stops at the window until the reader reads, and other channels go
   const { channel: far } = await opened;
   let written = 0;
   const out = far.writable(1);
-  const pump = (): void => void out.write(Buffer.alloc(10_000), () => {
-    written += 10_000;
-    if (written < WINDOW_BYTES * 5) setImmediate(pump);
-  });
+  const pump = (): void =>
+    void out.write(Buffer.alloc(10_000), () => {
+      written += 10_000;
+      if (written < WINDOW_BYTES * 5) setImmediate(pump);
+    });
   pump();
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(written).toBeLessThanOrEqual(WINDOW_BYTES);
@@ -116,13 +117,23 @@ test("a lost connection is an error to readers, writers and whoever waits, never
 });
 
 test.each([
-  ["more data than the window holds", (wire: Duplex) => { for (let i = 0; i < 5; i++) wire.write(encodeData(1, 0, Buffer.alloc(64 * 1024))); }],
+  [
+    "more data than the window holds",
+    (wire: Duplex) => {
+      for (let i = 0; i < 5; i++) wire.write(encodeData(1, 0, Buffer.alloc(64 * 1024)));
+    },
+  ],
   ["a stream that does not exist", (wire: Duplex) => wire.write(encodeData(1, 9, Buffer.alloc(1)))],
   ["a message that is not JSON", (wire: Duplex) => wire.write(encodeFrame(FRAME.MESSAGE, 1, Buffer.from("{")))],
   ["a message that is no object", (wire: Duplex) => wire.write(encodeFrame(FRAME.MESSAGE, 1, Buffer.from("[1]")))],
   ["a channel opened from the wrong side", (wire: Duplex) => wire.write(encodeFrame(FRAME.OPEN, 2, Buffer.from("{}")))],
   ["a frame of 4 GiB", (wire: Duplex) => wire.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 3, 0, 0, 0, 1]))],
-  ["endless messages that nobody reads", (wire: Duplex) => { for (let i = 0; i < 1100; i++) wire.write(encodeFrame(FRAME.MESSAGE, 1, Buffer.from("{}"))); }],
+  [
+    "endless messages that nobody reads",
+    (wire: Duplex) => {
+      for (let i = 0; i < 1100; i++) wire.write(encodeFrame(FRAME.MESSAGE, 1, Buffer.from("{}")));
+    },
+  ],
 ])("%s ends the connection, not the host", async (_what, misbehave) => {
   const { host, wire, ended } = hostAlone();
   host.open({});

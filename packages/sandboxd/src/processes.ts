@@ -17,7 +17,17 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { Channel } from "./mux.ts";
-import { STDERR, STDIN, STDOUT, type AttachRequest, type Exit, type FromSandbox, type ProcessState, type SpawnRequest, type ToSandbox } from "./wire.ts";
+import {
+  STDERR,
+  STDIN,
+  STDOUT,
+  type AttachRequest,
+  type Exit,
+  type FromSandbox,
+  type ProcessState,
+  type SpawnRequest,
+  type ToSandbox,
+} from "./wire.ts";
 
 const RETAIN_BYTES = 1024 * 1024;
 const UNSENT_BYTES = 1024 * 1024;
@@ -91,10 +101,13 @@ class Running {
     this.#stderr = new Output(child.stderr!);
     // EPIPE when the process closed its stdin; its exit tells the story.
     child.stdin!.on("error", () => undefined);
-    const timer = request.timeoutMs === null ? null : setTimeout(() => {
-      this.#timedOut = true;
-      this.signal("SIGKILL");
-    }, request.timeoutMs);
+    const timer =
+      request.timeoutMs === null
+        ? null
+        : setTimeout(() => {
+            this.#timedOut = true;
+            this.signal("SIGKILL");
+          }, request.timeoutMs);
     child.once("exit", (code, signal) => {
       if (timer) clearTimeout(timer);
       const linger = setTimeout(() => {

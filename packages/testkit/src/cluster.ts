@@ -29,7 +29,10 @@ export async function startTestCluster(options: { durable?: boolean; template?: 
     const cluster = await startEmbeddedPostgres({ dataDir, database: TEMPLATE, durable: options.durable ?? false, maxConnections: 300 });
     if (options.template !== false) {
       await migrate(cluster.connection, MIGRATION_SETS);
-      await applyProjectionSchemas(cluster.connection, moduleSchemas().map((schema) => ({ ...schema, projections: [] })));
+      await applyProjectionSchemas(
+        cluster.connection,
+        moduleSchemas().map((schema) => ({ ...schema, projections: [] })),
+      );
     }
     return {
       ...cluster,

@@ -6,7 +6,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { methods, PROTOCOL_VERSION, RequestError, type InitializeResponse, type McpServer, type NewSessionResponse } from "@agentclientprotocol/sdk";
+import {
+  methods,
+  PROTOCOL_VERSION,
+  RequestError,
+  type InitializeResponse,
+  type McpServer,
+  type NewSessionResponse,
+} from "@agentclientprotocol/sdk";
 import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
 import { patiently } from "../process.ts";
@@ -72,7 +79,7 @@ async function takeOver(host: AgentHost, agent: AcpAgent, options: StartOptions)
   line.outbox.muted = true;
   if (record.promptId !== null) line.conversation.begin(record.promptId);
   const session = new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, true);
-  for (let before = -1; before !== line.lines.offset(); ) {
+  for (let before = -1; before !== line.lines.offset();) {
     before = line.lines.offset();
     await sleep(QUIET_MS);
   }
@@ -99,7 +106,13 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
     });
     const agentSessionId = await Promise.race([shaken, ended, rejectOnAbort(signal)]);
     const record: AcpRecord = {
-      harness: "acp", agentSessionId, processId, offset: line.lines.offset(), promptId: null, promptRequest: null, instructed: options.resume !== undefined,
+      harness: "acp",
+      agentSessionId,
+      processId,
+      offset: line.lines.offset(),
+      promptId: null,
+      promptRequest: null,
+      instructed: options.resume !== undefined,
     };
     return new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, false);
   } catch (error) {
@@ -129,7 +142,8 @@ async function handshake(line: AcpLine, host: AgentHost, options: StartOptions):
     else if (hello.agentCapabilities?.loadSession) await peer.request(methods.agent.session.load, { ...place, sessionId });
     else throw new AgentStartError("session_unknown", "this agent cannot pick up a conversation after its process has ended");
   } catch (error) {
-    if (error instanceof RequestError) throw new AgentStartError("session_unknown", `the agent does not know this conversation: ${error.message}`, { cause: error });
+    if (error instanceof RequestError)
+      throw new AgentStartError("session_unknown", `the agent does not know this conversation: ${error.message}`, { cause: error });
     throw error;
   }
   return sessionId;
@@ -138,7 +152,10 @@ async function handshake(line: AcpLine, host: AgentHost, options: StartOptions):
 function mcpServers(options: StartOptions, hello: InitializeResponse): McpServer[] {
   if (!options.mcpServers || !hello.agentCapabilities?.mcpCapabilities?.http) return [];
   return options.mcpServers.map((server) => ({
-    type: "http", name: server.name, url: server.url, headers: Object.entries(server.headers ?? {}).map(([name, value]) => ({ name, value })),
+    type: "http",
+    name: server.name,
+    url: server.url,
+    headers: Object.entries(server.headers ?? {}).map(([name, value]) => ({ name, value })),
   }));
 }
 
@@ -148,7 +165,10 @@ function isAcpRecord(record: AgentRecord): record is AcpRecord {
 
 async function exitBeforeStart(process: SandboxProcess, complaint: () => string): Promise<never> {
   const exit = await process.exited;
-  throw new AgentStartError(exit.code === 127 ? "agent_missing" : "agent_exited", `the agent ended before it was ready (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`);
+  throw new AgentStartError(
+    exit.code === 127 ? "agent_missing" : "agent_exited",
+    `the agent ended before it was ready (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`,
+  );
 }
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {

@@ -3,13 +3,22 @@ import type { AnyMessage } from "@agentclientprotocol/sdk";
 import { expect, test } from "vitest";
 import { jsonLines, type Answer } from "./lines.ts";
 
-function open(offset = 0): { stdin: PassThrough; stdout: PassThrough; lines: ReturnType<typeof jsonLines>; foreign: Answer[]; sent: string[] } {
+function open(offset = 0): {
+  stdin: PassThrough;
+  stdout: PassThrough;
+  lines: ReturnType<typeof jsonLines>;
+  foreign: Answer[];
+  sent: string[];
+} {
   const stdin = new PassThrough();
   const stdout = new PassThrough();
   const foreign: Answer[] = [];
   const sent: string[] = [];
   const lines = jsonLines(stdin, stdout, {
-    connection: "here", offset, onForeignAnswer: (answer) => foreign.push(answer), onRequestSent: (id, method) => sent.push(`${method} ${id}`),
+    connection: "here",
+    offset,
+    onForeignAnswer: (answer) => foreign.push(answer),
+    onRequestSent: (id, method) => sent.push(`${method} ${id}`),
   });
   return { stdin, stdout, lines, foreign, sent };
 }

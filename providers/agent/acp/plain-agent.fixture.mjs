@@ -23,18 +23,39 @@ agent({ name: "plain" })
     }
     await text("agent_thought_chunk", "I think ");
     await text("agent_thought_chunk", "hard.");
-    await update({ sessionUpdate: "plan", entries: [{ content: "look", status: "in_progress", priority: "high" }, { content: "tell", status: "pending", priority: "low" }] });
+    await update({
+      sessionUpdate: "plan",
+      entries: [
+        { content: "look", status: "in_progress", priority: "high" },
+        { content: "tell", status: "pending", priority: "low" },
+      ],
+    });
     await text("agent_message_chunk", `You said ${prompt}.`);
-    await update({ sessionUpdate: "tool_call", toolCallId: "a", title: "Read the notes", kind: "read", status: "pending", rawInput: { path: "notes" } });
+    await update({
+      sessionUpdate: "tool_call",
+      toolCallId: "a",
+      title: "Read the notes",
+      kind: "read",
+      status: "pending",
+      rawInput: { path: "notes" },
+    });
     await update({ sessionUpdate: "tool_call", toolCallId: "b", title: "Remove everything", kind: "delete", status: "pending" });
     await update({ sessionUpdate: "tool_call_update", toolCallId: "a", status: "completed", rawOutput: { output: "three notes" } });
     const { outcome } = await client.request(methods.client.session.requestPermission, {
       sessionId: params.sessionId,
       toolCall: { toolCallId: "b", title: "Remove everything", rawInput: { path: "/" } },
-      options: [{ optionId: "yes", name: "Yes, always", kind: "allow_always" }, { optionId: "no", name: "Never", kind: "reject_always" }],
+      options: [
+        { optionId: "yes", name: "Yes, always", kind: "allow_always" },
+        { optionId: "no", name: "Never", kind: "reject_always" },
+      ],
     });
     const chosen = outcome.outcome === "selected" ? outcome.optionId : outcome.outcome;
-    await update({ sessionUpdate: "tool_call_update", toolCallId: "b", status: chosen === "yes" ? "completed" : "failed", content: [{ type: "content", content: { type: "text", text: `chosen: ${chosen}` } }] });
+    await update({
+      sessionUpdate: "tool_call_update",
+      toolCallId: "b",
+      status: chosen === "yes" ? "completed" : "failed",
+      content: [{ type: "content", content: { type: "text", text: `chosen: ${chosen}` } }],
+    });
     await text("agent_message_chunk", "That is all.");
     return { stopReason: "end_turn", usage: { totalTokens: 30, inputTokens: 20, outputTokens: 10 } };
   })

@@ -49,19 +49,42 @@ describe("an ACP agent of another make", () => {
       { type: "step.started", stepId: "p:hello:step:1" },
       { type: "thought.delta", stepId: "p:hello:step:1", partId: "p:hello:step:1:thought:1", delta: "I think " },
       { type: "thought.delta", stepId: "p:hello:step:1", partId: "p:hello:step:1:thought:1", delta: "hard." },
-      { type: "plan.updated", entries: [{ content: "look", status: "in_progress" }, { content: "tell", status: "pending" }] },
+      {
+        type: "plan.updated",
+        entries: [
+          { content: "look", status: "in_progress" },
+          { content: "tell", status: "pending" },
+        ],
+      },
       { type: "thought.completed", stepId: "p:hello:step:1", partId: "p:hello:step:1:thought:1", text: "I think hard." },
       { type: "text.delta", stepId: "p:hello:step:1", partId: "p:hello:step:1:text:2", delta: "You said Be kind.|hello." },
-      { type: "message.completed", stepId: "p:hello:step:1", partId: "p:hello:step:1:text:2", role: "assistant", text: "You said Be kind.|hello." },
+      {
+        type: "message.completed",
+        stepId: "p:hello:step:1",
+        partId: "p:hello:step:1:text:2",
+        role: "assistant",
+        text: "You said Be kind.|hello.",
+      },
       { type: "tool.started", stepId: "p:hello:step:1", callId: "a", name: "read", title: "Read the notes", arguments: { path: "notes" } },
       { type: "tool.completed", callId: "a", title: "Read the notes", output: "three notes", truncated: false, metadata: {} },
       { type: "tool.started", stepId: "p:hello:step:1", callId: "b", name: "delete", title: "Remove everything", arguments: undefined },
-      { type: "permission.requested", id: expect.stringMatching(/^b:/) as string, callId: "b", tool: "delete", title: "Remove everything", arguments: { path: "/" } },
+      {
+        type: "permission.requested",
+        id: expect.stringMatching(/^b:/) as string,
+        callId: "b",
+        tool: "delete",
+        title: "Remove everything",
+        arguments: { path: "/" },
+      },
       { type: "permission.closed", id: expect.stringMatching(/^b:/) as string },
       { type: "tool.completed", callId: "b", title: "Remove everything", output: "chosen: yes", truncated: false, metadata: {} },
       { type: "step.started", stepId: "p:hello:step:2" },
       { type: "text.delta", stepId: "p:hello:step:2", partId: "p:hello:step:2:text:3", delta: "That is all." },
-      { type: "usage", stepId: "turn", usage: { inputTokens: 20, outputTokens: 10, reasoningTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 } },
+      {
+        type: "usage",
+        stepId: "turn",
+        usage: { inputTokens: 20, outputTokens: 10, reasoningTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
+      },
       { type: "message.completed", stepId: "p:hello:step:2", partId: "p:hello:step:2:text:3", role: "assistant", text: "That is all." },
       { type: "turn.ended", promptId: "p:hello", end: { reason: "completed" } },
     ]);
@@ -98,7 +121,9 @@ describe("an ACP agent of another make", () => {
   });
 
   test("one that cannot pick a conversation up says so", async () => {
-    await expect(harness.start(host, { ...options, resume: { agentSessionId: "plain-1" } })).rejects.toMatchObject({ code: "session_unknown" });
+    await expect(harness.start(host, { ...options, resume: { agentSessionId: "plain-1" } })).rejects.toMatchObject({
+      code: "session_unknown",
+    });
   });
 
   test("one that ends between two prompts is told once, and takes no more", async () => {
@@ -121,7 +146,12 @@ describe("an ACP agent of another make", () => {
   test("one that is not installed, ends at once or says nothing is refused by name", async () => {
     const of = (argv: string[]) => acpHarness({ ...plain, argv });
     await expect(of(["/nonexistent/agent"]).start(host, options)).rejects.toMatchObject({ code: "agent_missing" });
-    await expect(of(["/bin/sh", "-c", "echo no licence >&2; exit 3"]).start(host, options)).rejects.toMatchObject({ code: "agent_exited", message: expect.stringContaining("no licence") as string });
-    await expect(of(["/bin/sleep", "30"]).start(host, { ...options, startTimeoutMs: 300 })).rejects.toMatchObject({ code: "start_timeout" });
+    await expect(of(["/bin/sh", "-c", "echo no licence >&2; exit 3"]).start(host, options)).rejects.toMatchObject({
+      code: "agent_exited",
+      message: expect.stringContaining("no licence") as string,
+    });
+    await expect(of(["/bin/sleep", "30"]).start(host, { ...options, startTimeoutMs: 300 })).rejects.toMatchObject({
+      code: "start_timeout",
+    });
   });
 });

@@ -5,18 +5,39 @@
  * next one from `record.offset`, which is why the record must be stored again after every prompt.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { client, methods, RequestError, type ClientConnection, type PermissionOption, type PromptResponse, type RequestPermissionResponse } from "@agentclientprotocol/sdk";
+import {
+  client,
+  methods,
+  RequestError,
+  type ClientConnection,
+  type PermissionOption,
+  type PromptResponse,
+  type RequestPermissionResponse,
+} from "@agentclientprotocol/sdk";
 import type { Exit, SandboxProcess } from "@signalbox/sandboxd/host";
 import { Outbox } from "../outbox.ts";
 import {
-  AgentBusyError, AgentGoneError, type AgentEvent, type AgentRecord, type AgentSession, type PermissionOutcome, type TurnEnd, type TurnState,
+  AgentBusyError,
+  AgentGoneError,
+  type AgentEvent,
+  type AgentRecord,
+  type AgentSession,
+  type PermissionOutcome,
+  type TurnEnd,
+  type TurnState,
 } from "../port.ts";
 import { AcpConversation } from "./conversation.ts";
 import { jsonLines, type Answer, type Lines } from "./lines.ts";
 
 /** `usage` is still marked unstable in the protocol; agents send it all the same. */
 type PromptAnswer = PromptResponse & {
-  usage?: { inputTokens: number; outputTokens: number; thoughtTokens?: number | null; cachedReadTokens?: number | null; cachedWriteTokens?: number | null } | null;
+  usage?: {
+    inputTokens: number;
+    outputTokens: number;
+    thoughtTokens?: number | null;
+    cachedReadTokens?: number | null;
+    cachedWriteTokens?: number | null;
+  } | null;
 };
 
 const CANCEL_MS = 10_000;
@@ -135,7 +156,13 @@ export class AcpSession implements AgentSession {
       (error: unknown) => this.#refused(turn, error),
     );
     // Its name is known once it is written; if it cannot be, the turn has failed and there is nothing to take over.
-    return Promise.race([sent, answer.then(() => null, () => null)]).then((promptRequest) => {
+    return Promise.race([
+      sent,
+      answer.then(
+        () => null,
+        () => null,
+      ),
+    ]).then((promptRequest) => {
       this.#record = { ...this.#record, offset, promptId: prompt.promptId, promptRequest, instructed: true };
     });
   }
@@ -197,7 +224,10 @@ export class AcpSession implements AgentSession {
   /** A wire that broke is mostly an agent that died: its exit comes a moment later and says so better. */
   async #refused(turn: AcpConversation["turn"], error: unknown): Promise<void> {
     if (!(error instanceof RequestError)) await Promise.race([this.#gone, sleep(2_000)]);
-    this.#end(turn, { reason: "failed", error: { code: "agent_error", message: error instanceof Error ? error.message : "the agent refused the prompt" } });
+    this.#end(turn, {
+      reason: "failed",
+      error: { code: "agent_error", message: error instanceof Error ? error.message : "the agent refused the prompt" },
+    });
   }
 
   #answered(turn: AcpConversation["turn"], response: PromptAnswer): void {
@@ -235,7 +265,10 @@ export class AcpSession implements AgentSession {
     this.#over = true;
     this.#canceling = false;
     const how = exit.signal ?? `code ${exit.code}`;
-    this.#end(this.#line.conversation.turn, { reason: "failed", error: { code: "agent_exited", message: `The agent ended in the middle of the turn (${how}).` } });
+    this.#end(this.#line.conversation.turn, {
+      reason: "failed",
+      error: { code: "agent_exited", message: `The agent ended in the middle of the turn (${how}).` },
+    });
     this.#line.outbox.emit({ type: "agent.exited", code: exit.code, signal: exit.signal });
   }
 }
@@ -249,7 +282,10 @@ function endOf(response: PromptResponse): TurnEnd {
     case "max_tokens":
     case "max_turn_requests":
     case "refusal":
-      return { reason: "failed", error: { code: response.stopReason, message: `The agent stopped: ${response.stopReason.replaceAll("_", " ")}.` } };
+      return {
+        reason: "failed",
+        error: { code: response.stopReason, message: `The agent stopped: ${response.stopReason.replaceAll("_", " ")}.` },
+      };
     default:
       return { reason: "completed" }; // A newer version's word for an end is an end.
   }
@@ -257,7 +293,12 @@ function endOf(response: PromptResponse): TurnEnd {
 
 /** The option that is asked for, or the next weaker one; never a stronger one. */
 function choose(options: readonly PermissionOption[], outcome: PermissionOutcome): RequestPermissionResponse {
-  const wanted = outcome === "allow_once" ? ["allow_once"] : outcome === "allow_always" ? ["allow_always", "allow_once"] : ["reject_once", "reject_always"];
+  const wanted =
+    outcome === "allow_once"
+      ? ["allow_once"]
+      : outcome === "allow_always"
+        ? ["allow_always", "allow_once"]
+        : ["reject_once", "reject_always"];
   for (const kind of wanted) {
     const option = options.find((one) => one.kind === kind);
     if (option) return { outcome: { outcome: "selected", optionId: option.optionId } };

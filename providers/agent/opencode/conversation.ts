@@ -145,7 +145,11 @@ export class OpenCodeConversation {
       case "step-finish": {
         const { input, output, reasoning, cache } = part.tokens;
         return turn.usage(part.messageID, {
-          inputTokens: input, outputTokens: output, reasoningTokens: reasoning, cacheReadTokens: cache.read, cacheWriteTokens: cache.write,
+          inputTokens: input,
+          outputTokens: output,
+          reasoningTokens: reasoning,
+          cacheReadTokens: cache.read,
+          cacheWriteTokens: cache.write,
         });
       }
     }

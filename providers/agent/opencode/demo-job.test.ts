@@ -22,7 +22,9 @@ describe.skipIf(command === null)("the demo job on the real OpenCode", () => {
       const remote = join(host.home, "remote.git");
       const sample = await createSampleRepository(host.workspace, { remote });
       const bootFrom = performance.now();
-      const session = await openCodeHarness({ command: command! }).start(host, { model: { baseUrl: model.baseUrl, apiKey: "placeholder", modelId: DEMO_MODEL_ID } });
+      const session = await openCodeHarness({ command: command! }).start(host, {
+        model: { baseUrl: model.baseUrl, apiKey: "placeholder", modelId: DEMO_MODEL_ID },
+      });
       const bootMs = performance.now() - bootFrom;
 
       const events: AgentEvent[] = [];
@@ -53,7 +55,9 @@ describe.skipIf(command === null)("the demo job on the real OpenCode", () => {
       expect(said[0]).toContain("a script, not an AI");
       expect(said.at(-1)).toContain("Pushed.");
       // Generous: they are here to be read in the report, and to catch a hang of the first request.
-      process.stderr.write(`demo job on OpenCode: boot ${bootMs.toFixed(0)} ms, first delta ${firstDeltaMs.toFixed(0)} ms, whole job ${jobMs.toFixed(0)} ms\n`);
+      process.stderr.write(
+        `demo job on OpenCode: boot ${bootMs.toFixed(0)} ms, first delta ${firstDeltaMs.toFixed(0)} ms, whole job ${jobMs.toFixed(0)} ms\n`,
+      );
       expect(bootMs).toBeLessThan(20_000);
       expect(jobMs).toBeLessThan(40_000);
     } finally {

@@ -19,9 +19,14 @@ afterEach(async () => {
 
 type Setup = { host: TestHost; session: AgentSession; events: AgentEvent[]; ended: Promise<void>; sockets: Duplex[] };
 
-async function setUp(options: { chunkDelayMs?: number; refuse?: (request: ForwardRequest) => UpstreamFailure | null; wrap?: (socket: Duplex) => void } = {}): Promise<Setup> {
+async function setUp(
+  options: { chunkDelayMs?: number; refuse?: (request: ForwardRequest) => UpstreamFailure | null; wrap?: (socket: Duplex) => void } = {},
+): Promise<Setup> {
   const demo = createDemoUpstream({ script: followDirectives, chunkDelayMs: options.chunkDelayMs ?? 0 });
-  const upstream: ModelUpstream = { ...demo, forward: (request) => Promise.resolve(options.refuse?.(request) ?? null).then((refused) => refused ?? demo.forward(request)) };
+  const upstream: ModelUpstream = {
+    ...demo,
+    forward: (request) => Promise.resolve(options.refuse?.(request) ?? null).then((refused) => refused ?? demo.forward(request)),
+  };
   const model = await serveUpstream(upstream);
   const host = await unsandboxedHost();
   const sockets: Duplex[] = [];
@@ -34,8 +39,14 @@ async function setUp(options: { chunkDelayMs?: number; refuse?: (request: Forwar
       return socket;
     },
   };
-  const session = await openCodeHarness({ command: command! }).start(watched, { model: { baseUrl: model.baseUrl, apiKey: "placeholder", modelId: DEMO_MODEL_ID } });
-  cleanup.push(model.close, () => host.dispose(), () => session.close());
+  const session = await openCodeHarness({ command: command! }).start(watched, {
+    model: { baseUrl: model.baseUrl, apiKey: "placeholder", modelId: DEMO_MODEL_ID },
+  });
+  cleanup.push(
+    model.close,
+    () => host.dispose(),
+    () => session.close(),
+  );
   const events: AgentEvent[] = [];
   const ended = new Promise<void>((resolve) =>
     session.onEvent((event) => {
@@ -81,7 +92,12 @@ describe.skipIf(command === null)("OpenCode with a broken line", () => {
     expect(messages.map((event) => event.text)).toEqual([words, `${words} again`, "the end"]);
     for (const { partId, text } of messages) {
       const deltas = of(events, "text.delta").filter((event) => event.partId === partId);
-      expect(deltas.map((event) => event.delta).join("").trim()).toBe(text);
+      expect(
+        deltas
+          .map((event) => event.delta)
+          .join("")
+          .trim(),
+      ).toBe(text);
     }
     expect(of(events, "tool.completed").map((event) => event.output.trim())).toEqual(["one", "two"]);
     expect(of(events, "tool.started")).toHaveLength(2);
@@ -114,7 +130,13 @@ describe.skipIf(command === null)("OpenCode with a broken line", () => {
 describe.skipIf(command === null)("OpenCode with a model that refuses", () => {
   type Refuse = (request: ForwardRequest) => UpstreamFailure | null;
   const busy = (retryAfterMs: number): UpstreamFailure =>
-    failure("http_status", "busy", { retryable: true, status: 429, retryAfterMs, body: Buffer.from('{"error":{"message":"slow down"}}'), contentType: "application/json" });
+    failure("http_status", "busy", {
+      retryable: true,
+      status: 429,
+      retryAfterMs,
+      body: Buffer.from('{"error":{"message":"slow down"}}'),
+      contentType: "application/json",
+    });
 
   // One agent for all three: what they change is the model.
   test("it fails, waits or is cancelled, as the refusal asks", async () => {
@@ -132,7 +154,10 @@ describe.skipIf(command === null)("OpenCode with a model that refuses", () => {
     const body = Buffer.from(JSON.stringify({ error: { message: "The session's budget of $1.00 is used up.", code: "budget_exceeded" } }));
     refuse = () => failure("http_status", "no", { retryable: false, status: 402, body, contentType: "application/json" });
     const poor = of(await turn("poor", "say hello"), "turn.ended")[0]!;
-    expect(poor.end).toMatchObject({ reason: "failed", error: { code: "api_error", message: expect.stringContaining("budget of $1.00 is used up") as string } });
+    expect(poor.end).toMatchObject({
+      reason: "failed",
+      error: { code: "api_error", message: expect.stringContaining("budget of $1.00 is used up") as string },
+    });
 
     // A busy model is tried again, visibly, and the turn completes.
     let refusals = 0;

@@ -32,7 +32,10 @@ export function openCodeHarness(harness: OpenCodeOptions = {}): Harness {
       const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
       try {
-        return (await takeOver(host, options, signal)) ?? (await patiently(signal, (attempt) => boot(host, options, harness.command ?? "opencode", attempt)));
+        return (
+          (await takeOver(host, options, signal)) ??
+          (await patiently(signal, (attempt) => boot(host, options, harness.command ?? "opencode", attempt)))
+        );
       } catch (error) {
         throw startError(error, timeout.aborted, options.signal?.aborted === true);
       }
@@ -86,7 +89,13 @@ async function boot(host: AgentHost, options: StartOptions, command: string, sig
 }
 
 async function opened(
-  host: AgentHost, http: AgentHttp, process: SandboxProcess, record: OpenCodeRecord, options: StartOptions, reattached: boolean, signal: AbortSignal,
+  host: AgentHost,
+  http: AgentHttp,
+  process: SandboxProcess,
+  record: OpenCodeRecord,
+  options: StartOptions,
+  reattached: boolean,
+  signal: AbortSignal,
 ): Promise<AgentSession> {
   const session = new OpenCodeSession(host, http, process, record, options.model.modelId, reattached);
   await session.open(options.resume !== undefined, signal);
@@ -124,12 +133,18 @@ async function listeningPort(process: SandboxProcess, signal: AbortSignal): Prom
 async function exitBeforeStart(process: SandboxProcess, complaint: () => string): Promise<never> {
   const exit = await process.exited;
   const missing = exit.code === 127;
-  throw new AgentStartError(missing ? "agent_missing" : "agent_exited", `OpenCode ended before it listened (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`);
+  throw new AgentStartError(
+    missing ? "agent_missing" : "agent_exited",
+    `OpenCode ended before it listened (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`,
+  );
 }
 
 async function healthy(http: AgentHttp, process: SandboxProcess, signal: AbortSignal): Promise<void> {
   let over = false;
-  process.exited.then(() => (over = true), () => undefined); // A lost line is not an end; the requests fail by themselves.
+  process.exited.then(
+    () => (over = true),
+    () => undefined,
+  ); // A lost line is not an end; the requests fail by themselves.
   for (;;) {
     signal.throwIfAborted();
     if (over) throw new AgentStartError("agent_exited", "OpenCode ended before it answered");
@@ -161,7 +176,12 @@ async function conversation(http: AgentHttp, options: StartOptions, signal: Abor
 }
 
 function isOpenCodeRecord(record: AgentRecord): record is OpenCodeRecord {
-  return record.harness === "opencode" && typeof record["processId"] === "string" && typeof record["port"] === "number" && typeof record["password"] === "string";
+  return (
+    record.harness === "opencode" &&
+    typeof record["processId"] === "string" &&
+    typeof record["port"] === "number" &&
+    typeof record["password"] === "string"
+  );
 }
 
 function startError(error: unknown, timedOut: boolean, wasAborted: boolean): Error {

@@ -18,7 +18,11 @@ export class AgentHttpError extends Error {
 }
 
 export type AgentHttp = {
-  json(method: "GET" | "POST" | "PATCH" | "DELETE", path: string, options?: { body?: unknown; timeoutMs?: number; signal?: AbortSignal | undefined }): Promise<unknown>;
+  json(
+    method: "GET" | "POST" | "PATCH" | "DELETE",
+    path: string,
+    options?: { body?: unknown; timeoutMs?: number; signal?: AbortSignal | undefined },
+  ): Promise<unknown>;
   /** Server-sent events; the signal ends it. */
   stream(path: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
   close(): Promise<void>;
@@ -39,7 +43,12 @@ export function agentHttp(host: AgentHost, port: number, password: string): Agen
   const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString("base64")}`;
   const origin = `http://127.0.0.1:${port}`;
 
-  async function send(method: Dispatcher.HttpMethod, path: string, body: unknown, signal: AbortSignal | null): Promise<Dispatcher.ResponseData> {
+  async function send(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body: unknown,
+    signal: AbortSignal | null,
+  ): Promise<Dispatcher.ResponseData> {
     return request(origin + path, {
       dispatcher: agent,
       method,
@@ -62,7 +71,8 @@ export function agentHttp(host: AgentHost, port: number, password: string): Agen
         chunks.push(chunk);
       }
       const text = Buffer.concat(chunks).toString("utf8");
-      if (answer.statusCode >= 400) throw new AgentHttpError(answer.statusCode, `${method} ${path} answered ${answer.statusCode}: ${text.slice(0, 500)}`);
+      if (answer.statusCode >= 400)
+        throw new AgentHttpError(answer.statusCode, `${method} ${path} answered ${answer.statusCode}: ${text.slice(0, 500)}`);
       return text === "" ? null : (JSON.parse(text) as unknown);
     },
     async stream(path, signal) {

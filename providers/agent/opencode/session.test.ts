@@ -33,10 +33,12 @@ class StandIn {
         this.#streams.add(response);
         response.on("close", () => this.#streams.delete(response));
       } else if (request.method === "POST") {
-        void json(request).catch(() => null).then((body) => {
-          this.posts.push({ path, body });
-          response.writeHead(path.endsWith("prompt_async") ? 204 : 200).end(path.endsWith("prompt_async") ? "" : "true");
-        });
+        void json(request)
+          .catch(() => null)
+          .then((body) => {
+            this.posts.push({ path, body });
+            response.writeHead(path.endsWith("prompt_async") ? 204 : 200).end(path.endsWith("prompt_async") ? "" : "true");
+          });
       } else {
         void this.hold.then(() => {
           if (path === "/session/status") reply(this.status === "idle" ? {} : { ses_1: { type: "busy" } });
@@ -53,7 +55,8 @@ class StandIn {
   }
 
   say(type: string, properties: Record<string, unknown>): void {
-    for (const stream of this.#streams) stream.write(`data: ${JSON.stringify({ id: "evt_1", type, properties: { sessionID: "ses_1", ...properties } })}\n\n`);
+    for (const stream of this.#streams)
+      stream.write(`data: ${JSON.stringify({ id: "evt_1", type, properties: { sessionID: "ses_1", ...properties } })}\n\n`);
   }
 
   breakStreams(): void {
@@ -66,7 +69,14 @@ class StandIn {
 
   store(promptId: string): void {
     const info = { id: `msg_${promptId}`, sessionID: "ses_1", role: "user" };
-    const part = { id: `prt_${promptId}`, messageID: info.id, sessionID: "ses_1", type: "text", text: "x", metadata: { signalbox_prompt_id: promptId } };
+    const part = {
+      id: `prt_${promptId}`,
+      messageID: info.id,
+      sessionID: "ses_1",
+      type: "text",
+      text: "x",
+      metadata: { signalbox_prompt_id: promptId },
+    };
     this.messages.push({ info, parts: [part] });
     this.say("message.updated", { info });
     this.say("message.part.updated", { part });
@@ -97,7 +107,14 @@ describe("a session with OpenCode's API", () => {
     const port = await agent.listen();
     host = await unsandboxedHost();
     const process = await host.spawn({ id: "standing-in", argv: ["/bin/sleep", "60"] });
-    session = new OpenCodeSession(host, agentHttp(host, port, "pw"), process, { harness: "opencode", agentSessionId: "ses_1", processId: "standing-in", port, password: "pw" }, "m", false);
+    session = new OpenCodeSession(
+      host,
+      agentHttp(host, port, "pw"),
+      process,
+      { harness: "opencode", agentSessionId: "ses_1", processId: "standing-in", port, password: "pw" },
+      "m",
+      false,
+    );
     await session.open(false, AbortSignal.timeout(5_000));
     events = [];
     session.onEvent((event) => events.push(event));
@@ -185,7 +202,14 @@ describe("a session with OpenCode's API", () => {
     await session.prompt({ promptId: "p1", text: "x" });
     agent.store("p1");
     agent.status = "busy";
-    const ask = { id: "per_1", sessionID: "ses_child", permission: "edit", patterns: ["a.txt"], metadata: { diff: "x" }, tool: { messageID: "msg_z", callID: "c1" } };
+    const ask = {
+      id: "per_1",
+      sessionID: "ses_child",
+      permission: "edit",
+      patterns: ["a.txt"],
+      metadata: { diff: "x" },
+      tool: { messageID: "msg_z", callID: "c1" },
+    };
     agent.permissions.push(ask);
     agent.say("permission.asked", ask);
     agent.say("question.asked", { id: "que_1" });
@@ -200,7 +224,8 @@ describe("a session with OpenCode's API", () => {
   test("an old turn is found however long it is", async () => {
     await session.prompt({ promptId: "p1", text: "x" });
     agent.store("p1");
-    for (let step = 0; step < 120; step += 1) agent.messages.push({ info: { id: `msg_${step}`, sessionID: "ses_1", role: "assistant", time: { completed: 1 } }, parts: [] });
+    for (let step = 0; step < 120; step += 1)
+      agent.messages.push({ info: { id: `msg_${step}`, sessionID: "ses_1", role: "assistant", time: { completed: 1 } }, parts: [] });
     agent.answer("msg_last", "after 120 steps");
     await expect.poll(async () => (await session.resync())?.parts).toMatchObject([{ text: "after 120 steps" }]);
   });

@@ -11,7 +11,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import type { Exit, SandboxProcess } from "@signalbox/sandboxd/host";
 import { Outbox } from "../outbox.ts";
-import { AgentBusyError, AgentGoneError, type AgentEvent, type AgentHost, type AgentRecord, type AgentSession, type PermissionOutcome, type TurnState } from "../port.ts";
+import {
+  AgentBusyError,
+  AgentGoneError,
+  type AgentEvent,
+  type AgentHost,
+  type AgentRecord,
+  type AgentSession,
+  type PermissionOutcome,
+  type TurnState,
+} from "../port.ts";
 import { watchExit } from "../process.ts";
 import { OpenCodeConversation, PROMPT_MARK } from "./conversation.ts";
 import { AgentHttpError, type AgentHttp } from "./http.ts";
@@ -54,7 +63,10 @@ export class OpenCodeSession implements AgentSession {
     this.#modelId = modelId;
     this.#conversation = new OpenCodeConversation(record.agentSessionId, this.#outbox);
     this.#gone = watchExit(host, process, this.#over.signal);
-    this.#gone.then((exit) => this.#exited(exit), () => undefined); // Rejects only when we let go of it ourselves.
+    this.#gone.then(
+      (exit) => this.#exited(exit),
+      () => undefined,
+    ); // Rejects only when we let go of it ourselves.
   }
 
   /** Connects and loads what the agent has stored, without an event for it. */
@@ -241,7 +253,8 @@ export class OpenCodeSession implements AgentSession {
   async #messages(): Promise<Messages> {
     for (let limit = 50; ; limit *= 4) {
       const messages = Messages.parse(await this.#http.json("GET", `/session/${this.agentSessionId}/message?limit=${limit}`));
-      const complete = messages.length < limit || messages.some(({ info, parts }) => info.role === "user" && JSON.stringify(parts).includes(PROMPT_MARK));
+      const complete =
+        messages.length < limit || messages.some(({ info, parts }) => info.role === "user" && JSON.stringify(parts).includes(PROMPT_MARK));
       if (complete || limit > 10_000) return messages;
     }
   }

@@ -17,7 +17,10 @@ export async function writeOpenCodeFiles(host: AgentHost, options: StartOptions,
   // At every start it would have npm install its plugin library into its own configuration folder, which offline is
   // a refused connection and a minute of retries. It takes the folder for done when these two say so.
   const own = join(host.home, ".config", "opencode");
-  await host.writeFile(join(own, "package-lock.json"), JSON.stringify({ lockfileVersion: 3, packages: { "": { dependencies: { "@opencode-ai/plugin": "*" } } } }));
+  await host.writeFile(
+    join(own, "package-lock.json"),
+    JSON.stringify({ lockfileVersion: 3, packages: { "": { dependencies: { "@opencode-ai/plugin": "*" } } } }),
+  );
   await host.writeFile(join(own, "node_modules", ".keep"), "");
 }
 

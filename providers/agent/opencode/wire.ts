@@ -82,7 +82,10 @@ const OpenCodeEvent = z.discriminatedUnion("type", [
   event("server.connected", z.object({})),
   event("message.updated", z.object({ sessionID: z.string(), info: Message })),
   event("message.part.updated", z.object({ sessionID: z.string(), part: z.unknown() })),
-  event("message.part.delta", z.object({ sessionID: z.string(), messageID: z.string(), partID: z.string(), field: z.string(), delta: z.string() })),
+  event(
+    "message.part.delta",
+    z.object({ sessionID: z.string(), messageID: z.string(), partID: z.string(), field: z.string(), delta: z.string() }),
+  ),
   event("session.status", z.object({ sessionID: z.string(), status: Status })),
   event("session.idle", z.object({ sessionID: z.string() })),
   event("session.error", z.object({ sessionID: z.string().optional(), error: MessageError.optional() })),

@@ -48,9 +48,15 @@ async function serveOverHttp(directory: string): Promise<{ url: string; close():
     cgi.on("close", () => {
       const answer = Buffer.concat(chunks);
       const end = answer.indexOf("\r\n\r\n");
-      const headers = answer.toString("latin1", 0, end).split("\r\n").map((line) => line.split(": ") as [string, string]);
+      const headers = answer
+        .toString("latin1", 0, end)
+        .split("\r\n")
+        .map((line) => line.split(": ") as [string, string]);
       const status = headers.find(([name]) => name.toLowerCase() === "status")?.[1];
-      response.writeHead(status === undefined ? 200 : Number.parseInt(status, 10), Object.fromEntries(headers.filter(([name]) => name.toLowerCase() !== "status")));
+      response.writeHead(
+        status === undefined ? 200 : Number.parseInt(status, 10),
+        Object.fromEntries(headers.filter(([name]) => name.toLowerCase() !== "status")),
+      );
       response.end(answer.subarray(end + 4));
     });
   });
@@ -69,11 +75,14 @@ test("a URL with a password is refused, and the refusal does not repeat it", asy
   expect(withoutCredentials("fatal: https://me:hunter2@example.com/x.git denied")).toBe("fatal: https://example.com/x.git denied");
 });
 
-test.each(["relative/path", "ext::sh -c id", "git@github.com:a/b.git", "ssh://host/x"])("%s is refused with what would be right", async (url) => {
-  const refusal = await plainGit().check({ url });
-  expect(refusal).toMatchObject({ ok: false, code: "source_not_allowed" });
-  expect(!refusal.ok && refusal.message).toContain("https://");
-});
+test.each(["relative/path", "ext::sh -c id", "git@github.com:a/b.git", "ssh://host/x"])(
+  "%s is refused with what would be right",
+  async (url) => {
+    const refusal = await plainGit().check({ url });
+    expect(refusal).toMatchObject({ ok: false, code: "source_not_allowed" });
+    expect(!refusal.ok && refusal.message).toContain("https://");
+  },
+);
 
 test("a directory without a repository, and a path that is not there, are told apart from refusal", async () => {
   expect(await plainGit().check({ url: "/usr" })).toMatchObject({ ok: false, code: "source_not_found" });

@@ -31,7 +31,8 @@ export function plainGit(options: PlainGitOptions = {}): Forge {
       const wanted = source.ref;
       if (wanted === undefined) {
         const commit = refs.get("HEAD");
-        if (commit === undefined) return { ok: false, code: "empty_repository", message: `${source.url} has no commit yet: make one, then start again.` };
+        if (commit === undefined)
+          return { ok: false, code: "empty_repository", message: `${source.url} has no commit yet: make one, then start again.` };
         return { ...where, branch: head?.replace(/^refs\/heads\//, "") ?? null, commit };
       }
       for (const name of [`refs/heads/${wanted}`, `refs/tags/${wanted}^{}`, `refs/tags/${wanted}`]) {
@@ -49,12 +50,24 @@ export function plainGit(options: PlainGitOptions = {}): Forge {
       // One that is not set would serve what is quarantined.
       for (const [key, value] of MIRROR_CONFIG) await gitText(["-C", directory, "config", key, value], { signal });
       const fetched = await git(
-        ["-C", directory, "fetch", "--quiet", "--prune", "--no-write-fetch-head", "--", source.remoteUrl, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
+        [
+          "-C",
+          directory,
+          "fetch",
+          "--quiet",
+          "--prune",
+          "--no-write-fetch-head",
+          "--",
+          source.remoteUrl,
+          "+refs/heads/*:refs/heads/*",
+          "+refs/tags/*:refs/tags/*",
+        ],
         { ...credentials, signal, timeoutMs: 600_000 },
       );
       if (fetched.exitCode !== 0) return unreadable(source.remoteUrl, fetched.stderr);
       const present = await git(["-C", directory, "cat-file", "-e", `${source.commit}^{commit}`], { signal });
-      if (present.exitCode !== 0) return { ok: false, code: "ref_not_found", message: `No branch or tag of ${source.remoteUrl} reaches commit ${source.commit}.` };
+      if (present.exitCode !== 0)
+        return { ok: false, code: "ref_not_found", message: `No branch or tag of ${source.remoteUrl} reaches commit ${source.commit}.` };
       if (source.branch !== null) await git(["-C", directory, "symbolic-ref", "HEAD", `refs/heads/${source.branch}`], { signal });
       else await git(["-C", directory, "update-ref", "--no-deref", "HEAD", source.commit], { signal });
       return { ok: true };
@@ -64,7 +77,17 @@ export function plainGit(options: PlainGitOptions = {}): Forge {
       const expected = request.old === ZERO_COMMIT ? "" : request.old;
       const refspec = request.new === ZERO_COMMIT ? `:${request.ref}` : `${request.new}:${request.ref}`;
       const result = await git(
-        ["-C", request.directory, "push", "--porcelain", ...(await receivePack(request.remoteUrl)), `--force-with-lease=${request.ref}:${expected}`, "--", request.remoteUrl, refspec],
+        [
+          "-C",
+          request.directory,
+          "push",
+          "--porcelain",
+          ...(await receivePack(request.remoteUrl)),
+          `--force-with-lease=${request.ref}:${expected}`,
+          "--",
+          request.remoteUrl,
+          refspec,
+        ],
         { ...credentials, signal: request.signal, timeoutMs: 300_000 },
       );
       return pushOutcome(result.exitCode, result.stdout.toString(), result.stderr);
@@ -73,7 +96,10 @@ export function plainGit(options: PlainGitOptions = {}): Forge {
     async remoteRef(remoteUrl, ref, signal) {
       const listed = await git(["ls-remote", "--", remoteUrl, ref], { ...credentials, signal, timeoutMs: 30_000 });
       if (listed.exitCode !== 0) throw new Error(`the remote did not answer: ${withoutCredentials(listed.stderr.trim())}`);
-      const line = listed.stdout.toString().split("\n").find((candidate) => candidate.endsWith(`\t${ref}`));
+      const line = listed.stdout
+        .toString()
+        .split("\n")
+        .find((candidate) => candidate.endsWith(`\t${ref}`));
       return line?.split("\t")[0] ?? null;
     },
   };
@@ -107,7 +133,12 @@ async function locate(url: string): Promise<Located | ForgeFailure> {
     if (!URL.canParse(url)) return { ok: false, code: "source_not_found", message: `${withoutCredentials(url)} is not a URL.` };
     const parsed = new URL(url);
     if (parsed.username !== "" || parsed.password !== "") {
-      return { ok: false, code: "source_not_allowed", message: "The URL carries a user name or password. Put them into the git credentials file of the server instead; agents never see it." };
+      return {
+        ok: false,
+        code: "source_not_allowed",
+        message:
+          "The URL carries a user name or password. Put them into the git credentials file of the server instead; agents never see it.",
+      };
     }
     return { ok: true, remoteUrl: url, hasWorkingTree: false };
   }
@@ -120,12 +151,18 @@ async function locate(url: string): Promise<Located | ForgeFailure> {
     }
   }
   if (!isAbsolute(path)) {
-    return { ok: false, code: "source_not_allowed", message: `"${url}" is neither an absolute path nor a file://, http:// or https:// URL.` };
+    return {
+      ok: false,
+      code: "source_not_allowed",
+      message: `"${url}" is neither an absolute path nor a file://, http:// or https:// URL.`,
+    };
   }
   const exists = await stat(path).catch(() => null); // Absent or unreadable: the same to whoever asked.
-  if (!exists?.isDirectory()) return { ok: false, code: "source_not_found", message: `There is no directory ${path} on the server's machine.` };
+  if (!exists?.isDirectory())
+    return { ok: false, code: "source_not_found", message: `There is no directory ${path} on the server's machine.` };
   const bare = await git(["-C", path, "rev-parse", "--is-bare-repository", "--show-prefix"], {});
-  if (bare.exitCode !== 0) return { ok: false, code: "source_not_found", message: `${path} is not a git repository: run \`git init\` and commit there first.` };
+  if (bare.exitCode !== 0)
+    return { ok: false, code: "source_not_found", message: `${path} is not a git repository: run \`git init\` and commit there first.` };
   return { ok: true, remoteUrl: path, hasWorkingTree: !bare.stdout.toString().startsWith("true") };
 }
 
@@ -137,14 +174,20 @@ function unreadable(url: string, stderr: string): ForgeFailure {
   if (/not found|does not appear to be a git repository|does not exist|404/i.test(stderr)) {
     return { ok: false, code: "source_not_found", message: `There is no git repository at ${shown}.` };
   }
-  return { ok: false, code: "unreachable", message: `${shown} could not be read: ${withoutCredentials(stderr.trim().split("\n").at(-1) ?? "git said nothing")}` };
+  return {
+    ok: false,
+    code: "unreachable",
+    message: `${shown} could not be read: ${withoutCredentials(stderr.trim().split("\n").at(-1) ?? "git said nothing")}`,
+  };
 }
 
 /** Reads `git push --porcelain` (git-push(1), "OUTPUT"). Exported for its test. */
 export function pushOutcome(exitCode: number, stdout: string, stderr: string): PushOutcome {
   const line = stdout.split("\n").find((candidate) => /^[ +\-*!=]\t/.test(candidate));
   if (exitCode === 0 && line !== undefined && !line.startsWith("!")) return { ok: true };
-  const message = withoutCredentials((line?.split("\t").slice(2).join(" ") || stderr.trim().split("\n").at(-1) || "git said nothing").slice(0, 500));
+  const message = withoutCredentials(
+    (line?.split("\t").slice(2).join(" ") || stderr.trim().split("\n").at(-1) || "git said nothing").slice(0, 500),
+  );
   if (line?.startsWith("!")) {
     const stale = /stale info|fetch first|non-fast-forward|already exists|remote ref .*changed|cannot lock ref/i.test(line);
     if (/remote failure|remote end hung up/i.test(line)) return { ok: false, code: "unknown", message };

@@ -42,7 +42,12 @@ const SAFE_CONFIG = [
 ];
 
 export const gitEnvironment = (credentialsFile?: string): Record<string, string> => {
-  const config = [...SAFE_CONFIG, ...(credentialsFile === undefined ? [] : ["credential.helper=", `credential.helper=store --file='${credentialsFile.replaceAll("'", "'\\''")}'`])];
+  const config = [
+    ...SAFE_CONFIG,
+    ...(credentialsFile === undefined
+      ? []
+      : ["credential.helper=", `credential.helper=store --file='${credentialsFile.replaceAll("'", "'\\''")}'`]),
+  ];
   const env: Record<string, string> = {
     PATH: "/usr/local/bin:/usr/bin:/bin",
     HOME: "/nonexistent",
@@ -93,7 +98,8 @@ export function git(argv: readonly string[], options: GitOptions = {}): Promise<
     });
     child.on("error", (cause) => {
       // Not at "close": a helper of git's own that hangs on the network may hold the pipes for minutes.
-      if (timeout.aborted && !options.signal?.aborted) resolve({ exitCode: TIMED_OUT, stdout: Buffer.concat(out), stderr: `git took longer than ${timeoutMs / 1000} s` });
+      if (timeout.aborted && !options.signal?.aborted)
+        resolve({ exitCode: TIMED_OUT, stdout: Buffer.concat(out), stderr: `git took longer than ${timeoutMs / 1000} s` });
       else reject(new Error(`git ${argv[0] === "-C" ? argv[2] : argv[0]} did not run`, { cause }));
     });
     child.on("close", (code) => {
@@ -112,7 +118,8 @@ export function git(argv: readonly string[], options: GitOptions = {}): Promise<
 /** stdout of a git command that must succeed. */
 export async function gitText(argv: readonly string[], options: GitOptions = {}): Promise<string> {
   const result = await git(argv, options);
-  if (result.exitCode !== 0) throw new Error(`git ${argv.slice(0, 3).join(" ")} failed (${result.exitCode}): ${withoutCredentials(result.stderr.trim())}`);
+  if (result.exitCode !== 0)
+    throw new Error(`git ${argv.slice(0, 3).join(" ")} failed (${result.exitCode}): ${withoutCredentials(result.stderr.trim())}`);
   return result.stdout.toString().trimEnd();
 }
 

@@ -69,7 +69,9 @@ export const chatCompletions: WireFormat = {
     yield chunk({ role: "assistant", content: "" });
     for (const piece of pieces(reply.text)) yield chunk({ content: piece });
     for (const [index, call] of reply.calls.entries()) {
-      yield chunk({ tool_calls: [{ index, id: `call_${meta.id}_${index}`, type: "function", function: { name: call.name, arguments: "" } }] });
+      yield chunk({
+        tool_calls: [{ index, id: `call_${meta.id}_${index}`, type: "function", function: { name: call.name, arguments: "" } }],
+      });
       for (const piece of pieces(JSON.stringify(call.arguments))) yield chunk({ tool_calls: [{ index, function: { arguments: piece } }] });
     }
     yield chunk({}, reply.calls.length > 0 ? "tool_calls" : "stop");
@@ -96,5 +98,7 @@ function calls(value: unknown): { id: string; name: string; arguments: Record<st
 
 function tools(value: unknown): ToolOffer[] {
   if (!Array.isArray(value)) return [];
-  return value.filter(isRecord).flatMap((tool) => (isRecord(tool["function"]) ? toolOffer(tool["function"]["name"], tool["function"]["parameters"]) : []));
+  return value
+    .filter(isRecord)
+    .flatMap((tool) => (isRecord(tool["function"]) ? toolOffer(tool["function"]["name"], tool["function"]["parameters"]) : []));
 }

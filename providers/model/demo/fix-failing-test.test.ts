@@ -23,20 +23,45 @@ function play(prompt: string, outputs: string[], tools: Conversation["tools"] = 
     replies.push(reply);
     if (output === null || reply.calls.length === 0) break;
     const calls = reply.calls.map((call, i) => ({ id: `c${entries.length}-${i}`, ...call }));
-    entries.push({ role: "assistant", text: reply.text, calls }, ...calls.map((call): Entry => ({ role: "tool", callId: call.id, output })));
+    entries.push(
+      { role: "assistant", text: reply.text, calls },
+      ...calls.map((call): Entry => ({ role: "tool", callId: call.id, output })),
+    );
   }
   return replies;
 }
 
-const commands = (replies: Reply[]): unknown[] => replies.flatMap((reply) => reply.calls.map((call) => call.arguments["command"] ?? call.name));
+const commands = (replies: Reply[]): unknown[] =>
+  replies.flatMap((reply) => reply.calls.map((call) => call.arguments["command"] ?? call.name));
 const JOB = "Fix the failing test and push the result.";
 
 describe("the scripted job", () => {
   test("reproduces, reads, edits, tests, commits, pushes and reports that the push awaits approval", () => {
-    const replies = play(JOB, [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] Fix", "remote: signalbox: this push awaits approval appr_1"]);
-    expect(commands(replies).slice(1)).toEqual(["npm test", "read", "read", "edit", "npm test", 'git commit -am "Fix: two is more"', "git push origin HEAD"]);
+    const replies = play(JOB, [
+      LOOKED,
+      RED,
+      TEST_FILE,
+      SOURCE,
+      "ok",
+      GREEN,
+      "[main abc1234] Fix",
+      "remote: signalbox: this push awaits approval appr_1",
+    ]);
+    expect(commands(replies).slice(1)).toEqual([
+      "npm test",
+      "read",
+      "read",
+      "edit",
+      "npm test",
+      'git commit -am "Fix: two is more"',
+      "git push origin HEAD",
+    ]);
     expect(replies[7]!.calls[0]!.arguments["timeout"]).toBe(600_000);
-    expect(replies[4]!.calls[0]!.arguments).toEqual({ filePath: "/ws/src/sum.js", oldString: "  return a - b;", newString: "  return a + b;" });
+    expect(replies[4]!.calls[0]!.arguments).toEqual({
+      filePath: "/ws/src/sum.js",
+      oldString: "  return a - b;",
+      newString: "  return a + b;",
+    });
     expect(replies[2]!.text).toContain("`two is more` fails (1 !== 2)");
     expect(replies.at(-1)!.text).toContain("awaits approval");
     expect(replies.at(-1)!.text).toContain("`return a - b;` became `return a + b;`");
@@ -61,8 +86,23 @@ describe("the scripted job", () => {
 
   test("undoes a change that did not help and tries the next", () => {
     const source = "1: export function sum(a, b) {\n2:   if (a < b) return b - a;\n3:   return a - b;\n4: }";
-    const replies = play(JOB, [LOOKED, RED, TEST_FILE, source, "ok", RED, "ok", "ok", GREEN, "[main abc1234] Fix", "To x\n  a..b  HEAD -> main"]);
-    const edits = replies.flatMap((reply) => reply.calls).filter((call) => call.name === "edit").map((call) => call.arguments);
+    const replies = play(JOB, [
+      LOOKED,
+      RED,
+      TEST_FILE,
+      source,
+      "ok",
+      RED,
+      "ok",
+      "ok",
+      GREEN,
+      "[main abc1234] Fix",
+      "To x\n  a..b  HEAD -> main",
+    ]);
+    const edits = replies
+      .flatMap((reply) => reply.calls)
+      .filter((call) => call.name === "edit")
+      .map((call) => call.arguments);
     expect(edits).toHaveLength(3);
     expect(edits[1]).toMatchObject({ oldString: edits[0]!["newString"], newString: edits[0]!["oldString"] });
     expect(edits[2]!["newString"]).not.toBe(edits[0]!["newString"]);
@@ -78,12 +118,72 @@ describe("the scripted job", () => {
   test.each([
     ["a report that it cannot read", [LOOKED, "Segmentation fault"], "cannot read their report"],
     ["a commit that fails", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "fatal: unable to write"], "the commit failed"],
-    ["a push that was approved while git waited", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED}remote: Signalbox: pushed to signalbox/ses_1; the rest\nTo http://git\n   a..b  HEAD -> main\n`], "Pushed to `signalbox/ses_1`."],
-    ["a push that a person denied", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED} ! [remote rejected] HEAD -> main (denied by a person; do not push it again unless asked to)\nerror: failed to push some refs\n`], "A person denied the push"],
-    ["a push that nobody answered", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED} ! [remote rejected] HEAD -> main (nobody answered in time)\nerror: failed to push some refs\n`], "Nobody answered in time"],
-    ["a push that still waits", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", `${WAITED} ! [remote rejected] HEAD -> main (awaits approval (appr_1); it is pushed once approved, do not repeat it)\nerror: failed to push some refs\n`], "awaits approval"],
-    ["a push that policy refuses", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", "remote: denied by policy"], "was refused"],
-    ["a repository without a remote", [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", "fatal: 'origin' does not appear to be a git repository"], "no remote"],
+    [
+      "a push that was approved while git waited",
+      [
+        LOOKED,
+        RED,
+        TEST_FILE,
+        SOURCE,
+        "ok",
+        GREEN,
+        "[main abc1234] x",
+        `${WAITED}remote: Signalbox: pushed to signalbox/ses_1; the rest\nTo http://git\n   a..b  HEAD -> main\n`,
+      ],
+      "Pushed to `signalbox/ses_1`.",
+    ],
+    [
+      "a push that a person denied",
+      [
+        LOOKED,
+        RED,
+        TEST_FILE,
+        SOURCE,
+        "ok",
+        GREEN,
+        "[main abc1234] x",
+        `${WAITED} ! [remote rejected] HEAD -> main (denied by a person; do not push it again unless asked to)\nerror: failed to push some refs\n`,
+      ],
+      "A person denied the push",
+    ],
+    [
+      "a push that nobody answered",
+      [
+        LOOKED,
+        RED,
+        TEST_FILE,
+        SOURCE,
+        "ok",
+        GREEN,
+        "[main abc1234] x",
+        `${WAITED} ! [remote rejected] HEAD -> main (nobody answered in time)\nerror: failed to push some refs\n`,
+      ],
+      "Nobody answered in time",
+    ],
+    [
+      "a push that still waits",
+      [
+        LOOKED,
+        RED,
+        TEST_FILE,
+        SOURCE,
+        "ok",
+        GREEN,
+        "[main abc1234] x",
+        `${WAITED} ! [remote rejected] HEAD -> main (awaits approval (appr_1); it is pushed once approved, do not repeat it)\nerror: failed to push some refs\n`,
+      ],
+      "awaits approval",
+    ],
+    [
+      "a push that policy refuses",
+      [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", "remote: denied by policy"],
+      "was refused",
+    ],
+    [
+      "a repository without a remote",
+      [LOOKED, RED, TEST_FILE, SOURCE, "ok", GREEN, "[main abc1234] x", "fatal: 'origin' does not appear to be a git repository"],
+      "no remote",
+    ],
   ])("says what happened: %s", (_, outputs, words) => {
     expect(play(JOB, outputs).at(-1)!.text).toContain(words);
   });
@@ -106,8 +206,15 @@ describe("the scripted job", () => {
       { name: "str_replace", properties: ["path", "old_str", "new_str"], required: ["path", "old_str", "new_str"] },
     ];
     const replies = play(JOB, [LOOKED, RED, TEST_FILE, SOURCE, "ok"], other);
-    expect(replies[4]!.calls[0]).toEqual({ name: "str_replace", arguments: { path: "/ws/src/sum.js", old_str: "  return a - b;", new_str: "  return a + b;" } });
-    const plain = play(JOB, [LOOKED, RED, TEST_FILE.replaceAll(/^\d: /gm, ""), "export function sum(a, b) {\n  return a - b;\n}\n", "", GREEN], other.slice(0, 1));
+    expect(replies[4]!.calls[0]).toEqual({
+      name: "str_replace",
+      arguments: { path: "/ws/src/sum.js", old_str: "  return a - b;", new_str: "  return a + b;" },
+    });
+    const plain = play(
+      JOB,
+      [LOOKED, RED, TEST_FILE.replaceAll(/^\d: /gm, ""), "export function sum(a, b) {\n  return a - b;\n}\n", "", GREEN],
+      other.slice(0, 1),
+    );
     expect(commands(plain).slice(2, 4)).toEqual(["cat '/ws/test/sum.test.js'", "cat '/ws/src/sum.js'"]);
     expect(String(commands(plain)[4])).toContain("node -e");
     expect(commands(plain)[5]).toBe("npm test");
@@ -124,7 +231,11 @@ describe("the scripted job", () => {
   });
 
   test("an agent's side calls for a title or a summary do not start the job", () => {
-    const title = fixFailingTest({ system: "You are a title generator. You output ONLY a thread title.", entries: [{ role: "user", text: JOB }], tools: [] });
+    const title = fixFailingTest({
+      system: "You are a title generator. You output ONLY a thread title.",
+      entries: [{ role: "user", text: JOB }],
+      tools: [],
+    });
     expect(title).toEqual({ text: "Fix the failing test and push", calls: [] });
     const summary = fixFailingTest({ system: "Summarize the conversation", entries: [{ role: "user", text: JOB }], tools: [] });
     expect(summary.calls).toEqual([]);

@@ -12,8 +12,7 @@ import { currentTurn, type Conversation, type Reply, type Script } from "./conve
 import { changesToTry, importedSource, readTestReport, withoutLineNumbers, type Change, type TestReport } from "./repair.ts";
 import { recognise, toolbox, type Toolbox } from "./tools.ts";
 
-export const DEMO_INTRODUCTION =
-  "I am Signalbox's demo model: a script, not an AI. What I do in this sandbox is real all the same.";
+export const DEMO_INTRODUCTION = "I am Signalbox's demo model: a script, not an AI. What I do in this sandbox is real all the same.";
 
 const LOOK = "pwd && git status --short --branch && git remote -v && ls -a && cat package.json";
 const MAX_CHANGES = 6;
@@ -62,16 +61,25 @@ function next(at: Progress, intent: { fix: boolean; push: boolean; commit: boole
   if (at.tests === null) {
     const command = at.hasTestScript && !at.triedNode ? "npm test" : "node --test";
     if (at.applied) return act("I run the tests again.", shell(command, "Run the tests again"));
-    return act(at.hasTestScript ? "There is a test script. I run it." : "No test script in package.json, so I run Node's own test runner.", shell(command, "Run the tests"));
+    return act(
+      at.hasTestScript ? "There is a test script. I run it." : "No test script in package.json, so I run Node's own test runner.",
+      shell(command, "Run the tests"),
+    );
   }
   switch (at.tests.status) {
     case "tool_missing":
-      if (at.tests.tool === "npm" && !at.triedNode) return act("`npm` is not here. `node --test` does the same for this repository.", shell("node --test", "Run the tests without npm"));
+      if (at.tests.tool === "npm" && !at.triedNode)
+        return act(
+          "`npm` is not here. `node --test` does the same for this repository.",
+          shell("node --test", "Run the tests without npm"),
+        );
       return say(`I cannot go on: \`${at.tests.tool}\` is missing in this sandbox.`);
     case "unreadable":
       return say("I ran the tests, but I cannot read their report: I only know the one of `node --test`. I changed nothing.");
     case "passed":
-      return at.applied ? finish(at, at.tests.passed, intent, shell) : say(`All ${at.tests.passed} tests pass already, so there is nothing for me to fix. I changed nothing.`);
+      return at.applied
+        ? finish(at, at.tests.passed, intent, shell)
+        : say(`All ${at.tests.passed} tests pass already, so there is nothing for me to fix. I changed nothing.`);
     case "failed":
       return mend(at, at.tests, tools, shell);
   }
@@ -94,7 +102,9 @@ function mend(at: Progress, failure: Extract<TestReport, { status: "failed" }>, 
   }
   const change = changesToTry(at.source)[at.changesTried];
   if (!change || at.changesTried >= MAX_CHANGES) {
-    return say(`I tried ${at.changesTried} one-line changes and none made the tests pass; I undid them all. As a script I know no more: this needs a person or a real model.`);
+    return say(
+      `I tried ${at.changesTried} one-line changes and none made the tests pass; I undid them all. As a script I know no more: this needs a person or a real model.`,
+    );
   }
   return act(
     `Line ${change.line} looks wrong:\n\n\`\`\`diff\n-${lastLine(change.before)}\n+${lastLine(change.after)}\n\`\`\`\n\nI change it.`,
@@ -109,9 +119,13 @@ function finish(at: Progress, passed: number, intent: { push: boolean; commit: b
   const message = title === undefined ? "Fix the failing test" : `Fix: ${title.replaceAll(/["$`\\!]/g, "")}`;
   if (at.commit === undefined) return act(`${fixed} I commit the change.`, shell(`git commit -am "${message}"`, "Commit the fix"));
   if (/tell me who you are|unable to auto-detect email/i.test(at.commit)) {
-    return act("Git has no name to commit under here, so I give it one.", shell(`git -c user.name="Signalbox demo" -c user.email=demo@signalbox.invalid commit -am "${message}"`, "Commit the fix"));
+    return act(
+      "Git has no name to commit under here, so I give it one.",
+      shell(`git -c user.name="Signalbox demo" -c user.email=demo@signalbox.invalid commit -am "${message}"`, "Commit the fix"),
+    );
   }
-  if (!/\[[^\]]+ [0-9a-f]{7,}\]|nothing to commit/.test(at.commit)) return say(`${fixed} But the commit failed:\n\n\`\`\`\n${at.commit.trim()}\n\`\`\``);
+  if (!/\[[^\]]+ [0-9a-f]{7,}\]|nothing to commit/.test(at.commit))
+    return say(`${fixed} But the commit failed:\n\n\`\`\`\n${at.commit.trim()}\n\`\`\``);
   if (!intent.push) return say(`${fixed} ${summary(at)} It is committed and not pushed.`);
   if (at.push === undefined) return push("Committed. Now I push; whether that may happen is not for me to decide.", shell);
   return say(`${summary(at)} ${fixed}\n\n${pushOutcome(at.push)}`);
@@ -133,21 +147,36 @@ function pushOutcome(output: string): string {
   if (/denied by a person/i.test(output)) return "A person denied the push. The commit stays here, and I do not try again.";
   if (/nobody answered in time/i.test(output)) return "Nobody answered in time, so nothing was pushed. The commit stays here.";
   if (/den(y|ied)|forbidden|policy/i.test(output)) return `The push was refused:${quoted}`;
-  if (/awaits|approval/i.test(output)) return "The push is with Signalbox and awaits approval: nothing has left the sandbox until somebody decides.";
+  if (/awaits|approval/i.test(output))
+    return "The push is with Signalbox and awaits approval: nothing has left the sandbox until somebody decides.";
   if (/up.to.date/i.test(output)) return "There was nothing to push.";
-  if (/No configured push destination|does not appear to be a git repository|No such remote/i.test(output)) return "There is no remote to push to.";
+  if (/No configured push destination|does not appear to be a git repository|No such remote/i.test(output))
+    return "There is no remote to push to.";
   return `The push did not go through:${quoted}`;
 }
 
 function summary(at: Progress): string {
   const where = at.sourcePath?.split("/").slice(-2).join("/") ?? "the source";
-  return at.applied ? `In \`${where}\`, line ${at.applied.line}, \`${lastLine(at.applied.before).trim()}\` became \`${lastLine(at.applied.after).trim()}\`.` : "";
+  return at.applied
+    ? `In \`${where}\`, line ${at.applied.line}, \`${lastLine(at.applied.before).trim()}\` became \`${lastLine(at.applied.after).trim()}\`.`
+    : "";
 }
 
 function progress(done: ReturnType<typeof currentTurn>["done"]): Progress {
   const at: Progress = {
-    cwd: undefined, hasTestScript: false, tests: null, firstFailure: null, triedNode: false, testSource: undefined,
-    sourcePath: undefined, source: undefined, applied: null, reverted: false, changesTried: 0, commit: undefined, push: undefined,
+    cwd: undefined,
+    hasTestScript: false,
+    tests: null,
+    firstFailure: null,
+    triedNode: false,
+    testSource: undefined,
+    sourcePath: undefined,
+    source: undefined,
+    applied: null,
+    reverted: false,
+    changesTried: 0,
+    commit: undefined,
+    push: undefined,
   };
   for (const call of done.map(recognise)) {
     if (call.kind === "shell") seeShell(at, call.command, call.output);
@@ -188,14 +217,15 @@ function seeEdit(at: Progress, before: string, after: string): void {
     at.changesTried += 1;
     return;
   }
-  const line = at.source === undefined ? 0 : changesToTry(at.source).find((change) => change.before === before)?.line ?? 0;
+  const line = at.source === undefined ? 0 : (changesToTry(at.source).find((change) => change.before === before)?.line ?? 0);
   at.applied = { before, after, line };
   at.reverted = false;
   // The report that we have is from before this edit: the tests must run again.
   at.tests = null;
 }
 
-const read = (path: string, tools: Toolbox, shell: Shell): Reply["calls"][number] => tools.read?.(path) ?? shell(`cat '${path}'`, `Read ${path}`);
+const read = (path: string, tools: Toolbox, shell: Shell): Reply["calls"][number] =>
+  tools.read?.(path) ?? shell(`cat '${path}'`, `Read ${path}`);
 
 function edit(path: string, before: string, after: string, tools: Toolbox, shell: Shell): Reply["calls"][number] {
   if (tools.edit) return tools.edit(path, before, after);
@@ -209,7 +239,13 @@ function edit(path: string, before: string, after: string, tools: Toolbox, shell
 function sideCall(conversation: Conversation): Reply | null {
   const { prompt } = currentTurn(conversation);
   if (/title generator|generate a (short |brief )?title/i.test(conversation.system) || /^generate a title/i.test(prompt)) {
-    return say(/push/i.test(prompt) ? "Fix the failing test and push" : /test|fix/i.test(prompt) ? "Fix the failing test" : "Conversation with the scripted demo");
+    return say(
+      /push/i.test(prompt)
+        ? "Fix the failing test and push"
+        : /test|fix/i.test(prompt)
+          ? "Fix the failing test"
+          : "Conversation with the scripted demo",
+    );
   }
   if (conversation.tools.length === 0 && /summar/i.test(`${conversation.system}\n${prompt.slice(-2000)}`)) {
     return say("A conversation with Signalbox's scripted demo model about fixing a failing test. It keeps no memory of its own.");

@@ -6,23 +6,32 @@ export const messages: WireFormat = {
   read(body): Asked {
     const entries: Entry[] = [];
     for (const message of Array.isArray(body["messages"]) ? body["messages"].filter(isRecord) : []) {
-      const blocks = Array.isArray(message["content"]) ? message["content"].filter(isRecord) : [{ type: "text", text: textOf(message["content"]) }];
+      const blocks = Array.isArray(message["content"])
+        ? message["content"].filter(isRecord)
+        : [{ type: "text", text: textOf(message["content"]) }];
       const text = blocks.map((block) => (block["type"] === "text" ? String(block["text"]) : "")).join("");
       if (message["role"] === "assistant") {
         const calls: ToolCall[] = blocks.flatMap((block) =>
-          block["type"] === "tool_use" ? [{ id: String(block["id"]), name: String(block["name"]), arguments: parseArguments(block["input"]) }] : [],
+          block["type"] === "tool_use"
+            ? [{ id: String(block["id"]), name: String(block["name"]), arguments: parseArguments(block["input"]) }]
+            : [],
         );
         entries.push({ role: "assistant", text, calls });
         continue;
       }
       for (const block of blocks) {
-        if (block["type"] === "tool_result") entries.push({ role: "tool", callId: String(block["tool_use_id"]), output: textOf(block["content"]) });
+        if (block["type"] === "tool_result")
+          entries.push({ role: "tool", callId: String(block["tool_use_id"]), output: textOf(block["content"]) });
       }
       if (text !== "") entries.push({ role: "user", text });
     }
     const tools = Array.isArray(body["tools"]) ? body["tools"].filter(isRecord) : [];
     return {
-      conversation: { system: textOf(body["system"]), entries, tools: tools.flatMap((tool) => toolOffer(tool["name"], tool["input_schema"])) },
+      conversation: {
+        system: textOf(body["system"]),
+        entries,
+        tools: tools.flatMap((tool) => toolOffer(tool["name"], tool["input_schema"])),
+      },
       model: String(body["model"] ?? ""),
       stream: body["stream"] === true,
       includeUsage: true,
@@ -50,8 +59,14 @@ export const messages: WireFormat = {
     yield send({
       type: "message_start",
       message: {
-        id: `msg_${meta.id}`, type: "message", role: "assistant", model: meta.model, content: [],
-        stop_reason: null, stop_sequence: null, usage: { input_tokens: meta.inputTokens, output_tokens: 1 },
+        id: `msg_${meta.id}`,
+        type: "message",
+        role: "assistant",
+        model: meta.model,
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage: { input_tokens: meta.inputTokens, output_tokens: 1 },
       },
     });
     let index = 0;
@@ -62,7 +77,11 @@ export const messages: WireFormat = {
       index += 1;
     }
     for (const [i, call] of reply.calls.entries()) {
-      yield send({ type: "content_block_start", index, content_block: { type: "tool_use", id: `toolu_${meta.id}_${i}`, name: call.name, input: {} } });
+      yield send({
+        type: "content_block_start",
+        index,
+        content_block: { type: "tool_use", id: `toolu_${meta.id}_${i}`, name: call.name, input: {} },
+      });
       for (const piece of pieces(JSON.stringify(call.arguments))) {
         yield send({ type: "content_block_delta", index, delta: { type: "input_json_delta", partial_json: piece } });
       }
@@ -77,5 +96,8 @@ export const messages: WireFormat = {
     yield send({ type: "message_stop" });
   },
 
-  error: (code, message) => ({ type: "error", error: { type: code === "not_found" ? "not_found_error" : "invalid_request_error", message } }),
+  error: (code, message) => ({
+    type: "error",
+    error: { type: code === "not_found" ? "not_found_error" : "invalid_request_error", message },
+  }),
 };

@@ -5,7 +5,14 @@
 
 export type TestReport =
   | { status: "passed"; passed: number }
-  | { status: "failed"; failed: number; title: string | undefined; testFile: string | undefined; frames: string[]; detail: string | undefined }
+  | {
+      status: "failed";
+      failed: number;
+      title: string | undefined;
+      testFile: string | undefined;
+      frames: string[];
+      detail: string | undefined;
+    }
   | { status: "tool_missing"; tool: string }
   | { status: "unreadable" };
 
@@ -89,9 +96,7 @@ const RULES: readonly [RegExp, string][] = [
 /** Changes to try, likeliest first: a `return` says what the function means, so those lines come first. */
 export function changesToTry(source: string): Change[] {
   const lines = source.split("\n");
-  const code = lines
-    .map((text, index) => ({ text, index }))
-    .filter(({ text }) => !/^\s*(\/\/|\/?\*|import |export \{)/.test(text));
+  const code = lines.map((text, index) => ({ text, index })).filter(({ text }) => !/^\s*(\/\/|\/?\*|import |export \{)/.test(text));
   const ordered = [...code.filter(({ text }) => /\breturn\b/.test(text)), ...code.filter(({ text }) => !/\breturn\b/.test(text))];
   return ordered.flatMap(({ text, index }) =>
     RULES.filter(([pattern]) => pattern.test(text)).map(([pattern, replacement]) => {

@@ -40,7 +40,8 @@ export const responses: WireFormat = {
         yield send({ type: "response.output_item.added", output_index, item: { ...item, status: "in_progress", content: [] } });
         const part = { type: "output_text", text: "", annotations: [], logprobs: [] };
         yield send({ type: "response.content_part.added", ...place, content_index: 0, part });
-        for (const delta of pieces(reply.text)) yield send({ type: "response.output_text.delta", ...place, content_index: 0, delta, logprobs: [] });
+        for (const delta of pieces(reply.text))
+          yield send({ type: "response.output_text.delta", ...place, content_index: 0, delta, logprobs: [] });
         yield send({ type: "response.output_text.done", ...place, content_index: 0, text: reply.text, logprobs: [] });
         yield send({ type: "response.content_part.done", ...place, content_index: 0, part: { ...part, text: reply.text } });
       } else {
@@ -68,8 +69,12 @@ function output(reply: Reply, meta: AnswerMeta): Item[] {
   }
   for (const [i, call] of reply.calls.entries()) {
     items.push({
-      type: "function_call", id: `fc_${meta.id}_${i}`, status: "completed",
-      call_id: `call_${meta.id}_${i}`, name: call.name, arguments: JSON.stringify(call.arguments),
+      type: "function_call",
+      id: `fc_${meta.id}_${i}`,
+      status: "completed",
+      call_id: `call_${meta.id}_${i}`,
+      name: call.name,
+      arguments: JSON.stringify(call.arguments),
     });
   }
   return items;
@@ -77,13 +82,30 @@ function output(reply: Reply, meta: AnswerMeta): Item[] {
 
 function response(reply: Reply, meta: AnswerMeta, status: "completed" | "in_progress"): Record<string, unknown> {
   return {
-    id: `resp_${meta.id}`, object: "response", created_at: meta.createdS, status, model: meta.model,
-    error: null, incomplete_details: null, instructions: null, metadata: {}, parallel_tool_calls: true,
-    temperature: 1, top_p: 1, tool_choice: "auto", tools: [], output: output(reply, meta),
-    usage: status === "in_progress" ? null : {
-      input_tokens: meta.inputTokens, input_tokens_details: { cached_tokens: 0 },
-      output_tokens: meta.outputTokens, output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: meta.inputTokens + meta.outputTokens,
-    },
+    id: `resp_${meta.id}`,
+    object: "response",
+    created_at: meta.createdS,
+    status,
+    model: meta.model,
+    error: null,
+    incomplete_details: null,
+    instructions: null,
+    metadata: {},
+    parallel_tool_calls: true,
+    temperature: 1,
+    top_p: 1,
+    tool_choice: "auto",
+    tools: [],
+    output: output(reply, meta),
+    usage:
+      status === "in_progress"
+        ? null
+        : {
+            input_tokens: meta.inputTokens,
+            input_tokens_details: { cached_tokens: 0 },
+            output_tokens: meta.outputTokens,
+            output_tokens_details: { reasoning_tokens: 0 },
+            total_tokens: meta.inputTokens + meta.outputTokens,
+          },
   };
 }

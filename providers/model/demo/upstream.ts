@@ -5,7 +5,15 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { UpstreamStreamError, type Endpoint, type ForwardRequest, type ModelInfo, type ModelUpstream, type UpstreamFailure, type UpstreamResponse } from "../port.ts";
+import {
+  UpstreamStreamError,
+  type Endpoint,
+  type ForwardRequest,
+  type ModelInfo,
+  type ModelUpstream,
+  type UpstreamFailure,
+  type UpstreamResponse,
+} from "../port.ts";
 import { chatCompletions } from "./chat-completions.ts";
 import { countTokens, isRecord, type Reply, type Script } from "./conversation.ts";
 import { fixFailingTest } from "./fix-failing-test.ts";
@@ -71,7 +79,13 @@ function answer(request: ForwardRequest, script: Script, delayMs: number, nowMs:
   };
 }
 
-async function* streamed(format: WireFormat, reply: Reply, meta: AnswerMeta, delayMs: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* streamed(
+  format: WireFormat,
+  reply: Reply,
+  meta: AnswerMeta,
+  delayMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   for (const frame of format.frames(reply, meta)) {
     if (signal.aborted) throw new UpstreamStreamError("aborted", "the request was aborted");
     yield Buffer.from(frame);
@@ -98,7 +112,13 @@ function parse(body: Buffer): Record<string, unknown> | null {
 
 function refusal(format: WireFormat, status: number, code: string, message: string): UpstreamFailure {
   return {
-    ok: false, code: "http_status", message, retryable: false, status, retryAfterMs: undefined,
-    body: Buffer.from(JSON.stringify(format.error(code, message))), contentType: "application/json",
+    ok: false,
+    code: "http_status",
+    message,
+    retryable: false,
+    status,
+    retryAfterMs: undefined,
+    body: Buffer.from(JSON.stringify(format.error(code, message))),
+    contentType: "application/json",
   };
 }

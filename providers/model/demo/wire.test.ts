@@ -12,7 +12,7 @@ const weatherScript: Script = (conversation) => {
   if (prompt === "system") return { text: conversation.system, calls: [] };
   const [last] = done;
   if (last) return { text: `It is ${last.output}.`, calls: [] };
-  return { text: "I look.", calls: [{ name: conversation.tools[0]!.name, arguments: { city: "Øst \"by\"", days: 2 } }] };
+  return { text: "I look.", calls: [{ name: conversation.tools[0]!.name, arguments: { city: 'Øst "by"', days: 2 } }] };
 };
 
 const parameters = { type: "object" as const, properties: { city: { type: "string" }, days: { type: "number" } }, required: ["city"] };
@@ -47,7 +47,12 @@ describe("the demo's wire formats", () => {
     });
 
     test("streams text in pieces, and usage only when asked", async () => {
-      const stream = await openai.chat.completions.create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "talk" }], stream: true, stream_options: { include_usage: true } });
+      const stream = await openai.chat.completions.create({
+        model: DEMO_MODEL_ID,
+        messages: [{ role: "user", content: "talk" }],
+        stream: true,
+        stream_options: { include_usage: true },
+      });
       const deltas: string[] = [];
       let usage;
       for await (const chunk of stream) {
@@ -58,7 +63,11 @@ describe("the demo's wire formats", () => {
       expect(deltas.length).toBeGreaterThan(1);
       expect(deltas.join("")).toBe("Words, and more words, in several pieces.");
       expect(usage?.completion_tokens).toBeGreaterThan(5);
-      const without = await openai.chat.completions.create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "talk" }], stream: true });
+      const without = await openai.chat.completions.create({
+        model: DEMO_MODEL_ID,
+        messages: [{ role: "user", content: "talk" }],
+        stream: true,
+      });
       for await (const chunk of without) expect(chunk.usage ?? null).toBeNull();
     });
 
@@ -69,8 +78,12 @@ describe("the demo's wire formats", () => {
       for (const message of [whole.choices[0]!.message, streamed]) {
         const call = message.tool_calls![0]!;
         expect(call.type === "function" && call.function.name).toBe("weather");
-        expect(call.type === "function" && JSON.parse(call.function.arguments)).toEqual({ city: "Øst \"by\"", days: 2 });
-        const next = await openai.chat.completions.create({ model: DEMO_MODEL_ID, tools, messages: [...messages, message, { role: "tool", tool_call_id: call.id, content: "mild" }] });
+        expect(call.type === "function" && JSON.parse(call.function.arguments)).toEqual({ city: 'Øst "by"', days: 2 });
+        const next = await openai.chat.completions.create({
+          model: DEMO_MODEL_ID,
+          tools,
+          messages: [...messages, message, { role: "tool", tool_call_id: call.id, content: "mild" }],
+        });
         expect(next.choices[0]!.message.content).toBe("It is mild.");
       }
     });
@@ -93,7 +106,12 @@ describe("the demo's wire formats", () => {
 
     test("reads the system prompt in both of its shapes", async () => {
       for (const system of ["be brief", [{ type: "text" as const, text: "be brief" }]]) {
-        const message = await anthropic.messages.create({ model: DEMO_MODEL_ID, max_tokens: 100, system, messages: [{ role: "user", content: "system" }] });
+        const message = await anthropic.messages.create({
+          model: DEMO_MODEL_ID,
+          max_tokens: 100,
+          system,
+          messages: [{ role: "user", content: "system" }],
+        });
         expect(message.content).toMatchObject([{ text: "be brief" }]);
       }
     });
@@ -105,10 +123,16 @@ describe("the demo's wire formats", () => {
       for (const message of [whole, streamed]) {
         expect(message.stop_reason).toBe("tool_use");
         const call = message.content.find((block) => block.type === "tool_use")!;
-        expect(call).toMatchObject({ name: "weather", input: { city: "Øst \"by\"", days: 2 } });
+        expect(call).toMatchObject({ name: "weather", input: { city: 'Øst "by"', days: 2 } });
         const next = await anthropic.messages.create({
-          model: DEMO_MODEL_ID, max_tokens: 100, tools,
-          messages: [...messages, { role: "assistant", content: message.content }, { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: "mild" }] }],
+          model: DEMO_MODEL_ID,
+          max_tokens: 100,
+          tools,
+          messages: [
+            ...messages,
+            { role: "assistant", content: message.content },
+            { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: "mild" }] },
+          ],
         });
         expect(next.content).toMatchObject([{ type: "text", text: "It is mild." }]);
       }
@@ -133,10 +157,15 @@ describe("the demo's wire formats", () => {
       const streamed = await openai.responses.stream({ model: DEMO_MODEL_ID, input: "weather?", tools }).finalResponse();
       for (const response of [whole, streamed] as OpenAI.Responses.Response[]) {
         const call = response.output.find((item) => item.type === "function_call")!;
-        expect(JSON.parse(call.arguments)).toEqual({ city: "Øst \"by\"", days: 2 });
+        expect(JSON.parse(call.arguments)).toEqual({ city: 'Øst "by"', days: 2 });
         const next = await openai.responses.create({
-          model: DEMO_MODEL_ID, tools,
-          input: [{ role: "user", content: "weather?" }, { type: "function_call", call_id: call.call_id, name: call.name, arguments: call.arguments }, { type: "function_call_output", call_id: call.call_id, output: "mild" }],
+          model: DEMO_MODEL_ID,
+          tools,
+          input: [
+            { role: "user", content: "weather?" },
+            { type: "function_call", call_id: call.call_id, name: call.name, arguments: call.arguments },
+            { type: "function_call_output", call_id: call.call_id, output: "mild" },
+          ],
         });
         expect(next.output_text).toBe("It is mild.");
       }
@@ -146,9 +175,16 @@ describe("the demo's wire formats", () => {
   test("another model's name is not found, and a broken body is refused, in the client's own error types", async () => {
     const messages = [{ role: "user" as const, content: "talk" }];
     await expect(openai.chat.completions.create({ model: "gpt-5", messages })).rejects.toBeInstanceOf(OpenAiNotFound);
-    await expect(anthropic.messages.create({ model: "claude-opus-4-5", max_tokens: 1, messages })).rejects.toBeInstanceOf(AnthropicNotFound);
+    await expect(anthropic.messages.create({ model: "claude-opus-4-5", max_tokens: 1, messages })).rejects.toBeInstanceOf(
+      AnthropicNotFound,
+    );
     const upstream = createDemoUpstream();
-    const refused = await upstream.forward({ endpoint: "messages", body: Buffer.from("{nonsense"), headers: {}, signal: new AbortController().signal });
+    const refused = await upstream.forward({
+      endpoint: "messages",
+      body: Buffer.from("{nonsense"),
+      headers: {},
+      signal: new AbortController().signal,
+    });
     expect(refused).toMatchObject({ ok: false, status: 400, retryable: false });
   });
 

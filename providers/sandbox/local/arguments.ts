@@ -34,7 +34,16 @@ export const SECCOMP_FD = 4;
 
 /** argv of the program that starts the sandbox. It runs with an empty environment. */
 export function startArguments(plan: Plan): string[] {
-  return [...enterCgroups(plan), ...dropRights(plan), ...bubblewrap(plan), "--", ...insideLimits(plan), `${INSIDE.tools}/node`, "--max-old-space-size=128", `${INSIDE.daemon}/main.mjs`];
+  return [
+    ...enterCgroups(plan),
+    ...dropRights(plan),
+    ...bubblewrap(plan),
+    "--",
+    ...insideLimits(plan),
+    `${INSIDE.tools}/node`,
+    "--max-old-space-size=128",
+    `${INSIDE.daemon}/main.mjs`,
+  ];
 }
 
 /** The shell writes its own pid, then becomes the next program: no moment in which the sandbox runs outside its cgroup. */
@@ -51,17 +60,38 @@ function enterCgroups(plan: Plan): string[] {
 function dropRights(plan: Plan): string[] {
   if (plan.hostUid === null) return [];
   const uid = String(plan.hostUid);
-  return ["/usr/bin/setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
+  return [
+    "/usr/bin/setpriv",
+    `--reuid=${uid}`,
+    `--regid=${uid}`,
+    "--clear-groups",
+    "--inh-caps=-all",
+    "--bounding-set=-all",
+    "--no-new-privs",
+  ];
 }
 
 function bubblewrap(plan: Plan): string[] {
   const argv = [
     "/usr/bin/bwrap",
-    "--unshare-user", "--uid", INSIDE_ID, "--gid", INSIDE_ID,
-    "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-    "--disable-userns", "--new-session", "--cap-drop", "ALL",
-    "--hostname", plan.hostname,
-    "--info-fd", String(INFO_FD),
+    "--unshare-user",
+    "--uid",
+    INSIDE_ID,
+    "--gid",
+    INSIDE_ID,
+    "--unshare-pid",
+    "--unshare-net",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    "--disable-userns",
+    "--new-session",
+    "--cap-drop",
+    "ALL",
+    "--hostname",
+    plan.hostname,
+    "--info-fd",
+    String(INFO_FD),
   ];
   if (plan.seccomp) argv.push("--seccomp", String(SECCOMP_FD));
   argv.push("--ro-bind", "/usr", "/usr");
@@ -71,21 +101,44 @@ function bubblewrap(plan: Plan): string[] {
   }
   const tmpfs = (target: string): string[] => ["--size", String(plan.limits.tmpfsBytes), "--tmpfs", target];
   argv.push(
-    "--ro-bind", plan.etc, "/etc",
-    "--proc", "/proc",
-    "--dev", "/dev", ...tmpfs("/dev/shm"),
-    ...tmpfs("/tmp"), ...tmpfs("/run"), ...tmpfs("/var"), "--dir", "/var/tmp",
-    "--ro-bind", plan.daemon, INSIDE.daemon,
-    "--ro-bind", plan.node, `${INSIDE.tools}/node`,
+    "--ro-bind",
+    plan.etc,
+    "/etc",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    ...tmpfs("/dev/shm"),
+    ...tmpfs("/tmp"),
+    ...tmpfs("/run"),
+    ...tmpfs("/var"),
+    "--dir",
+    "/var/tmp",
+    "--ro-bind",
+    plan.daemon,
+    INSIDE.daemon,
+    "--ro-bind",
+    plan.node,
+    `${INSIDE.tools}/node`,
   );
   for (const tool of plan.tools) argv.push("--ro-bind", tool.source, tool.target);
   argv.push(
-    "--ro-bind", plan.controlDirectory, parent(INSIDE.control),
-    "--ro-bind", plan.egressDirectory, parent(INSIDE.egress),
-    "--bind", plan.home, INSIDE.home,
-    "--bind", plan.workspace, INSIDE.workspace,
-    "--remount-ro", "/",
-    "--chdir", INSIDE.workspace,
+    "--ro-bind",
+    plan.controlDirectory,
+    parent(INSIDE.control),
+    "--ro-bind",
+    plan.egressDirectory,
+    parent(INSIDE.egress),
+    "--bind",
+    plan.home,
+    INSIDE.home,
+    "--bind",
+    plan.workspace,
+    INSIDE.workspace,
+    "--remount-ro",
+    "/",
+    "--chdir",
+    INSIDE.workspace,
     "--clearenv",
   );
   // As one value, because sandboxd itself must not have it: NODE_USE_ENV_PROXY alone made Node start 25 ms later (measured).

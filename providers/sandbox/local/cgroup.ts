@@ -10,16 +10,25 @@ import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, writeFile, w
 import { dirname, join } from "node:path";
 import type { SandboxLimits } from "../port.ts";
 
-export type CgroupBase = { version: 1; memory: string; pids: string; cpu: string | null; cpuacct: string | null } | { version: 2; directory: string };
+export type CgroupBase =
+  | { version: 1; memory: string; pids: string; cpu: string | null; cpuacct: string | null }
+  | { version: 2; directory: string };
 export type Cgroup = { version: 1 | 2; directories: { memory: string; pids: string; cpu: string | null; cpuacct: string | null } };
 
 const FOLDER = "signalbox";
 
 /** Where sandboxes' cgroups can be made, or null. Proves it by making one. */
-export function findCgroupBase(mounts = readFileSync("/proc/self/mounts", "utf8"), own = readFileSync("/proc/self/cgroup", "utf8")): CgroupBase | null {
+export function findCgroupBase(
+  mounts = readFileSync("/proc/self/mounts", "utf8"),
+  own = readFileSync("/proc/self/cgroup", "utf8"),
+): CgroupBase | null {
   const base = v1Base(mounts, own);
   if (base && writable([base.memory, base.pids])) {
-    return { ...base, cpu: base.cpu && writable([base.cpu]) ? base.cpu : null, cpuacct: base.cpuacct && writable([base.cpuacct]) ? base.cpuacct : null };
+    return {
+      ...base,
+      cpu: base.cpu && writable([base.cpu]) ? base.cpu : null,
+      cpuacct: base.cpuacct && writable([base.cpuacct]) ? base.cpuacct : null,
+    };
   }
   for (const directory of v2Candidates(mounts, own)) {
     if (writable([directory]) && enableControllers(directory)) return { version: 2, directory };
@@ -29,8 +38,16 @@ export function findCgroupBase(mounts = readFileSync("/proc/self/mounts", "utf8"
 
 function v1Base(mounts: string, own: string): Extract<CgroupBase, { version: 1 }> | null {
   const path = (controller: string): string | null => {
-    const mount = mounts.split("\n").map((line) => line.split(" ")).find((f) => f[2] === "cgroup" && f[3]?.split(",").includes(controller))?.[1];
-    const group = own.split("\n").map((line) => line.split(":")).find((f) => f[1]?.split(",").includes(controller))?.slice(2).join(":");
+    const mount = mounts
+      .split("\n")
+      .map((line) => line.split(" "))
+      .find((f) => f[2] === "cgroup" && f[3]?.split(",").includes(controller))?.[1];
+    const group = own
+      .split("\n")
+      .map((line) => line.split(":"))
+      .find((f) => f[1]?.split(",").includes(controller))
+      ?.slice(2)
+      .join(":");
     return mount && group ? join(mount, group, FOLDER) : null;
   };
   const [memory, pids] = [path("memory"), path("pids")];
@@ -38,8 +55,14 @@ function v1Base(mounts: string, own: string): Extract<CgroupBase, { version: 1 }
 }
 
 function v2Candidates(mounts: string, own: string): string[] {
-  const mount = mounts.split("\n").map((line) => line.split(" ")).find((f) => f[2] === "cgroup2")?.[1];
-  const group = own.split("\n").find((line) => line.startsWith("0::"))?.slice(3);
+  const mount = mounts
+    .split("\n")
+    .map((line) => line.split(" "))
+    .find((f) => f[2] === "cgroup2")?.[1];
+  const group = own
+    .split("\n")
+    .find((line) => line.startsWith("0::"))
+    ?.slice(3);
   if (!mount || group === undefined) return [];
   return [...new Set([join(mount, dirname(group), FOLDER), join(mount, FOLDER)])];
 }
@@ -107,7 +130,9 @@ export function makeCgroup(base: CgroupBase, id: string, limits: SandboxLimits):
 }
 
 export function cgroupFiles(cgroup: Cgroup): string[] {
-  return [...new Set(Object.values(cgroup.directories).filter((directory) => directory !== null))].map((directory) => join(directory, "cgroup.procs"));
+  return [...new Set(Object.values(cgroup.directories).filter((directory) => directory !== null))].map((directory) =>
+    join(directory, "cgroup.procs"),
+  );
 }
 
 export function cgroupPids(cgroup: Cgroup): number[] {
@@ -134,7 +159,12 @@ export function cgroupUsage(cgroup: Cgroup): { memoryBytes: number; pids: number
   const { memory, pids, cpuacct } = cgroup.directories;
   const number = (directory: string | null, file: string): number => Number((directory && read(directory, file)) ?? 0);
   const field = (directory: string | null, file: string, name: string): number =>
-    Number(((directory && read(directory, file)) ?? "").split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1] ?? 0);
+    Number(
+      ((directory && read(directory, file)) ?? "")
+        .split("\n")
+        .find((line) => line.startsWith(`${name} `))
+        ?.split(" ")[1] ?? 0,
+    );
   if (cgroup.version === 2) {
     return {
       memoryBytes: number(memory, "memory.current"),

@@ -8,21 +8,52 @@ import type { ProviderCheck } from "../port.ts";
 
 export async function checkBubblewrap(context: { asRoot: boolean; prepare: () => Promise<unknown> }): Promise<ProviderCheck> {
   if (process.platform !== "linux") {
-    return { ok: false, reason: `bubblewrap needs Linux, this is ${process.platform}`, fix: "Use a Linux machine, or a virtual machine with one." };
+    return {
+      ok: false,
+      reason: `bubblewrap needs Linux, this is ${process.platform}`,
+      fix: "Use a Linux machine, or a virtual machine with one.",
+    };
   }
   if (!existsSync("/usr/bin/bwrap")) {
     return { ok: false, reason: "bubblewrap is not installed", fix: "apt-get install -y bubblewrap" };
   }
-  const drop = context.asRoot ? ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--no-new-privs"] : [];
-  const argv = [...drop, "/usr/bin/bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--disable-userns", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "/usr/bin/true"];
+  const drop = context.asRoot
+    ? ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--no-new-privs"]
+    : [];
+  const argv = [
+    ...drop,
+    "/usr/bin/bwrap",
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-net",
+    "--disable-userns",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--proc",
+    "/proc",
+    "/usr/bin/true",
+  ];
   const failure = await new Promise<string | null>((resolve) => {
-    execFile(argv[0]!, argv.slice(1), { timeout: 5000 }, (error, _stdout, stderr) => resolve(error ? stderr.trim() || error.message : null));
+    execFile(argv[0]!, argv.slice(1), { timeout: 5000 }, (error, _stdout, stderr) =>
+      resolve(error ? stderr.trim() || error.message : null),
+    );
   });
   if (failure !== null) return { ok: false, reason: `bubblewrap cannot start a sandbox: ${failure}`, fix: fixFor(failure) };
   try {
     await context.prepare();
   } catch (error) {
-    return { ok: false, reason: `the data directory cannot be prepared: ${error instanceof Error ? error.message : String(error)}`, fix: "Choose a writable data directory with --data-dir." };
+    return {
+      ok: false,
+      reason: `the data directory cannot be prepared: ${error instanceof Error ? error.message : String(error)}`,
+      fix: "Choose a writable data directory with --data-dir.",
+    };
   }
   return { ok: true };
 }

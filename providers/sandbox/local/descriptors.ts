@@ -12,17 +12,19 @@ const O_CLOEXEC = 0o2000000;
 const HIGHEST = 4096;
 
 export function inheritedDescriptors(): number[] {
-  return readdirSync("/proc/self/fd").map(Number).filter((fd) => {
-    if (fd <= 2 || fd > HIGHEST) return false;
-    try {
-      const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
-      return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
-    } catch (error) {
-      // The descriptor of the listing itself, closed by now.
-      void error;
-      return false;
-    }
-  });
+  return readdirSync("/proc/self/fd")
+    .map(Number)
+    .filter((fd) => {
+      if (fd <= 2 || fd > HIGHEST) return false;
+      try {
+        const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
+        return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
+      } catch (error) {
+        // The descriptor of the listing itself, closed by now.
+        void error;
+        return false;
+      }
+    });
 }
 
 /** `stdio` with every inherited descriptor that it does not set itself covered. */

@@ -21,7 +21,8 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-const line = (process: { stdout: NodeJS.ReadableStream }): Promise<string> => new Promise((resolve) => process.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString())));
+const line = (process: { stdout: NodeJS.ReadableStream }): Promise<string> =>
+  new Promise((resolve) => process.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString())));
 
 test("a process that is let go of, or attached anew, keeps its standard input; only its end ends it", async () => {
   const first = await sandbox.spawn({ argv: ["cat"], id: "cat" });

@@ -33,8 +33,9 @@ export type Watched = {
 export function diskBytes(directories: string[], pids: number[]): Promise<number> {
   const folders = directories.map(quoted).join(" ");
   // Regular files without a name that are open inside, each once; those of a tmpfs too, which errs on the safe side.
-  const script = `du -s -x -c -B1 -- ${folders}; du -s -x -c --inodes -- ${folders}; `
-    + `[ $# -eq 0 ] || find -L "$@" -maxdepth 1 -type f -links 0 -printf 'open %D:%i %b\\n'`;
+  const script =
+    `du -s -x -c -B1 -- ${folders}; du -s -x -c --inodes -- ${folders}; ` +
+    `[ $# -eq 0 ] || find -L "$@" -maxdepth 1 -type f -links 0 -printf 'open %D:%i %b\\n'`;
   const argv = ["-c", script, "count", ...pids.map((pid) => `/proc/${pid}/fd`)];
   return new Promise((resolve, reject) => {
     const options = { env: { LC_ALL: "C", PATH: "/usr/bin:/bin" }, timeout: COUNT_WITHIN_MS, maxBuffer: 64 * 1024 * 1024 };

@@ -56,7 +56,11 @@ test("the sandbox's /etc has no account, key or resolver of the host", async () 
   const dataDir = join(root, "data");
   await makeRoots(dataDir);
   const etc = await etcDirectory(dataDir);
-  expect(readFileSync(join(etc, "passwd"), "utf8").split("\n").map((line) => line.split(":")[0])).toEqual(["root", "sbx", "nobody", ""]);
+  expect(
+    readFileSync(join(etc, "passwd"), "utf8")
+      .split("\n")
+      .map((line) => line.split(":")[0]),
+  ).toEqual(["root", "sbx", "nobody", ""]);
   expect(readFileSync(join(etc, "resolv.conf"), "utf8")).toBe("");
   for (const name of ["shadow", "ssh", "machine-id", "ssl/private"]) expect(() => lstatSync(join(etc, name))).toThrow(/ENOENT/);
   expect(await etcDirectory(dataDir)).toBe(etc);
@@ -78,5 +82,8 @@ test("a data directory with a path too long for a socket serves as well", async 
 test.skipIf(process.getuid?.() !== 0)("check says which folder keeps the sandbox's user out", async () => {
   const shut = join(root, "shut");
   mkdirSync(shut, { mode: 0o700 });
-  expect(await localSandboxes({ dataDir: join(shut, "data") }).check()).toMatchObject({ ok: false, reason: expect.stringContaining(shut) as string });
+  expect(await localSandboxes({ dataDir: join(shut, "data") }).check()).toMatchObject({
+    ok: false,
+    reason: expect.stringContaining(shut) as string,
+  });
 });

@@ -13,7 +13,18 @@
  *       sandbox.log                  what bubblewrap and sandboxd said
  */
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, readdirSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  readdirSync,
+  statSync,
+} from "node:fs";
 import { chmod, copyFile, link, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { rootCertificates } from "node:tls";
@@ -84,7 +95,10 @@ export function blockedAt(path: string): string | null {
 export async function reachable(dataDir: string, source: string): Promise<string> {
   const file = statSync(source);
   if ((file.mode & 0o005) === 0o005 && blockedAt(source) === null) return resolve(source);
-  const key = createHash("sha256").update(`${resolve(source)}\0${file.size}\0${file.mtimeMs}\0${file.ino}`).digest("hex").slice(0, 16);
+  const key = createHash("sha256")
+    .update(`${resolve(source)}\0${file.size}\0${file.mtimeMs}\0${file.ino}`)
+    .digest("hex")
+    .slice(0, 16);
   const target = join(dataDir, "tools", `${basename(source)}-${key}`);
   if (existsSync(target)) return target;
   const partial = `${target}.${process.pid}`;
@@ -106,7 +120,9 @@ export async function seccompFile(dataDir: string): Promise<string | null> {
   const filter = seccompFilter(process.arch);
   if (!filter) return null;
   const version = createHash("sha256").update(filter).digest("hex").slice(0, 16);
-  const directory = await publish(join(dataDir, "tools", `seccomp-${version}`), (partial) => writeFile(join(partial, "filter.bpf"), filter));
+  const directory = await publish(join(dataDir, "tools", `seccomp-${version}`), (partial) =>
+    writeFile(join(partial, "filter.bpf"), filter),
+  );
   return join(directory, "filter.bpf");
 }
 

@@ -8,7 +8,8 @@ const dataDir = process.argv[2]!;
 const provider = localSandboxes({ dataDir });
 const check = await provider.check();
 const sandbox = await provider.create({ id: "sbx_user", organizationId: "ws_test", limits: DEFAULT_LIMITS, env: {}, tools: [] });
-const shell = async (script: string): Promise<string> => (await sandbox.exec({ argv: ["/bin/sh", "-c", script], timeoutMs: 5000 })).stdout.toString("utf8").trim();
+const shell = async (script: string): Promise<string> =>
+  (await sandbox.exec({ argv: ["/bin/sh", "-c", script], timeoutMs: 5000 })).stdout.toString("utf8").trim();
 const seen = {
   check,
   uid: await shell("id -u"),

@@ -17,7 +17,18 @@ import { checkBubblewrap } from "./check.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { DiskWatchdog } from "./disk.ts";
 import { isAlive, killExactly, startTimeOf, type ProcessIdentity } from "./identity.ts";
-import { blockedAt, daemonDirectory, etcDirectory, makePlaces, makeRoots, placesOf, reachable, rootEntries, seccompFile, type Places } from "./layout.ts";
+import {
+  blockedAt,
+  daemonDirectory,
+  etcDirectory,
+  makePlaces,
+  makeRoots,
+  placesOf,
+  reachable,
+  rootEntries,
+  seccompFile,
+  type Places,
+} from "./layout.ts";
 import { DATA_PER_MEMORY, MemoryWatchdog } from "./memory.ts";
 import { endLeftover, forgetTheDead, recordsIn, writeRecord } from "./records.ts";
 import { closeServer, listenForDaemon, LocalSandbox, untilGone, type LocalRecord } from "./sandbox.ts";
@@ -63,7 +74,10 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     if (blocked !== null) throw new Error(`no other user may pass through ${blocked}, and a sandbox runs as another user`);
     forgetTheDead(recordsIn(join(dataDir, "sandboxes")), dataDir);
     const [etc, daemon, node, seccomp] = await Promise.all([
-      etcDirectory(dataDir), daemonDirectory(dataDir), open(options.node ?? process.execPath), seccompFile(dataDir),
+      etcDirectory(dataDir),
+      daemonDirectory(dataDir),
+      open(options.node ?? process.execPath),
+      seccompFile(dataDir),
     ]);
     return { etc, daemon, node, seccomp, inherited: inheritedDescriptors(), cgroups: options.cgroups === false ? null : findCgroupBase() };
   }
@@ -120,7 +134,9 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
 
   async function startIn(places: Places, spec: SandboxSpec, since: () => number): Promise<Sandbox> {
     const { etc, daemon, node, seccomp, cgroups, inherited } = await ready();
-    const tools = await Promise.all(spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })));
+    const tools = await Promise.all(
+      spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })),
+    );
 
     if (cgroups) hurryMoves(cgroups);
     await endLeftover(places);

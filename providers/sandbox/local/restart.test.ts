@@ -73,23 +73,34 @@ test("a sandbox that nobody adopted is ended when its id is started again", asyn
   await sandbox.stop();
 });
 
-test.each(["inner", "outer"] as const)("whoever kills the %s bubblewrap from outside ends the whole sandbox, and it is told", async (which) => {
-  const sandbox = await provider.create({ id: "sbx_restart", organizationId: "ws_test", limits: DEFAULT_LIMITS, env: {}, tools: [] });
-  const { inner, outer } = sandbox.record as LocalRecord;
-  const agent = await sandbox.spawn({ argv: ["setsid", "sleep", "60"] });
-  const ended = new Promise<SandboxEnd>((resolve) => sandbox.onEnd(resolve));
-  process.kill(which === "inner" ? inner.pid : outer.pid, "SIGKILL");
-  await expect(agent.exited).rejects.toMatchObject({ code: "link_lost" });
-  expect(await ended).toMatchObject({ reason: "exited" });
-  expect([isAlive(inner), startTimeOf(outer.pid), processesIn(inner.pidNamespace)]).toEqual([false, null, []]);
-});
+test.each(["inner", "outer"] as const)(
+  "whoever kills the %s bubblewrap from outside ends the whole sandbox, and it is told",
+  async (which) => {
+    const sandbox = await provider.create({ id: "sbx_restart", organizationId: "ws_test", limits: DEFAULT_LIMITS, env: {}, tools: [] });
+    const { inner, outer } = sandbox.record as LocalRecord;
+    const agent = await sandbox.spawn({ argv: ["setsid", "sleep", "60"] });
+    const ended = new Promise<SandboxEnd>((resolve) => sandbox.onEnd(resolve));
+    process.kill(which === "inner" ? inner.pid : outer.pid, "SIGKILL");
+    await expect(agent.exited).rejects.toMatchObject({ code: "link_lost" });
+    expect(await ended).toMatchObject({ reason: "exited" });
+    expect([isAlive(inner), startTimeOf(outer.pid), processesIn(inner.pidNamespace)]).toEqual([false, null, []]);
+  },
+);
 
 test("a record whose pid belongs to somebody else by now adopts nothing and kills nobody", async () => {
   const bystander = spawn("sleep", ["30"]);
   const record = {
-    provider: "local", version: 1, id: "sbx_restart", organizationId: "ws_test", directory: join(dataDir, "sandboxes", "sbx_restart"),
-    uid: null, inner: { pid: bystander.pid!, startTime: "1", pidNamespace: "pid:[1]" }, outer: { pid: bystander.pid!, startTime: "1" },
-    cgroup: null, limits: DEFAULT_LIMITS, startedAt: new Date().toISOString(),
+    provider: "local",
+    version: 1,
+    id: "sbx_restart",
+    organizationId: "ws_test",
+    directory: join(dataDir, "sandboxes", "sbx_restart"),
+    uid: null,
+    inner: { pid: bystander.pid!, startTime: "1", pidNamespace: "pid:[1]" },
+    outer: { pid: bystander.pid!, startTime: "1" },
+    cgroup: null,
+    limits: DEFAULT_LIMITS,
+    startedAt: new Date().toISOString(),
   } satisfies LocalRecord;
   expect(killExactly(record.inner)).toBe(false);
   expect(await provider.adopt(record as SandboxRecord)).toBeNull();

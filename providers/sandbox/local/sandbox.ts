@@ -14,7 +14,19 @@ import { createServer, type Server } from "node:net";
 import { rm } from "node:fs/promises";
 import { PassThrough, type Duplex, type Readable } from "node:stream";
 import { SandboxLink, SandboxLinkError } from "@signalbox/sandboxd/host";
-import type { AttachOptions, ExecRequest, ExecResult, ProcessState, Sandbox, SandboxEnd, SandboxLimits, SandboxProcess, SandboxRecord, SandboxUsage, SpawnOptions } from "../port.ts";
+import type {
+  AttachOptions,
+  ExecRequest,
+  ExecResult,
+  ProcessState,
+  Sandbox,
+  SandboxEnd,
+  SandboxLimits,
+  SandboxProcess,
+  SandboxRecord,
+  SandboxUsage,
+  SpawnOptions,
+} from "../port.ts";
 import { listenInFolder } from "../socket.ts";
 import { cgroupUsage, cgroupPids, removeCgroup, type Cgroup } from "./cgroup.ts";
 import { diskBytes } from "./disk.ts";
@@ -108,7 +120,10 @@ export class LocalSandbox implements Sandbox {
     const read = new Promise((resolve) => tar.stdout.once("end", resolve));
     // A half-read tree must not look like a whole one: the end comes only after tar said that it is.
     Promise.all([tar.exited, read]).then(
-      async ([exit]) => (exit.code === 0 ? out.end() : out.destroy(new SandboxLinkError("tar_failed", (await errors).trim() || `tar ended with ${exit.code}`))),
+      async ([exit]) =>
+        exit.code === 0
+          ? out.end()
+          : out.destroy(new SandboxLinkError("tar_failed", (await errors).trim() || `tar ended with ${exit.code}`)),
       (error: Error) => out.destroy(error),
     );
     // Also when nothing inside answers any more, for whoever waits for the end of the stream.
@@ -127,7 +142,8 @@ export class LocalSandbox implements Sandbox {
       stdin: tar,
       timeoutMs: WHOLE_TREE_MS,
     });
-    if (result.exitCode !== 0) throw new SandboxLinkError("tar_failed", result.stderr.toString("utf8").trim() || `tar ended with ${result.exitCode}`);
+    if (result.exitCode !== 0)
+      throw new SandboxLinkError("tar_failed", result.stderr.toString("utf8").trim() || `tar ended with ${result.exitCode}`);
   }
 
   async usage(): Promise<SandboxUsage> {

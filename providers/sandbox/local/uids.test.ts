@@ -67,5 +67,6 @@ test("only its holder can release a uid", () => {
 });
 
 test("an owner outside the range, root above all, is never taken over", () => {
-  for (const owner of [0, 1000, 70_003]) expect(leaseUid(leases, RANGE, sandboxFolder(`s${owner}`), owner)).toBeGreaterThanOrEqual(RANGE.first);
+  for (const owner of [0, 1000, 70_003])
+    expect(leaseUid(leases, RANGE, sandboxFolder(`s${owner}`), owner)).toBeGreaterThanOrEqual(RANGE.first);
 });

@@ -20,7 +20,13 @@ let sandbox: Sandbox;
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "sbx-"));
   provider = localSandboxes({ dataDir, cgroups: false });
-  sandbox = await provider.create({ id: "sbx_plain", organizationId: "ws_test", limits: { ...DEFAULT_LIMITS, memoryBytes: 300 * MIB, pids: 80 }, env: {}, tools: [] });
+  sandbox = await provider.create({
+    id: "sbx_plain",
+    organizationId: "ws_test",
+    limits: { ...DEFAULT_LIMITS, memoryBytes: 300 * MIB, pids: 80 },
+    env: {},
+    tools: [],
+  });
 });
 
 afterAll(async () => {
@@ -30,7 +36,10 @@ afterAll(async () => {
 });
 
 test("a process that grows beyond the limit is killed and counted, and the sandbox goes on", async () => {
-  const slow = await sandbox.exec({ argv: ["perl", "-e", 'my @a; while (1) { push @a, "x" x 4000000; select undef, undef, undef, 0.01 }'], timeoutMs: 15_000 });
+  const slow = await sandbox.exec({
+    argv: ["perl", "-e", 'my @a; while (1) { push @a, "x" x 4000000; select undef, undef, undef, 0.01 }'],
+    timeoutMs: 15_000,
+  });
   expect(slow).toMatchObject({ signal: "SIGKILL", timedOut: false });
   expect((await sandbox.usage()).oomKills).toBe(1);
   expect(String((await sandbox.exec({ argv: ["echo", "still here"], timeoutMs: 5000 })).stdout)).toBe("still here\n");
@@ -46,7 +55,8 @@ test("a fork bomb stays below the limit of processes", async () => {
   const bomb = await sandbox.spawn({ argv: ["/bin/bash", "-c", ":(){ :|:& };:"] });
   bomb.stderr.resume();
   const seen: number[] = [];
-  for (const end = Date.now() + 1000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) seen.push((await sandbox.usage()).pids);
+  for (const end = Date.now() + 1000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50)))
+    seen.push((await sandbox.usage()).pids);
   expect(Math.max(...seen)).toBeGreaterThan(35);
   // The two bubblewraps were started before the limit was set.
   expect(Math.max(...seen)).toBeLessThanOrEqual(80 + 2);
@@ -58,11 +68,19 @@ const ORDINARY_UID = 65533;
 test("an ordinary user makes sandboxes too, with the same walls", async ({ skip }) => {
   const fixture = fileURLToPath(new URL("ordinary-user.fixture.ts", import.meta.url));
   skip(!asRoot, "the tests run as an ordinary user already");
-  skip([fixture, process.execPath].some((path) => blockedAt(path) !== null), "the checkout lies in a folder that no other user may enter");
+  skip(
+    [fixture, process.execPath].some((path) => blockedAt(path) !== null),
+    "the checkout lies in a folder that no other user may enter",
+  );
   const folder = mkdtempSync(join(tmpdir(), "sbx-user-"));
   chownSync(folder, ORDINARY_UID, ORDINARY_UID);
   chmodSync(folder, 0o700);
-  const child = spawn(process.execPath, [fixture, folder], { uid: ORDINARY_UID, gid: ORDINARY_UID, stdio: ["ignore", "pipe", "pipe"], env: { PATH: "/usr/bin:/bin", HOME: folder } });
+  const child = spawn(process.execPath, [fixture, folder], {
+    uid: ORDINARY_UID,
+    gid: ORDINARY_UID,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: "/usr/bin:/bin", HOME: folder },
+  });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString("utf8")));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString("utf8")));

@@ -80,7 +80,10 @@ test("a server killed with -9 leaves its Postgres running, and the next one adop
 
 test("Ctrl-C for the whole process group ends the server but not its Postgres, which is stopped when we say so", async () => {
   const dataDir = tempDir();
-  const group = spawn(process.execPath, ["--no-warnings", script, JSON.stringify(dataDir)], { detached: true, stdio: ["ignore", "pipe", "inherit"] });
+  const group = spawn(process.execPath, ["--no-warnings", script, JSON.stringify(dataDir)], {
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await new Promise((resolve) => group.stdout.once("data", resolve));
   const ended = new Promise((resolve) => group.once("exit", resolve));
   process.kill(-group.pid!, "SIGINT");
@@ -137,19 +140,25 @@ test("a lock whose holder is dead, or whose pid is another process by now, is ta
 
 const asRoot = process.getuid?.() === 0;
 
-test.skipIf(!asRoot)("root: binaries in a closed checkout, without their library links, are copied to where the postgres user can run them", () => {
-  const closed = path.join(tempDir(), "root-home");
-  mkdirSync(closed, { mode: 0o700 });
-  const { nativeDir, packageVersion } = platformPackage();
-  const source = path.join(closed, "native");
-  execFileSync("cp", ["-a", nativeDir, source]);
-  for (const name of execFileSync("find", [path.join(source, "lib"), "-maxdepth", "1", "-type", "l"], { encoding: "utf8" }).trim().split("\n")) rmSync(name);
-  const reachable = tempDir();
-  chmodSync(reachable, 0o711);
-  const binaries = findBinaries(postgresOsUser(), reachable, { nativeDir: source, packageVersion });
-  expect(binaries.postgres.startsWith(reachable)).toBe(true);
-  expect(binaries.version).toMatch(/^18\./);
-});
+test.skipIf(!asRoot)(
+  "root: binaries in a closed checkout, without their library links, are copied to where the postgres user can run them",
+  () => {
+    const closed = path.join(tempDir(), "root-home");
+    mkdirSync(closed, { mode: 0o700 });
+    const { nativeDir, packageVersion } = platformPackage();
+    const source = path.join(closed, "native");
+    execFileSync("cp", ["-a", nativeDir, source]);
+    for (const name of execFileSync("find", [path.join(source, "lib"), "-maxdepth", "1", "-type", "l"], { encoding: "utf8" })
+      .trim()
+      .split("\n"))
+      rmSync(name);
+    const reachable = tempDir();
+    chmodSync(reachable, 0o711);
+    const binaries = findBinaries(postgresOsUser(), reachable, { nativeDir: source, packageVersion });
+    expect(binaries.postgres.startsWith(reachable)).toBe(true);
+    expect(binaries.version).toMatch(/^18\./);
+  },
+);
 
 test.skipIf(!asRoot)("root: a data directory that the postgres user cannot enter is refused with the reason", async () => {
   const parent = tempDir(); // mkdtemp closes it to others

@@ -104,7 +104,16 @@ async function openCluster(dataDir: string, user: OsUser | null, options: Embedd
   if (!existsSync(path.join(data, "PG_VERSION"))) {
     ownedDirectory(data, user);
     await run(binaries.initdb, [
-      "--pgdata", data, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C",
+      "--pgdata",
+      data,
+      "--username",
+      "postgres",
+      "--auth",
+      "trust",
+      "--encoding",
+      "UTF8",
+      "--locale",
+      "C",
       ...(options.durable === false ? ["--no-sync"] : []),
     ]);
   }

@@ -49,6 +49,9 @@ export const ApprovalEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("approval.denied"), data: z.object({ approval_id: ApprovalId, by, reason: z.string().optional(), at }) }),
   z.object({ type: z.literal("approval.expired"), data: z.object({ approval_id: ApprovalId, at }) }),
   /** The one use of a `once` approval. */
-  z.object({ type: z.literal("approval.used"), data: z.object({ approval_id: ApprovalId, invocation_id: InvocationId, call_hash: CallHash, at }) }),
+  z.object({
+    type: z.literal("approval.used"),
+    data: z.object({ approval_id: ApprovalId, invocation_id: InvocationId, call_hash: CallHash, at }),
+  }),
 ]);
 export type ApprovalEvent = z.infer<typeof ApprovalEvent>;

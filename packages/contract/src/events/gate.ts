@@ -21,7 +21,10 @@ export const GateEvent = z.discriminatedUnion("type", [
     type: z.literal("kill_switch.engaged"),
     data: z.object({ scope: z.enum(["organization", "global"]), reason: z.string().optional(), by: PrincipalId, epoch: z.int() }),
   }),
-  z.object({ type: z.literal("kill_switch.released"), data: z.object({ scope: z.enum(["organization", "global"]), by: PrincipalId, epoch: z.int() }) }),
+  z.object({
+    type: z.literal("kill_switch.released"),
+    data: z.object({ scope: z.enum(["organization", "global"]), by: PrincipalId, epoch: z.int() }),
+  }),
   z.object({
     type: z.literal("egress.blocked"),
     data: z.object({
@@ -36,12 +39,25 @@ export const GateEvent = z.discriminatedUnion("type", [
       count: z.int().min(1).optional(),
     }),
   }),
-  z.object({ type: z.literal("egress.rule_added"), data: z.object({ host: z.string(), by: PrincipalId, session_id: SessionId.optional() }) }),
-  z.object({ type: z.literal("egress.rule_removed"), data: z.object({ host: z.string(), by: PrincipalId, session_id: SessionId.optional() }) }),
+  z.object({
+    type: z.literal("egress.rule_added"),
+    data: z.object({ host: z.string(), by: PrincipalId, session_id: SessionId.optional() }),
+  }),
+  z.object({
+    type: z.literal("egress.rule_removed"),
+    data: z.object({ host: z.string(), by: PrincipalId, session_id: SessionId.optional() }),
+  }),
   /** One digest a run of the request rows, so that the log pins them. */
   z.object({
     type: z.literal("egress.digest_recorded"),
-    data: z.object({ session_id: SessionId, run_id: RunId.optional(), requests: z.int(), blocked: z.int(), bytes: z.int(), digest: z.string() }),
+    data: z.object({
+      session_id: SessionId,
+      run_id: RunId.optional(),
+      requests: z.int(),
+      blocked: z.int(),
+      bytes: z.int(),
+      digest: z.string(),
+    }),
   }),
 ]);
 export type GateEvent = z.infer<typeof GateEvent>;
@@ -67,12 +83,24 @@ export const InvocationEvent = z.discriminatedUnion("type", [
       approval_id: ApprovalId.optional(),
     }),
   }),
-  z.object({ type: z.literal("invocation.approved"), data: z.object({ invocation_id: InvocationId, approval_id: ApprovalId.optional(), by: PrincipalId.optional() }) }),
-  z.object({ type: z.literal("invocation.denied"), data: z.object({ invocation_id: InvocationId, reason_code: z.string(), by: PrincipalId.optional() }) }),
+  z.object({
+    type: z.literal("invocation.approved"),
+    data: z.object({ invocation_id: InvocationId, approval_id: ApprovalId.optional(), by: PrincipalId.optional() }),
+  }),
+  z.object({
+    type: z.literal("invocation.denied"),
+    data: z.object({ invocation_id: InvocationId, reason_code: z.string(), by: PrincipalId.optional() }),
+  }),
   z.object({ type: z.literal("invocation.expired"), data: z.object({ invocation_id: InvocationId }) }),
   z.object({ type: z.literal("invocation.executing"), data: z.object({ invocation_id: InvocationId, attempt: z.int() }) }),
-  z.object({ type: z.literal("invocation.completed"), data: z.object({ invocation_id: InvocationId, result: JsonValue, duration_ms: z.int() }) }),
-  z.object({ type: z.literal("invocation.failed"), data: z.object({ invocation_id: InvocationId, code: z.string(), message: z.string() }) }),
+  z.object({
+    type: z.literal("invocation.completed"),
+    data: z.object({ invocation_id: InvocationId, result: JsonValue, duration_ms: z.int() }),
+  }),
+  z.object({
+    type: z.literal("invocation.failed"),
+    data: z.object({ invocation_id: InvocationId, code: z.string(), message: z.string() }),
+  }),
   /** It may or may not have happened; reconciliation or a person ends it. */
   z.object({ type: z.literal("invocation.unknown"), data: z.object({ invocation_id: InvocationId, reason: z.string(), at: Timestamp }) }),
 ]);

@@ -15,7 +15,13 @@ export const IdentityEvent = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("token.created"),
-    data: z.object({ token_id: TokenId, name: z.string(), principal_id: PrincipalId, scopes: z.array(z.string()), expires_at: Timestamp.optional() }),
+    data: z.object({
+      token_id: TokenId,
+      name: z.string(),
+      principal_id: PrincipalId,
+      scopes: z.array(z.string()),
+      expires_at: Timestamp.optional(),
+    }),
   }),
   z.object({ type: z.literal("token.revoked"), data: z.object({ token_id: TokenId }) }),
   z.object({ type: z.literal("login.succeeded"), data: z.object({ principal_id: PrincipalId, method: z.enum(["login_link"]) }) }),

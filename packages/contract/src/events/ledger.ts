@@ -23,7 +23,12 @@ export const LedgerEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("budget.set"), data: z.object({ session_id: SessionId, cap_micro_usd: MicroUsd }) }),
   z.object({
     type: z.literal("ledger.reserved"),
-    data: z.object({ reservation_id: ReservationId, session_id: SessionId, run_id: RunId.optional(), model: z.string(), amount_micro_usd: MicroUsd,
+    data: z.object({
+      reservation_id: ReservationId,
+      session_id: SessionId,
+      run_id: RunId.optional(),
+      model: z.string(),
+      amount_micro_usd: MicroUsd,
       /** The process that makes the call; when it is gone, reconciliation ends the reservation. */
       holder: z.string().optional(),
     }),
@@ -45,8 +50,14 @@ export const LedgerEvent = z.discriminatedUnion("type", [
     }),
   }),
   /** Nothing was spent (the call never reached a model), so nothing is held any more. */
-  z.object({ type: z.literal("ledger.released"), data: z.object({ reservation_id: ReservationId, session_id: SessionId, reason: z.string() }) }),
-  z.object({ type: z.literal("budget.refused"), data: z.object({ session_id: SessionId, model: z.string(), needed_micro_usd: MicroUsd, remaining_micro_usd: MicroUsd }) }),
+  z.object({
+    type: z.literal("ledger.released"),
+    data: z.object({ reservation_id: ReservationId, session_id: SessionId, reason: z.string() }),
+  }),
+  z.object({
+    type: z.literal("budget.refused"),
+    data: z.object({ session_id: SessionId, model: z.string(), needed_micro_usd: MicroUsd, remaining_micro_usd: MicroUsd }),
+  }),
 ]);
 export type LedgerEvent = z.infer<typeof LedgerEvent>;
 
@@ -55,7 +66,11 @@ export const ModelKeyEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("model_key.issued"),
     data: z.object({
-      key_id: ModelKeyId, session_id: SessionId, room_id: RoomId.optional(), principal_id: PrincipalId, key_hash: z.string(),
+      key_id: ModelKeyId,
+      session_id: SessionId,
+      room_id: RoomId.optional(),
+      principal_id: PrincipalId,
+      key_hash: z.string(),
       /** Ids of the registry; empty means every model of the organization. */
       models: z.array(z.string()),
       expires_at: Timestamp,

@@ -49,9 +49,15 @@ export const RunEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.canceled"), data: z.object({ run_id, reason: z.string().optional(), by: PrincipalId }) }),
   /** It never ran, by decision: filtered, superseded, or not wanted any more. */
   z.object({ type: z.literal("run.skipped"), data: z.object({ run_id, reason: z.string() }) }),
-  z.object({ type: z.literal("run.resolved"), data: z.object({ run_id, outcome: RunOutcome, comment: z.string().optional(), by: PrincipalId }) }),
+  z.object({
+    type: z.literal("run.resolved"),
+    data: z.object({ run_id, outcome: RunOutcome, comment: z.string().optional(), by: PrincipalId }),
+  }),
   /** A result that came after the end: kept as evidence, changes no state. */
-  z.object({ type: z.literal("run.late_result"), data: z.object({ run_id, epoch: z.int(), attempted: z.string(), summary: z.string().optional() }) }),
+  z.object({
+    type: z.literal("run.late_result"),
+    data: z.object({ run_id, epoch: z.int(), attempted: z.string(), summary: z.string().optional() }),
+  }),
   z.object({ type: z.literal("run.assigned"), data: z.object({ run_id, assignee: PrincipalId, by: PrincipalId }) }),
   z.object({ type: z.literal("run.unassigned"), data: z.object({ run_id, by: PrincipalId }) }),
   z.object({
@@ -70,7 +76,14 @@ export const RunEvent = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("tool.invoked"),
-    data: z.object({ tool_call_id: ToolCallId, step_id: StepId, run_id, name: z.string(), title: z.string().optional(), arguments: z.json() }),
+    data: z.object({
+      tool_call_id: ToolCallId,
+      step_id: StepId,
+      run_id,
+      name: z.string(),
+      title: z.string().optional(),
+      arguments: z.json(),
+    }),
   }),
   z.object({
     type: z.literal("tool.succeeded"),

@@ -52,7 +52,10 @@ export const SessionEvent = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("session.renamed"), data: z.object({ session_id, title: z.string(), by: PrincipalId }) }),
   /** `starting`: a sandbox is being made (again). */
-  z.object({ type: z.literal("session.starting"), data: z.object({ session_id, sandbox_id: SandboxId, provider: z.string(), epoch: z.int() }) }),
+  z.object({
+    type: z.literal("session.starting"),
+    data: z.object({ session_id, sandbox_id: SandboxId, provider: z.string(), epoch: z.int() }),
+  }),
   z.object({
     type: z.literal("session.started"),
     data: z.object({
@@ -77,7 +80,13 @@ export const SessionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("session.archived"), data: z.object({ session_id, by: PrincipalId }) }),
   z.object({
     type: z.literal("session.changes_recorded"),
-    data: z.object({ session_id, run_id: RunId.optional(), files: z.array(FileChange), patch_artifact_id: ArtifactId.optional(), head_commit: z.string().optional() }),
+    data: z.object({
+      session_id,
+      run_id: RunId.optional(),
+      files: z.array(FileChange),
+      patch_artifact_id: ArtifactId.optional(),
+      head_commit: z.string().optional(),
+    }),
   }),
   z.object({
     type: z.literal("session.committed"),

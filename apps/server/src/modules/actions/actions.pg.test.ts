@@ -37,7 +37,9 @@ const ok = (outcome: ActionOutcome): Extract<ActionOutcome, { ok: true }> => {
   return outcome;
 };
 const typesOf = async (subject: string): Promise<string[]> =>
-  (await database.rows<{ type: string }>("select type from evt_events where subject = $1 order by subject_version", [subject])).map((row) => row.type);
+  (await database.rows<{ type: string }>("select type from evt_events where subject = $1 order by subject_version", [subject])).map(
+    (row) => row.type,
+  );
 let n = 0;
 const newSession = (): string => `ses_01J000000000000000000${String(n++).padStart(5, "0")}`;
 
@@ -65,7 +67,12 @@ test("a write waits for a person; approving executes it once, and its approval i
   await expect.poll(() => database.rows("select 1 from jobs where kind = 'invocation.execute'")).toEqual([]);
   expect(done).toEqual([invocationId]);
   expect(await stage.approvals.view(ORGANIZATION, approvalId!)).toMatchObject({ status: "approved", used: true });
-  expect(await typesOf(`invocation:${invocationId}`)).toEqual(["invocation.requested", "invocation.approved", "invocation.executing", "invocation.completed"]);
+  expect(await typesOf(`invocation:${invocationId}`)).toEqual([
+    "invocation.requested",
+    "invocation.approved",
+    "invocation.executing",
+    "invocation.completed",
+  ]);
 });
 
 test("verdict, approved call and its job commit together: a crash in between loses none of them", async () => {
@@ -99,7 +106,9 @@ test("what the gate denies is on record with its reason, as invocation and as de
   const stage = await start();
   const outcome = await stage.request({ action: "git.push.force" });
   expect(outcome).toMatchObject({ ok: false, refusal: { code: "action_denied", details: { reason_code: "danger_denied" } } });
-  const denied = await database.rows<{ data: string }>("select p.data from evt_events e join evt_payloads p using (position) where e.type = 'policy.denied' order by position desc limit 1");
+  const denied = await database.rows<{ data: string }>(
+    "select p.data from evt_events e join evt_payloads p using (position) where e.type = 'policy.denied' order by position desc limit 1",
+  );
   expect(JSON.parse(denied[0]!.data)).toMatchObject({ action: "git.push.force", reason_code: "danger_denied", policy_ids: ["danger"] });
 });
 
@@ -180,10 +189,18 @@ test("what an executor throws leaves the outcome unknown, and looking it up sett
   const looked: string[] = [];
   const stage = await start({
     executeTimeoutMs: 200,
-    executors: { "git.fetch": { ...executors["git.fetch"], reconcile: async (call) => (looked.push(call.invocationId), { outcome: "completed", result: { found: true } }) } },
+    executors: {
+      "git.fetch": {
+        ...executors["git.fetch"],
+        reconcile: async (call) => (looked.push(call.invocationId), { outcome: "completed", result: { found: true } }),
+      },
+    },
   });
   const { invocationId } = ok(await stage.request({ action: "git.fetch" }));
-  expect(await stage.end(invocationId)).toMatchObject({ status: "unknown", error: { code: "outcome_unknown", message: "Error: connection reset" } });
+  expect(await stage.end(invocationId)).toMatchObject({
+    status: "unknown",
+    error: { code: "outcome_unknown", message: "Error: connection reset" },
+  });
   await expect.poll(async () => (await stage.actions.view(ORGANIZATION, invocationId))?.status, { timeout: 6000 }).toBe("completed");
   expect([done, looked]).toEqual([[invocationId], [invocationId]]);
 });
@@ -193,7 +210,11 @@ test("an effect that hangs is cut at its time and counts as unknown, until a per
   const stage = await start({ executors, executeTimeoutMs: 150 });
   const { invocationId } = ok(await stage.request({ action: "git.fetch" }));
   expect(await stage.end(invocationId)).toMatchObject({ status: "unknown" });
-  const resolve = () => stage.call("actions", "invocations.resolve", { params: { id: invocationId }, body: { outcome: "failed", comment: "looked: not there" } });
+  const resolve = () =>
+    stage.call("actions", "invocations.resolve", {
+      params: { id: invocationId },
+      body: { outcome: "failed", comment: "looked: not there" },
+    });
   expect(await resolve()).toMatchObject({ status: "failed", error: { code: "resolved_as_failed", message: "looked: not there" } });
   expect(await resolve()).toMatchObject({ ok: false, refusal: { code: "invocation_not_unknown" } });
 });
@@ -236,7 +257,10 @@ test("the kill switch denies what waits and what was approved but not begun, and
   expect(await stage.end(pending.invocationId)).toMatchObject({ status: "denied", reason_code: "kill_switch_active" });
   expect(await stage.end(approved.invocationId)).toMatchObject({ status: "denied", reason_code: "kill_switch_active" });
   await expect.poll(async () => (await stage.approvals.view(ORGANIZATION, pending.approvalId!))?.status).toBe("denied");
-  expect(await stage.request({ action: "git.fetch" })).toMatchObject({ ok: false, refusal: { details: { reason_code: "kill_switch_active" } } });
+  expect(await stage.request({ action: "git.fetch" })).toMatchObject({
+    ok: false,
+    refusal: { details: { reason_code: "kill_switch_active" } },
+  });
   await stage.setKillSwitch(false);
   expect(await stage.end(ok(await stage.request({ action: "git.fetch" })).invocationId)).toMatchObject({ status: "completed" });
   expect(done).toHaveLength(1);
@@ -281,16 +305,30 @@ test("an approved call whose request was erased is not executed", async () => {
   stages.splice(stages.indexOf(idle), 1);
   const client = await database.pool("sb_log").connect();
   try {
-    const target = await client.query<{ event_id: string; organization_id: string }>("select event_id, organization_id from evt_events where subject = $1 and type = 'invocation.requested'", [`invocation:${invocationId}`]);
+    const target = await client.query<{ event_id: string; organization_id: string }>(
+      "select event_id, organization_id from evt_events where subject = $1 and type = 'invocation.requested'",
+      [`invocation:${invocationId}`],
+    );
     const log = await database.log();
-    const { events } = await log.unit({ organizationId: ORGANIZATION, origin: { principal: { id: "usr_boss", type: "user" } } }, async (unit) => {
-      await unit.decide(
-        { initial: null, decide: (_s, event: { type: string; data: object }) => ({ ok: true as const, events: [event] }), evolve: () => null },
-        { type: "organization", id: ORGANIZATION }, `event:${target.rows[0]!.event_id}`,
-        { type: "event.redacted", data: { target_event_id: target.rows[0]!.event_id, reason: "asked", level: "full" } },
-      );
-    });
-    expect((await client.query<{ done: boolean }>("select evt_erase($1, $2) as done", [target.rows[0]!.event_id, events[0]!.eventId])).rows[0]?.done).toBe(true);
+    const { events } = await log.unit(
+      { organizationId: ORGANIZATION, origin: { principal: { id: "usr_boss", type: "user" } } },
+      async (unit) => {
+        await unit.decide(
+          {
+            initial: null,
+            decide: (_s, event: { type: string; data: object }) => ({ ok: true as const, events: [event] }),
+            evolve: () => null,
+          },
+          { type: "organization", id: ORGANIZATION },
+          `event:${target.rows[0]!.event_id}`,
+          { type: "event.redacted", data: { target_event_id: target.rows[0]!.event_id, reason: "asked", level: "full" } },
+        );
+      },
+    );
+    expect(
+      (await client.query<{ done: boolean }>("select evt_erase($1, $2) as done", [target.rows[0]!.event_id, events[0]!.eventId])).rows[0]
+        ?.done,
+    ).toBe(true);
   } finally {
     client.release();
   }

@@ -19,7 +19,9 @@ await startStage((role) => connections[role]!, {
       },
       async reconcile(call) {
         const happened = readFileSync(world, "utf8").includes(call.invocationId);
-        return happened ? { outcome: "completed", result: { found: true } } : { outcome: "failed", code: "never_happened", message: "the world has no trace of it" };
+        return happened
+          ? { outcome: "completed", result: { found: true } }
+          : { outcome: "failed", code: "never_happened", message: "the world has no trace of it" };
       },
     },
   },

@@ -78,11 +78,21 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
       if (hashOf(call) !== call.callHash) return deny("call_altered");
       if (call.approvalId !== null) {
         const spent = await unit.decide(approval, of.stream, `approval:${call.approvalId}`, {
-          type: "use", approvalId: call.approvalId, invocationId, now: clock.now(),
-          call: { action: call.action, target: call.target, callHash: call.callHash, sessionId: call.sessionId ?? undefined, runId: call.runId ?? undefined },
+          type: "use",
+          approvalId: call.approvalId,
+          invocationId,
+          now: clock.now(),
+          call: {
+            action: call.action,
+            target: call.target,
+            callHash: call.callHash,
+            sessionId: call.sessionId ?? undefined,
+            runId: call.runId ?? undefined,
+          },
         });
         if (!spent.ok) {
-          if (spent.refusal.code !== "approval_lapsed") return deny(spent.refusal.code === "approval_call_mismatch" ? "call_altered" : "approval_spent");
+          if (spent.refusal.code !== "approval_lapsed")
+            return deny(spent.refusal.code === "approval_call_mismatch" ? "call_altered" : "approval_spent");
           await unit.decide(invocation, of.stream, subject, { type: "expire", invocationId });
           return null;
         }
@@ -103,7 +113,11 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
       if (executor === undefined) throw new Error(`nothing here executes ${found.stored.view.action}`);
       const killSwitch = await gate.killSwitch(organizationId);
       if (killSwitch === "engaged") {
-        await decide(organizationId, found, { type: "deny", invocationId: invocation_id as InvocationId, reasonCode: "kill_switch_active" });
+        await decide(organizationId, found, {
+          type: "deny",
+          invocationId: invocation_id as InvocationId,
+          reasonCode: "kill_switch_active",
+        });
         return;
       }
       // Not known is no reason to deny for good: the job comes again.
@@ -131,18 +145,30 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
     await record(organizationId, found, outcome, fence, Math.round(performance.now() - startedMs));
   }
 
-  async function record(organizationId: string, found: Found, outcome: EffectOutcome, attempt: number | "reconciled", durationMs: number): Promise<void> {
+  async function record(
+    organizationId: string,
+    found: Found,
+    outcome: EffectOutcome,
+    attempt: number | "reconciled",
+    durationMs: number,
+  ): Promise<void> {
     const invocationId = found.stored.view.id as InvocationId;
     const command: InvocationCommand =
       outcome.outcome === "completed"
         ? { type: "complete", invocationId, attempt, result: await bounded(organizationId, outcome.result), durationMs }
         : { type: "fail", invocationId, attempt, code: outcome.code.slice(0, 100), message: outcome.message.slice(0, 2000) };
     const decision = await decide(organizationId, found, command);
-    if (!decision.ok) logger.error({ invocation: invocationId, code: decision.refusal.code }, `an outcome (${outcome.outcome}) could not be recorded`);
+    if (!decision.ok)
+      logger.error({ invocation: invocationId, code: decision.refusal.code }, `an outcome (${outcome.outcome}) could not be recorded`);
   }
 
   async function lose(organizationId: string, found: Found, reason: string): Promise<void> {
-    const decision = await decide(organizationId, found, { type: "lose", invocationId: found.stored.view.id as InvocationId, reason, now: clock.now() });
+    const decision = await decide(organizationId, found, {
+      type: "lose",
+      invocationId: found.stored.view.id as InvocationId,
+      reason,
+      now: clock.now(),
+    });
     if (decision.ok) await reconcileLater(organizationId, found, 0);
   }
 
@@ -152,7 +178,13 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
     const pause = RECONCILE_PAUSES_MS[tries - 1];
     const runAt = pause === undefined ? over : plusMs(clock.now(), pause);
     await log.unit({ organizationId, origin: found.origin }, async (unit) =>
-      unit.enqueue({ kind: "invocation.reconcile", organizationId, payload: { invocation_id: found.stored.view.id, tries }, runAt, key: `${found.stored.view.id}/${tries}` }),
+      unit.enqueue({
+        kind: "invocation.reconcile",
+        organizationId,
+        payload: { invocation_id: found.stored.view.id, tries },
+        runAt,
+        key: `${found.stored.view.id}/${tries}`,
+      }),
     );
   }
 
@@ -166,13 +198,19 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
     const { state } = await log.state(invocation, organizationId, `invocation:${invocation_id}`);
     if (state.status !== "unknown") return;
     const startedMs = performance.now();
-    const result = await executor.reconcile({ ...state.call, organizationId, roomId: found.stored.roomId }, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
+    const result = await executor.reconcile(
+      { ...state.call, organizationId, roomId: found.stored.roomId },
+      { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) },
+    );
     if (result.outcome !== "unknown") {
       await record(organizationId, found, result, "reconciled", Math.round(performance.now() - startedMs));
     } else if (tries < RECONCILE_PAUSES_MS.length) {
       await reconcileLater(organizationId, found, tries + 1);
     } else {
-      logger.warn({ invocation: invocation_id, reason: result.reason }, "an invocation's outcome could not be found out; a person has to say");
+      logger.warn(
+        { invocation: invocation_id, reason: result.reason },
+        "an invocation's outcome could not be found out; a person has to say",
+      );
     }
   }
 
@@ -190,7 +228,13 @@ export function createExecution(deps: ActionsDeps, executors: ReadonlyMap<string
 export type Execution = ReturnType<typeof createExecution>;
 
 const hashOf = (call: InvocationCall): string =>
-  callHash({ action: call.action ?? "", params: call.params, target: call.target, session_id: call.sessionId ?? undefined, run_id: call.runId ?? undefined });
+  callHash({
+    action: call.action ?? "",
+    params: call.params,
+    target: call.target,
+    session_id: call.sessionId ?? undefined,
+    run_id: call.runId ?? undefined,
+  });
 
 /** An executor that ignores its signal must not hold the worker for ever; its own outcome is then unknown. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -10,8 +10,16 @@ export const BOSS = PrincipalId.parse("usr_boss");
 export const FENCE = 7;
 
 export const request = (decision: RequestInvocation["decision"] = "require_approval"): RequestInvocation => ({
-  type: "request", invocationId: ID, action: "git.push", title: "Push", risk: "write", params: { new: "b" },
-  callHash: CallHash.parse(callHash({ action: "git.push", params: { new: "b" } })), requestedBy: PrincipalId.parse("agt_1"), decision, reasonCode: "default_allow",
+  type: "request",
+  invocationId: ID,
+  action: "git.push",
+  title: "Push",
+  risk: "write",
+  params: { new: "b" },
+  callHash: CallHash.parse(callHash({ action: "git.push", params: { new: "b" } })),
+  requestedBy: PrincipalId.parse("agt_1"),
+  decision,
+  reasonCode: "default_allow",
   ...(decision === "require_approval" ? { approvalId: APPROVAL } : {}),
 });
 export const COMMAND: Record<InvocationCommand["type"], InvocationCommand> = {
@@ -34,7 +42,8 @@ export function history(...commands: InvocationCommand[]): InvocationEvent[] {
   }
   return events;
 }
-export const fold = (events: readonly InvocationEvent[]): Invocation => events.reduce((state, event) => invocation.evolve(state, event), invocation.initial);
+export const fold = (events: readonly InvocationEvent[]): Invocation =>
+  events.reduce((state, event) => invocation.evolve(state, event), invocation.initial);
 
 /** The shortest real history that reaches each state; states are never built by hand. */
 export const HISTORY: Record<Invocation["status"], InvocationEvent[]> = {

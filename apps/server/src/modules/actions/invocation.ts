@@ -66,13 +66,30 @@ export interface RequestInvocation {
 }
 export type InvocationCommand =
   | RequestInvocation
-  | { readonly type: "approve"; readonly invocationId: InvocationId; readonly approvalId?: ApprovalId | undefined; readonly by: PrincipalId }
+  | {
+      readonly type: "approve";
+      readonly invocationId: InvocationId;
+      readonly approvalId?: ApprovalId | undefined;
+      readonly by: PrincipalId;
+    }
   | { readonly type: "deny"; readonly invocationId: InvocationId; readonly reasonCode: string; readonly by?: PrincipalId | undefined }
   | { readonly type: "expire"; readonly invocationId: InvocationId }
   /** `attempt`: the job's fence. */
   | { readonly type: "begin"; readonly invocationId: InvocationId; readonly attempt: number }
-  | { readonly type: "complete"; readonly invocationId: InvocationId; readonly attempt: Evidence; readonly result: Completed["result"]; readonly durationMs: number }
-  | { readonly type: "fail"; readonly invocationId: InvocationId; readonly attempt: Evidence; readonly code: string; readonly message: string }
+  | {
+      readonly type: "complete";
+      readonly invocationId: InvocationId;
+      readonly attempt: Evidence;
+      readonly result: Completed["result"];
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: "fail";
+      readonly invocationId: InvocationId;
+      readonly attempt: Evidence;
+      readonly code: string;
+      readonly message: string;
+    }
   | { readonly type: "lose"; readonly invocationId: InvocationId; readonly reason: string; readonly now: string };
 
 /** The fence of the worker that began, or `reconciled`: looked up at the other side, or a person's word. */
@@ -80,7 +97,10 @@ export type Evidence = number | "reconciled";
 
 export type InvocationRefusal =
   | { readonly code: "invocation_not_found" }
-  | { readonly code: "invocation_not_approved" | "invocation_already_began" | "invocation_not_executing" | "invocation_closed"; readonly details: { readonly status: InvocationStatus } };
+  | {
+      readonly code: "invocation_not_approved" | "invocation_already_began" | "invocation_not_executing" | "invocation_closed";
+      readonly details: { readonly status: InvocationStatus };
+    };
 
 type InvocationDecision = Decision<InvocationEvent, InvocationRefusal>;
 
@@ -226,8 +246,15 @@ function requested(c: RequestInvocation): InvocationEvent[] {
   const request: InvocationEvent = {
     type: "invocation.requested",
     data: {
-      invocation_id: c.invocationId, action: c.action, title: c.title, risk: c.risk, params: c.params, call_hash: c.callHash,
-      requested_by: c.requestedBy, decision: c.decision, reason_code: c.reasonCode,
+      invocation_id: c.invocationId,
+      action: c.action,
+      title: c.title,
+      risk: c.risk,
+      params: c.params,
+      call_hash: c.callHash,
+      requested_by: c.requestedBy,
+      decision: c.decision,
+      reason_code: c.reasonCode,
       ...(c.target === undefined ? {} : { target: c.target }),
       ...(c.sessionId === undefined ? {} : { session_id: c.sessionId }),
       ...(c.runId === undefined ? {} : { run_id: c.runId }),

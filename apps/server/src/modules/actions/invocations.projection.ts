@@ -12,8 +12,14 @@ const COLUMNS = "status, approval_id, reason_code, result, error_code, error_mes
 export const invocationList: Projection<InvocationEvent> = {
   name: "actions.invocations",
   types: [
-    "invocation.requested", "invocation.approved", "invocation.denied", "invocation.expired", "invocation.executing", "invocation.completed",
-    "invocation.failed", "invocation.unknown",
+    "invocation.requested",
+    "invocation.approved",
+    "invocation.denied",
+    "invocation.expired",
+    "invocation.executing",
+    "invocation.completed",
+    "invocation.failed",
+    "invocation.unknown",
   ],
   tables: ["proj_invocations"],
 
@@ -29,7 +35,13 @@ export const invocationList: Projection<InvocationEvent> = {
     for (const r of batch) {
       if (r.event.type === "invocation.requested") continue;
       const key = `${r.organizationId}/${r.subjectId}`;
-      patches.set(key, { ...patches.get(key), organization_id: r.organizationId, id: r.subjectId, ...patchOf(r.event, r.occurredAt), subject_version: r.subjectVersion });
+      patches.set(key, {
+        ...patches.get(key),
+        organization_id: r.organizationId,
+        id: r.subjectId,
+        ...patchOf(r.event, r.occurredAt),
+        subject_version: r.subjectVersion,
+      });
     }
     if (patches.size === 0) return;
     await tx.query(
@@ -45,9 +57,24 @@ export const invocationList: Projection<InvocationEvent> = {
 /** An erased request keeps its place in the list, and nothing else. */
 function requestedRow(r: R, d: Partial<Extract<InvocationEvent, { type: "invocation.requested" }>["data"]>): Row {
   return {
-    organization_id: r.organizationId, id: r.subjectId, status: "pending", action: d.action ?? ERASED, title: d.title ?? ERASED, risk: d.risk ?? "danger", params: d.params, target: d.target,
-    call_hash: d.call_hash ?? ERASED, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: d.session_id, run_id: d.run_id, approval_id: d.approval_id,
-    requested_by: d.requested_by ?? r.principal.id, decision: d.decision ?? "deny", reason_code: d.reason_code ?? ERASED, created_at: r.occurredAt, subject_version: r.subjectVersion,
+    organization_id: r.organizationId,
+    id: r.subjectId,
+    status: "pending",
+    action: d.action ?? ERASED,
+    title: d.title ?? ERASED,
+    risk: d.risk ?? "danger",
+    params: d.params,
+    target: d.target,
+    call_hash: d.call_hash ?? ERASED,
+    room_id: r.stream.type === "room" ? r.stream.id : null,
+    session_id: d.session_id,
+    run_id: d.run_id,
+    approval_id: d.approval_id,
+    requested_by: d.requested_by ?? r.principal.id,
+    decision: d.decision ?? "deny",
+    reason_code: d.reason_code ?? ERASED,
+    created_at: r.occurredAt,
+    subject_version: r.subjectVersion,
   };
 }
 

@@ -33,7 +33,10 @@ export type EffectOutcome =
 export interface Executor {
   execute(call: ExecutorCall, context: { readonly signal: AbortSignal }): Promise<EffectOutcome>;
   /** Finds out at the other side whether an effect of unknown outcome happened. Without it a person has to say. */
-  reconcile?(call: ExecutorCall, context: { readonly signal: AbortSignal }): Promise<EffectOutcome | { readonly outcome: "unknown"; readonly reason: string }>;
+  reconcile?(
+    call: ExecutorCall,
+    context: { readonly signal: AbortSignal },
+  ): Promise<EffectOutcome | { readonly outcome: "unknown"; readonly reason: string }>;
 }
 
 export interface ActionRequest {
@@ -56,9 +59,27 @@ export interface ActionRequest {
   readonly context?: { readonly [key: string]: Json } | undefined;
 }
 export type ActionOutcome =
-  | { readonly ok: true; readonly invocationId: string; readonly status: "pending" | "approved" | "executing" | "unknown"; readonly approvalId: string | null; readonly reasonCode: string }
-  | { readonly ok: false; readonly refusal: { readonly code: "action_denied"; readonly details: { readonly invocation_id: string; readonly reason_code: ReasonCode; readonly reason: string } } }
-  | { readonly ok: false; readonly refusal: { readonly code: "invocation_rate_limited" | "too_many_pending_invocations"; readonly details: { readonly limit: number } } };
+  | {
+      readonly ok: true;
+      readonly invocationId: string;
+      readonly status: "pending" | "approved" | "executing" | "unknown";
+      readonly approvalId: string | null;
+      readonly reasonCode: string;
+    }
+  | {
+      readonly ok: false;
+      readonly refusal: {
+        readonly code: "action_denied";
+        readonly details: { readonly invocation_id: string; readonly reason_code: ReasonCode; readonly reason: string };
+      };
+    }
+  | {
+      readonly ok: false;
+      readonly refusal: {
+        readonly code: "invocation_rate_limited" | "too_many_pending_invocations";
+        readonly details: { readonly limit: number };
+      };
+    };
 
 export interface ActionsModule extends Module {
   /**
@@ -70,9 +91,17 @@ export interface ActionsModule extends Module {
   register(action: string, executor: Executor): void;
   view(organizationId: string, invocationId: string): Promise<InvocationRecord | null>;
   /** Newest first. Throws `InvalidCursor`, which the shell answers. */
-  list(organizationId: string, filter: InvocationFilter, paging: { limit: number; cursor?: string | undefined }): Promise<{ items: InvocationRecord[]; next_cursor: string | null }>;
+  list(
+    organizationId: string,
+    filter: InvocationFilter,
+    paging: { limit: number; cursor?: string | undefined },
+  ): Promise<{ items: InvocationRecord[]; next_cursor: string | null }>;
   /** As it stands when it is over (completed, failed, denied, expired) or `unknown`, or after `timeoutMs`. Rejects when aborted. */
-  waitForEnd(organizationId: string, invocationId: string, options: { readonly signal: AbortSignal; readonly timeoutMs: number }): Promise<InvocationRecord | null>;
+  waitForEnd(
+    organizationId: string,
+    invocationId: string,
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<InvocationRecord | null>;
 }
 
 export interface ActionsDeps extends Deps {
@@ -93,7 +122,10 @@ const PENDING = 10;
 const IS_OPEN: ReadonlySet<InvocationStatus> = new Set(["pending", "approved", "executing"]);
 
 export const executeJob = (organizationId: string, invocationId: string): NewJob => ({
-  kind: "invocation.execute", organizationId, payload: { invocation_id: invocationId }, key: invocationId,
+  kind: "invocation.execute",
+  organizationId,
+  payload: { invocation_id: invocationId },
+  key: invocationId,
 });
 
 export function createActions(deps: ActionsDeps): ActionsModule {
@@ -133,7 +165,11 @@ export function createActions(deps: ActionsDeps): ActionsModule {
       record: false,
       target: (r.target ?? null) as InvocationCall["target"],
       input: PolicyInput.parse({
-        principal: r.requestedBy, action: r.action, resource: r.resource, context: r.context ?? {}, call_hash: hash,
+        principal: r.requestedBy,
+        action: r.action,
+        resource: r.resource,
+        context: r.context ?? {},
+        call_hash: hash,
         ...(r.origin.zone === undefined ? {} : { zone: r.origin.zone }),
         ...(r.sessionId === undefined ? {} : { session_id: r.sessionId }),
         ...(r.runId === undefined ? {} : { run_id: r.runId }),
@@ -144,7 +180,10 @@ export function createActions(deps: ActionsDeps): ActionsModule {
 
   async function open(r: ActionRequest, hash: CallHash, ruling: Ruling): Promise<ActionOutcome> {
     const invocationId = newId("act") as InvocationId;
-    const approvalId = ruling.decision === "require_approval" ? (newId("appr") as ApprovalId) : ((ruling.approval_id ?? undefined) as ApprovalId | undefined);
+    const approvalId =
+      ruling.decision === "require_approval"
+        ? (newId("appr") as ApprovalId)
+        : ((ruling.approval_id ?? undefined) as ApprovalId | undefined);
     const call = {
       action: r.action,
       title: r.title,
@@ -158,23 +197,50 @@ export function createActions(deps: ActionsDeps): ActionsModule {
       onBehalfOf: r.onBehalfOf as PrincipalId | undefined,
     };
     const requested: InvocationCommand = {
-      ...call, type: "request", risk: registeredAction(r.action)?.risk ?? "danger", decision: ruling.decision, reasonCode: ruling.reason_code, approvalId,
+      ...call,
+      type: "request",
+      risk: registeredAction(r.action)?.risk ?? "danger",
+      decision: ruling.decision,
+      reasonCode: ruling.reason_code,
+      approvalId,
     };
-    const origin = { ...r.origin, ...(r.sessionId === undefined ? {} : { sessionId: r.sessionId }), ...(r.runId === undefined ? {} : { runId: r.runId }) };
+    const origin = {
+      ...r.origin,
+      ...(r.sessionId === undefined ? {} : { sessionId: r.sessionId }),
+      ...(r.runId === undefined ? {} : { runId: r.runId }),
+    };
     await log.unit({ organizationId: r.organizationId, origin }, async (unit) => {
       await unit.decide(invocation, r.stream, `invocation:${invocationId}`, requested);
       await recordRuling(unit, r.stream, { action: r.action, target: call.target, ruling });
       if (ruling.decision === "require_approval") {
-        const asked = await approvals.request(unit, r.organizationId, r.stream, { ...call, type: "request", approvalId: approvalId!, request: r.form ?? {}, now: clock.now() });
+        const asked = await approvals.request(unit, r.organizationId, r.stream, {
+          ...call,
+          type: "request",
+          approvalId: approvalId!,
+          request: r.form ?? {},
+          now: clock.now(),
+        });
         if (!asked.ok) throw new Error(`an approval could not be asked for: ${asked.refusal.code}`);
       } else if (ruling.decision === "allow") {
         unit.enqueue(executeJob(r.organizationId, invocationId));
       }
     });
     if (ruling.decision === "deny") {
-      return { ok: false, refusal: { code: "action_denied", details: { invocation_id: invocationId, reason_code: ruling.reason_code, reason: ruling.reason } } };
+      return {
+        ok: false,
+        refusal: {
+          code: "action_denied",
+          details: { invocation_id: invocationId, reason_code: ruling.reason_code, reason: ruling.reason },
+        },
+      };
     }
-    return { ok: true, invocationId, status: ruling.decision === "allow" ? "approved" : "pending", approvalId: approvalId ?? null, reasonCode: ruling.reason_code };
+    return {
+      ok: true,
+      invocationId,
+      status: ruling.decision === "allow" ? "approved" : "pending",
+      approvalId: approvalId ?? null,
+      reasonCode: ruling.reason_code,
+    };
   }
 
   // The verdict, the invocation and the job that executes it are one unit: approvals calls this inside its own.
@@ -188,7 +254,8 @@ export function createActions(deps: ActionsDeps): ActionsModule {
           ? { type: "deny", invocationId, reasonCode: closed.reasonCode ?? "approval_denied", ...by }
           : { type: "expire", invocationId };
     const decision = await unit.decide(invocation, stream, `invocation:${invocationId}`, command);
-    if (decision.ok && decision.events.some((event) => event.type === "invocation.approved")) unit.enqueue(executeJob(closed.organizationId, invocationId));
+    if (decision.ok && decision.events.some((event) => event.type === "invocation.approved"))
+      unit.enqueue(executeJob(closed.organizationId, invocationId));
   });
 
   async function denyOpen(organizationId: string, by: string): Promise<void> {
@@ -196,7 +263,13 @@ export function createActions(deps: ActionsDeps): ActionsModule {
     await approvals.denyOpen({ organizationId, origin, reason: "The kill switch was engaged.", reasonCode: "kill_switch_active" });
     for (const id of await idsByStatus(db, organizationId, ["pending", "approved"])) {
       const found = await execution.find(organizationId, id);
-      if (found !== null) await execution.decide(organizationId, found, { type: "deny", invocationId: id as InvocationId, reasonCode: "kill_switch_active", by: by as PrincipalId });
+      if (found !== null)
+        await execution.decide(organizationId, found, {
+          type: "deny",
+          invocationId: id as InvocationId,
+          reasonCode: "kill_switch_active",
+          by: by as PrincipalId,
+        });
     }
   }
 
@@ -223,7 +296,10 @@ export function createActions(deps: ActionsDeps): ActionsModule {
         if (gate.isForced) await denyOpen(organizationId, WORKER.principal.id);
         // Their jobs live in the database and come back by themselves; this is for a database that was restored without them.
         const left = await idsByStatus(db, organizationId, ["approved", "executing", "unknown"]);
-        if (left.length > 0) await log.unit({ organizationId, origin: WORKER }, async (unit) => left.forEach((id) => unit.enqueue(executeJob(organizationId, id))));
+        if (left.length > 0)
+          await log.unit({ organizationId, origin: WORKER }, async (unit) =>
+            left.forEach((id) => unit.enqueue(executeJob(organizationId, id))),
+          );
       }
     },
   };

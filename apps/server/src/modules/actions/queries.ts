@@ -52,7 +52,12 @@ export async function findInvocation(db: Database, organizationId: string, id: s
 }
 
 /** Newest first. Throws `InvalidCursor`. */
-export async function findInvocations(db: Database, organizationId: string, filter: InvocationFilter, { limit, cursor }: { limit: number; cursor?: string | undefined }) {
+export async function findInvocations(
+  db: Database,
+  organizationId: string,
+  filter: InvocationFilter,
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+) {
   const after = decodeCursor(cursor, byTime);
   const where: RawBuilder<unknown>[] = [sql`true`];
   if (filter.sessionId !== undefined) where.push(sql`session_id = ${filter.sessionId}`);
@@ -62,7 +67,12 @@ export async function findInvocations(db: Database, organizationId: string, filt
   const { rows } = await db.inOrganization(organizationId, (tx) =>
     sql<Row>`select ${INVOCATION} where ${sql.join(where, sql` and `)} order by created_at desc, id desc limit ${limit + 1}`.execute(tx),
   );
-  return pageOf(rows, limit, (row) => stored(row).view, (row) => [row.created_at.toISOString(), row.id]);
+  return pageOf(
+    rows,
+    limit,
+    (row) => stored(row).view,
+    (row) => [row.created_at.toISOString(), row.id],
+  );
 }
 
 /** What the limits of a session look at, and the same call when it is not over. */
@@ -74,11 +84,17 @@ export async function sessionLoad(
   return db.inOrganization(organizationId, async (tx) => {
     const counts = await sql<{ recent: string; pending: string }>`
       select count(*) filter (where created_at > ${of.since}::timestamptz) as recent, count(*) filter (where status = 'pending') as pending
-        from proj_invocations where session_id = ${of.sessionId} and (created_at > ${of.since}::timestamptz or status = 'pending')`.execute(tx);
+        from proj_invocations where session_id = ${of.sessionId} and (created_at > ${of.since}::timestamptz or status = 'pending')`.execute(
+      tx,
+    );
     const same = await sql<Row>`
       select ${INVOCATION} where session_id = ${of.sessionId} and call_hash = ${of.callHash} and status in ('pending', 'approved', 'executing', 'unknown')
        order by created_at desc limit 1`.execute(tx);
-    return { recent: Number(counts.rows[0]?.recent ?? 0), pending: Number(counts.rows[0]?.pending ?? 0), same: same.rows[0] === undefined ? null : stored(same.rows[0]) };
+    return {
+      recent: Number(counts.rows[0]?.recent ?? 0),
+      pending: Number(counts.rows[0]?.pending ?? 0),
+      same: same.rows[0] === undefined ? null : stored(same.rows[0]),
+    };
   });
 }
 

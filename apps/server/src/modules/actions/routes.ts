@@ -4,7 +4,10 @@ import type { Execution } from "./execute.ts";
 import type { ActionsDeps } from "./public.ts";
 import { findInvocation, findInvocations, type StoredInvocation } from "./queries.ts";
 
-const NO_INVOCATION = refused("invocation_not_found", { message: "There is no such invocation, or you are not in its room.", fix: "List them with GET /v1/invocations." });
+const NO_INVOCATION = refused("invocation_not_found", {
+  message: "There is no such invocation, or you are not in its room.",
+  fix: "List them with GET /v1/invocations.",
+});
 
 /** An invocation in a room that the caller is not in does not exist for them. */
 export function actionRoutes({ db, rooms, execution }: ActionsDeps & { execution: Execution }): readonly BoundRoute[] {
@@ -30,10 +33,17 @@ export function actionRoutes({ db, rooms, execution }: ActionsDeps & { execution
         caller.organizationId,
         by,
         body.outcome === "completed"
-          ? { type: "complete", invocationId: params.id, attempt: "reconciled", result: { resolved_by: caller.principal.id, comment }, durationMs: 0 }
+          ? {
+              type: "complete",
+              invocationId: params.id,
+              attempt: "reconciled",
+              result: { resolved_by: caller.principal.id, comment },
+              durationMs: 0,
+            }
           : { type: "fail", invocationId: params.id, attempt: "reconciled", code: "resolved_as_failed", message: comment },
       );
-      if (!decision.ok) return refused("invocation_not_unknown", { message: "Only an invocation of unknown outcome waits for a person's word." });
+      if (!decision.ok)
+        return refused("invocation_not_unknown", { message: "Only an invocation of unknown outcome waits for a person's word." });
       const after = await findInvocation(db, caller.organizationId, params.id);
       return after?.view ?? NO_INVOCATION;
     }),

@@ -44,42 +44,77 @@ export async function startStage(connection: ConnectionFor, options: StageOption
   const approvals = createApprovals({ ...deps, rooms, findRun: async () => null, findSession: async () => null });
   const gate = createGate({ ...deps, approvals, principalExists: async () => true, killSwitchForced: options.killSwitchForced ?? false });
   const actions = createActions({
-    ...deps, gate, approvals, rooms, blobs: createBlobs(dir), redact: (_organization, text) => text.replaceAll("hunter2", "[secret]"),
-    organizations: async () => [ORGANIZATION], executeTimeoutMs: options.executeTimeoutMs,
+    ...deps,
+    gate,
+    approvals,
+    rooms,
+    blobs: createBlobs(dir),
+    redact: (_organization, text) => text.replaceAll("hunter2", "[secret]"),
+    organizations: async () => [ORGANIZATION],
+    executeTimeoutMs: options.executeTimeoutMs,
   });
   for (const [action, executor] of Object.entries(options.executors ?? {})) actions.register(action, executor);
   const modules = [approvals, gate, actions];
-  const log = await createLog({ connection: connection("sb_log"), projections: modules.flatMap((module) => module.projections), enqueue: enqueueJobs, clock });
+  const log = await createLog({
+    connection: connection("sb_log"),
+    projections: modules.flatMap((module) => module.projections),
+    enqueue: enqueueJobs,
+    clock,
+  });
   late.bind(log);
   for (const module of modules) await module.start?.();
   const pool = new Pool({ ...connection("sb_log"), max: 4 });
   pool.on("error", onError);
   const jobs = createJobs({ pool, clock });
   if (options.works !== false) {
-    jobs.work(Object.assign({}, ...modules.map((module) => module.jobs)) as Record<string, never>, { leaseMs: options.leaseMs ?? 30_000, backoffMs: 50 });
+    jobs.work(Object.assign({}, ...modules.map((module) => module.jobs)) as Record<string, never>, {
+      leaseMs: options.leaseMs ?? 30_000,
+      backoffMs: 50,
+    });
   }
 
   /** As the boss, past the HTTP shell. */
   function call(of: "gate" | "actions", id: string, input: object): Promise<unknown> {
     const route = { gate, actions }[of].routes.find((bound) => bound.route.id === id);
     if (route === undefined) throw new Error(`no route ${id}`);
-    const caller = { organizationId: ORGANIZATION, principal: { ...BOSS.principal, displayName: "Boss" }, role: "owner", scopes: ["admin"] };
+    const caller = {
+      organizationId: ORGANIZATION,
+      principal: { ...BOSS.principal, displayName: "Boss" },
+      role: "owner",
+      scopes: ["admin"],
+    };
     return (route.handler as (request: unknown) => Promise<unknown>)({ caller, origin: BOSS, ...input });
   }
 
   return {
-    log, db, approvals, gate, actions, jobs,
+    log,
+    db,
+    approvals,
+    gate,
+    actions,
+    jobs,
     request: (more: Partial<ActionRequest> = {}) =>
       actions.request({
-        organizationId: ORGANIZATION, stream: { type: "room", id: ROOM }, origin: AGENT, action: "git.push", title: "Push", params: { n: newId("x") },
-        requestedBy: AGENT.principal, resource: { type: "remote", id: "r" }, ...more,
+        organizationId: ORGANIZATION,
+        stream: { type: "room", id: ROOM },
+        origin: AGENT,
+        action: "git.push",
+        title: "Push",
+        params: { n: newId("x") },
+        requestedBy: AGENT.principal,
+        resource: { type: "remote", id: "r" },
+        ...more,
       }),
     async decide(approvalId: string, decision: "approve" | "deny", now = clock.now()) {
       const found = await approvals.view(ORGANIZATION, approvalId);
       if (found === null) throw new Error(`no ${approvalId}`);
-      return approvals.decide({ organizationId: ORGANIZATION, origin: BOSS, approval: found }, { type: decision, approvalId: approvalId as never, by: BOSS.principal.id as never, now });
+      return approvals.decide(
+        { organizationId: ORGANIZATION, origin: BOSS, approval: found },
+        { type: decision, approvalId: approvalId as never, by: BOSS.principal.id as never, now },
+      );
     },
-    end: (invocationId: string, timeoutMs = 8000) => actions.waitForEnd(ORGANIZATION, invocationId, { signal: AbortSignal.timeout(timeoutMs + 1000), timeoutMs }),
+    end: (invocationId: string, timeoutMs = 8000) =>
+      actions.waitForEnd(ORGANIZATION, invocationId, { signal: AbortSignal.timeout(timeoutMs + 1000), timeoutMs }),
     call,
     setKillSwitch: (engaged: boolean) => call("gate", "kill_switch.set", { body: { engaged } }),
     async stop() {

@@ -7,7 +7,13 @@ import type { InvocationRecord, StoredInvocation } from "./queries.ts";
 
 const LOOK_AGAIN_MS = 1000;
 
-export function createWaiting({ log, find }: { log: EventLog; find: (organizationId: string, id: string) => Promise<StoredInvocation | null> }) {
+export function createWaiting({
+  log,
+  find,
+}: {
+  log: EventLog;
+  find: (organizationId: string, id: string) => Promise<StoredInvocation | null>;
+}) {
   return {
     async until(
       organizationId: string,

@@ -2,18 +2,47 @@ import type { ApprovalRefusal } from "@signalbox/contract/approvals";
 import type { ApprovalScope } from "@signalbox/contract/events/approvals";
 import { expect, test } from "vitest";
 import { approval, type Approval, type ApprovalCommand } from "./approval.ts";
-import { BOSS, CALL, COMMAND, DEADLINE, fold, history, HISTORY, ID, INVOCATION, LAPSED, NOON, OTHER, OTHER_INVOCATION, request, SIMILAR, use } from "./fixtures.ts";
+import {
+  BOSS,
+  CALL,
+  COMMAND,
+  DEADLINE,
+  fold,
+  history,
+  HISTORY,
+  ID,
+  INVOCATION,
+  LAPSED,
+  NOON,
+  OTHER,
+  OTHER_INVOCATION,
+  request,
+  SIMILAR,
+  use,
+} from "./fixtures.ts";
 
 type Outcome = Approval["status"] | ApprovalRefusal["code"];
 type Row = Record<ApprovalCommand["type"], Outcome>;
 
 const closed = (stays: Approval["status"]): Row => ({
-  request: stays, hold: "approval_closed", approve: "approval_closed", deny: "approval_closed", expire: stays, use: "approval_not_given",
+  request: stays,
+  hold: "approval_closed",
+  approve: "approval_closed",
+  deny: "approval_closed",
+  expire: stays,
+  use: "approval_not_given",
 });
 
 /** The whole machine. No `Partial`: a new state or command fails to compile until it is decided here. */
 const MACHINE: Record<Approval["status"], Row> = {
-  none: { request: "pending", hold: "approval_not_found", approve: "approval_not_found", deny: "approval_not_found", expire: "approval_not_found", use: "approval_not_found" },
+  none: {
+    request: "pending",
+    hold: "approval_not_found",
+    approve: "approval_not_found",
+    deny: "approval_not_found",
+    expire: "approval_not_found",
+    use: "approval_not_found",
+  },
   pending: { request: "pending", hold: "held", approve: "approved", deny: "denied", expire: "pending", use: "approval_not_given" },
   held: { request: "held", hold: "held", approve: "approved", deny: "denied", expire: "held", use: "approval_not_given" },
   approved: { ...closed("approved"), approve: "approved", use: "approved" },
@@ -26,7 +55,9 @@ for (const [from, row] of Object.entries(MACHINE) as [Approval["status"], Row][]
     test(`${from} + ${type} -> ${expected}`, () => {
       const state = fold(HISTORY[from]);
       const decision = approval.decide(state, COMMAND[type]);
-      expect(decision.ok ? decision.events.reduce((s, event) => approval.evolve(s, event), state).status : decision.refusal.code).toBe(expected);
+      expect(decision.ok ? decision.events.reduce((s, event) => approval.evolve(s, event), state).status : decision.refusal.code).toBe(
+        expected,
+      );
     });
   }
 }
@@ -38,13 +69,15 @@ const code = (events: Parameters<typeof fold>[0], command: ApprovalCommand) => {
 
 test("a verdict after the deadline is refused even before the sweeper runs", () => {
   expect(approval.decide(fold(HISTORY.held), { type: "approve", approvalId: ID, by: BOSS, now: LAPSED })).toMatchObject({
-    ok: false, refusal: { code: "approval_lapsed", details: { expires_at: DEADLINE } },
+    ok: false,
+    refusal: { code: "approval_lapsed", details: { expires_at: DEADLINE } },
   });
 });
 
 test("whoever loses the race is told who decided, also when they agree", () => {
   expect(approval.decide(fold(HISTORY.approved), { type: "approve", approvalId: ID, by: OTHER, now: NOON })).toMatchObject({
-    ok: false, refusal: { code: "approval_closed", details: { status: "approved", by: BOSS } },
+    ok: false,
+    refusal: { code: "approval_closed", details: { status: "approved", by: BOSS } },
   });
 });
 
@@ -88,7 +121,8 @@ test.each<[ApprovalScope, Partial<Record<keyof typeof SIMILAR, unknown>>, string
 });
 
 test("an erased question cannot be answered, an erased answer cannot be spent", () => {
-  const erase = (events: Parameters<typeof fold>[0], type: string) => events.map((event) => (event.type === type ? ({ type, data: {} } as typeof event) : event));
+  const erase = (events: Parameters<typeof fold>[0], type: string) =>
+    events.map((event) => (event.type === type ? ({ type, data: {} } as typeof event) : event));
   expect(code(erase(HISTORY.pending, "approval.requested"), COMMAND.approve)).toBe("approval_lapsed");
   expect(code(erase(HISTORY.approved, "approval.approved"), use())).toBe("approval_lapsed");
 });

@@ -45,7 +45,13 @@ interface Asked {
 export type Approval =
   | { readonly status: "none" }
   | (Asked & { readonly status: "pending" | "held" })
-  | (Asked & { readonly status: "approved"; readonly verdictBy: PrincipalId; readonly scope: ApprovalScope; readonly validUntil: string; readonly usedBy: InvocationId | null })
+  | (Asked & {
+      readonly status: "approved";
+      readonly verdictBy: PrincipalId;
+      readonly scope: ApprovalScope;
+      readonly validUntil: string;
+      readonly usedBy: InvocationId | null;
+    })
   | (Asked & { readonly status: "denied"; readonly verdictBy: PrincipalId })
   | (Asked & { readonly status: "expired" });
 
@@ -80,7 +86,13 @@ export type ApprovalCommand =
   | (Verdict & { readonly type: "deny" })
   | (Verdict & { readonly type: "hold" })
   | { readonly type: "expire"; readonly approvalId: ApprovalId; readonly now: string }
-  | { readonly type: "use"; readonly approvalId: ApprovalId; readonly invocationId: InvocationId; readonly call: Call; readonly now: string };
+  | {
+      readonly type: "use";
+      readonly approvalId: ApprovalId;
+      readonly invocationId: InvocationId;
+      readonly call: Call;
+      readonly now: string;
+    };
 
 /** What is about to be executed. */
 export interface Call {
@@ -123,7 +135,14 @@ export const approval: Decider<Approval, ApprovalCommand, ApprovalEvent, Approva
         return { ...call, status: "held" };
       case "approval.approved":
         // An erased answer holds for no time.
-        return { ...call, status: "approved", verdictBy: event.data.by, scope: event.data.scope, validUntil: (event.data as Erasable).expires_at ?? "", usedBy: null };
+        return {
+          ...call,
+          status: "approved",
+          verdictBy: event.data.by,
+          scope: event.data.scope,
+          validUntil: (event.data as Erasable).expires_at ?? "",
+          usedBy: null,
+        };
       case "approval.denied":
         return { ...call, status: "denied", verdictBy: event.data.by };
       case "approval.expired":
@@ -146,8 +165,15 @@ function decideRequest(c: RequestApproval): ApprovalDecision {
   return accept({
     type: "approval.requested",
     data: {
-      approval_id: c.approvalId, action: c.action, title: c.title, params: c.params, request: c.request, call_hash: c.callHash,
-      requested_by: c.requestedBy, expires_at, at: c.now,
+      approval_id: c.approvalId,
+      action: c.action,
+      title: c.title,
+      params: c.params,
+      request: c.request,
+      call_hash: c.callHash,
+      requested_by: c.requestedBy,
+      expires_at,
+      at: c.now,
       ...(c.target === undefined ? {} : { target: c.target }),
       ...(c.sessionId === undefined ? {} : { session_id: c.sessionId }),
       ...(c.runId === undefined ? {} : { run_id: c.runId }),
@@ -190,7 +216,8 @@ function decideClosed(state: Closed, command: ApprovalCommand): ApprovalDecision
   const by = state.status === "expired" ? null : state.verdictBy;
   if (command.type === "use") return refuse({ code: "approval_not_given", details: { status: state.status } });
   const repeated =
-    command.by === by && ((command.type === "approve" && state.status === "approved") || (command.type === "deny" && state.status === "denied"));
+    command.by === by &&
+    ((command.type === "approve" && state.status === "approved") || (command.type === "deny" && state.status === "denied"));
   return repeated ? accept() : refuse({ code: "approval_closed", details: { status: state.status, by } });
 }
 
@@ -214,7 +241,8 @@ function decideUse(state: Approved, command: Extract<ApprovalCommand, { type: "u
  */
 export function covers(given: Pick<Approved, "scope" | "action" | "target" | "callHash" | "sessionId" | "runId">, call: Call): boolean {
   if (given.callHash === call.callHash) return true;
-  if (given.scope === "once" || given.action !== call.action || canonicalJson(given.target) !== canonicalJson(call.target ?? null)) return false;
+  if (given.scope === "once" || given.action !== call.action || canonicalJson(given.target) !== canonicalJson(call.target ?? null))
+    return false;
   switch (given.scope) {
     case "run":
       return given.runId !== null && given.runId === call.runId;
@@ -239,5 +267,11 @@ const asked = (d: Extract<ApprovalEvent, { type: "approval.requested" }>["data"]
 });
 
 const askedOf = ({ action, target, callHash, sessionId, runId, invocationId, expiresAt }: Asked): Asked => ({
-  action, target, callHash, sessionId, runId, invocationId, expiresAt,
+  action,
+  target,
+  callHash,
+  sessionId,
+  runId,
+  invocationId,
+  expiresAt,
 });

@@ -18,8 +18,11 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => c.close());
 
-const call = (method: string, url: string, body?: unknown, token = c.owner) => c.call(method, url, { token, ...(body === undefined ? {} : { body }) });
-const ask = async (more: object = {}) => (await call("POST", "/v1/approvals", { action: "email.send", title: "Send it", room_id: room, params: { to: "a@b.example" }, ...more })).body;
+const call = (method: string, url: string, body?: unknown, token = c.owner) =>
+  c.call(method, url, { token, ...(body === undefined ? {} : { body }) });
+const ask = async (more: object = {}) =>
+  (await call("POST", "/v1/approvals", { action: "email.send", title: "Send it", room_id: room, params: { to: "a@b.example" }, ...more }))
+    .body;
 const decide = (id: string, body: object, token = c.owner) => call("POST", `/v1/approvals/${id}/decide`, body, token);
 
 test("of twenty people who decide at once one decides, and nineteen are told who", async () => {
@@ -38,10 +41,21 @@ test("of twenty people who decide at once one decides, and nineteen are told who
 
 test("an approval is bound to its call, and a person's answer shows at once", async () => {
   const asked = await ask({ target: { host: "mail" } });
-  expect(asked).toMatchObject({ status: "pending", action: "email.send", params: { to: "a@b.example" }, used: false, call_hash: expect.stringMatching(/^sha256:/) });
+  expect(asked).toMatchObject({
+    status: "pending",
+    action: "email.send",
+    params: { to: "a@b.example" },
+    used: false,
+    call_hash: expect.stringMatching(/^sha256:/),
+  });
   expect(Date.parse(asked.expires_at) - Date.parse(asked.requested_at)).toBe(24 * 60 * 60 * 1000);
   expect((await decide(asked.id, { decision: "hold" })).body).toMatchObject({ status: "held", held_by: "usr_owner" });
-  expect((await decide(asked.id, { decision: "approve", reason: "fine", scope: "room" })).body).toMatchObject({ status: "approved", decided_by: "usr_owner", reason: "fine", scope: "room" });
+  expect((await decide(asked.id, { decision: "approve", reason: "fine", scope: "room" })).body).toMatchObject({
+    status: "approved",
+    decided_by: "usr_owner",
+    reason: "fine",
+    scope: "room",
+  });
   expect((await decide(asked.id, { decision: "approve" })).status).toBe(200);
   expect((await decide(asked.id, { decision: "perhaps" })).status).toBe(400);
 });
@@ -53,7 +67,9 @@ test("a question that nobody answers expires by itself, and an answer that is to
   // Whether the job or the person came first, the answer is no.
   expect([409, ["approval_lapsed", "approval_closed"].includes(late.body.error.code)]).toEqual([late.status, true]);
   await expect.poll(async () => (await call("GET", `/v1/approvals/${asked.id}`)).body.status, { timeout: 8000 }).toBe("expired");
-  expect((await call("POST", "/v1/approvals", { action: "x", title: "x", params: {}, expires_at: "2020-01-01T00:00:00.000Z" })).body.error.code).toBe("expires_at_invalid");
+  expect(
+    (await call("POST", "/v1/approvals", { action: "x", title: "x", params: {}, expires_at: "2020-01-01T00:00:00.000Z" })).body.error.code,
+  ).toBe("expires_at_invalid");
 });
 
 test("what is named together must belong together", async () => {
@@ -61,7 +77,10 @@ test("what is named together must belong together", async () => {
   const run = (await call("POST", "/v1/runs", { room_id: other })).body.id;
   const mixed = await call("POST", "/v1/approvals", { action: "x", title: "x", params: {}, room_id: room, run_id: run });
   expect([mixed.status, mixed.body.error.code]).toEqual([404, "run_not_found"]);
-  expect((await call("POST", "/v1/approvals", { action: "x", title: "x", params: {}, run_id: run })).body).toMatchObject({ room_id: other, run_id: run });
+  expect((await call("POST", "/v1/approvals", { action: "x", title: "x", params: {}, run_id: run })).body).toMatchObject({
+    room_id: other,
+    run_id: run,
+  });
 });
 
 test("whoever is not in the room does not know of the approval; whoever may not approve there is told so", async () => {
@@ -91,34 +110,43 @@ test("the inbox lists what is open, newest first, each once", async () => {
 });
 
 test("after all of the above a rebuild from the log finds the same inbox", async () => {
-  const { projections } = (await call("POST", "/v1/audit/rebuild", { dry_run: true })).body as { projections: { projection: string; events: number; drift: unknown[] }[] };
+  const { projections } = (await call("POST", "/v1/audit/rebuild", { dry_run: true })).body as {
+    projections: { projection: string; events: number; drift: unknown[] }[];
+  };
   const { events, drift } = projections.find(({ projection }) => projection === "approvals")!;
   expect([events > 10, drift]).toEqual([true, []]);
 });
 
 test("a question whose payload was erased still lands, with its time over", async () => {
   const organizationId = "ws_projection";
-  const batch = recorded(HISTORY.pending.map(({ type }) => ({ type, data: {} }) as (typeof HISTORY.pending)[number]), { subjectId: ID, organizationId, more: { redaction: "full" } });
+  const batch = recorded(
+    HISTORY.pending.map(({ type }) => ({ type, data: {} }) as (typeof HISTORY.pending)[number]),
+    { subjectId: ID, organizationId, more: { redaction: "full" } },
+  );
   await database.transaction((tx) => approvalInbox.project(tx, batch));
-  expect(await database.rows("select status, title, expires_at = requested_at as over from proj_approvals where organization_id = $1", [organizationId])).toEqual([{ status: "pending", title: "[redacted]", over: true }]);
+  expect(
+    await database.rows("select status, title, expires_at = requested_at as over from proj_approvals where organization_id = $1", [
+      organizationId,
+    ]),
+  ).toEqual([{ status: "pending", title: "[redacted]", over: true }]);
   await database.rows("delete from proj_approvals where organization_id = $1", [organizationId]);
 });
 
-test.each([...Object.entries(HISTORY).filter(([status]) => status !== "none"), ["approved", history(request, COMMAND.hold, COMMAND.approve, use())] as const])(
-  "a history ending in %s lands as that, in one batch or many, and replaying it changes nothing",
-  async (status, events) => {
-    const organizationId = "ws_projection";
-    const batch = recorded(events, { subjectId: ID, subjectKind: "approval", organizationId });
-    const project = (of: typeof batch) => database.transaction((tx) => approvalInbox.project(tx, of));
-    const stored = () => database.rows("select * from proj_approvals where organization_id = $1", [organizationId]);
-    await project(batch);
-    const once = await stored();
-    expect(once).toMatchObject([{ id: ID, status }]);
-    await database.rows("delete from proj_approvals where organization_id = $1", [organizationId]);
-    for (const one of batch) await project([one]);
-    expect(await stored()).toEqual(once);
-    await project(batch);
-    expect(await stored()).toEqual(once);
-    await database.rows("delete from proj_approvals where organization_id = $1", [organizationId]);
-  },
-);
+test.each([
+  ...Object.entries(HISTORY).filter(([status]) => status !== "none"),
+  ["approved", history(request, COMMAND.hold, COMMAND.approve, use())] as const,
+])("a history ending in %s lands as that, in one batch or many, and replaying it changes nothing", async (status, events) => {
+  const organizationId = "ws_projection";
+  const batch = recorded(events, { subjectId: ID, subjectKind: "approval", organizationId });
+  const project = (of: typeof batch) => database.transaction((tx) => approvalInbox.project(tx, of));
+  const stored = () => database.rows("select * from proj_approvals where organization_id = $1", [organizationId]);
+  await project(batch);
+  const once = await stored();
+  expect(once).toMatchObject([{ id: ID, status }]);
+  await database.rows("delete from proj_approvals where organization_id = $1", [organizationId]);
+  for (const one of batch) await project([one]);
+  expect(await stored()).toEqual(once);
+  await project(batch);
+  expect(await stored()).toEqual(once);
+  await database.rows("delete from proj_approvals where organization_id = $1", [organizationId]);
+});

@@ -16,18 +16,37 @@ export const BOSS = PrincipalId.parse("usr_boss");
 export const OTHER = PrincipalId.parse("usr_other");
 
 export const TARGET = { remote: "https://git.example/a.git", ref: "refs/heads/main" };
-const hashOf = (params: object) => CallHash.parse(callHash({ action: "git.push", params: params as never, target: TARGET, session_id: SESSION, run_id: RUN }));
+const hashOf = (params: object) =>
+  CallHash.parse(callHash({ action: "git.push", params: params as never, target: TARGET, session_id: SESSION, run_id: RUN }));
 export const CALL: Call = { action: "git.push", target: TARGET, callHash: hashOf({ new: "b" }), sessionId: SESSION, runId: RUN };
 /** The same action on the same target in the same run, with other parameters. */
 export const SIMILAR: Call = { ...CALL, callHash: hashOf({ new: "c" }) };
 
 export const request: RequestApproval = {
-  type: "request", approvalId: ID, action: "git.push", title: "Push", target: TARGET, params: { new: "b" }, request: {}, callHash: CALL.callHash as CallHash,
-  sessionId: SESSION, runId: RUN, invocationId: INVOCATION, requestedBy: AGENT, onBehalfOf: BOSS, expiresAt: DEADLINE, now: NOON,
+  type: "request",
+  approvalId: ID,
+  action: "git.push",
+  title: "Push",
+  target: TARGET,
+  params: { new: "b" },
+  request: {},
+  callHash: CALL.callHash as CallHash,
+  sessionId: SESSION,
+  runId: RUN,
+  invocationId: INVOCATION,
+  requestedBy: AGENT,
+  onBehalfOf: BOSS,
+  expiresAt: DEADLINE,
+  now: NOON,
 };
 const verdict = { approvalId: ID, by: BOSS, now: NOON };
 export const use = (more: { invocationId?: InvocationId; call?: Call; now?: string } = {}): ApprovalCommand => ({
-  type: "use", approvalId: ID, invocationId: INVOCATION, call: CALL, now: NOON, ...more,
+  type: "use",
+  approvalId: ID,
+  invocationId: INVOCATION,
+  call: CALL,
+  now: NOON,
+  ...more,
 });
 export const COMMAND: Record<ApprovalCommand["type"], ApprovalCommand> = {
   request,
@@ -47,7 +66,8 @@ export function history(...commands: ApprovalCommand[]): ApprovalEvent[] {
   }
   return events;
 }
-export const fold = (events: readonly ApprovalEvent[]): Approval => events.reduce((state, event) => approval.evolve(state, event), approval.initial);
+export const fold = (events: readonly ApprovalEvent[]): Approval =>
+  events.reduce((state, event) => approval.evolve(state, event), approval.initial);
 
 /** The shortest real history that reaches each state; states are never built by hand. */
 export const HISTORY: Record<Approval["status"], ApprovalEvent[]> = {

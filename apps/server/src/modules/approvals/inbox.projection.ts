@@ -31,7 +31,13 @@ export const approvalInbox: Projection<ApprovalEvent> = {
     for (const r of batch) {
       if (r.event.type === "approval.requested") continue;
       const key = `${r.organizationId}/${r.subjectId}`;
-      patches.set(key, { ...patches.get(key), organization_id: r.organizationId, id: r.subjectId, ...patchOf(r.event), subject_version: r.subjectVersion });
+      patches.set(key, {
+        ...patches.get(key),
+        organization_id: r.organizationId,
+        id: r.subjectId,
+        ...patchOf(r.event),
+        subject_version: r.subjectVersion,
+      });
     }
     if (patches.size === 0) return;
     await tx.query(
@@ -47,9 +53,24 @@ export const approvalInbox: Projection<ApprovalEvent> = {
 /** An erased question keeps its place in the list; its time is over. */
 function openedRow(r: R, d: Partial<Extract<ApprovalEvent, { type: "approval.requested" }>["data"]>): Row {
   return {
-    organization_id: r.organizationId, id: r.subjectId, status: "pending", action: d.action ?? ERASED, title: d.title ?? ERASED, target: d.target, params: d.params, request: d.request ?? {},
-    call_hash: d.call_hash ?? ERASED, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: d.session_id, run_id: d.run_id, invocation_id: d.invocation_id,
-    requested_by: d.requested_by ?? r.principal.id, on_behalf_of: d.on_behalf_of, requested_at: d.at ?? r.occurredAt, expires_at: d.expires_at ?? r.occurredAt, subject_version: r.subjectVersion,
+    organization_id: r.organizationId,
+    id: r.subjectId,
+    status: "pending",
+    action: d.action ?? ERASED,
+    title: d.title ?? ERASED,
+    target: d.target,
+    params: d.params,
+    request: d.request ?? {},
+    call_hash: d.call_hash ?? ERASED,
+    room_id: r.stream.type === "room" ? r.stream.id : null,
+    session_id: d.session_id,
+    run_id: d.run_id,
+    invocation_id: d.invocation_id,
+    requested_by: d.requested_by ?? r.principal.id,
+    on_behalf_of: d.on_behalf_of,
+    requested_at: d.at ?? r.occurredAt,
+    expires_at: d.expires_at ?? r.occurredAt,
+    subject_version: r.subjectVersion,
   };
 }
 
@@ -58,7 +79,14 @@ function patchOf(event: Exclude<ApprovalEvent, { type: "approval.requested" }>):
     case "approval.held":
       return { status: "held", held_by: event.data.by };
     case "approval.approved":
-      return { status: "approved", decided_by: event.data.by, decided_at: event.data.at, reason: event.data.reason ?? null, scope: event.data.scope, expires_at: event.data.expires_at };
+      return {
+        status: "approved",
+        decided_by: event.data.by,
+        decided_at: event.data.at,
+        reason: event.data.reason ?? null,
+        scope: event.data.scope,
+        expires_at: event.data.expires_at,
+      };
     case "approval.denied":
       return { status: "denied", decided_by: event.data.by, decided_at: event.data.at, reason: event.data.reason ?? null };
     case "approval.expired":

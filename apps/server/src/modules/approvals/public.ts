@@ -29,15 +29,29 @@ export interface Closed {
 export interface ApprovalsModule extends Module {
   view(organizationId: string, approvalId: string): Promise<ApprovalRecord | null>;
   /** Newest first. Throws `InvalidCursor`, which the shell answers. */
-  list(organizationId: string, filter: ApprovalFilter, paging: { limit: number; cursor?: string | undefined }): Promise<{ items: ApprovalRecord[]; next_cursor: string | null }>;
+  list(
+    organizationId: string,
+    filter: ApprovalFilter,
+    paging: { limit: number; cursor?: string | undefined },
+  ): Promise<{ items: ApprovalRecord[]; next_cursor: string | null }>;
   /** Open approvals by session, for lists. */
   openBySession(organizationId: string, sessionIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** An approval that was given, still holds, is not spent, and speaks for this call. */
   covering(organizationId: string, call: Call & { roomId?: string | null | undefined }): Promise<{ approvalId: string } | null>;
   /** Puts the question, in the caller's unit, with the job that closes it at its deadline. */
-  request(unit: Unit, organizationId: string, stream: StreamRef, command: RequestApproval, origin?: Partial<Origin>): Promise<Decision<ApprovalEvent, ApprovalRefusal>>;
+  request(
+    unit: Unit,
+    organizationId: string,
+    stream: StreamRef,
+    command: RequestApproval,
+    origin?: Partial<Origin>,
+  ): Promise<Decision<ApprovalEvent, ApprovalRefusal>>;
   /** A verdict, with everything that hangs on it, in one unit. */
-  decide(of: { organizationId: string; origin: Origin; approval: ApprovalRecord }, command: Exclude<ApprovalCommand, { type: "request" | "use" }>, reasonCode?: string): Promise<Decision<ApprovalEvent, ApprovalRefusal>>;
+  decide(
+    of: { organizationId: string; origin: Origin; approval: ApprovalRecord },
+    command: Exclude<ApprovalCommand, { type: "request" | "use" }>,
+    reasonCode?: string,
+  ): Promise<Decision<ApprovalEvent, ApprovalRefusal>>;
   /** Denies everything that is open in the organization, one unit each. Returns how many. */
   denyOpen(of: { organizationId: string; origin: Origin; reason: string; reasonCode: string }): Promise<number>;
   /** For the one owner of invocations: called inside the unit that closes an approval bound to one. Keep it free of effects. */
@@ -46,7 +60,10 @@ export interface ApprovalsModule extends Module {
 
 export interface ApprovalsDeps extends Deps {
   readonly rooms: Pick<RoomAccess, "roleIn" | "visibleRooms">;
-  readonly findRun: (organizationId: string, runId: string) => Promise<{ readonly room_id: string | null; readonly session_id: string | null } | null>;
+  readonly findRun: (
+    organizationId: string,
+    runId: string,
+  ) => Promise<{ readonly room_id: string | null; readonly session_id: string | null } | null>;
   readonly findSession: (organizationId: string, sessionId: string) => Promise<{ readonly room_id: string } | null>;
 }
 
@@ -66,7 +83,11 @@ export function createApprovals(deps: ApprovalsDeps): ApprovalsModule {
       const verdict = decision.ok ? verdictOf(decision.events) : null;
       if (verdict !== null && of.invocation_id !== null) {
         await closedListener?.(unit, stream, {
-          verdict, organizationId, approvalId: of.id, invocationId: of.invocation_id, by: command.type === "expire" ? null : command.by,
+          verdict,
+          organizationId,
+          approvalId: of.id,
+          invocationId: of.invocation_id,
+          by: command.type === "expire" ? null : command.by,
           ...(reasonCode === undefined ? {} : { reasonCode }),
         });
       }
@@ -82,7 +103,9 @@ export function createApprovals(deps: ApprovalsDeps): ApprovalsModule {
     const now = clock.now();
     if (now < found.expires_at) {
       // The database's clock is ahead of ours: come again when it is true here as well.
-      await log.unit({ organizationId, origin: SWEEPER }, async (unit) => unit.enqueue({ kind: "approval.expire", organizationId, payload: { approval_id }, runAt: found.expires_at }));
+      await log.unit({ organizationId, origin: SWEEPER }, async (unit) =>
+        unit.enqueue({ kind: "approval.expire", organizationId, payload: { approval_id }, runAt: found.expires_at }),
+      );
       return;
     }
     await decide({ organizationId, origin: SWEEPER, approval: found }, { type: "expire", approvalId: approval_id as ApprovalId, now });
@@ -103,7 +126,13 @@ export function createApprovals(deps: ApprovalsDeps): ApprovalsModule {
       const decision = await unit.decide(approval, stream, `approval:${command.approvalId}`, command, origin);
       const requested = decision.ok ? decision.events.find((event) => event.type === "approval.requested") : undefined;
       if (requested !== undefined) {
-        unit.enqueue({ kind: "approval.expire", organizationId, payload: { approval_id: command.approvalId }, runAt: requested.data.expires_at, key: command.approvalId });
+        unit.enqueue({
+          kind: "approval.expire",
+          organizationId,
+          payload: { approval_id: command.approvalId },
+          runAt: requested.data.expires_at,
+          key: command.approvalId,
+        });
       }
       return decision;
     },

@@ -53,7 +53,12 @@ export async function findApproval(db: Database, organizationId: string, id: str
 }
 
 /** Newest first. Throws `InvalidCursor`. */
-export async function findApprovals(db: Database, organizationId: string, filter: ApprovalFilter, { limit, cursor }: { limit: number; cursor?: string | undefined }) {
+export async function findApprovals(
+  db: Database,
+  organizationId: string,
+  filter: ApprovalFilter,
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+) {
   const after = decodeCursor(cursor, byTime);
   const where: RawBuilder<unknown>[] = [sql`true`];
   if (filter.status === "open") where.push(sql`status in ('pending', 'held')`);
@@ -68,7 +73,11 @@ export async function findApprovals(db: Database, organizationId: string, filter
   return pageOf(rows, limit, view, (row) => [row.requested_at.toISOString(), row.id]);
 }
 
-export async function countOpenBySession(db: Database, organizationId: string, sessionIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+export async function countOpenBySession(
+  db: Database,
+  organizationId: string,
+  sessionIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
   const { rows } = await db.inOrganization(organizationId, (tx) =>
     sql<{ session_id: string; n: string }>`
       select session_id, count(*) as n from proj_approvals
@@ -78,9 +87,23 @@ export async function countOpenBySession(db: Database, organizationId: string, s
 }
 
 /** The answer that speaks for this call, if one was given, still holds and is not spent: the narrowest first. */
-export async function findCovering(db: Database, organizationId: string, call: Call & { roomId?: string | null | undefined }, now: string): Promise<{ approvalId: string } | null> {
+export async function findCovering(
+  db: Database,
+  organizationId: string,
+  call: Call & { roomId?: string | null | undefined },
+  now: string,
+): Promise<{ approvalId: string } | null> {
   const { rows } = await db.inOrganization(organizationId, (tx) =>
-    sql<{ id: string; scope: ApprovalScope; action: string; target: Json; call_hash: CallHash; session_id: SessionId | null; run_id: RunId | null; room_id: string | null }>`
+    sql<{
+      id: string;
+      scope: ApprovalScope;
+      action: string;
+      target: Json;
+      call_hash: CallHash;
+      session_id: SessionId | null;
+      run_id: RunId | null;
+      room_id: string | null;
+    }>`
       select id, scope, action, target, call_hash, session_id, run_id, room_id from proj_approvals
        where action = ${call.action} and status = 'approved' and used_by is null and expires_at > ${now}::timestamptz
          and (call_hash = ${call.callHash} or scope <> 'once')
@@ -89,7 +112,10 @@ export async function findCovering(db: Database, organizationId: string, call: C
   const found = rows.find(
     (row) =>
       (row.scope !== "room" || row.room_id === (call.roomId ?? null)) &&
-      covers({ scope: row.scope, action: row.action, target: row.target, callHash: row.call_hash, sessionId: row.session_id, runId: row.run_id }, call),
+      covers(
+        { scope: row.scope, action: row.action, target: row.target, callHash: row.call_hash, sessionId: row.session_id, runId: row.run_id },
+        call,
+      ),
   );
   return found === undefined ? null : { approvalId: found.id };
 }

@@ -13,7 +13,10 @@ type RouteDeps = ApprovalsDeps & {
   streamOf: (organizationId: string, roomId: string | null) => StreamRef;
 };
 
-const NO_APPROVAL = refused("approval_not_found", { message: "There is no such approval, or you are not in its room.", fix: "List the open ones with GET /v1/approvals?status=open." });
+const NO_APPROVAL = refused("approval_not_found", {
+  message: "There is no such approval, or you are not in its room.",
+  fix: "List the open ones with GET /v1/approvals?status=open.",
+});
 
 /** An approval in a room that the caller is not in does not exist for them. */
 export function approvalRoutes({ log, db, clock, rooms, approvals, findRun, findSession, streamOf }: RouteDeps): readonly BoundRoute[] {
@@ -38,27 +41,53 @@ export function approvalRoutes({ log, db, clock, rooms, approvals, findRun, find
       const roomId = body.room_id ?? run?.room_id ?? session?.room_id ?? null;
       // What is named together must belong together, and an approval shows in one room only.
       if (run?.room_id != null && run.room_id !== roomId) return refused("run_not_found", { message: "That run is not in that room." });
-      if (session !== undefined && session.room_id !== roomId) return refused("session_not_found", { message: "That session is not in that room." });
+      if (session !== undefined && session.room_id !== roomId)
+        return refused("session_not_found", { message: "That session is not in that room." });
       if (roomId !== null && (await rooms.roleIn(caller, roomId)) === null) {
         if (body.room_id !== undefined) return refused("room_not_found");
         return run === undefined ? refused("session_not_found") : refused("run_not_found");
       }
       const approvalId = newId("appr") as ApprovalId;
       const { action, title, target, params, request, session_id, run_id, expires_at } = body;
-      const context = { ...(roomId === null ? {} : { roomId }), ...(session_id === undefined ? {} : { sessionId: session_id }), ...(run_id === undefined ? {} : { runId: run_id }) };
-      const { value } = await log.unit({ organizationId, origin: { ...origin, ...context }, ...(idempotency === undefined ? {} : { idempotency }) }, async (unit) => {
-        const decision = await approvals.request(unit, organizationId, streamOf(organizationId, roomId), {
-          type: "request", approvalId, action, title, target, params, request, sessionId: session_id, runId: run_id, requestedBy: caller.principal.id as PrincipalId,
-          callHash: callHash({ action, params, target, session_id, run_id }) as CallHash, expiresAt: expires_at, now: clock.now(),
-        });
-        return decision.ok ? { ok: true as const, id: decision.events[0]?.data.approval_id ?? approvalId } : { ok: false as const };
-      });
-      return value.ok ? written(organizationId, value.id) : refused("expires_at_invalid", { message: "It would have expired already.", fix: "Give a time in the future, or none for 24 h." });
+      const context = {
+        ...(roomId === null ? {} : { roomId }),
+        ...(session_id === undefined ? {} : { sessionId: session_id }),
+        ...(run_id === undefined ? {} : { runId: run_id }),
+      };
+      const { value } = await log.unit(
+        { organizationId, origin: { ...origin, ...context }, ...(idempotency === undefined ? {} : { idempotency }) },
+        async (unit) => {
+          const decision = await approvals.request(unit, organizationId, streamOf(organizationId, roomId), {
+            type: "request",
+            approvalId,
+            action,
+            title,
+            target,
+            params,
+            request,
+            sessionId: session_id,
+            runId: run_id,
+            requestedBy: caller.principal.id as PrincipalId,
+            callHash: callHash({ action, params, target, session_id, run_id }) as CallHash,
+            expiresAt: expires_at,
+            now: clock.now(),
+          });
+          return decision.ok ? { ok: true as const, id: decision.events[0]?.data.approval_id ?? approvalId } : { ok: false as const };
+        },
+      );
+      return value.ok
+        ? written(organizationId, value.id)
+        : refused("expires_at_invalid", { message: "It would have expired already.", fix: "Give a time in the future, or none for 24 h." });
     }),
 
     handle(listApprovals, async ({ caller, query }) => {
       const { limit, cursor, status, room_id: roomId, session_id: sessionId } = query;
-      return findApprovals(db, caller.organizationId, { status, roomId, sessionId, rooms: await rooms.visibleRooms(caller) }, { limit, cursor });
+      return findApprovals(
+        db,
+        caller.organizationId,
+        { status, roomId, sessionId, rooms: await rooms.visibleRooms(caller) },
+        { limit, cursor },
+      );
     }),
 
     handle(getApproval, async ({ caller, params }) => (await visible(caller, params.id)) ?? NO_APPROVAL),
@@ -68,22 +97,34 @@ export function approvalRoutes({ log, db, clock, rooms, approvals, findRun, find
       if (found === null) return NO_APPROVAL;
       const role = found.room_id === null ? null : await rooms.roleIn(caller, found.room_id);
       if (role !== null && !hasRoomRole(role, "approver")) {
-        return refused("room_role_too_low", { message: `This needs the role approver in this room; yours is ${role}.`, details: { role, least: "approver" } });
+        return refused("room_role_too_low", {
+          message: `This needs the role approver in this room; yours is ${role}.`,
+          details: { role, least: "approver" },
+        });
       }
       const verdict = { approvalId: params.id, by: caller.principal.id as PrincipalId, reason: body.reason, now: clock.now() };
       const decision = await approvals.decide(
         { organizationId: caller.organizationId, origin, approval: found },
-        body.decision === "approve" ? { type: "approve", ...verdict, scope: body.scope, validUntil: body.expires_at } : { type: body.decision, ...verdict },
+        body.decision === "approve"
+          ? { type: "approve", ...verdict, scope: body.scope, validUntil: body.expires_at }
+          : { type: body.decision, ...verdict },
       );
       if (decision.ok) return written(caller.organizationId, params.id);
       switch (decision.refusal.code) {
         case "approval_closed":
           return refused("approval_closed", {
             details: decision.refusal.details,
-            message: decision.refusal.details.by === null ? "It expired before anybody decided." : `${decision.refusal.details.by} has ${decision.refusal.details.status} it already.`,
+            message:
+              decision.refusal.details.by === null
+                ? "It expired before anybody decided."
+                : `${decision.refusal.details.by} has ${decision.refusal.details.status} it already.`,
           });
         case "approval_lapsed":
-          return refused("approval_lapsed", { details: decision.refusal.details, message: "Its time to be answered is over.", fix: "Let the agent ask again." });
+          return refused("approval_lapsed", {
+            details: decision.refusal.details,
+            message: "Its time to be answered is over.",
+            fix: "Let the agent ask again.",
+          });
         case "expires_at_invalid":
           return refused("expires_at_invalid", { details: decision.refusal.details, fix: "Give a time in the future, or none for 24 h." });
         case "approval_not_found":

@@ -4,9 +4,17 @@ import { createGatherer, type BlockedRequest } from "./blocked.ts";
 function gather() {
   let now = 0;
   const told: [host: string, count: number | undefined][] = [];
-  const gatherer = createGatherer((request) => told.push([request.data.host, request.data.count]), () => now, 60_000);
+  const gatherer = createGatherer(
+    (request) => told.push([request.data.host, request.data.count]),
+    () => now,
+    60_000,
+  );
   const refuse = (host: string, sessionId = "ses_1") =>
-    gatherer.add({ organizationId: "ws_dev", sessionId, data: { host, port: 443, method: "CONNECT", reason_code: "egress_host_not_allowed", reason: "" } as BlockedRequest["data"] });
+    gatherer.add({
+      organizationId: "ws_dev",
+      sessionId,
+      data: { host, port: 443, method: "CONNECT", reason_code: "egress_host_not_allowed", reason: "" },
+    });
   return { told, refuse, gatherer, at: (ms: number) => (now = ms) };
 }
 
@@ -16,7 +24,11 @@ test("the first is told at once, the rest of the minute as one count, the next m
   expect(told).toEqual([["a.test", 1]]);
   at(60_000);
   refuse("a.test");
-  expect(told).toEqual([["a.test", 1], ["a.test", 99], ["a.test", 1]]);
+  expect(told).toEqual([
+    ["a.test", 1],
+    ["a.test", 99],
+    ["a.test", 1],
+  ]);
   gatherer.stop();
   expect(told).toHaveLength(3);
 });
@@ -26,7 +38,10 @@ test("a session that asks for host after host is told as `*` after fifty, and no
   for (let i = 0; i < 500; i++) refuse(`h${i}.test`);
   refuse("other.test", "ses_2");
   expect(told).toHaveLength(52);
-  expect(told.slice(-2)).toEqual([["*", 1], ["other.test", 1]]);
+  expect(told.slice(-2)).toEqual([
+    ["*", 1],
+    ["other.test", 1],
+  ]);
   gatherer.stop();
   expect(told.at(-1)).toEqual(["*", 449]);
 });

@@ -28,7 +28,11 @@ interface Window {
   readonly endsAt: number;
 }
 
-export function createGatherer(tell: (request: BlockedRequest) => void, nowMs: () => number = () => performance.now(), windowMs = WINDOW_MS): Gatherer {
+export function createGatherer(
+  tell: (request: BlockedRequest) => void,
+  nowMs: () => number = () => performance.now(),
+  windowMs = WINDOW_MS,
+): Gatherer {
   const windows = new Map<string, Window>();
   const kinds = new Map<string, number>();
   const timer = setInterval(() => sweep(nowMs()), Math.max(10, windowMs / 4));

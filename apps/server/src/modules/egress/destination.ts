@@ -33,7 +33,10 @@ export function parseAbsolute(target: string): ParsedDestination {
   }
   const host = normalHost(url.hostname);
   if (host === null) return { ok: false, message: "That URL has no valid host." };
-  return { ok: true, destination: { scheme: "http", host, port: url.port === "" ? 80 : Number(url.port), path: `${url.pathname}${url.search}` } };
+  return {
+    ok: true,
+    destination: { scheme: "http", host, port: url.port === "" ? 80 : Number(url.port), path: `${url.pathname}${url.search}` },
+  };
 }
 
 /**

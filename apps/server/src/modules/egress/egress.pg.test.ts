@@ -40,8 +40,10 @@ async function start(options: Partial<Parameters<typeof createEgress>[0]> = {}):
   const deps = { log: late.log, db, clock: systemClock, logger: pino({ enabled: false }) };
   gate = createGate({ ...deps, principalExists: async () => true, approvals: { covering: async () => null }, killSwitchForced: false });
   egress = createEgress({
-    ...deps, gate,
-    sessionOf: async (organizationId, id) => (organizationId === ORGANIZATION && id === session ? { agentId: "agt_1", roomId: room, hasEnded: false } : null),
+    ...deps,
+    gate,
+    sessionOf: async (organizationId, id) =>
+      organizationId === ORGANIZATION && id === session ? { agentId: "agt_1", roomId: room, hasEnded: false } : null,
     internal: { "git.signalbox.invalid": (_, response) => void response.end("from within") },
     resolve: async (host) => (host.endsWith(".test") ? ["127.0.0.1"] : []),
     permitAddress: () => true,
@@ -93,7 +95,9 @@ function call(id: string, more: object = {}, organizationId = ORGANIZATION): Pro
 }
 const allow = (host: string, session_id?: string) => call("egress.rules.add", { body: { host, session_id } });
 const events = async (type: string) =>
-  (await log.readAll({ afterPosition: 0, limit: 1_000, types: [type] })).filter((e) => e.sessionId === session).map((e): Record<string, unknown> => ({ ...e.event.data, stream: e.stream.id }));
+  (await log.readAll({ afterPosition: 0, limit: 1_000, types: [type] }))
+    .filter((e) => e.sessionId === session)
+    .map((e): Record<string, unknown> => ({ ...e.event.data, stream: e.stream.id }));
 
 describe("a host", () => {
   test("that nobody allowed is refused with what to do, and never resolved", async () => {
@@ -111,7 +115,8 @@ describe("a host", () => {
     expect(await get(`http://good.test:${port()}/a`)).toEqual({ status: 200, body: "hello /a" });
     expect((await get(`http://sub.good.test:${port()}/a`)).status).toBe(403);
     await allow("*.wide.test");
-    for (const host of ["wide.test", "a.wide.test", "a.b.wide.test"]) expect((await get(`http://${host}:${port()}/`)).status, host).toBe(200);
+    for (const host of ["wide.test", "a.wide.test", "a.b.wide.test"])
+      expect((await get(`http://${host}:${port()}/`)).status, host).toBe(200);
     expect((await get(`http://notwide.test:${port()}/`)).status).toBe(403);
     expect(await call("egress.rules.remove", { body: { host: "good.test" } })).toEqual({ removed: true });
     expect(await call("egress.rules.remove", { body: { host: "good.test" } })).toEqual({ removed: false });
@@ -137,7 +142,12 @@ describe("a host", () => {
     await allow("own.test");
     expect((await get(`http://npm.registry.test:${port()}/`)).status).toBe(200);
     const list = (await call("egress.rules.list", { query: {} })) as { items: { host: string; added_by: string }[] };
-    expect(list.items.map(({ host, added_by }) => [host, added_by])).toEqual(expect.arrayContaining([["*.registry.test", "svc_configuration"], ["own.test", "usr_owner"]]));
+    expect(list.items.map(({ host, added_by }) => [host, added_by])).toEqual(
+      expect.arrayContaining([
+        ["*.registry.test", "svc_configuration"],
+        ["own.test", "usr_owner"],
+      ]),
+    );
     expect(await call("egress.rules.list", { query: {} }, "ws_other")).toMatchObject({ items: [{ host: "*.registry.test" }] });
   });
 
@@ -150,7 +160,9 @@ describe("a host", () => {
     await start({ permitAddress: undefined });
     await allow("rebind.test");
     expect((await get(`http://rebind.test:${port()}/`)).status).toBe(403);
-    await expect.poll(() => events("egress.blocked"), { timeout: 10_000 }).toMatchObject([{ host: "rebind.test", reason_code: "egress_private_address" }]);
+    await expect
+      .poll(() => events("egress.blocked"), { timeout: 10_000 })
+      .toMatchObject([{ host: "rebind.test", reason_code: "egress_private_address" }]);
   });
 });
 
@@ -179,12 +191,17 @@ test("every request is a row, newest first, by pages; another organization sees 
   await allow("good.test");
   for (const p of ["/1", "/2", "/3?token=secret"]) await get(`http://good.test:${port()}${p}`);
   await get(`http://evil.test:${port()}/4`);
-  type Page = { items: { path: string; decision: string; reason_code: string; status: number | null; bytes_received: number }[]; next_cursor: string | null };
+  type Page = {
+    items: { path: string; decision: string; reason_code: string; status: number | null; bytes_received: number }[];
+    next_cursor: string | null;
+  };
   const page = (query: object): Promise<Page> => call("egress.requests.list", { query: { limit: 50, session_id: session, ...query } });
   await expect.poll(async () => (await page({})).items.length, { timeout: 10_000 }).toBe(4);
   const first = await page({ limit: 3 });
   expect(first.items.map(({ path: p, decision, reason_code }) => [p, decision, reason_code])).toEqual([
-    ["/4", "deny", "egress_host_not_allowed"], ["/3", "allow", "egress_host_allowed"], ["/2", "allow", "egress_host_allowed"],
+    ["/4", "deny", "egress_host_not_allowed"],
+    ["/3", "allow", "egress_host_allowed"],
+    ["/2", "allow", "egress_host_allowed"],
   ]);
   expect(first.items[1]?.status).toBe(200);
   expect(first.items[1]?.bytes_received).toBeGreaterThan(0);
@@ -201,7 +218,10 @@ test("a loop of refused requests is two events: the first at once, the rest as a
   await expect.poll(() => events("egress.blocked"), { timeout: 10_000 }).toHaveLength(1);
   await egress.stop?.();
   const told = await events("egress.blocked");
-  expect(told).toMatchObject([{ host: "evil.test", count: 1, stream: room }, { host: "evil.test", count: 29 }]);
+  expect(told).toMatchObject([
+    { host: "evil.test", count: 1, stream: room },
+    { host: "evil.test", count: 29 },
+  ]);
   expect(await database.rows("select count(*)::int as n from egress_requests where session_id = $1", [session])).toEqual([{ n: 30 }]);
 });
 
@@ -212,7 +232,12 @@ test("a run's requests are pinned by one digest, which anyone can make again fro
   await get(`http://evil.test:${port()}/b`);
   const run = { organizationId: ORGANIZATION, sessionId: session, runId: newId("run"), origin: PERSON };
   // The row is made when the connection is over, a moment after the answer.
-  await expect.poll(async () => (await call("egress.requests.list", { query: { limit: 5, session_id: session } }) as { items: unknown[] }).items.length, { timeout: 10_000 }).toBe(2);
+  await expect
+    .poll(
+      async () => ((await call("egress.requests.list", { query: { limit: 5, session_id: session } })) as { items: unknown[] }).items.length,
+      { timeout: 10_000 },
+    )
+    .toBe(2);
   await egress.recordDigest(run);
   await egress.recordDigest(run);
   await get(`http://good.test:${port()}/later`);
@@ -221,7 +246,8 @@ test("a run's requests are pinned by one digest, which anyone can make again fro
   expect(more).toEqual([]);
   const rows = await database.rows<DigestedRow & { at: unknown }>(
     `select id, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, method, scheme, host, port, path, decision, reason_code, status,
-            bytes_sent::int, bytes_received::int, duration_ms from egress_requests where run_id = $1 order by id`, [run.runId],
+            bytes_sent::int, bytes_received::int, duration_ms from egress_requests where run_id = $1 order by id`,
+    [run.runId],
   );
   expect(digest).toMatchObject({ run_id: run.runId, requests: 2, blocked: 1, digest: digestOf(rows) });
   expect(digestOf(rows.map((row, i) => (i === 0 ? { ...row, path: "/forged" } : row)))).not.toBe(digest?.["digest"]);

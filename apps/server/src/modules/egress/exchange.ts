@@ -24,7 +24,13 @@ export class Exchange {
     this.#open = open;
     this.identity = identity;
     this.destination = destination;
-    this.ask = { ...identity, ...destination, path: destination.path?.split("?")[0] ?? null, method, internal: Object.hasOwn(options.internal, destination.host) };
+    this.ask = {
+      ...identity,
+      ...destination,
+      path: destination.path?.split("?")[0] ?? null,
+      method,
+      internal: Object.hasOwn(options.internal, destination.host),
+    };
     open.add(this);
   }
 
@@ -61,7 +67,12 @@ export class Exchange {
     const { method, scheme, host, port, path } = this.ask;
     try {
       this.#options.record({
-        ...this.identity, method, scheme, host, port, path,
+        ...this.identity,
+        method,
+        scheme,
+        host,
+        port,
+        path,
         ...this.#outcome,
         address: this.address,
         status: result.status,

@@ -29,7 +29,9 @@ function newProxy(): EgressProxy {
   return createEgressProxy({
     decide: async (ask) => {
       asked.push(ask);
-      return ask.host === "evil.test" ? { allow: false, code: "egress_host_not_allowed", message: "evil.test is not on the list.", fix: "Ask for it." } : { allow: true };
+      return ask.host === "evil.test"
+        ? { allow: false, code: "egress_host_not_allowed", message: "evil.test is not on the list.", fix: "Ask for it." }
+        : { allow: true };
     },
     record: (record) => records.push(record),
     onFault: (error) => {
@@ -44,7 +46,8 @@ function newProxy(): EgressProxy {
         request.on("end", () => response.end(`${identity.sandboxId} ${request.url} ${body}`));
       },
       "git.signalbox.invalid": (request, response) => {
-        if (request.url?.startsWith("/repo.git/info/refs")) response.setHeader("Content-Type", "text/plain").end(`${COMMIT}\trefs/heads/main\n`);
+        if (request.url?.startsWith("/repo.git/info/refs"))
+          response.setHeader("Content-Type", "text/plain").end(`${COMMIT}\trefs/heads/main\n`);
         else if (request.url === "/repo.git/HEAD") response.end("ref: refs/heads/main\n");
         else response.writeHead(404).end();
       },
@@ -52,12 +55,15 @@ function newProxy(): EgressProxy {
   });
 }
 
-const listen = (sandbox: Sandbox): Promise<void> => proxy.listen({ sandboxId: sandbox.id, sessionId: `ses_${sandbox.id}`, organizationId: "ws_test" }, sandbox.egressDirectory);
+const listen = (sandbox: Sandbox): Promise<void> =>
+  proxy.listen({ sandboxId: sandbox.id, sessionId: `ses_${sandbox.id}`, organizationId: "ws_test" }, sandbox.egressDirectory);
 
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "sbx-"));
   sandboxes = localSandboxes({ dataDir });
-  [a, b] = await Promise.all(IDS.map((id) => sandboxes.create({ id, organizationId: "ws_test", limits: DEFAULT_LIMITS, env: {}, tools: [] }))) as [Sandbox, Sandbox];
+  [a, b] = (await Promise.all(
+    IDS.map((id) => sandboxes.create({ id, organizationId: "ws_test", limits: DEFAULT_LIMITS, env: {}, tools: [] })),
+  )) as [Sandbox, Sandbox];
   upstream = createServer((request, response) => {
     if (request.url === "/redirect") response.writeHead(302, { Location: "http://evil.test/secrets" }).end();
     else response.end(`upstream ${request.url}`);
@@ -84,7 +90,8 @@ async function run(sandbox: Sandbox, script: string): Promise<string> {
   return result.stdout.toString("utf8").trim();
 }
 
-const fetchInside = (url: string, init = "{}"): string => `node -e "fetch('${url}',${init}).then(async r=>console.log(r.status,await r.text()),e=>console.log('failed',e.cause?.message??e.message))"`;
+const fetchInside = (url: string, init = "{}"): string =>
+  `node -e "fetch('${url}',${init}).then(async r=>console.log(r.status,await r.text()),e=>console.log('failed',e.cause?.message??e.message))"`;
 
 withCurl("curl, Node's fetch and git reach what is allowed, without any setting", async () => {
   expect(await run(a, `curl -sS http://api.test:${port}/curl`)).toBe("upstream /curl");
@@ -94,7 +101,9 @@ withCurl("curl, Node's fetch and git reach what is allowed, without any setting"
 
 withCurl("the model is reached from curl and from fetch, each as the sandbox that it is", async () => {
   expect(await run(a, "curl -sS http://model.signalbox.invalid/llm/v1/models -d hello")).toBe("sbx_egress_a /llm/v1/models hello");
-  expect(await run(b, fetchInside("http://model.signalbox.invalid/llm/v1/models", "{method:'POST',body:'hi'}"))).toBe("200 sbx_egress_b /llm/v1/models hi");
+  expect(await run(b, fetchInside("http://model.signalbox.invalid/llm/v1/models", "{method:'POST',body:'hi'}"))).toBe(
+    "200 sbx_egress_b /llm/v1/models hi",
+  );
   expect(asked.map((ask) => ask.sandboxId)).toEqual(["sbx_egress_a", "sbx_egress_b"]);
 });
 

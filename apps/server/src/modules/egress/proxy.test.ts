@@ -1,5 +1,12 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, request as httpRequest, type IncomingMessage, type RequestOptions, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createTcpServer, connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +14,12 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createEgressProxy, type EgressAsk, type EgressOptions, type EgressProxy, type EgressRecord, type EgressVerdict } from "./proxy.ts";
 
 const IDENTITY = { sandboxId: "sbx_1", sessionId: "ses_1", organizationId: "ws_dev" };
-const DENIED: EgressVerdict = { allow: false, code: "egress_host_not_allowed", message: "evil.test is not on the allow-list.", fix: "Ask for it to be allowed." };
+const DENIED: EgressVerdict = {
+  allow: false,
+  code: "egress_host_not_allowed",
+  message: "evil.test is not on the allow-list.",
+  fix: "Ask for it to be allowed.",
+};
 
 let directory: string;
 let proxy: EgressProxy;
@@ -98,7 +110,9 @@ const recorded = async (count = 1): Promise<void> => expect.poll(() => records.l
 test("an allowed request reaches the host with its headers, and is recorded with address and bytes", async () => {
   const port = await upstream((request, response) => {
     response.setHeader("Set-Cookie", ["a=1", "b=2"]);
-    response.end(`${request.method} ${request.url} ${request.headers.host} ${String(request.headers["x-mine"])} ${request.headers["proxy-authorization"]}`);
+    response.end(
+      `${request.method} ${request.url} ${request.headers.host} ${String(request.headers["x-mine"])} ${request.headers["proxy-authorization"]}`,
+    );
   });
   await start();
   const answer = await ask({ path: `http://API.test:${port}/v1?q=1`, headers: { "X-Mine": "yes", "Proxy-Authorization": "Basic c2Vj" } });
@@ -106,7 +120,14 @@ test("an allowed request reaches the host with its headers, and is recorded with
   expect(answer.headers["set-cookie"]).toEqual(["a=1", "b=2"]);
   await recorded();
   expect(asked[0]).toMatchObject({ ...IDENTITY, host: "api.test", port, scheme: "http", method: "GET", path: "/v1", internal: false });
-  expect(records[0]).toMatchObject({ decision: "allowed", code: null, address: "127.0.0.1", status: 200, path: "/v1", bytesDown: answer.body.length });
+  expect(records[0]).toMatchObject({
+    decision: "allowed",
+    code: null,
+    address: "127.0.0.1",
+    status: 200,
+    path: "/v1",
+    bytesDown: answer.body.length,
+  });
 });
 
 test("a body of unknown length arrives whole", async () => {
@@ -116,7 +137,10 @@ test("a body of unknown length arrives whole", async () => {
     request.on("end", () => response.end(String(bytes)));
   });
   await start();
-  const answer = await ask({ method: "POST", path: `http://api.test:${port}/`, headers: { "Transfer-Encoding": "chunked" } }, Buffer.alloc(300_000));
+  const answer = await ask(
+    { method: "POST", path: `http://api.test:${port}/`, headers: { "Transfer-Encoding": "chunked" } },
+    Buffer.alloc(300_000),
+  );
   expect(answer.body).toBe("300000");
   await recorded();
   expect(records[0]!.bytesUp).toBe(300_000);
@@ -132,7 +156,10 @@ test("a denied host gets 403 with what, why and what to do, and is never resolve
   expect(tunnel).toContain(DENIED.code);
   expect(resolved).toEqual([]);
   await recorded(2);
-  expect(records.map((record) => [record.decision, record.code])).toEqual([["denied", DENIED.code], ["denied", DENIED.code]]);
+  expect(records.map((record) => [record.decision, record.code])).toEqual([
+    ["denied", DENIED.code],
+    ["denied", DENIED.code],
+  ]);
 });
 
 test("a gate that fails is a no", async () => {
@@ -143,14 +170,23 @@ test("a gate that fails is a no", async () => {
   expect(records[0]).toMatchObject({ decision: "denied", code: "gate_unavailable" });
 });
 
-test.each(["127.0.0.1", "169.254.169.254", "10.1.2.3", "100.64.0.1", "::1", "::ffff:127.0.0.1", "fd00::1", "fe80::1", "64:ff9b::a00:1", "224.0.0.1", "0.0.0.0"])(
-  "a name that leads to %s is refused, whatever else it leads to",
-  async (address) => {
-    await start({ permitAddress: undefined, resolve: async () => ["93.184.216.34", address] });
-    expect(await ask({ path: "http://api.test/" })).toMatchObject({ status: 403, headers: { "x-signalbox-refused": "private_address" } });
-    expect(await raw("CONNECT api.test:443 HTTP/1.1\r\n\r\n")).toContain("private_address");
-  },
-);
+test.each([
+  "127.0.0.1",
+  "169.254.169.254",
+  "10.1.2.3",
+  "100.64.0.1",
+  "::1",
+  "::ffff:127.0.0.1",
+  "fd00::1",
+  "fe80::1",
+  "64:ff9b::a00:1",
+  "224.0.0.1",
+  "0.0.0.0",
+])("a name that leads to %s is refused, whatever else it leads to", async (address) => {
+  await start({ permitAddress: undefined, resolve: async () => ["93.184.216.34", address] });
+  expect(await ask({ path: "http://api.test/" })).toMatchObject({ status: 403, headers: { "x-signalbox-refused": "private_address" } });
+  expect(await raw("CONNECT api.test:443 HTTP/1.1\r\n\r\n")).toContain("private_address");
+});
 
 test.each(["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "017700000001", "[::ffff:169.254.169.254]", "169.254.169.254."])(
   "the literal address %s is refused in both forms",
@@ -217,10 +253,16 @@ test.each([
 test("a host that does not answer or does not exist is 502 with its own code", async () => {
   const port = await upstream((request) => void request.socket.destroy());
   await start();
-  expect(await ask({ path: `http://api.test:${port}/` })).toMatchObject({ status: 502, headers: { "x-signalbox-refused": "upstream_failed" } });
+  expect(await ask({ path: `http://api.test:${port}/` })).toMatchObject({
+    status: 502,
+    headers: { "x-signalbox-refused": "upstream_failed" },
+  });
   expect(await ask({ path: "http://nowhere.invalid/" })).toMatchObject({ status: 502, headers: { "x-signalbox-refused": "dns_failed" } });
   await recorded(2);
-  expect(records.map((record) => [record.decision, record.code])).toEqual([["failed", "upstream_failed"], ["failed", "dns_failed"]]);
+  expect(records.map((record) => [record.decision, record.code])).toEqual([
+    ["failed", "upstream_failed"],
+    ["failed", "dns_failed"],
+  ]);
 });
 
 test("the kill switch cuts open tunnels, downloads and model streams, and says so in the record", async () => {
@@ -256,7 +298,9 @@ test("an idle tunnel is closed", async () => {
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   closers.push(() => silent.close());
   await start({ limits: { idleMs: 100 } });
-  expect(await raw(`CONNECT api.test:${(silent.address() as AddressInfo).port} HTTP/1.1\r\n\r\n`)).toBe("HTTP/1.1 200 Connection Established\r\n\r\n");
+  expect(await raw(`CONNECT api.test:${(silent.address() as AddressInfo).port} HTTP/1.1\r\n\r\n`)).toBe(
+    "HTTP/1.1 200 Connection Established\r\n\r\n",
+  );
 });
 
 test("a folder with a path too long for a socket serves as well", async () => {

@@ -68,7 +68,12 @@ export type EgressOptions = {
 
 export type EgressLimits = { headerBytes: number; idleMs: number; connectMs: number; concurrentPerSandbox: number };
 
-export const DEFAULT_EGRESS_LIMITS: EgressLimits = { headerBytes: 32 * 1024, idleMs: 5 * 60_000, connectMs: 10_000, concurrentPerSandbox: 256 };
+export const DEFAULT_EGRESS_LIMITS: EgressLimits = {
+  headerBytes: 32 * 1024,
+  idleMs: 5 * 60_000,
+  connectMs: 10_000,
+  concurrentPerSandbox: 256,
+};
 
 export type EgressProxy = {
   /** Listens as `egress.sock` in the sandbox's host-owned directory. Again for the same sandbox replaces the listener. */
@@ -107,7 +112,9 @@ export function createEgressProxy(options: EgressOptions): EgressProxy {
   }
 
   function cut(matches: Parameters<EgressProxy["cut"]>[0], code: string): number {
-    const hit = [...servers.values()].flatMap(({ open }) => [...open]).filter((exchange) => matches({ ...exchange.identity, host: exchange.ask.host, internal: exchange.ask.internal }));
+    const hit = [...servers.values()]
+      .flatMap(({ open }) => [...open])
+      .filter((exchange) => matches({ ...exchange.identity, host: exchange.ask.host, internal: exchange.ask.internal }));
     for (const exchange of hit) exchange.cut(code);
     return hit.length;
   }
@@ -128,7 +135,9 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
   const isBusy = (): boolean => open.size >= limits.concurrentPerSandbox;
 
   function onRequest(request: IncomingMessage, response: ServerResponse, tunnelled: Destination | null): void {
-    const parsed = tunnelled ? { ok: true as const, destination: { ...tunnelled, path: request.url ?? "/" } } : parseAbsolute(request.url ?? "");
+    const parsed = tunnelled
+      ? { ok: true as const, destination: { ...tunnelled, path: request.url ?? "/" } }
+      : parseAbsolute(request.url ?? "");
     if (!parsed.ok) return answer(response, badRequest(parsed.message));
     const { destination } = parsed;
     if (isBusy()) return answer(response, BUSY);
@@ -138,7 +147,12 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
     void serve(exchange, request, response).catch((error: unknown) => {
       options.onFault(error);
       exchange.fail("egress_fault");
-      answer(response, { status: 502, code: "egress_fault", message: "The egress proxy failed.", fix: "Try again; the server's log has the fault." });
+      answer(response, {
+        status: 502,
+        code: "egress_fault",
+        message: "The egress proxy failed.",
+        fix: "Try again; the server's log has the fault.",
+      });
     });
   }
 
@@ -161,7 +175,12 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
   async function gate(exchange: Exchange): Promise<Refusal | null> {
     const verdict = await within(GATE_MS, options.decide(exchange.ask)).catch((error: unknown): EgressVerdict => {
       options.onFault(error);
-      return { allow: false, code: "gate_unavailable", message: "The policy gate did not answer, so the request was refused.", fix: "Try again; if it stays so, look at the server's health." };
+      return {
+        allow: false,
+        code: "gate_unavailable",
+        message: "The policy gate did not answer, so the request was refused.",
+        fix: "Try again; if it stays so, look at the server's health.",
+      };
     });
     if (verdict.allow) return null;
     exchange.deny(verdict.code);
@@ -186,7 +205,12 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
     // One private address among public ones is how rebinding begins: all must be permitted, not the chosen one alone.
     if (!addresses.every((address) => permit(address, exchange.destination))) {
       exchange.deny("private_address");
-      return { status: 403, code: "private_address", message: `${host} leads to an address that is not public.`, fix: "Sandboxes reach public hosts only; an operator can permit a private one in the configuration." };
+      return {
+        status: 403,
+        code: "private_address",
+        message: `${host} leads to an address that is not public.`,
+        fix: "Sandboxes reach public hosts only; an operator can permit a private one in the configuration.",
+      };
     }
     exchange.address = addresses[0]!;
     return exchange.address;
@@ -235,7 +259,10 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
     const { destination } = parsed;
     if (options.internal[destination.host]) {
       if (destination.port !== 80) {
-        return refuse(client, badRequest(`${destination.host} is answered inside the server, without TLS: use http://${destination.host}/.`));
+        return refuse(
+          client,
+          badRequest(`${destination.host} is answered inside the server, without TLS: use http://${destination.host}/.`),
+        );
       }
       // Each request on the tunnel is decided and recorded by itself.
       client.write(ESTABLISHED);
@@ -305,7 +332,13 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
     });
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === "HPE_HEADER_OVERFLOW") refuse(socket, { status: 431, code: "headers_too_large", message: `The request's headers are over ${limits.headerBytes} bytes.`, fix: "Send fewer or shorter headers." });
+    if (error.code === "HPE_HEADER_OVERFLOW")
+      refuse(socket, {
+        status: 431,
+        code: "headers_too_large",
+        message: `The request's headers are over ${limits.headerBytes} bytes.`,
+        fix: "Send fewer or shorter headers.",
+      });
     else refuse(socket, badRequest("That is not HTTP."));
   });
   server.timeout = limits.idleMs;
@@ -320,7 +353,17 @@ function sandboxServer(options: EgressOptions, limits: EgressLimits, open: Set<E
 
 const ESTABLISHED = "HTTP/1.1 200 Connection Established\r\n\r\n";
 
-const HOP_BY_HOP = new Set(["connection", "proxy-connection", "keep-alive", "proxy-authorization", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"]);
+const HOP_BY_HOP = new Set([
+  "connection",
+  "proxy-connection",
+  "keep-alive",
+  "proxy-authorization",
+  "proxy-authenticate",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** The headers that go on, in order and with repeats; those that `Connection` names stay here too. */
 function endToEnd(raw: string[], without: string[]): string[] {

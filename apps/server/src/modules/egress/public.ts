@@ -7,7 +7,14 @@
  *                 └───────────────┴────────┴── 403, `egress.blocked` ◄─────────────┘
  */
 import path from "node:path";
-import { addEgressRule, listEgressRequests, listEgressRules, REASON_CODES, removeEgressRule, type PolicyInput } from "@signalbox/contract/gate";
+import {
+  addEgressRule,
+  listEgressRequests,
+  listEgressRules,
+  REASON_CODES,
+  removeEgressRule,
+  type PolicyInput,
+} from "@signalbox/contract/gate";
 import type { Origin, StreamRef } from "@signalbox/eventlog/log";
 import { newId } from "@signalbox/kernel/id";
 import { handle, refused } from "../../http/handle.ts";
@@ -51,7 +58,13 @@ export interface EgressModule extends Module {
 
 const DEFAULT_REQUESTS_PER_MINUTE = 1_200;
 const SERVICE: Origin = { principal: { id: "svc_egress", type: "service" }, zone: "sandbox" };
-const METADATA_HOSTS: ReadonlySet<string> = new Set(["169.254.169.254", "metadata.google.internal", "metadata", "fd00:ec2::254", "100.100.100.200"]);
+const METADATA_HOSTS: ReadonlySet<string> = new Set([
+  "169.254.169.254",
+  "metadata.google.internal",
+  "metadata",
+  "fd00:ec2::254",
+  "100.100.100.200",
+]);
 
 export function createEgress(deps: EgressDeps): EgressModule {
   const { db, log, logger, gate, internal } = deps;
@@ -60,7 +73,9 @@ export function createEgress(deps: EgressDeps): EgressModule {
   const quota = createQuota(deps.requestsPerMinute ?? DEFAULT_REQUESTS_PER_MINUTE);
   const telling = new Set<Promise<void>>();
   const blocked = createGatherer((request) => {
-    const told = tellBlocked(request).catch((error: unknown) => logger.error({ err: error, host: request.data.host }, "a refused request could not be told"));
+    const told = tellBlocked(request).catch((error: unknown) =>
+      logger.error({ err: error, host: request.data.host }, "a refused request could not be told"),
+    );
     telling.add(told);
     void told.finally(() => telling.delete(told));
   });
@@ -68,7 +83,11 @@ export function createEgress(deps: EgressDeps): EgressModule {
   async function recorded(organizationId: string, sessionId: string, origin: Origin, event: EgressEvent): Promise<void> {
     const roomId = origin.roomId ?? (await deps.sessionOf(organizationId, sessionId))?.roomId ?? undefined;
     const stream: StreamRef = roomId === undefined ? { type: "organization", id: organizationId } : { type: "room", id: roomId };
-    await log.run(egressRecord, { organizationId, origin: { ...origin, sessionId, roomId }, stream, subject: `egress:${sessionId}` }, event);
+    await log.run(
+      egressRecord,
+      { organizationId, origin: { ...origin, sessionId, roomId }, stream, subject: `egress:${sessionId}` },
+      event,
+    );
   }
 
   async function tellBlocked({ organizationId, sessionId, data }: BlockedRequest): Promise<void> {
@@ -78,9 +97,18 @@ export function createEgress(deps: EgressDeps): EgressModule {
   }
 
   async function decide(ask: EgressAsk): Promise<EgressVerdict> {
-    if (requests.isFull) return denied("quota_exceeded", "The record of requests cannot keep up, and what cannot be recorded is not let out.", "Try again in a moment.");
+    if (requests.isFull)
+      return denied(
+        "quota_exceeded",
+        "The record of requests cannot keep up, and what cannot be recorded is not let out.",
+        "Try again in a moment.",
+      );
     if (!ask.internal && !quota.take(ask.sandboxId)) {
-      return denied("quota_exceeded", "This sandbox makes more requests a minute than it may.", "Wait a minute, or ask an operator for a higher limit.");
+      return denied(
+        "quota_exceeded",
+        "This sandbox makes more requests a minute than it may.",
+        "Wait a minute, or ask an operator for a higher limit.",
+      );
     }
     const session = await deps.sessionOf(ask.organizationId, ask.sessionId);
     if (session === null || session.hasEnded) return denied("session_ended", REASON_CODES.session_ended, "Start a new session.");
@@ -92,7 +120,8 @@ export function createEgress(deps: EgressDeps): EgressModule {
       zone: "sandbox",
       session_id: ask.sessionId as NonNullable<PolicyInput["session_id"]>,
     };
-    const stream: StreamRef = session.roomId === null ? { type: "organization", id: ask.organizationId } : { type: "room", id: session.roomId };
+    const stream: StreamRef =
+      session.roomId === null ? { type: "organization", id: ask.organizationId } : { type: "room", id: session.roomId };
     // Not recorded there: `blocked` tells the same fact, and keeps a loop from telling it for ever.
     const ruling = await gate.decide({ organizationId: ask.organizationId, input, stream, origin: SERVICE, record: false });
     if (ruling.decision === "allow") return { allow: true };
@@ -106,13 +135,32 @@ export function createEgress(deps: EgressDeps): EgressModule {
   function record(r: EgressRecord): void {
     const reasonCode = reasonOf(r);
     requests.push({
-      organizationId: r.organizationId, id: newId("egr"), sessionId: r.sessionId, sandboxId: r.sandboxId, at: r.startedAt.toISOString(), method: r.method,
-      scheme: r.scheme, host: r.host, port: r.port, path: r.path, address: r.address, decision: r.decision === "denied" ? "deny" : "allow", reasonCode,
-      status: r.status, bytesSent: r.bytesUp, bytesReceived: r.bytesDown, durationMs: Math.round(r.durationMs),
+      organizationId: r.organizationId,
+      id: newId("egr"),
+      sessionId: r.sessionId,
+      sandboxId: r.sandboxId,
+      at: r.startedAt.toISOString(),
+      method: r.method,
+      scheme: r.scheme,
+      host: r.host,
+      port: r.port,
+      path: r.path,
+      address: r.address,
+      decision: r.decision === "denied" ? "deny" : "allow",
+      reasonCode,
+      status: r.status,
+      bytesSent: r.bytesUp,
+      bytesReceived: r.bytesDown,
+      durationMs: Math.round(r.durationMs),
     });
     if (r.decision !== "denied") return;
     const data = {
-      session_id: r.sessionId, sandbox_id: r.sandboxId, host: r.host, port: r.port, method: r.method, reason_code: reasonCode,
+      session_id: r.sessionId,
+      sandbox_id: r.sandboxId,
+      host: r.host,
+      port: r.port,
+      method: r.method,
+      reason_code: reasonCode,
       reason: REASON_CODES[reasonCode as keyof typeof REASON_CODES] ?? reasonCode,
     } as Blocked;
     blocked.add({ organizationId: r.organizationId, sessionId: r.sessionId, data });
@@ -133,23 +181,39 @@ export function createEgress(deps: EgressDeps): EgressModule {
   /** The model proxy ends its own streams, with an error that its clients understand. */
   const isModelCall = (open: { host: string; internal: boolean }): boolean => open.internal && open.host === "model.signalbox.invalid";
   const stopWatching = gate.onKillSwitch(({ organizationId, engaged }) => {
-    if (engaged) proxy.cut((open) => !isModelCall(open) && (organizationId ?? open.organizationId) === open.organizationId, "kill_switch_active");
+    if (engaged)
+      proxy.cut((open) => !isModelCall(open) && (organizationId ?? open.organizationId) === open.organizationId, "kill_switch_active");
   });
 
-  const changeRule = async (type: "add" | "remove", organizationId: string, origin: Origin, rule: { host: string; session_id?: string | undefined }) => {
+  const changeRule = async (
+    type: "add" | "remove",
+    organizationId: string,
+    origin: Origin,
+    rule: { host: string; session_id?: string | undefined },
+  ) => {
     const data = { host: rule.host, by: origin.principal.id, ...(rule.session_id === undefined ? {} : { session_id: rule.session_id }) };
-    const target = { organizationId, origin, stream: { type: "organization", id: organizationId } as const, subject: `egress_rules:${rule.session_id ?? organizationId}` };
+    const target = {
+      organizationId,
+      origin,
+      stream: { type: "organization", id: organizationId } as const,
+      subject: `egress_rules:${rule.session_id ?? organizationId}`,
+    };
     return log.run(egressRules, target, { type, data: data as Parameters<typeof egressRules.decide>[1]["data"] });
   };
 
   return {
     routes: [
       handle(listEgressRequests, ({ caller, query }) => requestPage(db, caller.organizationId, query)),
-      handle(listEgressRules, async ({ caller, query }) => ({ items: await ruleList(db, caller.organizationId, query.session_id, defaults) })),
+      handle(listEgressRules, async ({ caller, query }) => ({
+        items: await ruleList(db, caller.organizationId, query.session_id, defaults),
+      })),
       handle(addEgressRule, async ({ caller, body, origin }) => {
-        if (body.session_id !== undefined && (await deps.sessionOf(caller.organizationId, body.session_id)) === null) return refused("session_not_found");
+        if (body.session_id !== undefined && (await deps.sessionOf(caller.organizationId, body.session_id)) === null)
+          return refused("session_not_found");
         await changeRule("add", caller.organizationId, origin, body);
-        const rule = (await ruleList(db, caller.organizationId, body.session_id, [])).find(({ host, session_id }) => host === body.host && session_id === (body.session_id ?? null));
+        const rule = (await ruleList(db, caller.organizationId, body.session_id, [])).find(
+          ({ host, session_id }) => host === body.host && session_id === (body.session_id ?? null),
+        );
         if (rule === undefined) throw new Error(`the rule for ${body.host} was added but cannot be read`);
         return rule;
       }),
@@ -172,15 +236,23 @@ export function createEgress(deps: EgressDeps): EgressModule {
       const rows = await pinRows(db, organizationId, sessionId, runId);
       if (rows.length === 0) return;
       const data = {
-        session_id: sessionId, run_id: runId, requests: rows.length, blocked: rows.filter((row) => row.decision === "deny").length,
-        bytes: rows.reduce((sum, row) => sum + row.bytes_sent + row.bytes_received, 0), digest: digestOf(rows),
+        session_id: sessionId,
+        run_id: runId,
+        requests: rows.length,
+        blocked: rows.filter((row) => row.decision === "deny").length,
+        bytes: rows.reduce((sum, row) => sum + row.bytes_sent + row.bytes_received, 0),
+        digest: digestOf(rows),
       } as Extract<EgressEvent, { type: "egress.digest_recorded" }>["data"];
       await recorded(organizationId, sessionId, { ...origin, runId }, { type: "egress.digest_recorded", data });
     },
 
     health: async () => ({
       ok: !requests.isFull,
-      detail: requests.isFull ? "the request log cannot be written, so nothing is let out" : requests.dropped > 0 ? `${requests.dropped} refused requests were not recorded` : null,
+      detail: requests.isFull
+        ? "the request log cannot be written, so nothing is let out"
+        : requests.dropped > 0
+          ? `${requests.dropped} refused requests were not recorded`
+          : null,
     }),
 
     async stop() {

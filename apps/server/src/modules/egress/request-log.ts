@@ -88,7 +88,9 @@ export function createRequestLog(db: Database, logger: Logger, capacity = 10_000
     flush,
     async stop() {
       if (timer !== null) clearTimeout(timer);
-      await flush().catch((error: unknown) => logger.error({ err: error, lost: queue.length }, "the last egress requests could not be written"));
+      await flush().catch((error: unknown) =>
+        logger.error({ err: error, lost: queue.length }, "the last egress requests could not be written"),
+      );
     },
   };
 }

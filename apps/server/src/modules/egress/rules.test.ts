@@ -3,12 +3,19 @@ import { createQuota } from "./quota.ts";
 import { covers, egressRules, type RuleCommand } from "./rules.ts";
 
 test.each([
-  ["example.com", "example.com", true], ["example.com", "a.example.com", false], ["example.com", "example.com.evil.test", false],
-  ["*.example.com", "example.com", true], ["*.example.com", "a.b.example.com", true], ["*.example.com", "badexample.com", false],
+  ["example.com", "example.com", true],
+  ["example.com", "a.example.com", false],
+  ["example.com", "example.com.evil.test", false],
+  ["*.example.com", "example.com", true],
+  ["*.example.com", "a.b.example.com", true],
+  ["*.example.com", "badexample.com", false],
 ])("%s covers %s: %s", (pattern, host, expected) => expect(covers(pattern, host)).toBe(expected));
 
 test("adding twice or removing what is not there changes nothing", () => {
-  const command = (type: "add" | "remove"): RuleCommand => ({ type, data: { host: "a.test", by: "usr_owner" as RuleCommand["data"]["by"] } });
+  const command = (type: "add" | "remove"): RuleCommand => ({
+    type,
+    data: { host: "a.test", by: "usr_owner" as RuleCommand["data"]["by"] },
+  });
   const added = egressRules.decide(egressRules.initial, command("add"));
   const state = added.ok ? added.events.reduce(egressRules.evolve, egressRules.initial) : egressRules.initial;
   expect(added.events).toHaveLength(1);

@@ -48,8 +48,13 @@ export const egressRulesProjection: Projection<RuleEvent> = {
           set added_by = excluded.added_by, added_at = excluded.added_at, is_present = excluded.is_present, subject_version = excluded.subject_version
         where p.subject_version < excluded.subject_version`,
       [
-        last.map((r) => r.organizationId), last.map((r) => r.event.data.session_id ?? ""), last.map((r) => r.event.data.host), last.map((r) => r.event.data.by),
-        last.map((r) => r.occurredAt), last.map((r) => r.event.type === "egress.rule_added"), last.map((r) => r.subjectVersion),
+        last.map((r) => r.organizationId),
+        last.map((r) => r.event.data.session_id ?? ""),
+        last.map((r) => r.event.data.host),
+        last.map((r) => r.event.data.by),
+        last.map((r) => r.occurredAt),
+        last.map((r) => r.event.type === "egress.rule_added"),
+        last.map((r) => r.subjectVersion),
       ],
     );
   },

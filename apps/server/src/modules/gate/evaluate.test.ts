@@ -14,8 +14,20 @@ const HASH = `sha256:${"a".repeat(64)}`;
 const SESSION = "ses_01J00000000000000000000001";
 
 const ask = (action: string, more: Partial<Record<keyof PolicyInput, unknown>> = {}): PolicyInput =>
-  PolicyInput.parse({ principal: { id: "agt_1", type: "agent" }, action, resource: { type: "remote", id: "https://git.example/a" }, call_hash: HASH, ...more });
-const facts = (more: Partial<GateFacts> = {}): GateFacts => ({ principalIsKnown: true, session: undefined, killSwitch: "off", approvalId: null, ...more });
+  PolicyInput.parse({
+    principal: { id: "agt_1", type: "agent" },
+    action,
+    resource: { type: "remote", id: "https://git.example/a" },
+    call_hash: HASH,
+    ...more,
+  });
+const facts = (more: Partial<GateFacts> = {}): GateFacts => ({
+  principalIsKnown: true,
+  session: undefined,
+  killSwitch: "off",
+  approvalId: null,
+  ...more,
+});
 const judge = (input: PolicyInput, more: Partial<GateFacts> = {}) => {
   const { decision, reason_code } = evaluate(policies, input, facts(more));
   return `${decision} ${reason_code}`;
@@ -53,7 +65,9 @@ test.each([
 });
 
 const EFFECTS = [...ACTION_REGISTRY.values()].filter(({ scope }) => scope !== "session").map(({ action }) => action);
-const WRITES = [...ACTION_REGISTRY.values()].filter(({ scope, risk }) => scope === "outside" && risk === "write").map(({ action }) => action);
+const WRITES = [...ACTION_REGISTRY.values()]
+  .filter(({ scope, risk }) => scope === "outside" && risk === "write")
+  .map(({ action }) => action);
 
 test.each(EFFECTS)("the kill switch stops %s, whatever else speaks for it", (action) => {
   const input = ask(action, { context: { host_allowed: true, within_budget: true } });
@@ -85,7 +99,9 @@ test.each<[string, Partial<GateFacts>, string]>([
 });
 
 test("a caller cannot talk its own risk down, nor its scope away", () => {
-  expect(judge(ask("git.push", { context: { risk: "read", scope: "session", reversible: true } }))).toBe("require_approval external_write_requires_approval");
+  expect(judge(ask("git.push", { context: { risk: "read", scope: "session", reversible: true } }))).toBe(
+    "require_approval external_write_requires_approval",
+  );
   expect(judge(ask("git.push.force", { context: { risk: "read" } }))).toBe("deny danger_denied");
 });
 
@@ -97,7 +113,10 @@ test("context that Cedar cannot read permits nothing", () => {
 test("a forbid that cannot be evaluated is no permit", () => {
   const directory = mkdtempSync(path.join(tmpdir(), "signalbox-policies-"));
   try {
-    writeFileSync(path.join(directory, "a.cedar"), `@id("all") permit (principal, action, resource);\n@id("broken") forbid (principal, action, resource) when { context.weight > 5 };`);
+    writeFileSync(
+      path.join(directory, "a.cedar"),
+      `@id("all") permit (principal, action, resource);\n@id("broken") forbid (principal, action, resource) when { context.weight > 5 };`,
+    );
     const broken = loadPolicies(directory);
     expect(evaluate(broken, ask("git.fetch", { context: { weight: 1 } }), facts())).toMatchObject({ decision: "allow" });
     expect(evaluate(broken, ask("git.fetch"), facts())).toMatchObject({ decision: "deny", policy_ids: ["broken"] });
@@ -123,7 +142,10 @@ test.each([
 });
 
 test("whatever the input, nothing outside is allowed without an approval but reads, listed hosts and paid-for models", () => {
-  const plain = fc.record({ host_allowed: fc.boolean(), within_budget: fc.boolean(), address: fc.constantFrom("public", "private", "metadata") }, { requiredKeys: [] });
+  const plain = fc.record(
+    { host_allowed: fc.boolean(), within_budget: fc.boolean(), address: fc.constantFrom("public", "private", "metadata") },
+    { requiredKeys: [] },
+  );
   const wild = fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.boolean(), fc.double(), fc.constant(null)), { maxKeys: 3 });
   fc.assert(
     fc.property(fc.constantFrom(...ACTION_REGISTRY.keys(), "made.up"), fc.oneof(plain, wild), (action, context) => {
@@ -132,7 +154,10 @@ test("whatever the input, nothing outside is allowed without an approval but rea
       if (decision !== "allow") return;
       const stated = context as { host_allowed?: boolean; within_budget?: boolean };
       expect(
-        entry?.scope === "session" || (entry?.scope === "outside" && entry.risk === "read") || (entry?.scope === "egress" && stated.host_allowed === true) || (entry?.scope === "model" && stated.within_budget === true),
+        entry?.scope === "session" ||
+          (entry?.scope === "outside" && entry.risk === "read") ||
+          (entry?.scope === "egress" && stated.host_allowed === true) ||
+          (entry?.scope === "model" && stated.within_budget === true),
       ).toBe(true);
     }),
     { numRuns: 500 },
@@ -151,7 +176,10 @@ test("the same input and policy version give the same hash; another input or dec
 test("a changed policy text or registry needs a new policy version", () => {
   // Change both together: the version is what says that a replayed decision may differ.
   const hash = sha256(policies.hash + canonicalJson([...ACTION_REGISTRY.values()] as unknown as Json));
-  expect({ version: POLICY_VERSION, hash }).toEqual({ version: 1, hash: "sha256:412050247377a5279a6eb030af46415ae6d871d317af5babfca64e7893233809" });
+  expect({ version: POLICY_VERSION, hash }).toEqual({
+    version: 1,
+    hash: "sha256:412050247377a5279a6eb030af46415ae6d871d317af5babfca64e7893233809",
+  });
 });
 
 test("every reason that policies give is one of the contract's, and every policy says what it is for", () => {

@@ -38,7 +38,15 @@ export function evaluate(policies: LoadedPolicies, input: PolicyInput, facts: Ga
     reason: REASON_CODES[reason],
     policy_ids: [...policyIds],
     policy_version: policies.version,
-    evaluation_hash: sha256(canonicalJson({ input: input as unknown as Json, policy_version: policies.version, decision, reason_code: reason, policy_ids: policyIds })),
+    evaluation_hash: sha256(
+      canonicalJson({
+        input: input as unknown as Json,
+        policy_version: policies.version,
+        decision,
+        reason_code: reason,
+        policy_ids: policyIds,
+      }),
+    ),
     obligations: decision === "require_approval" ? ["obtain_approval"] : [],
   };
 }
@@ -48,10 +56,12 @@ function judge(policies: LoadedPolicies, input: PolicyInput, facts: GateFacts): 
   if (denial !== null) return deny(denial);
   const action = registeredAction(input.action);
   // Unknown actions are stopped like any effect: nobody knows what they do.
-  if (action?.scope !== "session" && facts.killSwitch !== "off") return deny(facts.killSwitch === "engaged" ? "kill_switch_active" : "kill_switch_unknown");
+  if (action?.scope !== "session" && facts.killSwitch !== "off")
+    return deny(facts.killSwitch === "engaged" ? "kill_switch_active" : "kill_switch_unknown");
   if (action === undefined) return deny("unknown_action");
   const verdict = askCedar(policies, input, action);
-  if (verdict.decision === "require_approval" && facts.approvalId !== null) return { ...verdict, decision: "allow", reason: "approval_allows_action" };
+  if (verdict.decision === "require_approval" && facts.approvalId !== null)
+    return { ...verdict, decision: "allow", reason: "approval_allows_action" };
   return verdict;
 }
 
@@ -72,7 +82,13 @@ function askCedar(policies: LoadedPolicies, input: PolicyInput, action: Register
     action: { type: "Action", id: input.action },
     resource: { type: "Resource", id: `${input.resource.type}/${input.resource.id}` },
     // The registry's word stands above what a caller says about its own action.
-    context: { ...(input.context as cedar.Context), risk: action.risk, scope: action.scope, reversible: action.reversible, zone: input.zone },
+    context: {
+      ...(input.context as cedar.Context),
+      risk: action.risk,
+      scope: action.scope,
+      reversible: action.reversible,
+      zone: input.zone,
+    },
     preparsedPolicySetId: policies.preparsed,
     entities: [],
   });

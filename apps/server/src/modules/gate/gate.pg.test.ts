@@ -22,24 +22,38 @@ async function start(more: { forced?: boolean; db?: (db: RequestDatabase) => Dat
   const log = await database.log({ projections: [killSwitchState], enqueue: async () => undefined });
   const db = openDatabase(database.connection("sb_app"), { connections: 3, onError: () => undefined });
   const gate = createGate({
-    log, db: more.db?.(db) ?? db, clock: systemClock, logger: pino({ enabled: false }), killSwitchForced: more.forced ?? false,
-    principalExists: async () => more.known ?? true, approvals: { covering: async () => null },
+    log,
+    db: more.db?.(db) ?? db,
+    clock: systemClock,
+    logger: pino({ enabled: false }),
+    killSwitchForced: more.forced ?? false,
+    principalExists: async () => more.known ?? true,
+    approvals: { covering: async () => null },
   });
   await gate.start?.();
-  closers.push(() => db.close(), () => gate.stop?.());
+  closers.push(
+    () => db.close(),
+    () => gate.stop?.(),
+  );
   return gate;
 }
 
 const input = (action: string, context: object = {}): PolicyInput =>
   PolicyInput.parse({ principal: { id: "agt_1", type: "agent" }, action, resource: { type: "r", id: "1" }, context });
 const ask = (gate: GateModule, organizationId: string, action = "git.fetch", context: object = {}) =>
-  gate.decide({ organizationId, input: input(action, context), stream: { type: "organization", id: organizationId }, origin: { principal: { id: "agt_1", type: "agent" } } });
+  gate.decide({
+    organizationId,
+    input: input(action, context),
+    stream: { type: "organization", id: organizationId },
+    origin: { principal: { id: "agt_1", type: "agent" } },
+  });
 
 async function set(gate: GateModule, organizationId: string, engaged: boolean) {
   const route = gate.routes.find((bound) => bound.route.id === "kill_switch.set")!;
   return (route.handler as (request: unknown) => Promise<unknown>)({
     caller: { organizationId, principal: { id: "usr_boss", type: "user", displayName: "Boss" }, role: "owner", scopes: ["admin"] },
-    body: { engaged, reason: "drill" }, origin: { principal: { id: "usr_boss", type: "user" } },
+    body: { engaged, reason: "drill" },
+    origin: { principal: { id: "usr_boss", type: "user" } },
   });
 }
 
@@ -123,9 +137,13 @@ test("every no of enforcement is an event; a question without enforcement is non
   await ask(gate, organizationId, "git.fetch");
   const evaluated = await gate.evaluate(organizationId, input("git.push"));
   const events = await database.rows<{ type: string; data: string }>(
-    "select e.type, p.data from evt_events e join evt_payloads p using (position) where e.organization_id = $1 order by position", [organizationId],
+    "select e.type, p.data from evt_events e join evt_payloads p using (position) where e.organization_id = $1 order by position",
+    [organizationId],
   );
-  expect(events.map(({ type, data }) => [type, (JSON.parse(data) as { action: string }).action])).toEqual([["policy.requires_approval", "git.push"], ["policy.denied", "git.push.force"]]);
+  expect(events.map(({ type, data }) => [type, (JSON.parse(data) as { action: string }).action])).toEqual([
+    ["policy.requires_approval", "git.push"],
+    ["policy.denied", "git.push.force"],
+  ]);
   // The same function: what enforcement recorded is what the question is answered.
   expect(JSON.parse(events[0]!.data)).toMatchObject({ evaluation_hash: evaluated.evaluation_hash, reason_code: evaluated.reason_code });
 });
@@ -135,7 +153,10 @@ test("what the owner of an action knows overrides what the caller claims", async
   const gate = await start();
   expect(await gate.evaluate(organizationId, input("egress.request", { host_allowed: true }))).toMatchObject({ decision: "allow" });
   gate.provideContext("egress.request", async () => ({ host_allowed: false }));
-  expect(await gate.evaluate(organizationId, input("egress.request", { host_allowed: true }))).toMatchObject({ decision: "deny", reason_code: "egress_host_not_allowed" });
+  expect(await gate.evaluate(organizationId, input("egress.request", { host_allowed: true }))).toMatchObject({
+    decision: "deny",
+    reason_code: "egress_host_not_allowed",
+  });
 });
 
 test("a principal that nobody knows may do nothing", async () => {

@@ -13,8 +13,12 @@ export const killSwitchState: Projection<KillSwitchEvent> = {
       batch.map((r) => [
         r.organizationId,
         {
-          organization_id: r.organizationId, engaged: r.event.type === "kill_switch.engaged", epoch: r.subjectVersion, by: (r.event.data as { by?: string }).by ?? r.principal.id,
-          reason: r.event.type === "kill_switch.engaged" ? r.event.data.reason : null, since: r.occurredAt,
+          organization_id: r.organizationId,
+          engaged: r.event.type === "kill_switch.engaged",
+          epoch: r.subjectVersion,
+          by: (r.event.data as { by?: string }).by ?? r.principal.id,
+          reason: r.event.type === "kill_switch.engaged" ? r.event.data.reason : null,
+          since: r.occurredAt,
         },
       ]),
     );

@@ -29,9 +29,14 @@ export const killSwitch: Decider<KillSwitch, KillSwitchCommand, KillSwitchEvent,
     switch (command.type) {
       case "engage":
         if (state.isEngaged) return accept();
-        return accept({ type: "kill_switch.engaged", data: { scope: "organization", by: command.by, epoch, ...(command.reason === undefined ? {} : { reason: command.reason }) } });
+        return accept({
+          type: "kill_switch.engaged",
+          data: { scope: "organization", by: command.by, epoch, ...(command.reason === undefined ? {} : { reason: command.reason }) },
+        });
       case "release":
-        return state.isEngaged ? accept({ type: "kill_switch.released", data: { scope: "organization", by: command.by, epoch } }) : accept();
+        return state.isEngaged
+          ? accept({ type: "kill_switch.released", data: { scope: "organization", by: command.by, epoch } })
+          : accept();
       default:
         return unreachable(command);
     }

@@ -31,12 +31,16 @@ export interface LoadedPolicies {
 }
 
 export function loadPolicies(directory = path.join(import.meta.dirname, "policies")): LoadedPolicies {
-  const files = readdirSync(directory).filter((name) => name.endsWith(".cedar")).toSorted();
+  const files = readdirSync(directory)
+    .filter((name) => name.endsWith(".cedar"))
+    .toSorted();
   const text = files.map((name) => readFileSync(path.join(directory, name), "utf8")).join("\n");
   const policies = parsePolicies(text);
   const hash = sha256(text);
   const preparsed = `policies ${hash}`;
-  const answer = cedar.preparsePolicySet(preparsed, { staticPolicies: Object.fromEntries([...policies].map(([id, policy]) => [id, policy.text])) });
+  const answer = cedar.preparsePolicySet(preparsed, {
+    staticPolicies: Object.fromEntries([...policies].map(([id, policy]) => [id, policy.text])),
+  });
   if (answer.type === "failure") throw new Error(`the policies cannot be read: ${answer.errors.map((e) => e.message).join("; ")}`);
   return { version: POLICY_VERSION, hash, policies, preparsed };
 }
@@ -51,7 +55,8 @@ function parsePolicies(text: string): ReadonlyMap<string, Policy> {
     const { effect, annotations = {} } = answer.json;
     const { id, decision, reason, description } = annotations;
     if (id === undefined || policies.has(id)) throw new Error(`every policy needs an @id of its own: ${policyText}`);
-    if (decision !== undefined && (decision !== "require_approval" || effect !== "permit")) throw new Error(`${id}: @decision is only ever "require_approval", on a permit`);
+    if (decision !== undefined && (decision !== "require_approval" || effect !== "permit"))
+      throw new Error(`${id}: @decision is only ever "require_approval", on a permit`);
     if (reason !== undefined && !isReasonCode(reason)) throw new Error(`${id}: ${reason} is not a reason code`);
     policies.set(id, { id, effect, decision: decision ?? null, reason: reason ?? null, description: description ?? "", text: policyText });
   }

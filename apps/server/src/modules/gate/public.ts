@@ -37,7 +37,11 @@ export interface GateModule extends Module {
   /** Enforcement: gathers the facts (identity, session, kill switch at most 1 s old, approval), judges, records every no. */
   decide(request: GateRequest): Promise<Ruling>;
   /** The same judgement on the same facts, without a record. */
-  evaluate(organizationId: string, input: PolicyInput, of?: { readonly roomId?: string | null | undefined; readonly target?: GateRequest["target"] }): Promise<Ruling>;
+  evaluate(
+    organizationId: string,
+    input: PolicyInput,
+    of?: { readonly roomId?: string | null | undefined; readonly target?: GateRequest["target"] },
+  ): Promise<Ruling>;
   /** Called within 1 s of a change in any process: cut the organization's tunnels and streams when engaged. Returns the unsubscribe function. */
   onKillSwitch(listener: (change: KillSwitchChange) => void): () => void;
   /** `unknown` when it could not be read for a second: stop as if engaged, but it may pass. */
@@ -58,7 +62,9 @@ export interface GateModule extends Module {
 export interface GateDeps extends Deps {
   readonly killSwitchForced: boolean;
   readonly principalExists: (organizationId: string, principalId: string) => Promise<boolean>;
-  readonly approvals: { covering(organizationId: string, call: Call & { roomId?: string | null | undefined }): Promise<{ approvalId: string } | null> };
+  readonly approvals: {
+    covering(organizationId: string, call: Call & { roomId?: string | null | undefined }): Promise<{ approvalId: string } | null>;
+  };
 }
 
 export function createGate(deps: GateDeps): GateModule {
@@ -70,7 +76,11 @@ export function createGate(deps: GateDeps): GateModule {
 
   const killSwitch = async (organizationId: string) => (deps.killSwitchForced ? "engaged" : watch.state(organizationId));
 
-  async function gather(organizationId: string, input: PolicyInput, of: { roomId?: string | null | undefined; target?: GateRequest["target"] }): Promise<GateFacts> {
+  async function gather(
+    organizationId: string,
+    input: PolicyInput,
+    of: { roomId?: string | null | undefined; target?: GateRequest["target"] },
+  ): Promise<GateFacts> {
     const { principal, session_id: sessionId, call_hash: callHash } = input;
     const [principalIsKnown, session, state, approval] = await Promise.all([
       deps.principalExists(organizationId, principal.id),
@@ -78,7 +88,14 @@ export function createGate(deps: GateDeps): GateModule {
       killSwitch(organizationId),
       callHash === undefined
         ? null
-        : approvals.covering(organizationId, { action: input.action, target: of.target ?? null, callHash, sessionId, runId: input.run_id, roomId: of.roomId }),
+        : approvals.covering(organizationId, {
+            action: input.action,
+            target: of.target ?? null,
+            callHash,
+            sessionId,
+            runId: input.run_id,
+            roomId: of.roomId,
+          }),
     ]);
     return { principalIsKnown, session, killSwitch: state, approvalId: approval?.approvalId ?? null };
   }

@@ -24,6 +24,16 @@ export async function recordRuling(
 ): Promise<void> {
   const { decision, reason_code, reason, policy_ids, evaluation_hash } = of.ruling;
   if (decision === "allow") return;
-  const data = { action: of.action, reason_code, reason, policy_ids, evaluation_hash, ...(of.target === undefined ? {} : { target: of.target }) };
-  await unit.decide(recorded, stream, `evaluation:${newId("evl")}`, { type: decision === "deny" ? "policy.denied" : "policy.requires_approval", data });
+  const data = {
+    action: of.action,
+    reason_code,
+    reason,
+    policy_ids,
+    evaluation_hash,
+    ...(of.target === undefined ? {} : { target: of.target }),
+  };
+  await unit.decide(recorded, stream, `evaluation:${newId("evl")}`, {
+    type: decision === "deny" ? "policy.denied" : "policy.requires_approval",
+    data,
+  });
 }

@@ -10,14 +10,27 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => c.close());
 
-const call = (method: string, url: string, body?: unknown, token = c.owner) => c.call(method, url, { token, ...(body === undefined ? {} : { body }) });
-const question = (more: object = {}) => ({ principal: { id: "usr_owner", type: "user" }, action: "external.write", resource: { type: "api", id: "x" }, ...more });
+const call = (method: string, url: string, body?: unknown, token = c.owner) =>
+  c.call(method, url, { token, ...(body === undefined ? {} : { body }) });
+const question = (more: object = {}) => ({
+  principal: { id: "usr_owner", type: "user" },
+  action: "external.write",
+  resource: { type: "api", id: "x" },
+  ...more,
+});
 
 test("anybody may ask what the gate would say, and the same question has the same hash", async () => {
   const first = await call("POST", "/v1/policy/evaluate", question());
-  expect(first.body).toMatchObject({ decision: "require_approval", reason_code: "external_write_requires_approval", policy_ids: ["outside-writes"], policy_version: 1 });
+  expect(first.body).toMatchObject({
+    decision: "require_approval",
+    reason_code: "external_write_requires_approval",
+    policy_ids: ["outside-writes"],
+    policy_version: 1,
+  });
   expect((await call("POST", "/v1/policy/evaluate", question())).body).toEqual(first.body);
-  expect((await call("POST", "/v1/policy/evaluate", question({ principal: { id: "agt_nobody", type: "agent" } }))).body.reason_code).toBe("identity_unknown");
+  expect((await call("POST", "/v1/policy/evaluate", question({ principal: { id: "agt_nobody", type: "agent" } }))).body.reason_code).toBe(
+    "identity_unknown",
+  );
   expect((await call("POST", "/v1/policy/evaluate", question({ action: "" }))).status).toBe(400);
   // A question is not a denial: it leaves no trace.
   expect(await database.rows("select 1 from evt_events where type like 'policy.%'")).toEqual([]);
@@ -28,7 +41,13 @@ test("the policies in force and the actions they judge can be read", async () =>
   expect(policies.find(({ id }) => id === "outside-writes")).toMatchObject({ effect: "permit", decision: "require_approval" });
   const { items } = (await call("GET", "/v1/action-registry")).body as { items: { action: string }[] };
   expect(items.find(({ action }) => action === "git.push")).toEqual({
-    action: "git.push", description: "Push commits to a git remote", risk: "write", reversible: true, compensating_action: "git.push", zone: "supervised", cost_class: "none",
+    action: "git.push",
+    description: "Push commits to a git remote",
+    risk: "write",
+    reversible: true,
+    compensating_action: "git.push",
+    zone: "supervised",
+    cost_class: "none",
   });
 });
 
@@ -36,7 +55,13 @@ test("an admin throws the kill switch: effects are denied and what waits is, unt
   const asked = (await call("POST", "/v1/approvals", { action: "external.write", title: "Write", params: {} })).body;
   const member = await c.person("member");
   expect((await call("POST", "/v1/kill-switch", { engaged: true }, member.token)).status).toBe(403);
-  expect((await call("POST", "/v1/kill-switch", { engaged: true, reason: "drill" })).body).toMatchObject({ organization: true, global: false, by: "usr_owner", reason: "drill", epoch: 1 });
+  expect((await call("POST", "/v1/kill-switch", { engaged: true, reason: "drill" })).body).toMatchObject({
+    organization: true,
+    global: false,
+    by: "usr_owner",
+    reason: "drill",
+    epoch: 1,
+  });
   expect((await call("POST", "/v1/policy/evaluate", question({ action: "external.read" }))).body.reason_code).toBe("kill_switch_active");
   await expect.poll(async () => (await call("GET", `/v1/approvals/${asked.id}`)).body.status, { timeout: 8000 }).toBe("denied");
   expect((await call("POST", "/v1/kill-switch", { engaged: true })).body.epoch).toBe(1);

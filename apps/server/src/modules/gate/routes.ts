@@ -16,7 +16,13 @@ type RouteDeps = GateDeps & {
 
 export function gateRoutes({ log, db, policies, watch, judge, killSwitchForced }: RouteDeps): readonly BoundRoute[] {
   const view = (row: SwitchRow): z.input<typeof KillSwitchView> => ({
-    organization: row.engaged, global: killSwitchForced, forced_by_environment: killSwitchForced, reason: row.reason, by: row.by, since: row.since, epoch: row.epoch,
+    organization: row.engaged,
+    global: killSwitchForced,
+    forced_by_environment: killSwitchForced,
+    reason: row.reason,
+    by: row.by,
+    since: row.since,
+    epoch: row.epoch,
   });
 
   return [
@@ -26,7 +32,13 @@ export function gateRoutes({ log, db, policies, watch, judge, killSwitchForced }
     }),
     handle(getPolicy, async () => ({
       version: policies.version,
-      policies: [...policies.policies.values()].map(({ id, effect, decision, description, text }) => ({ id, effect, decision, description, text })),
+      policies: [...policies.policies.values()].map(({ id, effect, decision, description, text }) => ({
+        id,
+        effect,
+        decision,
+        description,
+        text,
+      })),
     })),
     handle(listActions, async () => ({ items: [...ACTION_REGISTRY.values()].map(({ scope: _judgedByPolicies, ...entry }) => entry) })),
 
@@ -34,7 +46,10 @@ export function gateRoutes({ log, db, policies, watch, judge, killSwitchForced }
     handle(setKillSwitch, async ({ caller, body, origin }) => {
       const { organizationId, principal } = caller;
       if (!body.engaged && killSwitchForced) {
-        return refused("kill_switch_forced", { message: "The environment forces the global kill switch; nothing here lifts it.", fix: "Unset POLICY_KILL_SWITCH_EXTERNAL_WRITE and restart." });
+        return refused("kill_switch_forced", {
+          message: "The environment forces the global kill switch; nothing here lifts it.",
+          fix: "Unset POLICY_KILL_SWITCH_EXTERNAL_WRITE and restart.",
+        });
       }
       const by = principal.id as PrincipalId;
       await log.unit({ organizationId, origin }, async (unit) => {

@@ -43,7 +43,17 @@ export async function readSwitch(db: Database, organizationId: string): Promise<
   return row === undefined ? RELEASED : { ...row, epoch: Number(row.epoch), since: row.since.toISOString() };
 }
 
-export function createSwitchWatch({ db, log, logger, monotonicMs = () => performance.now() }: { db: Database; log: EventLog; logger: Logger; monotonicMs?: () => number }) {
+export function createSwitchWatch({
+  db,
+  log,
+  logger,
+  monotonicMs = () => performance.now(),
+}: {
+  db: Database;
+  log: EventLog;
+  logger: Logger;
+  monotonicMs?: () => number;
+}) {
   const known = new Map<string, { row: SwitchRow; asOf: number; askedAt: number }>();
   const reading = new Map<string, Promise<SwitchRow>>();
   const listeners = new Set<(change: KillSwitchChange) => void>();
@@ -57,7 +67,8 @@ export function createSwitchWatch({ db, log, logger, monotonicMs = () => perform
       // A slower, older read must not undo what a newer one found.
       if (before !== undefined && before.row.epoch > row.epoch) return before.row;
       known.set(organizationId, { row, asOf: Math.max(asOf, before?.asOf ?? 0), askedAt: before?.askedAt ?? asOf });
-      if (before?.row.epoch !== row.epoch && (before !== undefined || row.engaged)) tell({ organizationId, engaged: row.engaged, epoch: row.epoch });
+      if (before?.row.epoch !== row.epoch && (before !== undefined || row.engaged))
+        tell({ organizationId, engaged: row.engaged, epoch: row.epoch });
       return row;
     });
   }
@@ -128,7 +139,8 @@ export function createSwitchWatch({ db, log, logger, monotonicMs = () => perform
     start(): void {
       timer = setInterval(poll, POLL_MS);
       unsubscribe = log.onAppended(({ streams }) => {
-        for (const { organizationId, stream } of streams) if (stream.type === "organization" && known.has(organizationId)) refresh(organizationId);
+        for (const { organizationId, stream } of streams)
+          if (stream.type === "organization" && known.has(organizationId)) refresh(organizationId);
       });
     },
     stop(): void {

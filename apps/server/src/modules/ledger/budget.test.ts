@@ -15,14 +15,30 @@ type From = keyof typeof HISTORIES;
 type Outcome = "nothing" | BudgetRefusal["code"] | readonly string[];
 
 const COMMANDS: Record<BudgetCommand["type"], BudgetCommand> = {
-  set: { type: "set", sessionId: SESSION, cap: 2_000 }, reserve: reserve(400, RESERVATION), settle: settle(50), release: release(), reconcile: reconcile(),
+  set: { type: "set", sessionId: SESSION, cap: 2_000 },
+  reserve: reserve(400, RESERVATION),
+  settle: settle(50),
+  release: release(),
+  reconcile: reconcile(),
 };
 
 /** The whole machine: a new state or command fails to compile until it is decided here. */
 const MACHINE: Record<From, Record<BudgetCommand["type"], Outcome>> = {
-  unset: { set: ["budget.set"], reserve: "budget_not_set", settle: "budget_not_set", release: "budget_not_set", reconcile: "budget_not_set" },
+  unset: {
+    set: ["budget.set"],
+    reserve: "budget_not_set",
+    settle: "budget_not_set",
+    release: "budget_not_set",
+    reconcile: "budget_not_set",
+  },
   free: { set: ["budget.set"], reserve: ["ledger.reserved"], settle: "nothing", release: "nothing", reconcile: "nothing" },
-  held: { set: ["budget.set"], reserve: "nothing", settle: ["ledger.settled"], release: ["ledger.released"], reconcile: ["ledger.settled"] },
+  held: {
+    set: ["budget.set"],
+    reserve: "nothing",
+    settle: ["ledger.settled"],
+    release: ["ledger.released"],
+    reconcile: ["ledger.settled"],
+  },
   full: { set: ["budget.set"], reserve: "budget_exhausted", settle: "nothing", release: "nothing", reconcile: "nothing" },
   ended: { set: ["budget.set"], reserve: ["ledger.reserved"], settle: "nothing", release: "nothing", reconcile: "nothing" },
 };
@@ -71,7 +87,10 @@ describe("a reservation", () => {
     const over = history(set, reserve(600), settle(1_500));
     expect(over.at(-1)).toMatchObject({ type: "ledger.settled", data: { cost_micro_usd: 1_500, reserved_micro_usd: 600 } });
     expect(remaining(stateOf(over))).toBe(0);
-    expect(budget.decide(stateOf(over), reserve(1, OTHER_RESERVATION))).toMatchObject({ ok: false, refusal: { details: { remaining: 0 } } });
+    expect(budget.decide(stateOf(over), reserve(1, OTHER_RESERVATION))).toMatchObject({
+      ok: false,
+      refusal: { details: { remaining: 0 } },
+    });
   });
 
   test("released frees all of it", () => {
@@ -80,7 +99,8 @@ describe("a reservation", () => {
 
   test("whose process is gone is charged in full, as counted", () => {
     expect(history(set, reserve(600), reconcile()).at(-1)).toMatchObject({
-      type: "ledger.settled", data: { cost_micro_usd: 600, outcome: "reconciled", usage: { source: "counted" } },
+      type: "ledger.settled",
+      data: { cost_micro_usd: 600, outcome: "reconciled", usage: { source: "counted" } },
     });
   });
 

@@ -100,7 +100,13 @@ export const budget: Decider<Budget, BudgetCommand, LedgerEvent, BudgetRefusal> 
         if (held === undefined) return accept();
         const usage: Usage = { input_tokens: 0, output_tokens: 0, source: "counted" };
         return accept(
-          settled(state, command.reservationId, held, { upstream: "unknown", cost: held.amount, usage, durationMs: 0, outcome: "reconciled" }),
+          settled(state, command.reservationId, held, {
+            upstream: "unknown",
+            cost: held.amount,
+            usage,
+            durationMs: 0,
+            outcome: "reconciled",
+          }),
         );
       }
       default:

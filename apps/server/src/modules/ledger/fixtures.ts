@@ -7,10 +7,19 @@ export const OTHER_RESERVATION = "rsv_01J00000000000000000000002";
 
 export const set: BudgetCommand = { type: "set", sessionId: SESSION, cap: 1_000 };
 export const reserve = (amount: number, reservationId = RESERVATION): Extract<BudgetCommand, { type: "reserve" }> => ({
-  type: "reserve", reservationId, model: "m", amount, holder: "hld_1",
+  type: "reserve",
+  reservationId,
+  model: "m",
+  amount,
+  holder: "hld_1",
 });
 export const settle = (cost: number, reservationId = RESERVATION): Extract<BudgetCommand, { type: "settle" }> => ({
-  type: "settle", reservationId, upstream: "u", cost, durationMs: 5, outcome: "completed",
+  type: "settle",
+  reservationId,
+  upstream: "u",
+  cost,
+  durationMs: 5,
+  outcome: "completed",
   usage: { input_tokens: 10, output_tokens: 20, source: "reported" },
 });
 export const release = (reservationId = RESERVATION): BudgetCommand => ({ type: "release", reservationId, reason: "refused upstream" });

@@ -45,7 +45,9 @@ export function createHolder(db: Database, logger: Logger, times: HolderTimes, n
 
   const timer = setInterval(() => {
     for (const organizationId of seen.keys()) {
-      beat(organizationId).catch((error: unknown) => logger.warn({ err: error, organizationId }, "could not say that this process is alive"));
+      beat(organizationId).catch((error: unknown) =>
+        logger.warn({ err: error, organizationId }, "could not say that this process is alive"),
+      );
     }
   }, times.beatMs);
   timer.unref();

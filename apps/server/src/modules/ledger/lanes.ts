@@ -100,7 +100,11 @@ export function createLanes(log: EventLog): (target: LaneTarget, command: Budget
       const [first] = waiting;
       if (first === undefined) continue;
       try {
-        const outcomes = await appended(log, first.target, waiting.map(({ command }) => command));
+        const outcomes = await appended(
+          log,
+          first.target,
+          waiting.map(({ command }) => command),
+        );
         waiting.forEach(({ resolve }, i) => resolve(outcomes[i]!));
       } catch (error) {
         for (const { reject } of waiting) reject(error);

@@ -18,7 +18,11 @@ const database = databaseTest();
 const ORGANIZATION = "ws_dev";
 const AGENT: Origin = { principal: { id: "agt_1", type: "agent" }, zone: "sandbox" };
 const bill = (cost: number): Bill => ({
-  upstream: "u", cost, durationMs: 12.5, outcome: "completed", usage: { input_tokens: 7, output_tokens: 3, source: "reported" },
+  upstream: "u",
+  cost,
+  durationMs: 12.5,
+  outcome: "completed",
+  usage: { input_tokens: 7, output_tokens: 3, source: "reported" },
 });
 
 const closers: (() => Promise<void> | undefined)[] = [];
@@ -38,19 +42,30 @@ async function start(options: { cap?: number; session?: string; ttlMs?: number; 
   const db = openDatabase(database.connection("sb_app"), { connections: 4, onError: () => undefined });
   closers.push(() => db.close());
   const times = { ttlMs: options.ttlMs ?? 30_000, beatMs: options.beatMs ?? 5_000 };
-  const ledger = createLedger({ log, db, clock: systemClock, logger: pino({ enabled: false }), organizations: async () => [ORGANIZATION], times });
+  const ledger = createLedger({
+    log,
+    db,
+    clock: systemClock,
+    logger: pino({ enabled: false }),
+    organizations: async () => [ORGANIZATION],
+    times,
+  });
   closers.push(() => ledger.stop?.());
   const session = options.session ?? newId("ses");
   if (options.cap !== undefined) {
     const capMicroUsd = options.cap;
-    await log.unit({ organizationId: ORGANIZATION, origin: AGENT }, (unit) => ledger.setBudget(unit, { organizationId: ORGANIZATION, sessionId: session, capMicroUsd }));
+    await log.unit({ organizationId: ORGANIZATION, origin: AGENT }, (unit) =>
+      ledger.setBudget(unit, { organizationId: ORGANIZATION, sessionId: session, capMicroUsd }),
+    );
   }
   return { ledger, db, session };
 }
 
 const asking = (sessionId: string, amount: number) => ({ organizationId: ORGANIZATION, sessionId, model: "m", amount, origin: AGENT });
 const types = async (session: string) =>
-  (await database.rows<{ type: string }>("select type from evt_events where subject = $1 order by subject_version", [`budget:${session}`])).map((row) => row.type);
+  (
+    await database.rows<{ type: string }>("select type from evt_events where subject = $1 order by subject_version", [`budget:${session}`])
+  ).map((row) => row.type);
 
 test("fifty calls at once from two processes never pass the cap, at any moment of the log", async () => {
   const a = await start({ cap: 1_000 });
@@ -66,7 +81,8 @@ test("fifty calls at once from two processes never pass the cap, at any moment o
   );
   expect(new Set(outcomes)).toEqual(new Set(["settled", "budget_exhausted"]));
   const rows = await database.rows<{ type: string; data: string }>(
-    "select e.type, p.data from evt_events e join evt_payloads p using (position) where e.subject = $1 order by e.subject_version", [`budget:${a.session}`],
+    "select e.type, p.data from evt_events e join evt_payloads p using (position) where e.subject = $1 order by e.subject_version",
+    [`budget:${a.session}`],
   );
   let spent = 0;
   const open = new Map<string, number>();
@@ -81,7 +97,11 @@ test("fifty calls at once from two processes never pass the cap, at any moment o
   }
   expect(open.size).toBe(0);
   expect(rows.some(({ type }) => type === "budget.refused")).toBe(true);
-  expect(await a.ledger.usage(ORGANIZATION, a.session)).toMatchObject({ cap_micro_usd: 1_000, spent_micro_usd: spent, reserved_micro_usd: 0 });
+  expect(await a.ledger.usage(ORGANIZATION, a.session)).toMatchObject({
+    cap_micro_usd: 1_000,
+    spent_micro_usd: spent,
+    reserved_micro_usd: 0,
+  });
 });
 
 test("usage shows what is held while it is held, then what it cost, by model", async () => {
@@ -91,7 +111,11 @@ test("usage shows what is held while it is held, then what it cost, by model", a
   expect(await ledger.usage(ORGANIZATION, session)).toMatchObject({ spent_micro_usd: 0, reserved_micro_usd: 400, calls: 0 });
   await ledger.settle(held.reservation, bill(650));
   expect(await ledger.usage(ORGANIZATION, session)).toEqual({
-    cap_micro_usd: 1_000, spent_micro_usd: 650, reserved_micro_usd: 0, overrun_micro_usd: 250, calls: 1,
+    cap_micro_usd: 1_000,
+    spent_micro_usd: 650,
+    reserved_micro_usd: 0,
+    overrun_micro_usd: 250,
+    calls: 1,
     by_model: [{ model: "m", calls: 1, cost_micro_usd: 650, input_tokens: 7, output_tokens: 3 }],
   });
   expect(await ledger.costs(ORGANIZATION, [session, "ses_other"])).toEqual(new Map([[session, { cap: 1_000, spent: 650 }]]));
@@ -111,7 +135,11 @@ test("settling or releasing again changes nothing", async () => {
   const { ledger, session } = await start({ cap: 1_000 });
   const held = await ledger.reserve(asking(session, 400));
   if (!held.ok) throw new Error("refused");
-  await Promise.all([ledger.settle(held.reservation, bill(10)), ledger.settle(held.reservation, bill(10)), ledger.release(held.reservation, "late")]);
+  await Promise.all([
+    ledger.settle(held.reservation, bill(10)),
+    ledger.settle(held.reservation, bill(10)),
+    ledger.release(held.reservation, "late"),
+  ]);
   expect(await types(session)).toEqual(["budget.set", "ledger.reserved", "ledger.settled"]);
 });
 
@@ -123,14 +151,19 @@ test("a reservation whose process fell silent is settled in full by another; one
   if (!lost.ok || !kept.ok) throw new Error("refused");
   expect(await living.ledger.reconcile()).toBe(0);
   await database.rows(
-    "update ledger_holders set seen_at = now() - interval '31 seconds' where holder = (select holder from proj_reservations where reservation_id = $1)", [lost.reservation.id],
+    "update ledger_holders set seen_at = now() - interval '31 seconds' where holder = (select holder from proj_reservations where reservation_id = $1)",
+    [lost.reservation.id],
   );
   expect(await living.ledger.reconcile()).toBe(1);
   expect(await living.ledger.usage(ORGANIZATION, dying.session)).toMatchObject({ spent_micro_usd: 400, reserved_micro_usd: 100 });
   expect(await types(dying.session)).toEqual(["budget.set", "ledger.reserved", "ledger.reserved", "ledger.settled"]);
   await dying.ledger.settle(lost.reservation, bill(1));
   expect(await living.ledger.usage(ORGANIZATION, dying.session), "the first ending stands").toMatchObject({ spent_micro_usd: 400 });
-  const refusal = () => dying.ledger.reserve(asking(dying.session, 0)).then(() => "granted", (error: Error) => error.message);
+  const refusal = () =>
+    dying.ledger.reserve(asking(dying.session, 0)).then(
+      () => "granted",
+      (error: Error) => error.message,
+    );
   await expect.poll(refusal, { timeout: 5_000 }).toContain("too long");
 });
 
@@ -138,12 +171,19 @@ test("the projection lands the same in one batch or many, and replaying changes 
   const events = history(set, reserve(600), settle(700), reserve(100, OTHER_RESERVATION));
   const batch = recorded<LedgerEvent>(events, { subjectId: SESSION, subjectKind: "budget", organizationId: "ws_batch" });
   const tables = async () => ({
-    budgets: await database.rows("select session_id, cap, spent, overrun, calls, subject_version from proj_budgets where organization_id = 'ws_batch'"),
+    budgets: await database.rows(
+      "select session_id, cap, spent, overrun, calls, subject_version from proj_budgets where organization_id = 'ws_batch'",
+    ),
     held: await database.rows("select reservation_id, amount, holder from proj_reservations where organization_id = 'ws_batch'"),
     usage: await database.rows("select model, calls, cost, input_tokens, output_tokens from proj_usage where organization_id = 'ws_batch'"),
     days: await database.rows("select day::text, calls, cost from proj_usage_days where organization_id = 'ws_batch'"),
   });
-  const clear = () => Promise.all(["budgets", "reservations", "usage", "usage_days"].map((t) => database.rows(`delete from proj_${t} where organization_id = 'ws_batch'`)));
+  const clear = () =>
+    Promise.all(
+      ["budgets", "reservations", "usage", "usage_days"].map((t) =>
+        database.rows(`delete from proj_${t} where organization_id = 'ws_batch'`),
+      ),
+    );
   await database.transaction((tx) => usageProjection.project(tx, batch));
   const once = await tables();
   expect(once).toEqual({
@@ -168,7 +208,7 @@ test("what the projection holds is exactly what the log says", async () => {
   const client = await database.pool("sb_owner").connect();
   try {
     const sql = readFileSync(path.join(import.meta.dirname, "schema.sql"), "utf8");
-    const report = await rebuild(client, { name: "ledger", sql, projections: [usageProjection as unknown as Projection] }, { swap: false });
+    const report = await rebuild(client, { name: "ledger", sql, projections: [usageProjection] }, { swap: false });
     expect(report.events).toBeGreaterThan(4);
     expect(report.drift).toEqual([]);
   } finally {

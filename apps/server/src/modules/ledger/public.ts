@@ -103,7 +103,8 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
       try {
         const decision = await decide(target(reservation.organizationId, reservation.sessionId, reservation.origin), command);
         // No second try would change that: it stays held, in sight, until it is reconciled.
-        if (!decision.ok) logger.error({ reservation: reservation.id, code: decision.refusal.code }, `a reservation could not be ended by ${command.type}`);
+        if (!decision.ok)
+          logger.error({ reservation: reservation.id, code: decision.refusal.code }, `a reservation could not be ended by ${command.type}`);
         return;
       } catch (error) {
         if (tries >= END_TRIES || stopping.signal.aborted) {
@@ -163,7 +164,8 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
     },
 
     async reserve({ organizationId, sessionId, runId, model, amount, origin }) {
-      if (!(await holder.isAlive(organizationId))) throw new Error("the ledger has not seen this process for too long; no new reservations");
+      if (!(await holder.isAlive(organizationId)))
+        throw new Error("the ledger has not seen this process for too long; no new reservations");
       const reservation: Reservation = { id: newId("rsv"), organizationId, sessionId, amount, origin };
       try {
         const command: BudgetCommand = { type: "reserve", reservationId: reservation.id, runId, model, amount, holder: holder.id };

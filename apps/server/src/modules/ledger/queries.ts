@@ -41,7 +41,9 @@ export function sessionCosts(
 ): Promise<ReadonlyMap<string, { cap: number; spent: number }>> {
   return db.inOrganization(organizationId, async (tx: Kysely<unknown>) => {
     const { rows } = await sql<{ session_id: string; cap: string; spent: string }>`
-      select session_id, cap, spent from proj_budgets where organization_id = ${organizationId} and session_id = any(${sessionIds as string[]}::text[])`.execute(tx);
+      select session_id, cap, spent from proj_budgets where organization_id = ${organizationId} and session_id = any(${sessionIds}::text[])`.execute(
+      tx,
+    );
     return new Map(rows.map((row) => [row.session_id, { cap: Number(row.cap), spent: Number(row.spent) }]));
   });
 }

@@ -77,10 +77,22 @@ function rowOf({ event }: Recorded<LedgerEvent>): Row {
     case "budget.set":
       return { amount: event.data.cap_micro_usd };
     case "ledger.reserved":
-      return { reservationId: event.data.reservation_id, model: event.data.model, amount: event.data.amount_micro_usd, holder: event.data.holder };
+      return {
+        reservationId: event.data.reservation_id,
+        model: event.data.model,
+        amount: event.data.amount_micro_usd,
+        holder: event.data.holder,
+      };
     case "ledger.settled": {
       const { reservation_id, model, cost_micro_usd: amount, reserved_micro_usd, usage } = event.data;
-      return { reservationId: reservation_id, model, amount, reserved: reserved_micro_usd ?? amount, input: usage.input_tokens, output: usage.output_tokens };
+      return {
+        reservationId: reservation_id,
+        model,
+        amount,
+        reserved: reserved_micro_usd ?? amount,
+        input: usage.input_tokens,
+        output: usage.output_tokens,
+      };
     }
     case "ledger.released":
       return { reservationId: event.data.reservation_id };

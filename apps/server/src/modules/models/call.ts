@@ -76,7 +76,10 @@ export async function forwardCall(
 ): Promise<CallEnd> {
   const { request, model, signal } = call;
   const startedAt = performance.now();
-  const billed = (usage: Usage, outcome: CallBill["outcome"], reason: string): CallEnd => ({ bill: { cost: costOf(usage, model.price), usage, outcome }, reason });
+  const billed = (usage: Usage, outcome: CallBill["outcome"], reason: string): CallEnd => ({
+    bill: { cost: costOf(usage, model.price), usage, outcome },
+    reason,
+  });
   const unanswered = (outcome: CallBill["outcome"], reason: string): CallEnd =>
     billed(unansweredUsage(request.body.length, performance.now() - startedAt, outputBound(request, model)), outcome, reason);
 
@@ -85,7 +88,9 @@ export async function forwardCall(
     sendFailure(request.endpoint, answer, model.upstream.name, signal, client);
     // Until the head of an answer only these two leave it open whether the model had begun.
     const mayHaveBegun = answer.code === "timeout" || (answer.code === "aborted" && answer.wasSent);
-    return mayHaveBegun ? unanswered(answer.code === "timeout" ? "cut" : "canceled", answer.message) : { bill: null, reason: answer.message };
+    return mayHaveBegun
+      ? unanswered(answer.code === "timeout" ? "cut" : "canceled", answer.message)
+      : { bill: null, reason: answer.message };
   }
 
   const meter = createMeter(request.endpoint, request.body.length, request.wantsUsage);
@@ -123,7 +128,14 @@ async function tried({ request, model, headers, signal, attempts }: Parameters<t
 }
 
 const CALLED_OFF: UpstreamFailure = {
-  ok: false, code: "aborted", message: "the call was called off", retryable: false, status: undefined, retryAfterMs: undefined, body: undefined, contentType: undefined,
+  ok: false,
+  code: "aborted",
+  message: "the call was called off",
+  retryable: false,
+  status: undefined,
+  retryAfterMs: undefined,
+  body: undefined,
+  contentType: undefined,
 };
 
 const isEventStream = ({ headers }: UpstreamResponse): boolean => (headers["content-type"] ?? "").startsWith("text/event-stream");
@@ -174,9 +186,16 @@ function parsed(body: Buffer): unknown {
 
 /** Null: there is nobody left to tell. */
 function explain(error: unknown, signal: AbortSignal, upstream: string): ProxyError | null {
-  if (signal.aborted) return signal.reason instanceof CalledOff ? signal.reason.error : { status: 503, code: "called_off", message: "The call was called off." };
+  if (signal.aborted)
+    return signal.reason instanceof CalledOff
+      ? signal.reason.error
+      : { status: 503, code: "called_off", message: "The call was called off." };
   const message = error instanceof Error ? error.message : String(error);
-  return { status: 502, code: "upstream_cut", message: `The model's answer broke off: ${message}. Ask again, or choose another model than one of ${upstream}.` };
+  return {
+    status: 502,
+    code: "upstream_cut",
+    message: `The model's answer broke off: ${message}. Ask again, or choose another model than one of ${upstream}.`,
+  };
 }
 
 function endBroken(endpoint: Endpoint, response: UpstreamResponse, error: ProxyError | null, client: Client): void {
@@ -205,7 +224,11 @@ function sendFailure(endpoint: Endpoint, failure: UpstreamFailure, upstream: str
     return;
   }
   const status = failure.code === "timeout" ? 504 : failure.code === "unsupported_endpoint" ? 400 : (failure.status ?? 502);
-  const error = { status, code: `upstream_${failure.code}`, message: `The model's upstream failed: ${failure.message}. Try again, or choose another model.` };
+  const error = {
+    status,
+    code: `upstream_${failure.code}`,
+    message: `The model's upstream failed: ${failure.message}. Try again, or choose another model.`,
+  };
   sendError(endpoint, { ...error, retryAfterMs: failure.retryAfterMs }, client);
 }
 

@@ -23,7 +23,9 @@ export interface Callers {
   /** Whom a further key of the session would speak for; read now, not remembered. Null: no such session. */
   ofSession(organizationId: string, sessionId: string): Promise<Found | null>;
 }
-export type Found = { readonly ok: true; readonly caller: ModelCaller } | { readonly ok: false; readonly code: "invalid_key" | "expired_key" | "session_ended" };
+export type Found =
+  | { readonly ok: true; readonly caller: ModelCaller }
+  | { readonly ok: false; readonly code: "invalid_key" | "expired_key" | "session_ended" };
 
 const REMEMBER_MS = 500;
 const MAX_REMEMBERED = 10_000;
@@ -87,6 +89,8 @@ export function createCallers(db: Database, nowMs: () => number): Callers {
     },
     // No expiry: the socket is the credential, and it lives exactly as long as the sandbox.
     bySandbox: ({ organizationId, sessionId }) =>
-      once(`${organizationId} ${sessionId}`, async () => judge(organizationId, await query(organizationId, sql`k.session_id = ${sessionId} and not k.revoked`))),
+      once(`${organizationId} ${sessionId}`, async () =>
+        judge(organizationId, await query(organizationId, sql`k.session_id = ${sessionId} and not k.revoked`)),
+      ),
   };
 }

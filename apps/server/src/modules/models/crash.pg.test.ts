@@ -14,12 +14,16 @@ test("a server killed with -9 while streaming: its reservation is settled in ful
     response.write(chatChunk("never finished"));
   });
   const connections = JSON.stringify({ sb_log: database.connection("sb_log"), sb_app: database.connection("sb_app") });
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, "crash-server.fixture.ts"), connections, upstream.origin], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, "crash-server.fixture.ts"), connections, upstream.origin], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   try {
     const [line] = (await once(createInterface(child.stdout), "line")) as [string];
     const { origin, id, key } = JSON.parse(line) as { origin: string; id: string; key: string };
     const answer = await fetch(`${origin}/llm/v1/chat/completions`, {
-      method: "POST", headers: { authorization: `Bearer ${key}` }, body: JSON.stringify({ model: "gpt-4o", stream: true, max_tokens: 100, messages: [{ role: "user", content: "hi" }] }),
+      method: "POST",
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify({ model: "gpt-4o", stream: true, max_tokens: 100, messages: [{ role: "user", content: "hi" }] }),
     });
     const reader = answer.body!.getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toContain("never finished");

@@ -20,20 +20,29 @@ type Answer = Parameters<typeof scriptedUpstream>[0];
 async function start(answer: Answer) {
   const upstream = await scriptedUpstream(answer);
   closers.push(upstream.close);
-  const bench = await startBench(database, [createUpstream({ kind: "openai", name: "openai", apiKey: KEY, baseUrl: `${upstream.origin}/v1`, timeouts: QUICK })]);
+  const bench = await startBench(database, [
+    createUpstream({ kind: "openai", name: "openai", apiKey: KEY, baseUrl: `${upstream.origin}/v1`, timeouts: QUICK }),
+  ]);
   closers.push(bench.close);
   return { upstream, bench, ...(await bench.session()) };
 }
 
 const client = (bench: Bench, key: string) => new OpenAI({ apiKey: key, baseURL: `${bench.origin}/llm/v1`, maxRetries: 0 });
 const BODY = { model: "gpt-4o", messages: [{ role: "user" as const, content: "hi" }], max_tokens: 1_000 };
-const failure = (work: Promise<unknown>): Promise<APIError> => work.then(() => expect.fail("it was let through"), (error: APIError) => error);
+const failure = (work: Promise<unknown>): Promise<APIError> =>
+  work.then(
+    () => expect.fail("it was let through"),
+    (error: APIError) => error,
+  );
 
 /** The last entry of the session's budget, once nothing is held any more. */
 async function lastEntry(bench: Bench, session: string): Promise<{ type: string } & Record<string, unknown>> {
-  await expect.poll(async () => (await bench.ledger.usage(ORGANIZATION, session))?.reserved_micro_usd, { timeout: 10_000, interval: 20 }).toBe(0);
+  await expect
+    .poll(async () => (await bench.ledger.usage(ORGANIZATION, session))?.reserved_micro_usd, { timeout: 10_000, interval: 20 })
+    .toBe(0);
   const [row] = await database.rows<{ type: string; data: string }>(
-    "select e.type, p.data from evt_events e join evt_payloads p using (position) where e.subject = $1 order by e.subject_version desc limit 1", [`budget:${session}`],
+    "select e.type, p.data from evt_events e join evt_payloads p using (position) where e.subject = $1 order by e.subject_version desc limit 1",
+    [`budget:${session}`],
   );
   return { ...(JSON.parse(row!.data) as Record<string, unknown>), type: row!.type };
 }
@@ -50,18 +59,25 @@ test("a request goes through byte for byte, but for the model's name and the cre
   });
   const odd = `{ "temperature": 1.50, "model" :"openai/gpt-4o",\n "messages":[{"role":"user","content":"\\u00e4 \\"model\\": 12345678901234567890"}], "max_tokens":10 }`;
   const answer = await fetch(`${bench.origin}/llm/v1/chat/completions`, {
-    method: "POST", body: odd, headers: { "x-api-key": key, "content-type": "application/json", cookie: "a=b", "openai-beta": "x" },
+    method: "POST",
+    body: odd,
+    headers: { "x-api-key": key, "content-type": "application/json", cookie: "a=b", "openai-beta": "x" },
   });
   expect(answer.status).toBe(200);
   expect(upstream.received[0]?.body).toBe(odd.replace("openai/gpt-4o", "gpt-4o"));
   expect(upstream.received[0]?.headers).toMatchObject({ authorization: `Bearer ${KEY}`, "openai-beta": "x" });
   expect(JSON.stringify(upstream.received[0]?.headers)).not.toMatch(/sbx-vk_|a=b/);
-  expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.settled", usage: { input_tokens: 11, output_tokens: 5, source: "reported" }, outcome: "completed" });
+  expect(await lastEntry(bench, id)).toMatchObject({
+    type: "ledger.settled",
+    usage: { input_tokens: 11, output_tokens: 5, source: "reported" },
+    outcome: "completed",
+  });
 });
 
 test("429 and 500 are tried again before the first byte, and only one answer is paid for", async () => {
   const { upstream, bench, key, id } = await start((_, response, nth) => {
-    if (nth < 3) return void response.writeHead(nth === 1 ? 429 : 500, { "content-type": "application/json" }).end('{"error":{"message":"not now"}}');
+    if (nth < 3)
+      return void response.writeHead(nth === 1 ? 429 : 500, { "content-type": "application/json" }).end('{"error":{"message":"not now"}}');
     sse(response, chatChunk("hello"), chatUsage(3, 2), CHAT_END);
     response.end();
   });
@@ -70,25 +86,43 @@ test("429 and 500 are tried again before the first byte, and only one answer is 
   for await (const chunk of answer) text += chunk.choices[0]?.delta.content ?? "";
   expect(text).toBe("hello");
   expect(upstream.received).toHaveLength(3);
-  expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.settled", usage: { input_tokens: 3, output_tokens: 2, source: "reported" } });
+  expect(await lastEntry(bench, id)).toMatchObject({
+    type: "ledger.settled",
+    usage: { input_tokens: 3, output_tokens: 2, source: "reported" },
+  });
   expect((await bench.ledger.usage(ORGANIZATION, id))?.calls).toBe(1);
 });
 
-test.each([[429, "rate_limit_exceeded"], [500, "server_error"], [400, "bad_thing"]])("a lasting %i is passed on as the vendor said it, and nothing is spent", async (status, code) => {
-  const { upstream, bench, key, id } = await start((_, response) => void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ error: { message: "no", code } })));
+test.each([
+  [429, "rate_limit_exceeded"],
+  [500, "server_error"],
+  [400, "bad_thing"],
+])("a lasting %i is passed on as the vendor said it, and nothing is spent", async (status, code) => {
+  const { upstream, bench, key, id } = await start(
+    (_, response) =>
+      void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ error: { message: "no", code } })),
+  );
   expect(await failure(client(bench, key).chat.completions.create(BODY))).toMatchObject({ status, code });
   expect(upstream.received).toHaveLength(status === 400 ? 1 : 3);
   expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.released" });
 });
 
 test("a longer pause than we would wait is the client's to make", async () => {
-  const { upstream, bench, key } = await start((_, response) => void response.writeHead(429, { "retry-after": "60", "content-type": "application/json" }).end('{"error":{"message":"slow"}}'));
+  const { upstream, bench, key } = await start(
+    (_, response) =>
+      void response.writeHead(429, { "retry-after": "60", "content-type": "application/json" }).end('{"error":{"message":"slow"}}'),
+  );
   const error = await failure(client(bench, key).chat.completions.create(BODY));
   expect([error.status, error.headers?.get("retry-after"), upstream.received.length]).toEqual([429, "60", 1]);
 });
 
 test("our own credential being refused does not look like the client's, and is not shown", async () => {
-  const { bench, key, id } = await start((_, response) => void response.writeHead(401, { "content-type": "application/json" }).end(JSON.stringify({ error: { message: `Incorrect API key: ${KEY}` } })));
+  const { bench, key, id } = await start(
+    (_, response) =>
+      void response
+        .writeHead(401, { "content-type": "application/json" })
+        .end(JSON.stringify({ error: { message: `Incorrect API key: ${KEY}` } })),
+  );
   const error = await failure(client(bench, key).chat.completions.create(BODY));
   expect(error).toMatchObject({ status: 502, code: "upstream_credential_refused" });
   expect(error.message).not.toContain(KEY);
@@ -123,13 +157,19 @@ test.each([
   });
   const stream = await client(bench, key).chat.completions.create({ ...BODY, stream: true });
   let text = "";
-  const error = await failure((async () => {
-    for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
-  })());
+  const error = await failure(
+    (async () => {
+      for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
+    })(),
+  );
   expect(text).toBe("half of an answer");
   expect(error.message).toContain("broke off");
   const entry = await lastEntry(bench, id);
-  expect(entry).toMatchObject({ type: "ledger.settled", outcome: "cut", usage: { output_tokens: Math.ceil("half of an answer".length / 4), source: "counted" } });
+  expect(entry).toMatchObject({
+    type: "ledger.settled",
+    outcome: "cut",
+    usage: { output_tokens: Math.ceil("half of an answer".length / 4), source: "counted" },
+  });
 });
 
 test("a whole answer that is cut is an error, never half a body", async () => {
@@ -147,10 +187,19 @@ test("an answer without usage is counted", async () => {
     sse(response, chatChunk("12345678"), CHAT_END);
     response.end();
   });
-  await (await client(bench, key).chat.completions.create({ ...BODY, stream: true })).toReadableStream().cancel().catch(() => undefined);
+  await (
+    await client(bench, key).chat.completions.create({ ...BODY, stream: true })
+  )
+    .toReadableStream()
+    .cancel()
+    .catch(() => undefined);
   const stream = await client(bench, key).chat.completions.create({ ...BODY, stream: true });
   for await (const _chunk of stream);
-  expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.settled", outcome: "completed", usage: { output_tokens: 2, source: "counted" } });
+  expect(await lastEntry(bench, id)).toMatchObject({
+    type: "ledger.settled",
+    outcome: "completed",
+    usage: { output_tokens: 2, source: "counted" },
+  });
 });
 
 test("usage above what was reserved is recorded as it is and shows as an overrun", async () => {
@@ -175,21 +224,28 @@ test("a client that goes away ends the upstream's work, and what came is charged
   for await (const _chunk of stream) break;
   stream.controller.abort();
   await gone;
-  expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.settled", outcome: "canceled", usage: { output_tokens: 2, source: "counted" } });
+  expect(await lastEntry(bench, id)).toMatchObject({
+    type: "ledger.settled",
+    outcome: "canceled",
+    usage: { output_tokens: 2, source: "counted" },
+  });
 });
 
 test("the kill switch cuts a stream under way with its reason, and refuses the next call", async () => {
   const { bench, key, id } = await start((_, response) => sse(response, chatChunk("a word")));
   const stream = await client(bench, key).chat.completions.create({ ...BODY, stream: true });
   const startedAt = performance.now();
-  const error = await failure((async () => {
-    for await (const _chunk of stream) await bench.killSwitch(true);
-  })());
+  const error = await failure(
+    (async () => {
+      for await (const _chunk of stream) await bench.killSwitch(true);
+    })(),
+  );
   expect(error.message).toContain("kill switch");
   // Twice what is promised: the machine that tests is busy with other tests.
   expect(performance.now() - startedAt).toBeLessThan(2_000);
   expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.settled", outcome: "canceled" });
-  for (let i = 0; i < 3; i++) expect(await failure(client(bench, key).chat.completions.create(BODY))).toMatchObject({ status: 403, code: "kill_switch_active" });
+  for (let i = 0; i < 3; i++)
+    expect(await failure(client(bench, key).chat.completions.create(BODY))).toMatchObject({ status: 403, code: "kill_switch_active" });
   const denials = await database.rows("select 1 from evt_events where type = 'policy.denied' and header like $1", [`%${id}%`]);
   expect(denials, "a loop is written down once").toHaveLength(1);
   await bench.killSwitch(false);
@@ -198,9 +254,11 @@ test("the kill switch cuts a stream under way with its reason, and refuses the n
 test("stopping the proxy waits until everything is settled", async () => {
   const { bench, key, id } = await start((_, response) => sse(response, chatChunk("a word")));
   const stream = await client(bench, key).chat.completions.create({ ...BODY, stream: true });
-  const reading = failure((async () => {
-    for await (const _chunk of stream) void bench.models.stop?.();
-  })());
+  const reading = failure(
+    (async () => {
+      for await (const _chunk of stream) void bench.models.stop?.();
+    })(),
+  );
   expect((await reading).message).toContain("stopping");
   expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.settled", outcome: "canceled" });
 });
@@ -214,14 +272,25 @@ test.each([
   ["a thousand choices", '{"model":"gpt-4o","n":1000}', /"n"/],
 ])("a body with %s is refused with what is wrong", async (_, body, message) => {
   const { upstream, bench, key } = await start(() => undefined);
-  const answer = await fetch(`${bench.origin}/llm/v1/chat/completions`, { method: "POST", body, headers: { authorization: `Bearer ${key}` } });
-  expect([answer.status, ((await answer.json()) as { error: { message: string } }).error.message]).toEqual([400, expect.stringMatching(message)]);
+  const answer = await fetch(`${bench.origin}/llm/v1/chat/completions`, {
+    method: "POST",
+    body,
+    headers: { authorization: `Bearer ${key}` },
+  });
+  expect([answer.status, ((await answer.json()) as { error: { message: string } }).error.message]).toEqual([
+    400,
+    expect.stringMatching(message),
+  ]);
   expect(upstream.received).toHaveLength(0);
 });
 
 test("a body over the limit is refused before it is read", async () => {
   const { bench, key } = await start(() => undefined);
-  const answer = await fetch(`${bench.origin}/llm/v1/messages`, { method: "POST", body: Buffer.alloc(33 * 1024 * 1024, 32), headers: { "x-api-key": key } }).catch((error: unknown) => error);
+  const answer = await fetch(`${bench.origin}/llm/v1/messages`, {
+    method: "POST",
+    body: Buffer.alloc(33 * 1024 * 1024, 32),
+    headers: { "x-api-key": key },
+  }).catch((error: unknown) => error);
   // Node closes the connection while fetch still sends; either way nothing got through.
   if (answer instanceof Response) expect(answer.status).toBe(413);
 });

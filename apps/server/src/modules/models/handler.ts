@@ -19,10 +19,19 @@ export interface SandboxCaller {
 export type ModelHandler = (request: IncomingMessage, response: ServerResponse, identity?: SandboxCaller) => Promise<void>;
 
 export interface HandlerParts {
-  readonly authenticate: (key: string | null, identity: SandboxCaller | undefined) => Promise<Found | { readonly ok: false; readonly code: "no_key" }>;
+  readonly authenticate: (
+    key: string | null,
+    identity: SandboxCaller | undefined,
+  ) => Promise<Found | { readonly ok: false; readonly code: "no_key" }>;
   readonly models: (caller: ModelCaller) => Promise<readonly RegisteredModel[]>;
   /** Answers the client itself, also with what goes wrong; throws only for faults. */
-  readonly call: (caller: ModelCaller, request: ModelRequest, headers: Record<string, string>, called: AbortController, client: Client) => Promise<void>;
+  readonly call: (
+    caller: ModelCaller,
+    request: ModelRequest,
+    headers: Record<string, string>,
+    called: AbortController,
+    client: Client,
+  ) => Promise<void>;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -39,22 +48,40 @@ export function createHandler(parts: HandlerParts): ModelHandler {
     try {
       const found = await parts.authenticate(keyOf(request), identity);
       if (!found.ok) return answerError(request, response, shape, NOT_ADMITTED[found.code]);
-      if (name !== null && (name === "models" || name.startsWith("models/"))) return await listModels(parts, found.caller, name, shape, request, response);
+      if (name !== null && (name === "models" || name.startsWith("models/")))
+        return await listModels(parts, found.caller, name, shape, request, response);
       if (name === null || !ENDPOINTS.has(name)) return answerError(request, response, shape, noSuchEndpoint(pathname));
-      if (request.method !== "POST") return answerError(request, response, shape, { status: 405, code: "method_not_allowed", message: `Use POST for ${pathname}.` });
+      if (request.method !== "POST")
+        return answerError(request, response, shape, { status: 405, code: "method_not_allowed", message: `Use POST for ${pathname}.` });
       await serveCall(parts, found.caller, name as Endpoint, request, response);
     } catch (error) {
       parts.onFault(error);
       if (response.headersSent) response.destroy();
-      else answerError(request, response, shape, { status: 503, code: "unavailable", message: "The model proxy cannot work right now, so nothing was sent to a model. Try again." });
+      else
+        answerError(request, response, shape, {
+          status: 503,
+          code: "unavailable",
+          message: "The model proxy cannot work right now, so nothing was sent to a model. Try again.",
+        });
     }
   };
 }
 
-async function serveCall(parts: HandlerParts, caller: ModelCaller, endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serveCall(
+  parts: HandlerParts,
+  caller: ModelCaller,
+  endpoint: Endpoint,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const shape = shapeOf(endpoint);
   const body = await readBody(request);
-  if (body === null) return answerError(request, response, shape, { status: 413, code: "payload_too_large", message: `A request may have ${MAX_BODY_BYTES} bytes at most.` });
+  if (body === null)
+    return answerError(request, response, shape, {
+      status: 413,
+      code: "payload_too_large",
+      message: `A request may have ${MAX_BODY_BYTES} bytes at most.`,
+    });
   const read = readRequest(endpoint, body);
   if (!read.ok) return answerError(request, response, shape, { status: 400, code: "invalid_request", message: read.message });
   const called = new AbortController();
@@ -65,7 +92,14 @@ async function serveCall(parts: HandlerParts, caller: ModelCaller, endpoint: End
   await parts.call(caller, read.request, singleHeaders(request), called, clientOf(response, called.signal));
 }
 
-async function listModels(parts: HandlerParts, caller: ModelCaller, name: string, shape: Shape, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function listModels(
+  parts: HandlerParts,
+  caller: ModelCaller,
+  name: string,
+  shape: Shape,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const models = await parts.models(caller);
   const entry = (model: RegisteredModel) =>
     shape === "anthropic"
@@ -78,23 +112,37 @@ async function listModels(parts: HandlerParts, caller: ModelCaller, name: string
     return answerJson(response, 200, JSON.stringify(entry(model)));
   }
   const data = models.map(entry);
-  const list = shape === "anthropic" ? { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null } : { object: "list", data };
+  const list =
+    shape === "anthropic"
+      ? { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
+      : { object: "list", data };
   answerJson(response, 200, JSON.stringify(list));
 }
 
 export const modelNotFound = (id: string): ProxyError => ({
-  status: 404, code: "model_not_found", message: `There is no model ${JSON.stringify(id)} here. GET /llm/v1/models lists those there are.`,
+  status: 404,
+  code: "model_not_found",
+  message: `There is no model ${JSON.stringify(id)} here. GET /llm/v1/models lists those there are.`,
 });
 
 const noSuchEndpoint = (path: string): ProxyError => ({
-  status: 404, code: "no_such_endpoint",
+  status: 404,
+  code: "no_such_endpoint",
   message: `There is nothing at ${path}. The model proxy has POST /llm/v1/chat/completions, /llm/v1/messages and /llm/v1/responses, and GET /llm/v1/models.`,
 });
 
 const NOT_ADMITTED: Record<Extract<Found, { ok: false }>["code"] | "no_key", ProxyError> = {
   no_key: { status: 401, code: "no_key", message: "This needs a virtual key, as `Authorization: Bearer sbx-vk_…` or `x-api-key`." },
-  invalid_key: { status: 401, code: "invalid_key", message: "This virtual key is not known or was revoked. Use the key of a running session." },
-  expired_key: { status: 401, code: "expired_key", message: "This virtual key has expired; keys are good for 24 hours. Use a new session's." },
+  invalid_key: {
+    status: 401,
+    code: "invalid_key",
+    message: "This virtual key is not known or was revoked. Use the key of a running session.",
+  },
+  expired_key: {
+    status: 401,
+    code: "expired_key",
+    message: "This virtual key has expired; keys are good for 24 hours. Use a new session's.",
+  },
   session_ended: { status: 401, code: "session_ended", message: "The session of this key has ended, and its key with it." },
 };
 

@@ -39,7 +39,11 @@ export function members(json: Buffer): Member[] {
 }
 
 /** Replaces values and adds members in front; `json` as for `members`. */
-export function splice(json: Buffer, replacements: readonly { readonly member: Member; readonly value: string }[], additions: readonly string[]): Buffer {
+export function splice(
+  json: Buffer,
+  replacements: readonly { readonly member: Member; readonly value: string }[],
+  additions: readonly string[],
+): Buffer {
   const open = skipSpace(json, 0) + 1;
   const parts: (Buffer | string)[] = [json.subarray(0, open), ...additions.map((addition) => `${addition},`)];
   let at = open;

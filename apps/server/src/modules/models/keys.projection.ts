@@ -16,9 +16,15 @@ export const modelKeys: Projection<ModelKeyEvent> = {
            from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::bigint[]) as t (o, k, s, m, p, h, a, e, v)
          on conflict do nothing`,
         [
-          issued.map(({ r }) => r.organizationId), issued.map(({ data }) => data.key_id), issued.map(({ data }) => data.session_id),
-          issued.map(({ data }) => data.room_id ?? ""), issued.map(({ data }) => data.principal_id), issued.map(({ data }) => data.key_hash),
-          issued.map(({ data }) => JSON.stringify(data.models)), issued.map(({ data }) => data.expires_at), issued.map(({ r }) => r.subjectVersion),
+          issued.map(({ r }) => r.organizationId),
+          issued.map(({ data }) => data.key_id),
+          issued.map(({ data }) => data.session_id),
+          issued.map(({ data }) => data.room_id ?? ""),
+          issued.map(({ data }) => data.principal_id),
+          issued.map(({ data }) => data.key_hash),
+          issued.map(({ data }) => JSON.stringify(data.models)),
+          issued.map(({ data }) => data.expires_at),
+          issued.map(({ r }) => r.subjectVersion),
         ],
       );
     }
@@ -49,7 +55,12 @@ export const modelSessions: Projection<SessionEvent> = {
        select * from unnest($1::text[], $2::text[], $3::boolean[], $4::bigint[])
        on conflict (organization_id, session_id) do update set has_ended = excluded.has_ended, subject_version = excluded.subject_version
         where p.subject_version < excluded.subject_version`,
-      [last.map((r) => r.organizationId), last.map((r) => r.subjectId), last.map((r) => ENDINGS.has(r.event.type)), last.map((r) => r.subjectVersion)],
+      [
+        last.map((r) => r.organizationId),
+        last.map((r) => r.subjectId),
+        last.map((r) => ENDINGS.has(r.event.type)),
+        last.map((r) => r.subjectVersion),
+      ],
     );
   },
 };

@@ -138,11 +138,19 @@ const READERS: Record<Endpoint, (usage: Record<string, unknown>) => Tokens> = {
 };
 
 function chatTokens(usage: Record<string, unknown>): Tokens {
-  return { input: count(usage["prompt_tokens"]), output: count(usage["completion_tokens"]), cached: nested(usage, "prompt_tokens_details", "cached_tokens") };
+  return {
+    input: count(usage["prompt_tokens"]),
+    output: count(usage["completion_tokens"]),
+    cached: nested(usage, "prompt_tokens_details", "cached_tokens"),
+  };
 }
 
 function responsesTokens(usage: Record<string, unknown>): Tokens {
-  return { input: count(usage["input_tokens"]), output: count(usage["output_tokens"]), cached: nested(usage, "input_tokens_details", "cached_tokens") };
+  return {
+    input: count(usage["input_tokens"]),
+    output: count(usage["output_tokens"]),
+    cached: nested(usage, "input_tokens_details", "cached_tokens"),
+  };
 }
 
 /** Anthropic's `input_tokens` leaves out what was read from and written to the cache; ours is the sum. */
@@ -151,7 +159,12 @@ function messagesTokens(usage: unknown): Tokens {
   const input = count(usage["input_tokens"]);
   const cached = count(usage["cache_read_input_tokens"]);
   const written = count(usage["cache_creation_input_tokens"]);
-  return { input: input === undefined ? undefined : input + (cached ?? 0) + (written ?? 0), output: count(usage["output_tokens"]), cached, written };
+  return {
+    input: input === undefined ? undefined : input + (cached ?? 0) + (written ?? 0),
+    output: count(usage["output_tokens"]),
+    cached,
+    written,
+  };
 }
 
 function take(into: Tokens, from: Tokens): void {
@@ -161,7 +174,8 @@ function take(into: Tokens, from: Tokens): void {
   if (from.written !== undefined) into.written = from.written;
 }
 
-const count = (value: unknown): number | undefined => (typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined);
+const count = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 
 function nested(usage: Record<string, unknown>, details: string, name: string): number | undefined {
   const found = usage[details];

@@ -3,13 +3,23 @@ import { expect, test } from "vitest";
 import { hashKey, mintKey, modelKey, organizationOfKey, type ModelKey, type ModelKeyCommand, type ModelKeyRefusal } from "./model-key.ts";
 
 const data = {
-  key_id: "vk_01J00000000000000000000001", session_id: "ses_01J00000000000000000000001", principal_id: "agt_1", key_hash: "sha256:x", models: [], expires_at: "2030-01-01T12:00:00.000Z",
+  key_id: "vk_01J00000000000000000000001",
+  session_id: "ses_01J00000000000000000000001",
+  principal_id: "agt_1",
+  key_hash: "sha256:x",
+  models: [],
+  expires_at: "2030-01-01T12:00:00.000Z",
 } as unknown as Extract<ModelKeyEvent, { type: "model_key.issued" }>["data"];
 const issued: ModelKeyEvent = { type: "model_key.issued", data };
 const HISTORY: Record<ModelKey["status"], ModelKeyEvent[]> = {
-  none: [], active: [issued], revoked: [issued, { type: "model_key.revoked", data: { key_id: data.key_id, reason: "done" } }],
+  none: [],
+  active: [issued],
+  revoked: [issued, { type: "model_key.revoked", data: { key_id: data.key_id, reason: "done" } }],
 };
-const COMMAND: Record<ModelKeyCommand["type"], ModelKeyCommand> = { issue: { type: "issue", data }, revoke: { type: "revoke", reason: "done" } };
+const COMMAND: Record<ModelKeyCommand["type"], ModelKeyCommand> = {
+  issue: { type: "issue", data },
+  revoke: { type: "revoke", reason: "done" },
+};
 const MACHINE: Record<ModelKey["status"], Record<ModelKeyCommand["type"], ModelKey["status"] | ModelKeyRefusal["code"]>> = {
   none: { issue: "active", revoke: "model_key_not_found" },
   active: { issue: "model_key_exists", revoke: "revoked" },
@@ -33,6 +43,9 @@ test("a key says whose it is, and nothing else of it is stored", () => {
   expect(mintKey("ws_dev")).not.toBe(key);
 });
 
-test.each(["", "sk-abc", "sbx-vk_ws_dev_", `sbx-vk_ws_dev'; drop--_${"a".repeat(43)}`, `sbx-vk_ws_dev_${"a".repeat(44)}`])("%j is no key", (key) => {
-  expect(organizationOfKey(key)).toBeNull();
-});
+test.each(["", "sk-abc", "sbx-vk_ws_dev_", `sbx-vk_ws_dev'; drop--_${"a".repeat(43)}`, `sbx-vk_ws_dev_${"a".repeat(44)}`])(
+  "%j is no key",
+  (key) => {
+    expect(organizationOfKey(key)).toBeNull();
+  },
+);

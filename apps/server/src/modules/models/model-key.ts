@@ -25,7 +25,9 @@ export const modelKey: Decider<ModelKey, ModelKeyCommand, ModelKeyEvent, ModelKe
   decide(state, command) {
     switch (command.type) {
       case "issue":
-        return state.status === "none" ? accept<ModelKeyEvent>({ type: "model_key.issued", data: command.data }) : refuse({ code: "model_key_exists" });
+        return state.status === "none"
+          ? accept<ModelKeyEvent>({ type: "model_key.issued", data: command.data })
+          : refuse({ code: "model_key_exists" });
       case "revoke":
         if (state.status === "none") return refuse({ code: "model_key_not_found" });
         if (state.status === "revoked") return accept();

@@ -20,7 +20,8 @@ beforeAll(async () => {
   // Postgres runs as another user, who must be able to pass through.
   chmodSync(dataDir, 0o711);
   server = spawn(process.execPath, [path.join(import.meta.dirname, "../../main.ts"), "--json", "--port", "0", "--data-dir", dataDir], {
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000" }, stdio: ["ignore", "pipe", "ignore"],
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000" },
+    stdio: ["ignore", "pipe", "ignore"],
   });
   for await (const line of createInterface({ input: server.stdout! })) {
     if (!line.includes('"event":"ready"')) continue;
@@ -36,7 +37,9 @@ afterAll(async () => {
 
 async function call<T = Record<string, unknown>>(method: string, url: string, body?: object): Promise<T> {
   const answer = await fetch(`${origin}${url}`, {
-    method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const value = (await answer.json()) as T;
   if (!answer.ok) throw new Error(`${method} ${url} answered ${answer.status}: ${JSON.stringify(value)}`);
@@ -49,14 +52,24 @@ test("a person's own client spends from a session's budget through the proxy, un
   const session = await call<{ id: string }>("POST", "/v1/sessions", { source: { type: "scratch" }, sandbox: "deferred" });
   const { key } = await call<{ key: string }>("POST", `/v1/sessions/${session.id}/model-keys`, {});
   const openai = new OpenAI({ apiKey: key, baseURL: `${origin}/llm/v1`, maxRetries: 0 });
-  const ask = () => openai.chat.completions.create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "hi" }], max_tokens: 200, stream: true });
-  const refusal = () => ask().then(() => "answered", (error: APIError) => `${error.status} ${error.code}`);
+  const ask = () =>
+    openai.chat.completions.create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "hi" }], max_tokens: 200, stream: true });
+  const refusal = () =>
+    ask().then(
+      () => "answered",
+      (error: APIError) => `${error.status} ${error.code}`,
+    );
 
   let text = "";
   for await (const chunk of await ask()) text += chunk.choices[0]?.delta.content ?? "";
   expect(text).toContain("script");
-  await expect.poll(async () => (await call<{ calls: number }>("GET", `/v1/sessions/${session.id}/usage`)).calls, { timeout: 10_000 }).toBe(1);
-  const usage = await call<{ cap_micro_usd: number; spent_micro_usd: number; reserved_micro_usd: number }>("GET", `/v1/sessions/${session.id}/usage`);
+  await expect
+    .poll(async () => (await call<{ calls: number }>("GET", `/v1/sessions/${session.id}/usage`)).calls, { timeout: 10_000 })
+    .toBe(1);
+  const usage = await call<{ cap_micro_usd: number; spent_micro_usd: number; reserved_micro_usd: number }>(
+    "GET",
+    `/v1/sessions/${session.id}/usage`,
+  );
   expect(usage).toMatchObject({ cap_micro_usd: 1_000_000, reserved_micro_usd: 0 });
   expect(usage.spent_micro_usd).toBeGreaterThan(0);
 

@@ -61,32 +61,66 @@ export async function proxyOn(
   const db = openDatabase(connection, { connections: 8, onError: () => undefined });
   const deps = { log: late.log, db, clock: systemClock, logger };
   const ledger = createLedger({ ...deps, organizations: async () => [ORGANIZATION], times: { ttlMs: options.ttlMs ?? 30_000 } });
-  const gate = createGate({ ...deps, principalExists: async () => true, approvals: { covering: async () => null }, killSwitchForced: false });
-  const models = createModels({ ...deps, ledger, gate, upstreams, attempts: { pauseMs: 5, ...options.attempts }, defaultModel: options.defaultModel });
+  const gate = createGate({
+    ...deps,
+    principalExists: async () => true,
+    approvals: { covering: async () => null },
+    killSwitchForced: false,
+  });
+  const models = createModels({
+    ...deps,
+    ledger,
+    gate,
+    upstreams,
+    attempts: { pauseMs: 5, ...options.attempts },
+    defaultModel: options.defaultModel,
+  });
   const log = await makeLog([ledger, gate, models].flatMap((module) => module.projections));
   late.bind(log);
   await gate.start?.();
   const server = await listen((request, response) => void models.handler(request, response));
 
   return {
-    log, db, ledger, models, gate,
+    log,
+    db,
+    ledger,
+    models,
+    gate,
     origin: server.origin,
     async session({ cap = 1_000_000_000, models: allowed = [] } = {}) {
       const id = newId("ses");
       const unit = await log.unit({ organizationId: ORGANIZATION, origin: PERSON }, async (u) => {
-        await u.decide(anySession, { type: "organization", id: ORGANIZATION }, `session:${id}`, { type: "session.created", data: { session_id: id } } as never);
+        await u.decide(anySession, { type: "organization", id: ORGANIZATION }, `session:${id}`, {
+          type: "session.created",
+          data: { session_id: id },
+        } as never);
         await ledger.setBudget(u, { organizationId: ORGANIZATION, sessionId: id, capMicroUsd: cap });
-        return models.createVirtualKey(u, { organizationId: ORGANIZATION, sessionId: id, principalId: "agt_1", models: allowed, now: systemClock.now() });
+        return models.createVirtualKey(u, {
+          organizationId: ORGANIZATION,
+          sessionId: id,
+          principalId: "agt_1",
+          models: allowed,
+          now: systemClock.now(),
+        });
       });
       return { id, key: unit.value.key };
     },
     async endSession(id) {
-      const target = { organizationId: ORGANIZATION, origin: PERSON, stream: { type: "organization", id: ORGANIZATION } as const, subject: `session:${id}` };
+      const target = {
+        organizationId: ORGANIZATION,
+        origin: PERSON,
+        stream: { type: "organization", id: ORGANIZATION } as const,
+        subject: `session:${id}`,
+      };
       await log.run(anySession, target, { type: "session.stopped", data: { session_id: id, reason: "done" } } as SessionEvent);
     },
     async killSwitch(engaged) {
       const route = gate.routes.find((bound) => bound.route.id === "kill_switch.set");
-      await route?.handler({ caller: { organizationId: ORGANIZATION, principal: PERSON.principal }, body: { engaged }, origin: PERSON } as never);
+      await route?.handler({
+        caller: { organizationId: ORGANIZATION, principal: PERSON.principal },
+        body: { engaged },
+        origin: PERSON,
+      } as never);
     },
     async close() {
       await models.stop?.();

@@ -73,7 +73,11 @@ const KEY_LIFETIME_MS = 24 * 3600_000;
 /** A refused loop is written down once in this time, not once a try. */
 const DENIAL_RECORD_MS = 10_000;
 const STOP_MS = 10_000;
-const KILLED: ProxyError = { status: 403, code: "kill_switch_active", message: "The kill switch is on: nothing may leave. Ask an administrator to release it." };
+const KILLED: ProxyError = {
+  status: 403,
+  code: "kill_switch_active",
+  message: "The kill switch is on: nothing may leave. Ask an administrator to release it.",
+};
 
 export function createModels(deps: ModelsDeps): ModelsModule {
   const { db, clock, gate, ledger, logger } = deps;
@@ -100,7 +104,8 @@ export function createModels(deps: ModelsDeps): ModelsModule {
 
   /** Null when it may go. */
   async function ruling(caller: ModelCaller, model: RegisteredModel): Promise<ProxyError | null> {
-    const stream: StreamRef = caller.roomId === null ? { type: "organization", id: caller.organizationId } : { type: "room", id: caller.roomId };
+    const stream: StreamRef =
+      caller.roomId === null ? { type: "organization", id: caller.organizationId } : { type: "room", id: caller.roomId };
     const key = `${caller.sessionId} ${model.id}`;
     const now = performance.now();
     const input: PolicyInput = {
@@ -113,7 +118,14 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     };
     onTheirWay.add(input);
     const record = now - (deniedAt.get(key) ?? Number.NEGATIVE_INFINITY) > DENIAL_RECORD_MS;
-    const decision = await gate.decide({ organizationId: caller.organizationId, input, stream, origin: originOf(caller, undefined), target: model.id, record });
+    const decision = await gate.decide({
+      organizationId: caller.organizationId,
+      input,
+      stream,
+      origin: originOf(caller, undefined),
+      target: model.id,
+      record,
+    });
     if (decision.decision === "allow") return null;
     if (record) {
       if (deniedAt.size > 10_000) deniedAt.clear();
@@ -122,7 +134,13 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     return { status: 403, code: decision.reason_code, message: `The policy does not let this call through: ${decision.reason}` };
   }
 
-  async function call(caller: ModelCaller, request: ModelRequest, headers: Record<string, string>, called: AbortController, client: Client): Promise<void> {
+  async function call(
+    caller: ModelCaller,
+    request: ModelRequest,
+    headers: Record<string, string>,
+    called: AbortController,
+    client: Client,
+  ): Promise<void> {
     const answer = (error: ProxyError) => sendError(request.endpoint, error, client);
     const model = await registry.resolve(request.model);
     if (model === null) return answer(modelNotFound(request.model));
@@ -142,8 +160,14 @@ export function createModels(deps: ModelsDeps): ModelsModule {
   }
 
   async function paid(
-    caller: ModelCaller, model: RegisteredModel, request: ModelRequest, headers: Record<string, string>,
-    runId: string | undefined, called: AbortController, client: Client, answer: (error: ProxyError) => void,
+    caller: ModelCaller,
+    model: RegisteredModel,
+    request: ModelRequest,
+    headers: Record<string, string>,
+    runId: string | undefined,
+    called: AbortController,
+    client: Client,
+    answer: (error: ProxyError) => void,
   ): Promise<void> {
     const { organizationId, sessionId } = caller;
     const amount = worstCase(request, model, model.price);
@@ -154,18 +178,25 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       logger.error({ err: error, sessionId, model: model.id }, "a model call failed in the proxy");
       client.destroy();
       // What was spent is not known, so all of it is taken to be.
-      return { bill: { cost: amount, usage: { input_tokens: 0, output_tokens: 0, source: "counted" as const }, outcome: "cut" as const }, reason: "fault" };
+      return {
+        bill: { cost: amount, usage: { input_tokens: 0, output_tokens: 0, source: "counted" as const }, outcome: "cut" as const },
+        reason: "fault",
+      };
     });
     const durationMs = performance.now() - startedAt;
-    const ended = end.bill === null
-      ? ledger.release(held.reservation, end.reason)
-      : ledger.settle(held.reservation, { upstream: model.upstream.name, durationMs, ...end.bill });
+    const ended =
+      end.bill === null
+        ? ledger.release(held.reservation, end.reason)
+        : ledger.settle(held.reservation, { upstream: model.upstream.name, durationMs, ...end.bill });
     settling.add(ended);
     await ended.finally(() => settling.delete(ended));
   }
 
   function cut(organizationId: string | null, sessionId: string | null, error: ProxyError): number {
-    const hit = [...active].filter(({ caller }) => (organizationId ?? caller.organizationId) === caller.organizationId && (sessionId ?? caller.sessionId) === caller.sessionId);
+    const hit = [...active].filter(
+      ({ caller }) =>
+        (organizationId ?? caller.organizationId) === caller.organizationId && (sessionId ?? caller.sessionId) === caller.sessionId,
+    );
     for (const { called } of hit) called.abort(new CalledOff(error));
     return hit.length;
   }
@@ -182,15 +213,29 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     if (engaged) cut(organizationId, null, KILLED);
   });
 
-  const createVirtualKey: ModelsModule["createVirtualKey"] = async (unit, { organizationId, sessionId, roomId, principalId, models, now }) => {
+  const createVirtualKey: ModelsModule["createVirtualKey"] = async (
+    unit,
+    { organizationId, sessionId, roomId, principalId, models, now },
+  ) => {
     const keyId = newId("vk");
     const key = mintKey(organizationId);
     const expiresAt = plusMs(now, KEY_LIFETIME_MS);
     const data = {
-      key_id: keyId, session_id: sessionId, ...(roomId === undefined ? {} : { room_id: roomId }), principal_id: principalId,
-      key_hash: hashKey(key), models: [...models], expires_at: expiresAt,
+      key_id: keyId,
+      session_id: sessionId,
+      ...(roomId === undefined ? {} : { room_id: roomId }),
+      principal_id: principalId,
+      key_hash: hashKey(key),
+      models: [...models],
+      expires_at: expiresAt,
     } as Issued;
-    const decision = await unit.decide(modelKey, { type: "ledger", id: organizationId }, `model_key:${keyId}`, { type: "issue", data }, { sessionId });
+    const decision = await unit.decide(
+      modelKey,
+      { type: "ledger", id: organizationId },
+      `model_key:${keyId}`,
+      { type: "issue", data },
+      { sessionId },
+    );
     if (!decision.ok) throw new Error(`a virtual key could not be issued: ${decision.refusal.code}`);
     return { keyId, key, expiresAt };
   };
@@ -205,10 +250,17 @@ export function createModels(deps: ModelsDeps): ModelsModule {
         // Kept out of the unit's value, which the log may store.
         let issued: Awaited<ReturnType<typeof createVirtualKey>> | undefined;
         await deps.log.unit({ organizationId, origin }, async (unit) => {
-          issued = await createVirtualKey(unit, { organizationId, sessionId: params.id, roomId: roomId ?? undefined, principalId, models, now });
+          issued = await createVirtualKey(unit, {
+            organizationId,
+            sessionId: params.id,
+            roomId: roomId ?? undefined,
+            principalId,
+            models,
+            now,
+          });
         });
         if (issued === undefined) throw new Error("a virtual key was committed but not kept");
-        return { key_id: issued.keyId as Issued["key_id"], key: issued.key, models: [...models], expires_at: issued.expiresAt };
+        return { key_id: issued.keyId, key: issued.key, models: [...models], expires_at: issued.expiresAt };
       }),
       handle(listModels, async () => {
         const { models, problems } = await registry.list();
@@ -225,7 +277,8 @@ export function createModels(deps: ModelsDeps): ModelsModule {
         if (identity !== undefined) return callers.bySandbox(identity);
         return key === null ? { ok: false, code: "no_key" } : callers.byKey(key);
       },
-      models: async (caller) => (await registry.list()).models.filter((model) => caller.models.length === 0 || caller.models.includes(model.id)),
+      models: async (caller) =>
+        (await registry.list()).models.filter((model) => caller.models.length === 0 || caller.models.includes(model.id)),
       call,
       onFault: (error) => logger.error({ err: error }, "the model proxy failed"),
     }),
@@ -233,7 +286,10 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     createVirtualKey,
 
     async revokeVirtualKey(unit, { organizationId, keyId, reason }) {
-      const decision = await unit.decide(modelKey, { type: "ledger", id: organizationId }, `model_key:${keyId}`, { type: "revoke", reason });
+      const decision = await unit.decide(modelKey, { type: "ledger", id: organizationId }, `model_key:${keyId}`, {
+        type: "revoke",
+        reason,
+      });
       if (!decision.ok) throw new Error(`virtual key ${keyId} could not be revoked: ${decision.refusal.code}`);
     },
 
@@ -248,7 +304,10 @@ export function createModels(deps: ModelsDeps): ModelsModule {
 
     async health() {
       const { models, problems } = await registry.list();
-      return { ok: models.length > 0, detail: problems.length === 0 ? null : problems.map(({ upstream, message }) => `${upstream}: ${message}`).join("; ") };
+      return {
+        ok: models.length > 0,
+        detail: problems.length === 0 ? null : problems.map(({ upstream, message }) => `${upstream}: ${message}`).join("; "),
+      };
     },
 
     async stop() {
@@ -265,7 +324,8 @@ export function createModels(deps: ModelsDeps): ModelsModule {
 function wrongEndpoint(model: RegisteredModel, request: ModelRequest): ProxyError {
   const offered = model.upstream.endpoints.map((endpoint) => `/llm/v1/${endpoint}`).join(" or ");
   return {
-    status: 400, code: "unsupported_endpoint",
+    status: 400,
+    code: "unsupported_endpoint",
     message: `${model.id} is served by ${model.upstream.name}, which does not speak /llm/v1/${request.endpoint}. Use ${offered} for it.`,
   };
 }
@@ -277,12 +337,18 @@ function notCovered(refusal: Extract<Awaited<ReturnType<LedgerModule["reserve"]>
   const usd = (microUsd: number) => `$${(microUsd / 1e6).toFixed(4)}`;
   const { needed, remaining, cap } = refusal.details;
   return {
-    status: 402, code: "budget_exhausted",
+    status: 402,
+    code: "budget_exhausted",
     message: `This call may cost up to ${usd(needed)}, and ${usd(remaining)} of the session's ${usd(cap)} are left. Raise the budget, or allow fewer output tokens.`,
   };
 }
 
 const modelView = (model: RegisteredModel, preferred: RegisteredModel | null) => ({
-  id: model.id, name: model.name, upstream: model.upstream.name, is_demo: model.isDemo, is_default: model.id === preferred?.id,
-  input_micro_usd_per_million: model.price.input, output_micro_usd_per_million: model.price.output,
+  id: model.id,
+  name: model.name,
+  upstream: model.upstream.name,
+  is_demo: model.isDemo,
+  is_default: model.id === preferred?.id,
+  input_micro_usd_per_million: model.price.input,
+  output_micro_usd_per_million: model.price.output,
 });

@@ -51,7 +51,9 @@ export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = 
   const refreshing = new Map<ModelUpstream, Promise<void>>();
 
   async function ask(upstream: ModelUpstream): Promise<void> {
-    const answer = await upstream.models(AbortSignal.timeout(LIST_TIMEOUT_MS)).catch((cause: unknown) => ({ ok: false as const, message: String(cause) }));
+    const answer = await upstream
+      .models(AbortSignal.timeout(LIST_TIMEOUT_MS))
+      .catch((cause: unknown) => ({ ok: false as const, message: String(cause) }));
     listings.set(upstream, {
       models: answer.ok ? answer.models : (listings.get(upstream)?.models ?? []),
       problem: answer.ok ? null : answer.message,
@@ -64,15 +66,25 @@ export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = 
     const known = listings.get(upstream);
     // An upstream that is away is asked again sooner, so that it is back soon after it is back.
     const old = known === undefined || performance.now() - known.at > (known.problem === null ? rememberMs : rememberMs / 12);
-    if (old && !refreshing.has(upstream)) refreshing.set(upstream, ask(upstream).finally(() => refreshing.delete(upstream)));
+    if (old && !refreshing.has(upstream))
+      refreshing.set(
+        upstream,
+        ask(upstream).finally(() => refreshing.delete(upstream)),
+      );
     // One upstream that does not answer must not keep the others' models waiting.
     if (known === undefined) await Promise.race([refreshing.get(upstream), sleep(FIRST_WAIT_MS, undefined, { ref: false })]);
     return listings.get(upstream) ?? { models: [], problem: "it has not answered yet", at: 0 };
   }
 
   const registered = (upstream: ModelUpstream, info: ModelInfo, id: string): RegisteredModel => ({
-    id, upstream, upstreamModel: info.id, name: info.name, isDemo: info.scripted, contextTokens: info.contextTokens,
-    maxOutputTokens: info.maxOutputTokens, price: priceOf(upstream, info.id),
+    id,
+    upstream,
+    upstreamModel: info.id,
+    name: info.name,
+    isDemo: info.scripted,
+    contextTokens: info.contextTokens,
+    maxOutputTokens: info.maxOutputTokens,
+    price: priceOf(upstream, info.id),
   });
 
   async function list(): ReturnType<Registry["list"]> {
@@ -84,7 +96,9 @@ export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = 
         models.set(id, registered(upstream, info, id));
       }
     }
-    const problems = found.flatMap(({ upstream, listing }) => (listing.problem === null ? [] : [{ upstream: upstream.name, message: listing.problem }]));
+    const problems = found.flatMap(({ upstream, listing }) =>
+      listing.problem === null ? [] : [{ upstream: upstream.name, message: listing.problem }],
+    );
     return { models: [...models.values()], problems };
   }
 

@@ -43,7 +43,8 @@ describe("the outgoing body", () => {
 describe("the worst case", () => {
   const price: Price = { input: 1_000_000, cachedInput: 100_000, cacheWrite: 2_000_000, output: 10_000_000 };
   const limits = { contextTokens: 1_000, maxOutputTokens: 500 };
-  const tokens = (body: object, of = limits) => worstCase(read({ model: "m", ...body }), of, { input: 0, cachedInput: 0, cacheWrite: 0, output: 1_000_000 });
+  const tokens = (body: object, of = limits) =>
+    worstCase(read({ model: "m", ...body }), of, { input: 0, cachedInput: 0, cacheWrite: 0, output: 1_000_000 });
 
   test.each([
     ["what the client allows", { max_tokens: 7 }, 7],
@@ -72,13 +73,17 @@ describe("the worst case", () => {
     expect(worstCase(read({ model: "m", max_tokens: 1, ...body }), limits, price)).toBe(1_000 * 2 + 10);
   });
   test("that no number can hold is still a sum, and more than anybody has", () => {
-    expect(worstCase(read({ model: "m", max_tokens: Number.MAX_SAFE_INTEGER, n: 128 }), limits, DEFAULT_FALLBACK)).toBe(Number.MAX_SAFE_INTEGER);
+    expect(worstCase(read({ model: "m", max_tokens: Number.MAX_SAFE_INTEGER, n: 128 }), limits, DEFAULT_FALLBACK)).toBe(
+      Number.MAX_SAFE_INTEGER,
+    );
   });
 });
 
 test("a cost tells cached and written input from plain, and rounds up", () => {
   const price: Price = { input: 1_000_000, cachedInput: 100_000, cacheWrite: 2_000_000, output: 10_000_000 };
-  expect(costOf({ input_tokens: 100, cached_input_tokens: 50, cache_write_tokens: 20, output_tokens: 3, source: "reported" }, price)).toBe(30 + 5 + 40 + 30);
+  expect(costOf({ input_tokens: 100, cached_input_tokens: 50, cache_write_tokens: 20, output_tokens: 3, source: "reported" }, price)).toBe(
+    30 + 5 + 40 + 30,
+  );
   expect(costOf({ input_tokens: 1, output_tokens: 0, source: "reported" }, { ...price, input: 1 })).toBe(1);
 });
 

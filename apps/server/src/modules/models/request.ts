@@ -107,5 +107,6 @@ function readsElsewhere(body: Record<string, unknown>): boolean {
   return Array.isArray(tools) && tools.some((tool) => isObject(tool) && typeof tool["type"] === "string" && SERVER_TOOL.test(tool["type"]));
 }
 
-export const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value > 0;

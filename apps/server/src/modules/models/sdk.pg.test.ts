@@ -35,7 +35,12 @@ afterAll(async () => {
 
 const openai = (key: string) => new OpenAI({ apiKey: key, baseURL: `${bench.origin}/llm/v1`, maxRetries: 0 });
 const anthropic = (key: string) => new Anthropic({ apiKey: key, baseURL: `${bench.origin}/llm`, maxRetries: 0 });
-const tools = [{ type: "function" as const, function: { name: "read_file", parameters: { type: "object", properties: { path: { type: "string" } }, required: ["path"] } } }];
+const tools = [
+  {
+    type: "function" as const,
+    function: { name: "read_file", parameters: { type: "object", properties: { path: { type: "string" } }, required: ["path"] } },
+  },
+];
 
 async function all<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];
@@ -56,15 +61,27 @@ describe.each([
   test("chat completions: whole, with tool calls and usage", async () => {
     const { id, key } = await bench.session();
     const answer = await openai(key).chat.completions.create({ model: models.chat, messages: [{ role: "user", content: "hi" }], tools });
-    expect(answer.choices[0]?.message).toMatchObject({ content: script().text, tool_calls: [{ function: { name: "read_file", arguments: '{"path":"a.txt"}' } }] });
+    expect(answer.choices[0]?.message).toMatchObject({
+      content: script().text,
+      tool_calls: [{ function: { name: "read_file", arguments: '{"path":"a.txt"}' } }],
+    });
     const usage = await settled(id);
     expect(usage).toMatchObject({ calls: 1, overrun_micro_usd: 0 });
-    expect(usage?.by_model[0]).toMatchObject({ model: models.chat, input_tokens: answer.usage?.prompt_tokens, output_tokens: answer.usage?.completion_tokens });
+    expect(usage?.by_model[0]).toMatchObject({
+      model: models.chat,
+      input_tokens: answer.usage?.prompt_tokens,
+      output_tokens: answer.usage?.completion_tokens,
+    });
   });
 
   test("chat completions: streamed, and the usage frame that was only ours is not shown", async () => {
     const { id, key } = await bench.session();
-    const stream = await openai(key).chat.completions.create({ model: models.chat, messages: [{ role: "user", content: "hi" }], tools, stream: true });
+    const stream = await openai(key).chat.completions.create({
+      model: models.chat,
+      messages: [{ role: "user", content: "hi" }],
+      tools,
+      stream: true,
+    });
     let text = "";
     let call = "";
     for await (const chunk of stream) {
@@ -78,7 +95,12 @@ describe.each([
 
   test("chat completions: streamed with usage, when the client asks for it", async () => {
     const { id, key } = await bench.session();
-    const stream = await openai(key).chat.completions.create({ model: models.chat, messages: [{ role: "user", content: "hi" }], stream: true, stream_options: { include_usage: true } });
+    const stream = await openai(key).chat.completions.create({
+      model: models.chat,
+      messages: [{ role: "user", content: "hi" }],
+      stream: true,
+      stream_options: { include_usage: true },
+    });
     const chunks = await all(stream);
     const { usage } = chunks.at(-1)!;
     expect(usage).toBeTruthy();
@@ -100,9 +122,15 @@ describe.each([
     const { id, key } = await bench.session();
     const ask = { model: models.messages, max_tokens: 1_000, messages: [{ role: "user" as const, content: "hi" }] };
     const whole = await anthropic(key).messages.create(ask);
-    expect(whole.content).toMatchObject([{ type: "text", text: script().text }, { type: "tool_use", name: "read_file", input: { path: "a.txt" } }]);
+    expect(whole.content).toMatchObject([
+      { type: "text", text: script().text },
+      { type: "tool_use", name: "read_file", input: { path: "a.txt" } },
+    ]);
     const final = await anthropic(key).messages.stream(ask).finalMessage();
-    expect(final.content).toMatchObject([{ type: "text", text: script().text }, { type: "tool_use", name: "read_file", input: { path: "a.txt" } }]);
+    expect(final.content).toMatchObject([
+      { type: "text", text: script().text },
+      { type: "tool_use", name: "read_file", input: { path: "a.txt" } },
+    ]);
     const usage = await settled(id);
     expect(usage).toMatchObject({ calls: 2, by_model: [{ output_tokens: whole.usage.output_tokens + final.usage.output_tokens }] });
   });
@@ -111,9 +139,14 @@ describe.each([
 test("a person is given a further key for a session, which works, until the session ends; another organization is not", async () => {
   const { id } = await bench.session({ models: [DEMO_MODEL_ID] });
   const issue = (organizationId: string) =>
-    bench.models.routes.find(({ route }) => route.id === "models.issue_key")!.handler({
-      caller: { organizationId }, params: { id }, origin: { principal: { id: "usr_owner", type: "user" } }, now: new Date().toISOString(),
-    } as never) as Promise<{ key: string; key_id: string; models: string[]; refusal?: { code: string } }>;
+    bench.models.routes
+      .find(({ route }) => route.id === "models.issue_key")!
+      .handler({
+        caller: { organizationId },
+        params: { id },
+        origin: { principal: { id: "usr_owner", type: "user" } },
+        now: new Date().toISOString(),
+      } as never) as Promise<{ key: string; key_id: string; models: string[]; refusal?: { code: string } }>;
   expect((await issue("ws_other")).refusal?.code).toBe("session_not_found");
   const issued = await issue(ORGANIZATION);
   expect(issued.models).toEqual([DEMO_MODEL_ID]);
@@ -122,7 +155,9 @@ test("a person is given a further key for a session, which works, until the sess
   await bench.log.unit({ organizationId: ORGANIZATION, origin: { principal: { id: "usr_owner", type: "user" } } }, (unit) =>
     bench.models.revokeVirtualKey(unit, { organizationId: ORGANIZATION, keyId: issued.key_id, reason: "lost" }),
   );
-  await expect.poll(() => failure(ask(issued.key, DEMO_MODEL_ID)).catch(() => "still works"), { timeout: 2_000, interval: 50 }).toMatchObject({ status: 401, code: "invalid_key" });
+  await expect
+    .poll(() => failure(ask(issued.key, DEMO_MODEL_ID)).catch(() => "still works"), { timeout: 2_000, interval: 50 })
+    .toMatchObject({ status: 401, code: "invalid_key" });
   await bench.endSession(id);
   expect((await issue(ORGANIZATION)).refusal?.code).toBe("session_ended");
 });
@@ -135,12 +170,18 @@ test("models are listed for both clients, and narrowed to what the key may call"
 });
 
 const ask = (key: string, model: string) => openai(key).chat.completions.create({ model, messages: [{ role: "user", content: "hi" }] });
-const failure = (work: Promise<unknown>) => work.then(() => expect.fail("it was let through"), (error: unknown) => error);
+const failure = (work: Promise<unknown>) =>
+  work.then(
+    () => expect.fail("it was let through"),
+    (error: unknown) => error,
+  );
 
 describe("refused, in the client's own error classes", () => {
   test("a wrong key", async () => {
     expect(await failure(ask("sbx-vk_ws_dev_wrong", DEMO_MODEL_ID))).toBeInstanceOf(AuthenticationError);
-    const error = await failure(anthropic("nonsense").messages.create({ model: DEMO_MODEL_ID, max_tokens: 1, messages: [{ role: "user", content: "hi" }] }));
+    const error = await failure(
+      anthropic("nonsense").messages.create({ model: DEMO_MODEL_ID, max_tokens: 1, messages: [{ role: "user", content: "hi" }] }),
+    );
     expect(error).toBeInstanceOf(AnthropicAuthenticationError);
   });
 
@@ -165,7 +206,9 @@ describe("refused, in the client's own error classes", () => {
   test("a call that the budget does not cover, in both shapes", async () => {
     const { id, key } = await bench.session({ cap: 1 });
     expect(await failure(ask(key, DEMO_MODEL_ID))).toMatchObject({ status: 402, code: "budget_exhausted", type: "insufficient_quota" });
-    const error = await failure(anthropic(key).messages.create({ model: DEMO_MODEL_ID, max_tokens: 1000, messages: [{ role: "user", content: "hi" }] }));
+    const error = await failure(
+      anthropic(key).messages.create({ model: DEMO_MODEL_ID, max_tokens: 1000, messages: [{ role: "user", content: "hi" }] }),
+    );
     expect(error).toMatchObject({ status: 402, error: { error: { type: "billing_error" } } });
     expect(await bench.ledger.usage(ORGANIZATION, id)).toMatchObject({ calls: 0, spent_micro_usd: 0, reserved_micro_usd: 0 });
   });
@@ -174,7 +217,9 @@ describe("refused, in the client's own error classes", () => {
     const { id, key } = await bench.session();
     await ask(key, DEMO_MODEL_ID);
     await bench.endSession(id);
-    await expect.poll(() => failure(ask(key, DEMO_MODEL_ID)).catch(() => "still works"), { timeout: 2_000, interval: 50 }).toMatchObject({ status: 401, code: "session_ended" });
+    await expect
+      .poll(() => failure(ask(key, DEMO_MODEL_ID)).catch(() => "still works"), { timeout: 2_000, interval: 50 })
+      .toMatchObject({ status: 401, code: "session_ended" });
   });
 });
 
@@ -183,9 +228,12 @@ test("twenty streams at once on a budget for a few: what is spent never passes t
   const { id, key } = await bench.session({ cap });
   const outcomes = await Promise.all(
     Array.from({ length: 20 }, () =>
-      openai(key).chat.completions
-        .create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "hi" }], max_tokens: 8_000, stream: true })
-        .then(async (stream) => (await all(stream)).length > 0 ? "answered" : "empty", (error: APIError) => error.code),
+      openai(key)
+        .chat.completions.create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "hi" }], max_tokens: 8_000, stream: true })
+        .then(
+          async (stream) => ((await all(stream)).length > 0 ? "answered" : "empty"),
+          (error: APIError) => error.code,
+        ),
     ),
   );
   expect(new Set(outcomes)).toEqual(new Set(["answered", "budget_exhausted"]));

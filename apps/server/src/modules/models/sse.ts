@@ -23,7 +23,8 @@ export class SseSplitter {
 
   /** The events that `chunk` completes. */
   push(chunk: Uint8Array): SseEvent[] {
-    this.#held = this.#held.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.#held, chunk]);
+    this.#held =
+      this.#held.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.#held, chunk]);
     const events: SseEvent[] = [];
     let start = 0;
     for (let at = this.#scanned; at < this.#held.length; at++) {

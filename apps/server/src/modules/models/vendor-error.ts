@@ -37,7 +37,10 @@ export function errorEvent(endpoint: Endpoint, error: ProxyError): string {
 }
 
 const openaiError = ({ status, code, message }: ProxyError) => ({ message, type: openaiType(status), param: null, code });
-const anthropicError = ({ status, code, message }: ProxyError) => ({ type: "error", error: { type: anthropicType(status), message, code } });
+const anthropicError = ({ status, code, message }: ProxyError) => ({
+  type: "error",
+  error: { type: anthropicType(status), message, code },
+});
 
 function openaiType(status: number): string {
   if (status === 401) return "authentication_error";
@@ -49,13 +52,21 @@ function openaiType(status: number): string {
 
 function anthropicType(status: number): string {
   switch (status) {
-    case 401: return "authentication_error";
-    case 402: return "billing_error";
-    case 403: return "permission_error";
-    case 404: return "not_found_error";
-    case 413: return "request_too_large";
-    case 429: return "rate_limit_error";
-    case 504: return "timeout_error";
-    default: return status < 500 ? "invalid_request_error" : "api_error";
+    case 401:
+      return "authentication_error";
+    case 402:
+      return "billing_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 504:
+      return "timeout_error";
+    default:
+      return status < 500 ? "invalid_request_error" : "api_error";
   }
 }

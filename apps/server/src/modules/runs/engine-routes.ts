@@ -1,8 +1,22 @@
 /* What engines and people do to runs. Every engine route presents its claim token and epoch; `engine.write` is the one fence. */
 import type { ArtifactId, PrincipalId, RunId, StepId, ToolCallId } from "@signalbox/contract/primitives";
 import {
-  assignRun, cancelRun, claimRun, completeRun, createArtifact, createRun, createStep, failRun, failToolCall, heartbeatRun, invokeTool, releaseRun, resolveRun,
-  startRun, succeedToolCall, unassignRun,
+  assignRun,
+  cancelRun,
+  claimRun,
+  completeRun,
+  createArtifact,
+  createRun,
+  createStep,
+  failRun,
+  failToolCall,
+  heartbeatRun,
+  invokeTool,
+  releaseRun,
+  resolveRun,
+  startRun,
+  succeedToolCall,
+  unassignRun,
 } from "@signalbox/contract/runs";
 import { sha256 } from "@signalbox/kernel/canonical";
 import { newId } from "@signalbox/kernel/id";
@@ -21,12 +35,19 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
     handle(createRun, async ({ body, caller, origin, idempotency }) => {
       const role = await rooms.roleIn(caller, body.room_id);
       if (role === null) return refused("room_not_found", { message: "There is no such room, or you are not in it." });
-      if (!hasRoomRole(role, "member")) return refused("room_role_too_low", { message: `This needs the role member in this room; yours is ${role}.` });
+      if (!hasRoomRole(role, "member"))
+        return refused("room_role_too_low", { message: `This needs the role member in this room; yours is ${role}.` });
       const runId = newId("run") as RunId;
       const { room_id: roomId, max_attempts: maxAttempts, ...objective } = body;
       const decision = await log.run(
         run,
-        { organizationId: caller.organizationId, stream: streamOf(caller.organizationId, roomId), subject: `run:${runId}`, origin: { ...origin, roomId, runId }, idempotency },
+        {
+          organizationId: caller.organizationId,
+          stream: streamOf(caller.organizationId, roomId),
+          subject: `run:${runId}`,
+          origin: { ...origin, roomId, runId },
+          idempotency,
+        },
         { type: "create", runId, kind: "task", requestedBy: caller.principal.id as PrincipalId, maxAttempts, ...objective },
       );
       // A replayed creation answers with the run that was made the first time.
@@ -45,7 +66,11 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       return beat.ok ? { lease_expires_at: beat.expiresAt } : lease(beat.refusal);
     }),
     handle(releaseRun, async (request) => {
-      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({ ...fenced, type: "release", reason: request.body.reason }));
+      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({
+        ...fenced,
+        type: "release",
+        reason: request.body.reason,
+      }));
       return outcome.ok ? outcome.run : lease(outcome.refusal);
     }),
     handle(startRun, async (request) => {
@@ -54,19 +79,36 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
     }),
     handle(completeRun, async (request) => {
       const { summary, output } = request.body;
-      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({ ...fenced, type: "complete", summary, output }));
+      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({
+        ...fenced,
+        type: "complete",
+        summary,
+        output,
+      }));
       return outcome.ok ? outcome.run : lease(outcome.refusal);
     }),
     handle(failRun, async (request) => {
       const { code, message } = request.body;
-      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({ ...fenced, type: "fail", code, message }));
+      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({
+        ...fenced,
+        type: "fail",
+        code,
+        message,
+      }));
       return outcome.ok ? outcome.run : lease(outcome.refusal);
     }),
 
     handle(createStep, async (request) => {
       const { kind, title, input } = request.body;
       const stepId = newId("step") as StepId;
-      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({ ...fenced, type: "create_step", stepId, kind, title, input }));
+      const outcome = await engine.write(request, request.params.id, request.body, (fenced) => ({
+        ...fenced,
+        type: "create_step",
+        stepId,
+        kind,
+        title,
+        input,
+      }));
       if (!outcome.ok) return lease(outcome.refusal);
       const created = outcome.events[0];
       return found(created?.type === "step.created" ? await findStep(db, request.caller.organizationId, created.data.step_id) : null);
@@ -77,19 +119,40 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       const { name, title, arguments: args } = request.body;
       const toolCallId = newId("tc") as ToolCallId;
       const outcome = await engine.write(request, step.run_id, request.body, (fenced) => ({
-        ...fenced, type: "invoke_tool", toolCallId, stepId: request.params.id, name, title, arguments: args,
+        ...fenced,
+        type: "invoke_tool",
+        toolCallId,
+        stepId: request.params.id,
+        name,
+        title,
+        arguments: args,
       }));
       if (!outcome.ok) return outcome.refusal.code === "run_not_found" ? refused("step_not_found") : lease(outcome.refusal);
       const invoked = outcome.events[0];
-      return found(invoked?.type === "tool.invoked" ? await findToolCall(db, request.caller.organizationId, invoked.data.tool_call_id) : null);
+      return found(
+        invoked?.type === "tool.invoked" ? await findToolCall(db, request.caller.organizationId, invoked.data.tool_call_id) : null,
+      );
     }),
     handle(succeedToolCall, async (request) => {
-      const ended = await endToolCall(request, (fenced, bounded) => ({ ...fenced, ...bounded, type: "succeed_tool", toolCallId: request.params.id, durationMs: request.body.duration_ms }));
+      const ended = await endToolCall(request, (fenced, bounded) => ({
+        ...fenced,
+        ...bounded,
+        type: "succeed_tool",
+        toolCallId: request.params.id,
+        durationMs: request.body.duration_ms,
+      }));
       return ended;
     }),
     handle(failToolCall, async (request) => {
       const { error, duration_ms: durationMs } = request.body;
-      return endToolCall(request, (fenced, bounded) => ({ ...fenced, ...bounded, type: "fail_tool", toolCallId: request.params.id, error, durationMs }));
+      return endToolCall(request, (fenced, bounded) => ({
+        ...fenced,
+        ...bounded,
+        type: "fail_tool",
+        toolCallId: request.params.id,
+        error,
+        durationMs,
+      }));
     }),
     handle(createArtifact, async (request) => {
       const { organizationId } = request.caller;
@@ -97,32 +160,59 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       if (step === null) return refused("step_not_found");
       const artifact = await artifactFrom(organizationId, request.body);
       if (artifact === null) {
-        return refused("artifact_content_mismatch", { message: `An artifact of kind ${request.body.kind} carries exactly one of text, json and uri: its own.` });
+        return refused("artifact_content_mismatch", {
+          message: `An artifact of kind ${request.body.kind} carries exactly one of text, json and uri: its own.`,
+        });
       }
-      const outcome = await engine.write(request, step.run_id, request.body, (fenced) => ({ ...fenced, type: "create_artifact", stepId: request.params.id, artifact }));
+      const outcome = await engine.write(request, step.run_id, request.body, (fenced) => ({
+        ...fenced,
+        type: "create_artifact",
+        stepId: request.params.id,
+        artifact,
+      }));
       if (!outcome.ok) return outcome.refusal.code === "run_not_found" ? refused("step_not_found") : lease(outcome.refusal);
       const created = outcome.events[0];
-      return found(created?.type === "artifact.created" ? ((await findArtifact(db, organizationId, created.data.artifact_id))?.artifact ?? null) : null);
+      return found(
+        created?.type === "artifact.created"
+          ? ((await findArtifact(db, organizationId, created.data.artifact_id))?.artifact ?? null)
+          : null,
+      );
     }),
 
     handle(cancelRun, async (request) => {
-      const outcome = await engine.act(request, request.params.id, { type: "cancel", runId: request.params.id, by: me(request), reason: request.body.reason });
+      const outcome = await engine.act(request, request.params.id, {
+        type: "cancel",
+        runId: request.params.id,
+        by: me(request),
+        reason: request.body.reason,
+      });
       if (outcome.ok) return outcome.run;
       return outcome.refusal.code === "run_not_found" ? refused("run_not_found") : refused("run_already_ended", details(outcome.refusal));
     }),
     handle(resolveRun, async (request) => {
       const { outcome: verdict, comment } = request.body;
-      const outcome = await engine.act(request, request.params.id, { type: "resolve", runId: request.params.id, outcome: verdict, comment, by: me(request) });
+      const outcome = await engine.act(request, request.params.id, {
+        type: "resolve",
+        runId: request.params.id,
+        outcome: verdict,
+        comment,
+        by: me(request),
+      });
       if (outcome.ok) return outcome.run;
       if (outcome.refusal.code === "run_not_found") return refused("run_not_found");
-      return refused("run_not_resolvable", { ...details(outcome.refusal), message: "Only a run that failed, timed out or asks for a person can be resolved, and only once." });
+      return refused("run_not_resolvable", {
+        ...details(outcome.refusal),
+        message: "Only a run that failed, timed out or asks for a person can be resolved, and only once.",
+      });
     }),
     handle(assignRun, async (request) => {
       const assignee = request.body.assignee ?? me(request);
       if (!(await deps.principalExists(request.caller.organizationId, assignee))) return refused("principal_not_found");
       const outcome = await engine.act(request, request.params.id, { type: "assign", runId: request.params.id, assignee, by: me(request) });
       if (outcome.ok) return outcome.run;
-      return outcome.refusal.code === "run_not_found" ? refused("run_not_found") : refused("run_already_assigned", details(outcome.refusal));
+      return outcome.refusal.code === "run_not_found"
+        ? refused("run_not_found")
+        : refused("run_already_assigned", details(outcome.refusal));
     }),
     handle(unassignRun, async (request) => {
       const outcome = await engine.act(request, request.params.id, { type: "unassign", runId: request.params.id, by: me(request) });
@@ -134,11 +224,17 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
     return found(await findRun(db, organizationId, runId));
   }
 
-  type EndRequest = Parameters<Engine["write"]>[0] & { params: { id: ToolCallId }; body: { claim_token: string; epoch: number; output?: string | undefined } };
+  type EndRequest = Parameters<Engine["write"]>[0] & {
+    params: { id: ToolCallId };
+    body: { claim_token: string; epoch: number; output?: string | undefined };
+  };
   type Fenced = Parameters<Parameters<Engine["write"]>[3]>[0];
   type Bounded = { output?: string; outputTruncated?: boolean; artifact?: NewArtifact | undefined };
 
-  async function endToolCall(request: EndRequest, command: (fenced: Fenced, bounded: Bounded) => ReturnType<Parameters<Engine["write"]>[3]>) {
+  async function endToolCall(
+    request: EndRequest,
+    command: (fenced: Fenced, bounded: Bounded) => ReturnType<Parameters<Engine["write"]>[3]>,
+  ) {
     const { organizationId } = request.caller;
     const call = await findToolCall(db, organizationId, request.params.id);
     if (call === null) return refused("toolcall_not_found");
@@ -151,18 +247,41 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
   }
 
   /** Null when the body does not carry exactly what its kind says. */
-  async function artifactFrom(organizationId: string, body: Pick<BodyOfArtifact, "kind" | "name" | "media_type" | "text" | "json" | "uri">): Promise<NewArtifact | null> {
+  async function artifactFrom(
+    organizationId: string,
+    body: Pick<BodyOfArtifact, "kind" | "name" | "media_type" | "text" | "json" | "uri">,
+  ): Promise<NewArtifact | null> {
     const { kind, name, media_type: mediaType, text, json, uri } = body;
     if ([text, json, uri].filter((content) => content !== undefined).length !== 1 || body[kind] === undefined) return null;
     if (uri !== undefined) {
-      return { artifactId: newId("art") as ArtifactId, kind: "uri", name, mediaType, sizeBytes: Buffer.byteLength(uri), sha256: sha256(uri), uri };
+      return {
+        artifactId: newId("art") as ArtifactId,
+        kind: "uri",
+        name,
+        mediaType,
+        sizeBytes: Buffer.byteLength(uri),
+        sha256: sha256(uri),
+        uri,
+      };
     }
-    if (text !== undefined) return { ...(await artifactOf(deps, organizationId, text, { name, mediaType: mediaType.startsWith("text/") ? mediaType : "text/plain" })), kind: "text", mediaType };
+    if (text !== undefined)
+      return {
+        ...(await artifactOf(deps, organizationId, text, { name, mediaType: mediaType.startsWith("text/") ? mediaType : "text/plain" })),
+        kind: "text",
+        mediaType,
+      };
     return artifactOf(deps, organizationId, JSON.stringify(json), { name, mediaType: "application/json" });
   }
 }
 
-type BodyOfArtifact = { kind: "text" | "json" | "uri"; name: string; media_type: string; text?: string | undefined; json?: unknown; uri?: string | undefined };
+type BodyOfArtifact = {
+  kind: "text" | "json" | "uri";
+  name: string;
+  media_type: string;
+  text?: string | undefined;
+  json?: unknown;
+  uri?: string | undefined;
+};
 
 const me = (request: { caller: { principal: { id: string } } }): PrincipalId => request.caller.principal.id as PrincipalId;
 

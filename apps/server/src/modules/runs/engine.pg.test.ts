@@ -21,13 +21,17 @@ interface Claimed {
   epoch: number;
   attempt_no: number;
 }
-const call = (method: string, url: string, body?: unknown, token = c.owner) => c.call(method, url, { token, ...(body === undefined ? {} : { body }) });
-const create = async (more: object = {}, of = room): Promise<string> => (await call("POST", "/v1/runs", { room_id: of, goal: "fix it", ...more })).body.id;
+const call = (method: string, url: string, body?: unknown, token = c.owner) =>
+  c.call(method, url, { token, ...(body === undefined ? {} : { body }) });
+const create = async (more: object = {}, of = room): Promise<string> =>
+  (await call("POST", "/v1/runs", { room_id: of, goal: "fix it", ...more })).body.id;
 const claim = async (of = room): Promise<Claimed> => (await call("POST", "/v1/runs/claim", { room_id: of })).body.run;
 const fence = ({ claim_token, epoch }: Claimed) => ({ claim_token, epoch });
 const newRoom = async (): Promise<string> => (await call("POST", "/v1/rooms", { title: "Other" })).body.id;
 const eventsOf = async (run: string): Promise<string[]> =>
-  (await database.rows<{ type: string }>("select type from evt_events where subject = $1 order by subject_version", [`run:${run}`])).map((row) => row.type);
+  (await database.rows<{ type: string }>("select type from evt_events where subject = $1 order by subject_version", [`run:${run}`])).map(
+    (row) => row.type,
+  );
 
 test("fifty engines that claim at once get fifty different runs, and a fifty-first gets none", async () => {
   const of = await newRoom();
@@ -65,15 +69,29 @@ test("a run goes from claim to success, and its record can be read", async () =>
   expect((await call("POST", `/v1/runs/${id}/start`, fence(claimed))).body.status).toBe("running");
   const step = await call("POST", `/v1/runs/${id}/steps`, { ...fence(claimed), kind: "model", title: "Think" });
   expect(step.status).toBe(201);
-  const tool = await call("POST", `/v1/steps/${step.body.id}/toolcalls`, { ...fence(claimed), name: "bash", arguments: { command: "npm test" } });
+  const tool = await call("POST", `/v1/steps/${step.body.id}/toolcalls`, {
+    ...fence(claimed),
+    name: "bash",
+    arguments: { command: "npm test" },
+  });
   expect([tool.status, tool.body.status]).toEqual([201, "invoked"]);
   const done = await call("POST", `/v1/toolcalls/${tool.body.id}/succeed`, { ...fence(claimed), output: "green", duration_ms: 12 });
   expect(done.body).toMatchObject({ status: "succeeded", output: "green", output_truncated: false, duration_ms: 12 });
   const again = await call("POST", `/v1/toolcalls/${tool.body.id}/fail`, { ...fence(claimed), error: "no", duration_ms: 1 });
   expect([again.status, again.body.error.code]).toEqual([409, "toolcall_already_ended"]);
-  const artifact = await call("POST", `/v1/steps/${step.body.id}/artifacts`, { ...fence(claimed), kind: "json", name: "report", json: { ok: true } });
+  const artifact = await call("POST", `/v1/steps/${step.body.id}/artifacts`, {
+    ...fence(claimed),
+    kind: "json",
+    name: "report",
+    json: { ok: true },
+  });
   expect(artifact.body).toMatchObject({ kind: "json", text: '{"ok":true}', media_type: "application/json" });
-  const mismatch = await call("POST", `/v1/steps/${step.body.id}/artifacts`, { ...fence(claimed), kind: "json", name: "report", text: "x" });
+  const mismatch = await call("POST", `/v1/steps/${step.body.id}/artifacts`, {
+    ...fence(claimed),
+    kind: "json",
+    name: "report",
+    text: "x",
+  });
   expect([mismatch.status, mismatch.body.error.code]).toEqual([400, "artifact_content_mismatch"]);
   const ended = await call("POST", `/v1/runs/${id}/complete`, { ...fence(claimed), summary: "all green", output: { passed: 12 } });
   expect(ended.body).toMatchObject({ status: "succeeded", summary: "all green", output: { passed: 12 }, lease_expires_at: null });
@@ -98,14 +116,23 @@ test("heartbeats keep a lease; without them the next engine takes the run, and t
   expect((await call("POST", `/v1/runs/${id}/lease/heartbeat`, fence(slow))).body.error.code).toBe("lease_expired");
   const quick = await claim(of);
   expect(quick).toMatchObject({ run_id: id, attempt_no: 2, epoch: 2 });
-  for (const [path, body] of [["start", {}], ["steps", { kind: "x" }], ["complete", { summary: "late" }], ["fail", { code: "x", message: "late" }], ["lease/release", {}]] as const) {
+  for (const [path, body] of [
+    ["start", {}],
+    ["steps", { kind: "x" }],
+    ["complete", { summary: "late" }],
+    ["fail", { code: "x", message: "late" }],
+    ["lease/release", {}],
+  ] as const) {
     const answer = await call("POST", `/v1/runs/${id}/${path}`, { ...fence(slow), ...body });
     expect([path, answer.status, answer.body.error.code]).toEqual([path, 409, "lease_expired"]);
   }
   expect((await call("POST", `/v1/runs/${id}/lease/heartbeat`, fence(slow))).body.error.code).toBe("lease_token_mismatch");
   expect((await eventsOf(id)).filter((type) => type === "run.late_result")).toHaveLength(2);
   expect((await call("GET", `/v1/runs/${id}`)).body).toMatchObject({ status: "claimed", epoch: 2 });
-  expect((await call("GET", `/v1/runs/${id}/attempts`)).body.items).toMatchObject([{ attempt_no: 1, end_reason: "lease_expired_reclaimed" }, { attempt_no: 2, end_reason: null }]);
+  expect((await call("GET", `/v1/runs/${id}/attempts`)).body.items).toMatchObject([
+    { attempt_no: 1, end_reason: "lease_expired_reclaimed" },
+    { attempt_no: 2, end_reason: null },
+  ]);
 });
 
 test("a token that was never given is refused everywhere and leaves no trace", async () => {
@@ -114,7 +141,10 @@ test("a token that was never given is refused everywhere and leaves no trace", a
   const claimed = await claim(of);
   const before = await eventsOf(id);
   for (const path of ["start", "complete", "lease/release", "lease/heartbeat"]) {
-    for (const forged of [{ claim_token: "guess", epoch: 1 }, { claim_token: claimed.claim_token, epoch: 2 }]) {
+    for (const forged of [
+      { claim_token: "guess", epoch: 1 },
+      { claim_token: claimed.claim_token, epoch: 2 },
+    ]) {
       const answer = await call("POST", `/v1/runs/${id}/${path}`, forged);
       expect([path, answer.status, answer.body.error.code]).toEqual([path, 409, "lease_token_mismatch"]);
     }
@@ -126,7 +156,10 @@ test("a released run is claimable at once", async () => {
   const of = await newRoom();
   const id = await create({}, of);
   const claimed = await claim(of);
-  expect((await call("POST", `/v1/runs/${id}/lease/release`, { ...fence(claimed), reason: "busy" })).body).toMatchObject({ status: "queued", claimed_by: null });
+  expect((await call("POST", `/v1/runs/${id}/lease/release`, { ...fence(claimed), reason: "busy" })).body).toMatchObject({
+    status: "queued",
+    claimed_by: null,
+  });
   expect(await claim(of)).toMatchObject({ run_id: id, attempt_no: 2, epoch: 2 });
 });
 
@@ -135,7 +168,9 @@ test("a run whose attempts are used up fails by itself, without anybody claiming
   const id = await create({ max_attempts: 1 }, of);
   await claim(of);
   clock.advance(31_000);
-  await expect.poll(async () => (await call("GET", `/v1/runs/${id}`)).body, { timeout: 8000 }).toMatchObject({ status: "failed", error: { code: "attempts_exhausted" } });
+  await expect
+    .poll(async () => (await call("GET", `/v1/runs/${id}`)).body, { timeout: 8000 })
+    .toMatchObject({ status: "failed", error: { code: "attempts_exhausted" } });
 });
 
 test("a run that takes too long is timed out by itself; its late result is evidence only, and a person resolves it once", async () => {
@@ -148,7 +183,10 @@ test("a run that takes too long is timed out by itself; its late result is evide
   const late = await call("POST", `/v1/runs/${id}/complete`, { ...fence(claimed), summary: "here it is" });
   expect([late.status, late.body.error.code]).toEqual([409, "run_already_ended"]);
   expect((await eventsOf(id)).at(-1)).toBe("run.late_result");
-  expect((await call("POST", `/v1/runs/${id}/resolve`, { outcome: "succeeded", comment: "seen" })).body).toMatchObject({ status: "succeeded", summary: "seen" });
+  expect((await call("POST", `/v1/runs/${id}/resolve`, { outcome: "succeeded", comment: "seen" })).body).toMatchObject({
+    status: "succeeded",
+    summary: "seen",
+  });
   expect((await call("POST", `/v1/runs/${id}/resolve`, { outcome: "failed" })).body.error.code).toBe("run_not_resolvable");
 });
 
@@ -158,7 +196,11 @@ test("two people who take a run at once: one has it, the other is told who", asy
   const answers = await Promise.all(people.map(({ token }) => call("POST", `/v1/runs/${id}/assign`, {}, token)));
   const winner = people[answers.findIndex((answer) => answer.status === 200)];
   const loser = answers.find((answer) => answer.status !== 200);
-  expect([loser?.status, loser?.body.error.code, loser?.body.error.details]).toEqual([409, "run_already_assigned", { assignee: winner?.id }]);
+  expect([loser?.status, loser?.body.error.code, loser?.body.error.details]).toEqual([
+    409,
+    "run_already_assigned",
+    { assignee: winner?.id },
+  ]);
   expect((await call("POST", `/v1/runs/${id}/unassign`, {})).body.assignee).toBeNull();
   expect((await call("POST", `/v1/runs/${id}/assign`, { assignee: "usr_nobody" })).body.error.code).toBe("principal_not_found");
 });
@@ -184,7 +226,9 @@ test("a canceled run takes no more writes", async () => {
 
 test("the same creation with the same key makes one run", async () => {
   const body = { room_id: room, title: "Once" };
-  const answers = await Promise.all([1, 2, 3].map(() => c.call("POST", "/v1/runs", { token: c.owner, body, headers: { "idempotency-key": "k-1" } })));
+  const answers = await Promise.all(
+    [1, 2, 3].map(() => c.call("POST", "/v1/runs", { token: c.owner, body, headers: { "idempotency-key": "k-1" } })),
+  );
   expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
 });
 

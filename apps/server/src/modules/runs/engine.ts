@@ -25,7 +25,9 @@ export interface Fence {
   readonly claim_token: string;
   readonly epoch: number;
 }
-type Outcome = { readonly ok: true; readonly run: RunRecord; readonly events: readonly RunEvent[] } | { readonly ok: false; readonly refusal: RunRefusal };
+type Outcome =
+  | { readonly ok: true; readonly run: RunRecord; readonly events: readonly RunEvent[] }
+  | { readonly ok: false; readonly refusal: RunRefusal };
 type Context = Pick<RequestContext, "caller" | "origin" | "idempotency">;
 
 /** Who the platform is when nobody asked: sweeps and deadlines. */
@@ -47,25 +49,46 @@ export function createEngine(deps: RunsDeps) {
   }
 
   const originOf = (of: RunRecord, origin: Origin): Origin => ({
-    ...origin, runId: of.id, ...(of.room_id === null ? {} : { roomId: of.room_id }), ...(of.session_id === null ? {} : { sessionId: of.session_id }),
+    ...origin,
+    runId: of.id,
+    ...(of.room_id === null ? {} : { roomId: of.room_id }),
+    ...(of.session_id === null ? {} : { sessionId: of.session_id }),
   });
 
-  const jobsAfter = (organizationId: string, of: RunRecord) => (events: readonly RunEvent[]): NewJob[] =>
-    events.flatMap((event): NewJob[] => {
-      if (event.type === "run.started" && of.kind === "task") {
-        return [{ kind: "run.time_out", organizationId, payload: { run_id: of.id, epoch: event.data.epoch }, runAt: plusMs(clock.now(), timeoutMs) }];
-      }
-      if (event.type === "run.claimed" && event.data.attempt_no >= of.max_attempts) {
-        return [{ kind: "run.exhaust", organizationId, payload: { run_id: of.id }, runAt: event.data.lease_expires_at }];
-      }
-      return [];
-    });
+  const jobsAfter =
+    (organizationId: string, of: RunRecord) =>
+    (events: readonly RunEvent[]): NewJob[] =>
+      events.flatMap((event): NewJob[] => {
+        if (event.type === "run.started" && of.kind === "task") {
+          return [
+            {
+              kind: "run.time_out",
+              organizationId,
+              payload: { run_id: of.id, epoch: event.data.epoch },
+              runAt: plusMs(clock.now(), timeoutMs),
+            },
+          ];
+        }
+        if (event.type === "run.claimed" && event.data.attempt_no >= of.max_attempts) {
+          return [{ kind: "run.exhaust", organizationId, payload: { run_id: of.id }, runAt: event.data.lease_expires_at }];
+        }
+        return [];
+      });
 
-  async function decide(of: RunRecord, organizationId: string, context: { origin: Origin; idempotency?: Context["idempotency"] }, command: RunCommand): Promise<Outcome> {
+  async function decide(
+    of: RunRecord,
+    organizationId: string,
+    context: { origin: Origin; idempotency?: Context["idempotency"] },
+    command: RunCommand,
+  ): Promise<Outcome> {
     const decision = await log.run(
       run,
       {
-        organizationId, stream: streamOf(organizationId, of.room_id), subject: `run:${of.id}`, origin: originOf(of, context.origin), jobs: jobsAfter(organizationId, of),
+        organizationId,
+        stream: streamOf(organizationId, of.room_id),
+        subject: `run:${of.id}`,
+        origin: originOf(of, context.origin),
+        jobs: jobsAfter(organizationId, of),
         ...(context.idempotency === undefined ? {} : { idempotency: context.idempotency }),
       },
       command,
@@ -89,7 +112,12 @@ export function createEngine(deps: RunsDeps) {
   }
 
   /** A write of an engine: fenced by its token, its epoch and its lease. */
-  async function write(context: Context, runId: string, fence: Fence, command: (of: { runId: RunId; writer: Writer; now: string }) => RunCommand): Promise<Outcome> {
+  async function write(
+    context: Context,
+    runId: string,
+    fence: Fence,
+    command: (of: { runId: RunId; writer: Writer; now: string }) => RunCommand,
+  ): Promise<Outcome> {
     const { organizationId } = context.caller;
     const found = await visibleRun(context.caller, runId);
     if (found === null) return { ok: false, refusal: { code: "run_not_found" } };
@@ -108,14 +136,33 @@ export function createEngine(deps: RunsDeps) {
       const tokenHash = claimTokenHash(claimToken);
       const now = clock.now();
       const expiresAt = plusMs(now, ttlMs);
-      const epoch = await takeLease(db, organizationId, { runId: candidate.id, epoch: candidate.epoch, tokenHash, by: principal.id, now, expiresAt });
+      const epoch = await takeLease(db, organizationId, {
+        runId: candidate.id,
+        epoch: candidate.epoch,
+        tokenHash,
+        by: principal.id,
+        now,
+        expiresAt,
+      });
       if (epoch === null) continue;
       const found = await findRun(db, organizationId, candidate.id);
       if (found === null) continue;
       // Whoever held it before has no live lease: we could not have taken it otherwise.
-      const outcome = await decide(found, organizationId, { origin: context.origin }, {
-        type: "claim", runId: candidate.id as RunId, by: principal.id as PrincipalId, tokenHash, epoch, leaseExpiresAt: expiresAt, lease: null, now,
-      });
+      const outcome = await decide(
+        found,
+        organizationId,
+        { origin: context.origin },
+        {
+          type: "claim",
+          runId: candidate.id as RunId,
+          by: principal.id as PrincipalId,
+          tokenHash,
+          epoch,
+          leaseExpiresAt: expiresAt,
+          lease: null,
+          now,
+        },
+      );
       if (outcome.ok) return { run: outcome.run, claimToken };
       await endLease(db, organizationId, { runId: candidate.id, epoch, now });
     }
@@ -123,11 +170,16 @@ export function createEngine(deps: RunsDeps) {
   }
 
   /** The new end of the lease, or why there is none. */
-  async function heartbeat(caller: Caller, runId: string, fence: Fence): Promise<{ ok: true; expiresAt: string } | { ok: false; refusal: RunRefusal }> {
+  async function heartbeat(
+    caller: Caller,
+    runId: string,
+    fence: Fence,
+  ): Promise<{ ok: true; expiresAt: string } | { ok: false; refusal: RunRefusal }> {
     const now = clock.now();
     const expiresAt = plusMs(now, ttlMs);
     const tokenHash = claimTokenHash(fence.claim_token);
-    if (await extendLease(db, caller.organizationId, { runId, epoch: fence.epoch, tokenHash, now, expiresAt })) return { ok: true, expiresAt };
+    if (await extendLease(db, caller.organizationId, { runId, epoch: fence.epoch, tokenHash, now, expiresAt }))
+      return { ok: true, expiresAt };
     const found = await visibleRun(caller, runId);
     if (found === null) return { ok: false, refusal: { code: "run_not_found" } };
     if (found.ended_at !== null) return { ok: false, refusal: { code: "run_already_ended", details: { status: found.status } } };
@@ -143,9 +195,18 @@ export function createEngine(deps: RunsDeps) {
     const afterMs = clock.nowMs() - Date.parse(found.started_at);
     // Started anew by a later attempt, whose own job will come.
     if (afterMs < timeoutMs) return;
-    await decide(found, organizationId, { origin: PLATFORM_ORIGIN }, {
-      type: "time_out", runId: run_id as RunId, writer: { type: "platform", overridesLease: true }, afterMs, now: clock.now(),
-    });
+    await decide(
+      found,
+      organizationId,
+      { origin: PLATFORM_ORIGIN },
+      {
+        type: "time_out",
+        runId: run_id as RunId,
+        writer: { type: "platform", overridesLease: true },
+        afterMs,
+        now: clock.now(),
+      },
+    );
   }
 
   async function exhaust({ organizationId, payload }: Job): Promise<void> {
@@ -155,7 +216,9 @@ export function createEngine(deps: RunsDeps) {
     const lease = await findLease(db, organizationId, run_id);
     const now = clock.now();
     if (lease !== null && lease.expiresAt > now) {
-      await log.unit({ organizationId, origin: PLATFORM_ORIGIN }, async (unit) => unit.enqueue({ kind: "run.exhaust", organizationId, payload: { run_id }, runAt: lease.expiresAt }));
+      await log.unit({ organizationId, origin: PLATFORM_ORIGIN }, async (unit) =>
+        unit.enqueue({ kind: "run.exhaust", organizationId, payload: { run_id }, runAt: lease.expiresAt }),
+      );
       return;
     }
     await decide(found, organizationId, { origin: PLATFORM_ORIGIN }, { type: "exhaust", runId: run_id as RunId, lease, now });

@@ -17,13 +17,32 @@ export const TOKEN_1 = claimTokenHash("first");
 export const TOKEN_2 = claimTokenHash("second");
 
 export const claim = (epoch = 1, more: Partial<ClaimRun> = {}): RunCommand => ({
-  type: "claim", runId: RUN, by: ENGINE, tokenHash: epoch === 1 ? TOKEN_1 : TOKEN_2, epoch, leaseExpiresAt: LEASE_END, lease: null, now: NOON, ...more,
+  type: "claim",
+  runId: RUN,
+  by: ENGINE,
+  tokenHash: epoch === 1 ? TOKEN_1 : TOKEN_2,
+  epoch,
+  leaseExpiresAt: LEASE_END,
+  lease: null,
+  now: NOON,
+  ...more,
 });
 /** The engine that claimed with that epoch, its lease live. */
 export const engine = (epoch = 1, more: { tokenHash?: string; lease?: { epoch: number; expiresAt: string } | null } = {}): Writer => ({
-  type: "engine", tokenHash: epoch === 1 ? TOKEN_1 : TOKEN_2, epoch, lease: { epoch, expiresAt: LEASE_END }, ...more,
+  type: "engine",
+  tokenHash: epoch === 1 ? TOKEN_1 : TOKEN_2,
+  epoch,
+  lease: { epoch, expiresAt: LEASE_END },
+  ...more,
 });
-export const create = (kind: "task" | "turn" = "task", maxAttempts = 3): RunCommand => ({ type: "create", runId: RUN, kind, requestedBy: PERSON, maxAttempts, title: "Fix it" });
+export const create = (kind: "task" | "turn" = "task", maxAttempts = 3): RunCommand => ({
+  type: "create",
+  runId: RUN,
+  kind,
+  requestedBy: PERSON,
+  maxAttempts,
+  title: "Fix it",
+});
 
 const by = (writer: Writer, now = NOON) => ({ runId: RUN, writer, now });
 export const start = (writer: Writer = engine()): RunCommand => ({ type: "start", ...by(writer) });
@@ -45,7 +64,18 @@ export const COMMAND: Record<RunCommand["type"], RunCommand> = {
   invoke_tool: { type: "invoke_tool", ...by(engine()), toolCallId: CALL, stepId: STEP, name: "bash", arguments: { command: "ls" } },
   succeed_tool: { type: "succeed_tool", ...by(engine()), toolCallId: CALL, durationMs: 5, output: "ok" },
   fail_tool: { type: "fail_tool", ...by(engine()), toolCallId: CALL, durationMs: 5, error: "no" },
-  create_artifact: { type: "create_artifact", ...by(engine()), artifact: { artifactId: "art_01J00000000000000000000001" as never, kind: "text", name: "a", mediaType: "text/plain", sizeBytes: 1, text: "x" } },
+  create_artifact: {
+    type: "create_artifact",
+    ...by(engine()),
+    artifact: {
+      artifactId: "art_01J00000000000000000000001" as never,
+      kind: "text",
+      name: "a",
+      mediaType: "text/plain",
+      sizeBytes: 1,
+      text: "x",
+    },
+  },
   exhaust: { type: "exhaust", runId: RUN, lease: null, now: NOON },
   cancel: { type: "cancel", runId: RUN, by: PERSON },
   skip: { type: "skip", runId: RUN, reason: "filtered" },

@@ -28,7 +28,11 @@ export interface Candidate {
 }
 
 /** Task runs that nobody holds: never claimed ones first, then lost and released ones; oldest first. */
-export async function candidates(db: Database, organizationId: string, of: { roomId?: string | undefined; rooms: readonly string[] | null; now: string }): Promise<Candidate[]> {
+export async function candidates(
+  db: Database,
+  organizationId: string,
+  of: { roomId?: string | undefined; rooms: readonly string[] | null; now: string },
+): Promise<Candidate[]> {
   const rooms = of.rooms === null ? null : [...of.rooms];
   const { rows } = await db.inOrganization(organizationId, (tx) =>
     sql<{ id: string; room_id: string | null; epoch: string }>`
@@ -80,13 +84,19 @@ export async function extendLease(
 /** Makes the run claimable at once. Harmless when the lease is somebody else's by now. */
 export async function endLease(db: Database, organizationId: string, of: { runId: string; epoch: number; now: string }): Promise<void> {
   await db.inOrganization(organizationId, (tx) =>
-    sql`update run_leases set expires_at = ${of.now}::timestamptz where run_id = ${of.runId} and epoch = ${of.epoch} and expires_at > ${of.now}::timestamptz`.execute(tx),
+    sql`update run_leases set expires_at = ${of.now}::timestamptz where run_id = ${of.runId} and epoch = ${of.epoch} and expires_at > ${of.now}::timestamptz`.execute(
+      tx,
+    ),
   );
 }
 
 export async function findLease(db: Database, organizationId: string, runId: string): Promise<LeaseRow | null> {
   const { rows } = await db.inOrganization(organizationId, (tx) =>
-    sql<{ epoch: string; token_hash: string; expires_at: Date }>`select epoch, token_hash, expires_at from run_leases where run_id = ${runId}`.execute(tx),
+    sql<{
+      epoch: string;
+      token_hash: string;
+      expires_at: Date;
+    }>`select epoch, token_hash, expires_at from run_leases where run_id = ${runId}`.execute(tx),
   );
   const row = rows[0];
   return row === undefined ? null : { epoch: Number(row.epoch), tokenHash: row.token_hash, expiresAt: row.expires_at.toISOString() };

@@ -16,7 +16,10 @@ test("a short output stays as it is", async () => {
 });
 
 test("invalid UTF-8 becomes readable text, never an error", async () => {
-  expect(await bound(Buffer.from([0x61, 0xff, 0xfe, 0xc3, 0x28, 0x00]))).toEqual({ output: "a\uFFFD\uFFFD\uFFFD(\uFFFD", outputTruncated: false });
+  expect(await bound(Buffer.from([0x61, 0xff, 0xfe, 0xc3, 0x28, 0x00]))).toEqual({
+    output: "a\uFFFD\uFFFD\uFFFD(\uFFFD",
+    outputTruncated: false,
+  });
 });
 
 test("from 16 KB on the whole is an artifact: inline to 64 KiB, a blob beyond", async () => {
@@ -37,7 +40,12 @@ test("a tool that prints 50 MB is read only as far as is kept, and the name says
   }
   const { output, outputTruncated, artifact } = await bound(loud());
   expect(produced).toBeLessThanOrEqual(9);
-  expect([output.length, outputTruncated, artifact?.sizeBytes, artifact?.name]).toEqual([INLINE_OUTPUT_BYTES, true, MAX_OUTPUT_BYTES, "bash output (first 8 MiB)"]);
+  expect([output.length, outputTruncated, artifact?.sizeBytes, artifact?.name]).toEqual([
+    INLINE_OUTPUT_BYTES,
+    true,
+    MAX_OUTPUT_BYTES,
+    "bash output (first 8 MiB)",
+  ]);
 });
 
 test("secrets are replaced inline, in artifacts and in blobs", async () => {

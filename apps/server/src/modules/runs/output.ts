@@ -35,12 +35,20 @@ export async function boundOutput(deps: OutputDeps, organizationId: string, cont
   const { text, truncated } = await textOf(deps, organizationId, content);
   const bytes = Buffer.byteLength(text);
   if (bytes <= INLINE_OUTPUT_BYTES && !truncated) return { output: text, outputTruncated: false };
-  const artifact = await storeText(deps, organizationId, text, { name: truncated ? `${name} (first ${MAX_OUTPUT_BYTES / 1024 / 1024} MiB)` : name, mediaType: "text/plain" });
+  const artifact = await storeText(deps, organizationId, text, {
+    name: truncated ? `${name} (first ${MAX_OUTPUT_BYTES / 1024 / 1024} MiB)` : name,
+    mediaType: "text/plain",
+  });
   return { output: cutText(text, INLINE_OUTPUT_BYTES), outputTruncated: true, artifact };
 }
 
 /** Text up to 64 KiB stays inline; bytes that are not text, and all that is longer, become a blob. */
-export async function artifactOf(deps: OutputDeps, organizationId: string, content: Content, described: { name: string; mediaType: string }): Promise<NewArtifact> {
+export async function artifactOf(
+  deps: OutputDeps,
+  organizationId: string,
+  content: Content,
+  described: { name: string; mediaType: string },
+): Promise<NewArtifact> {
   if (/^(text\/|application\/(json|xml))/.test(described.mediaType)) {
     const { text } = await textOf(deps, organizationId, content);
     return storeText(deps, organizationId, text, described);
@@ -49,8 +57,18 @@ export async function artifactOf(deps: OutputDeps, organizationId: string, conte
   return { artifactId: newArtifactId(), kind: "file", name: described.name, mediaType: described.mediaType, sizeBytes, sha256: hash };
 }
 
-async function storeText(deps: OutputDeps, organizationId: string, text: string, { name, mediaType }: { name: string; mediaType: string }): Promise<NewArtifact> {
-  const common = { artifactId: newArtifactId(), name: name.slice(0, 200), mediaType, kind: mediaType === "application/json" ? ("json" as const) : ("text" as const) };
+async function storeText(
+  deps: OutputDeps,
+  organizationId: string,
+  text: string,
+  { name, mediaType }: { name: string; mediaType: string },
+): Promise<NewArtifact> {
+  const common = {
+    artifactId: newArtifactId(),
+    name: name.slice(0, 200),
+    mediaType,
+    kind: mediaType === "application/json" ? ("json" as const) : ("text" as const),
+  };
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes <= INLINE_ARTIFACT_BYTES) return { ...common, sizeBytes, sha256: sha256(text), text };
   const blob = await deps.blobs.put(organizationId, text);
@@ -97,7 +115,7 @@ export function cutText(text: string, max: number): string {
 async function redactInPieces({ redact }: OutputDeps, organizationId: string, text: string): Promise<string> {
   if (text.length <= SCAN_BYTES) return redact(organizationId, text);
   let out = "";
-  for (let from = 0; from < text.length; ) {
+  for (let from = 0; from < text.length;) {
     const newline = text.lastIndexOf("\n", from + SCAN_BYTES);
     const to = newline > from ? newline + 1 : Math.min(text.length, from + SCAN_BYTES);
     out += redact(organizationId, text.slice(from, to));

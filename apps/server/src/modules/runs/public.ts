@@ -7,7 +7,18 @@ import type { RoomAccess } from "../rooms/public.ts";
 import { createEngine } from "./engine.ts";
 import { engineRoutes } from "./engine-routes.ts";
 import { artifactOf, boundOutput, type BoundedOutput, type Content } from "./output.ts";
-import { type ArtifactRecord, findArtifact, findRun, findRuns, findToolCalls, type PageOf, type Paging, type RunFilter, type RunRecord, type ToolCallRecord } from "./queries.ts";
+import {
+  type ArtifactRecord,
+  findArtifact,
+  findRun,
+  findRuns,
+  findToolCalls,
+  type PageOf,
+  type Paging,
+  type RunFilter,
+  type RunRecord,
+  type ToolCallRecord,
+} from "./queries.ts";
 import { readRoutes } from "./read-routes.ts";
 import { runRecord } from "./record.projection.ts";
 import type { NewArtifact } from "./run-command.ts";

@@ -73,7 +73,12 @@ export async function findRun(db: Database, organizationId: string, id: string):
 }
 
 /** Throws `InvalidCursor`. */
-export async function findRuns(db: Database, organizationId: string, filter: RunFilter, { limit, cursor }: Paging): Promise<PageOf<RunRecord>> {
+export async function findRuns(
+  db: Database,
+  organizationId: string,
+  filter: RunFilter,
+  { limit, cursor }: Paging,
+): Promise<PageOf<RunRecord>> {
   const after = decodeCursor(cursor, byTime);
   const oldest = filter.order === "oldest";
   const where: RawBuilder<unknown>[] = [sql`true`];
@@ -100,7 +105,9 @@ export async function findAttempts(db: Database, organizationId: string, runId: 
     end_reason: AttemptRecord["end_reason"];
   }
   const { rows } = await db.inOrganization(organizationId, (tx) =>
-    sql<Row>`select attempt_no, epoch, claimed_by, claimed_at, ended_at, end_reason from proj_run_attempts where run_id = ${runId} order by attempt_no`.execute(tx),
+    sql<Row>`select attempt_no, epoch, claimed_by, claimed_at, ended_at, end_reason from proj_run_attempts where run_id = ${runId} order by attempt_no`.execute(
+      tx,
+    ),
   );
   return rows.map((r) => ({ ...r, epoch: Number(r.epoch), claimed_at: r.claimed_at.toISOString(), ended_at: iso(r.ended_at) }));
 }
@@ -113,7 +120,12 @@ interface StepRow {
   created_at: Date;
   subject_version: string;
 }
-export async function findSteps(db: Database, organizationId: string, runId: string, { limit, cursor }: Paging): Promise<PageOf<StepRecord>> {
+export async function findSteps(
+  db: Database,
+  organizationId: string,
+  runId: string,
+  { limit, cursor }: Paging,
+): Promise<PageOf<StepRecord>> {
   const [after] = decodeCursor(cursor, byVersion) ?? [0];
   const { rows } = await db.inOrganization(organizationId, (tx) =>
     sql<StepRow>`select id, run_id, kind, title, created_at, subject_version from proj_steps
@@ -145,10 +157,17 @@ interface CallRow {
   invoked_version: string;
 }
 const CALL = sql`id, step_id, run_id, name, title, status, arguments, output, output_truncated, error, artifact_id, duration_ms, created_at, invoked_version from proj_tool_calls`;
-export async function findToolCalls(db: Database, organizationId: string, runId: string, { limit, cursor }: Paging): Promise<PageOf<ToolCallRecord>> {
+export async function findToolCalls(
+  db: Database,
+  organizationId: string,
+  runId: string,
+  { limit, cursor }: Paging,
+): Promise<PageOf<ToolCallRecord>> {
   const [after] = decodeCursor(cursor, byVersion) ?? [0];
   const { rows } = await db.inOrganization(organizationId, (tx) =>
-    sql<CallRow>`select ${CALL} where run_id = ${runId} and invoked_version > ${after} order by invoked_version limit ${limit + 1}`.execute(tx),
+    sql<CallRow>`select ${CALL} where run_id = ${runId} and invoked_version > ${after} order by invoked_version limit ${limit + 1}`.execute(
+      tx,
+    ),
   );
   return pageOf(rows, limit, callView, (row) => [Number(row.invoked_version)]);
 }
@@ -191,9 +210,15 @@ export async function findArtifacts(
   );
   return pageOf(rows, limit, artifactView, (row) => [row.created_at.toISOString(), row.id]);
 }
-export async function findArtifact(db: Database, organizationId: string, id: string): Promise<{ artifact: ArtifactRecord; roomId: string | null } | null> {
+export async function findArtifact(
+  db: Database,
+  organizationId: string,
+  id: string,
+): Promise<{ artifact: ArtifactRecord; roomId: string | null } | null> {
   const { rows } = await db.inOrganization(organizationId, (tx) =>
-    sql<ArtifactRow>`select id, run_id, step_id, room_id, kind, name, media_type, size_bytes, sha256, uri, text, created_at from proj_artifacts where id = ${id}`.execute(tx),
+    sql<ArtifactRow>`select id, run_id, step_id, room_id, kind, name, media_type, size_bytes, sha256, uri, text, created_at from proj_artifacts where id = ${id}`.execute(
+      tx,
+    ),
   );
   return rows[0] === undefined ? null : { artifact: artifactView(rows[0]), roomId: rows[0].room_id };
 }
@@ -217,5 +242,7 @@ const callView = ({ invoked_version: _order, ...row }: CallRow): ToolCallRecord 
   created_at: row.created_at.toISOString(),
 });
 const artifactView = ({ room_id: _room, ...row }: ArtifactRow): ArtifactRecord => ({
-  ...row, size_bytes: Number(row.size_bytes), created_at: row.created_at.toISOString(),
+  ...row,
+  size_bytes: Number(row.size_bytes),
+  created_at: row.created_at.toISOString(),
 });

@@ -2,16 +2,29 @@
 import { getArtifact, getRun, listArtifacts, listAttempts, listRuns, listSteps, listToolCalls } from "@signalbox/contract/runs";
 import { type BoundRoute, type Caller, handle, refused } from "../../http/handle.ts";
 import type { RunsDeps } from "./public.ts";
-import { type ArtifactRecord, findArtifacts, findAttempts, findRun, findRuns, findSteps, findToolCalls, type RunRecord } from "./queries.ts";
+import {
+  type ArtifactRecord,
+  findArtifacts,
+  findAttempts,
+  findRun,
+  findRuns,
+  findSteps,
+  findToolCalls,
+  type RunRecord,
+} from "./queries.ts";
 
 type ReadDeps = RunsDeps & {
   artifact: (organizationId: string, id: string) => Promise<{ artifact: ArtifactRecord; roomId: string | null } | null>;
 };
 
-const NO_RUN = refused("run_not_found", { message: "There is no such run, or you are not in its room.", fix: "List the runs you may see with GET /v1/runs." });
+const NO_RUN = refused("run_not_found", {
+  message: "There is no such run, or you are not in its room.",
+  fix: "List the runs you may see with GET /v1/runs.",
+});
 
 export function readRoutes({ db, rooms, artifact }: ReadDeps): readonly BoundRoute[] {
-  const mayKnow = async (caller: Caller, roomId: string | null): Promise<boolean> => roomId === null || (await rooms.roleIn(caller, roomId)) !== null;
+  const mayKnow = async (caller: Caller, roomId: string | null): Promise<boolean> =>
+    roomId === null || (await rooms.roleIn(caller, roomId)) !== null;
   async function visible(caller: Caller, runId: string): Promise<RunRecord | null> {
     const run = await findRun(db, caller.organizationId, runId);
     return run !== null && (await mayKnow(caller, run.room_id)) ? run : null;
@@ -20,7 +33,12 @@ export function readRoutes({ db, rooms, artifact }: ReadDeps): readonly BoundRou
   return [
     handle(listRuns, async ({ caller, query }) => {
       const { limit, cursor, room_id: roomId, session_id: sessionId, status, kind } = query;
-      return findRuns(db, caller.organizationId, { roomId, sessionId, status, kind, rooms: await rooms.visibleRooms(caller) }, { limit, cursor });
+      return findRuns(
+        db,
+        caller.organizationId,
+        { roomId, sessionId, status, kind, rooms: await rooms.visibleRooms(caller) },
+        { limit, cursor },
+      );
     }),
     handle(getRun, async ({ caller, params }) => (await visible(caller, params.id)) ?? NO_RUN),
     handle(listSteps, async ({ caller, params, query }) =>

@@ -23,7 +23,10 @@ export const runRecord: Projection<RunEvent> = {
 /** `table` is one of the three above, never a caller's text. */
 async function insert(tx: Tx, table: "proj_steps" | "proj_tool_calls" | "proj_artifacts", rows: readonly Row[]): Promise<void> {
   if (rows.length === 0) return;
-  await tx.query(`insert into ${table} select * from jsonb_populate_recordset(null::${table}, $1::jsonb) on conflict (organization_id, id) do nothing`, [JSON.stringify(rows)]);
+  await tx.query(
+    `insert into ${table} select * from jsonb_populate_recordset(null::${table}, $1::jsonb) on conflict (organization_id, id) do nothing`,
+    [JSON.stringify(rows)],
+  );
 }
 
 /** A call ends once, so the rows of one batch are distinct. */
@@ -50,8 +53,18 @@ function callRow({ event, ...r }: R): Row[] {
   const { tool_call_id: id, step_id, run_id, name, title, arguments: args } = event.data;
   return [
     {
-      organization_id: r.organizationId, id, step_id, run_id, name, title, status: "invoked", arguments: args, output_truncated: false,
-      created_at: r.occurredAt, invoked_version: r.subjectVersion, subject_version: r.subjectVersion,
+      organization_id: r.organizationId,
+      id,
+      step_id,
+      run_id,
+      name,
+      title,
+      status: "invoked",
+      arguments: args,
+      output_truncated: false,
+      created_at: r.occurredAt,
+      invoked_version: r.subjectVersion,
+      subject_version: r.subjectVersion,
     },
   ];
 }
@@ -61,8 +74,15 @@ function outcomeRow({ event, ...r }: R): Row[] {
   const { tool_call_id: id, output, output_truncated, artifact_id, duration_ms } = event.data;
   return [
     {
-      organization_id: r.organizationId, id, status: event.type === "tool.succeeded" ? "succeeded" : "failed", output, output_truncated: output_truncated ?? false,
-      error: event.type === "tool.failed" ? event.data.error : null, artifact_id, duration_ms, subject_version: r.subjectVersion,
+      organization_id: r.organizationId,
+      id,
+      status: event.type === "tool.succeeded" ? "succeeded" : "failed",
+      output,
+      output_truncated: output_truncated ?? false,
+      error: event.type === "tool.failed" ? event.data.error : null,
+      artifact_id,
+      duration_ms,
+      subject_version: r.subjectVersion,
     },
   ];
 }
@@ -70,5 +90,14 @@ function outcomeRow({ event, ...r }: R): Row[] {
 function artifactRow({ event, ...r }: R): Row[] {
   if (event.type !== "artifact.created") return [];
   const { artifact_id: id, ...a } = event.data;
-  return [{ ...a, organization_id: r.organizationId, id, room_id: r.stream.type === "room" ? r.stream.id : null, session_id: r.sessionId, created_at: r.occurredAt }];
+  return [
+    {
+      ...a,
+      organization_id: r.organizationId,
+      id,
+      room_id: r.stream.type === "room" ? r.stream.id : null,
+      session_id: r.sessionId,
+      created_at: r.occurredAt,
+    },
+  ];
 }

@@ -27,7 +27,13 @@ export function decideRecord(recording: Recording, command: RecordCommand): RunD
       if (recording.steps.includes(command.stepId)) return accept();
       return accept({
         type: "step.created",
-        data: { step_id: command.stepId, run_id, kind: command.kind, ...(command.title === undefined ? {} : { title: command.title }), ...(command.input === undefined ? {} : { input: command.input }) },
+        data: {
+          step_id: command.stepId,
+          run_id,
+          kind: command.kind,
+          ...(command.title === undefined ? {} : { title: command.title }),
+          ...(command.input === undefined ? {} : { input: command.input }),
+        },
       });
     case "think":
       if (!recording.steps.includes(command.stepId)) return refuse({ code: "step_not_found" });
@@ -41,8 +47,12 @@ export function decideRecord(recording: Recording, command: RecordCommand): RunD
       return accept({
         type: "tool.invoked",
         data: {
-          tool_call_id: command.toolCallId, step_id: command.stepId, run_id, name: command.name,
-          ...(command.title === undefined ? {} : { title: command.title }), arguments: command.arguments,
+          tool_call_id: command.toolCallId,
+          step_id: command.stepId,
+          run_id,
+          name: command.name,
+          ...(command.title === undefined ? {} : { title: command.title }),
+          arguments: command.arguments,
         },
       });
     case "succeed_tool":
@@ -69,7 +79,9 @@ function decideOutcome(recording: Recording, command: Extract<RecordCommand, { t
     ...(command.artifact === undefined ? {} : { artifact_id: command.artifact.artifactId }),
   };
   const ended: RunEvent =
-    command.type === "succeed_tool" ? { type: "tool.succeeded", data: shared } : { type: "tool.failed", data: { ...shared, error: command.error } };
+    command.type === "succeed_tool"
+      ? { type: "tool.succeeded", data: shared }
+      : { type: "tool.failed", data: { ...shared, error: command.error } };
   return command.artifact === undefined ? accept(ended) : accept(artifactCreated(command, stepId, command.artifact), ended);
 }
 
@@ -77,7 +89,12 @@ function artifactCreated(command: RecordCommand, stepId: StepId | undefined, a: 
   return {
     type: "artifact.created",
     data: {
-      artifact_id: a.artifactId, run_id: command.runId, kind: a.kind, name: a.name, media_type: a.mediaType, size_bytes: a.sizeBytes,
+      artifact_id: a.artifactId,
+      run_id: command.runId,
+      kind: a.kind,
+      name: a.name,
+      media_type: a.mediaType,
+      size_bytes: a.sizeBytes,
       ...(stepId === undefined ? {} : { step_id: stepId }),
       ...(a.sha256 === undefined ? {} : { sha256: a.sha256 }),
       ...(a.uri === undefined ? {} : { uri: a.uri }),

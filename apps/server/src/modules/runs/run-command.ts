@@ -89,10 +89,27 @@ interface Outcome {
   readonly durationMs: number;
 }
 export type RecordCommand =
-  | (Write & { readonly type: "create_step"; readonly stepId: StepId; readonly kind: string; readonly title?: string | undefined; readonly input?: JsonObject | undefined })
+  | (Write & {
+      readonly type: "create_step";
+      readonly stepId: StepId;
+      readonly kind: string;
+      readonly title?: string | undefined;
+      readonly input?: JsonObject | undefined;
+    })
   | (Write & { readonly type: "think"; readonly stepId: StepId; readonly text: string })
-  | (Write & { readonly type: "plan"; readonly stepId: StepId; readonly entries: Extract<RunEvent, { type: "step.plan_updated" }>["data"]["entries"] })
-  | (Write & { readonly type: "invoke_tool"; readonly toolCallId: ToolCallId; readonly stepId: StepId; readonly name: string; readonly title?: string | undefined; readonly arguments: Json })
+  | (Write & {
+      readonly type: "plan";
+      readonly stepId: StepId;
+      readonly entries: Extract<RunEvent, { type: "step.plan_updated" }>["data"]["entries"];
+    })
+  | (Write & {
+      readonly type: "invoke_tool";
+      readonly toolCallId: ToolCallId;
+      readonly stepId: StepId;
+      readonly name: string;
+      readonly title?: string | undefined;
+      readonly arguments: Json;
+    })
   | (Write & Outcome & { readonly type: "succeed_tool" })
   | (Write & Outcome & { readonly type: "fail_tool"; readonly error: string })
   | (Write & { readonly type: "create_artifact"; readonly stepId?: StepId | undefined; readonly artifact: NewArtifact });
@@ -106,13 +123,22 @@ export type RunCommand =
   | { readonly type: "exhaust"; readonly runId: RunId; readonly lease: Lease | null; readonly now: string }
   | { readonly type: "cancel"; readonly runId: RunId; readonly by: PrincipalId; readonly reason?: string | undefined }
   | { readonly type: "skip"; readonly runId: RunId; readonly reason: string }
-  | { readonly type: "resolve"; readonly runId: RunId; readonly outcome: Extract<RunEvent, { type: "run.resolved" }>["data"]["outcome"]; readonly comment?: string | undefined; readonly by: PrincipalId }
+  | {
+      readonly type: "resolve";
+      readonly runId: RunId;
+      readonly outcome: Extract<RunEvent, { type: "run.resolved" }>["data"]["outcome"];
+      readonly comment?: string | undefined;
+      readonly by: PrincipalId;
+    }
   | { readonly type: "assign"; readonly runId: RunId; readonly assignee: PrincipalId; readonly by: PrincipalId }
   | { readonly type: "unassign"; readonly runId: RunId; readonly by: PrincipalId };
 
 export type RunRefusal =
   | { readonly code: "run_not_found" }
-  | { readonly code: "run_not_queued" | "run_not_running" | "run_already_ended" | "run_not_resolvable"; readonly details: { readonly status: string } }
+  | {
+      readonly code: "run_not_queued" | "run_not_running" | "run_already_ended" | "run_not_resolvable";
+      readonly details: { readonly status: string };
+    }
   | { readonly code: "run_already_assigned"; readonly details: { readonly assignee: string } }
   | { readonly code: "lease_expired" | "lease_token_mismatch" | "attempts_exhausted" }
   | { readonly code: "step_not_found" | "toolcall_already_ended" };

@@ -21,7 +21,13 @@ type Move =
   | { do: "claim" | "heartbeat" | "start" | "complete" | "fail" | "release" | "step"; engine: number }
   | { do: "cancel" | "resolve" | "wait" };
 const move: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("claim", "heartbeat", "start", "complete", "fail", "release", "step"), engine: fc.integer({ min: 0, max: 2 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom("claim", "heartbeat", "start", "complete", "fail", "release", "step"),
+      engine: fc.integer({ min: 0, max: 2 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("cancel" as const, "resolve" as const) }) },
 );
@@ -39,7 +45,8 @@ test("whatever engines do: one writes at a time, epochs only grow, and an end is
         events.push(...(decision.events ?? []));
         const after = foldRun(events);
         // Refusals record at most evidence, or that nobody is left to try.
-        if (!decision.ok) expect(["run.late_result", "run.failed"]).toEqual(expect.arrayContaining((decision.events ?? []).map((event) => event.type)));
+        if (!decision.ok)
+          expect(["run.late_result", "run.failed"]).toEqual(expect.arrayContaining((decision.events ?? []).map((event) => event.type)));
         if (before.status === "succeeded" || before.status === "canceled") expect(after.status).toBe(before.status);
         if (before.status !== "none" && after.status !== "none") {
           expect(after.epoch).toBeGreaterThanOrEqual(before.epoch);
@@ -62,17 +69,29 @@ test("whatever engines do: one writes at a time, epochs only grow, and an end is
             if (lease !== null && lease.expiresAt > now) continue; // the row is not for the taking
             const next: number = (lease?.epoch ?? 0) + 1;
             lease = { epoch: next, expiresAt: at(second + TTL), by: m.engine };
-            const won = take({ type: "claim", runId: RUN, by: PERSON, tokenHash: token(`${m.engine}/${next}`), epoch: next, leaseExpiresAt: lease.expiresAt, lease: null, now });
+            const won = take({
+              type: "claim",
+              runId: RUN,
+              by: PERSON,
+              tokenHash: token(`${m.engine}/${next}`),
+              epoch: next,
+              leaseExpiresAt: lease.expiresAt,
+              lease: null,
+              now,
+            });
             if (won) held.set(m.engine, next);
             else lease = { ...lease, expiresAt: now };
           } else if (m.do === "heartbeat") {
             if (isHolder && lease !== null) lease = { ...lease, expiresAt: at(second + TTL) };
           } else {
             const command: RunCommand =
-              m.do === "step" ? { ...base, type: "create_step", stepId: `step_${events.length}` as never, kind: "x" }
-              : m.do === "fail" ? { ...base, type: "fail", code: "x", message: "x" }
-              : m.do === "complete" ? { ...base, type: "complete" }
-              : { ...base, type: m.do };
+              m.do === "step"
+                ? { ...base, type: "create_step", stepId: `step_${events.length}` as never, kind: "x" }
+                : m.do === "fail"
+                  ? { ...base, type: "fail", code: "x", message: "x" }
+                  : m.do === "complete"
+                    ? { ...base, type: "complete" }
+                    : { ...base, type: m.do };
             const accepted = take(command);
             // The whole promise of the fence.
             if (accepted) expect(isHolder).toBe(true);

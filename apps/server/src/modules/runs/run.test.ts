@@ -1,5 +1,25 @@
 import { expect, test } from "vitest";
-import { claim, COMMAND, complete, create, engine, fail, foldRun, history, HISTORY, LAPSED, LEASE_END, NOON, OTHER, PERSON, RUN, start, TOKEN_1, TOKEN_2, TURN } from "./fixtures.ts";
+import {
+  claim,
+  COMMAND,
+  complete,
+  create,
+  engine,
+  fail,
+  foldRun,
+  history,
+  HISTORY,
+  LAPSED,
+  LEASE_END,
+  NOON,
+  OTHER,
+  PERSON,
+  RUN,
+  start,
+  TOKEN_1,
+  TOKEN_2,
+  TURN,
+} from "./fixtures.ts";
 import { PLATFORM } from "./run-command.ts";
 import { run, type Run, type RunCommand, type RunRefusal } from "./run.ts";
 
@@ -7,16 +27,50 @@ type Outcome = Run["status"] | RunRefusal["code"];
 type Row = Record<RunCommand["type"], Outcome>;
 
 const notFound: Row = {
-  create: "queued", claim: "run_not_found", release: "run_not_found", start: "run_not_found", complete: "run_not_found", fail: "run_not_found",
-  need_human: "run_not_found", time_out: "run_not_found", create_step: "run_not_found", think: "run_not_found", plan: "run_not_found", invoke_tool: "run_not_found",
-  succeed_tool: "run_not_found", fail_tool: "run_not_found", create_artifact: "run_not_found", exhaust: "run_not_found", cancel: "run_not_found", skip: "run_not_found",
-  resolve: "run_not_found", assign: "run_not_found", unassign: "run_not_found",
+  create: "queued",
+  claim: "run_not_found",
+  release: "run_not_found",
+  start: "run_not_found",
+  complete: "run_not_found",
+  fail: "run_not_found",
+  need_human: "run_not_found",
+  time_out: "run_not_found",
+  create_step: "run_not_found",
+  think: "run_not_found",
+  plan: "run_not_found",
+  invoke_tool: "run_not_found",
+  succeed_tool: "run_not_found",
+  fail_tool: "run_not_found",
+  create_artifact: "run_not_found",
+  exhaust: "run_not_found",
+  cancel: "run_not_found",
+  skip: "run_not_found",
+  resolve: "run_not_found",
+  assign: "run_not_found",
+  unassign: "run_not_found",
 };
 const ended = (stays: Run["status"]): Row => ({
-  create: stays, claim: "run_already_ended", release: "run_already_ended", start: "run_already_ended", complete: "run_already_ended", fail: "run_already_ended",
-  need_human: "run_already_ended", time_out: "run_already_ended", create_step: "run_already_ended", think: "run_already_ended", plan: "run_already_ended",
-  invoke_tool: "run_already_ended", succeed_tool: "run_already_ended", fail_tool: "run_already_ended", create_artifact: "run_already_ended", exhaust: stays,
-  cancel: "run_already_ended", skip: "run_already_ended", resolve: "run_not_resolvable", assign: stays, unassign: stays,
+  create: stays,
+  claim: "run_already_ended",
+  release: "run_already_ended",
+  start: "run_already_ended",
+  complete: "run_already_ended",
+  fail: "run_already_ended",
+  need_human: "run_already_ended",
+  time_out: "run_already_ended",
+  create_step: "run_already_ended",
+  think: "run_already_ended",
+  plan: "run_already_ended",
+  invoke_tool: "run_already_ended",
+  succeed_tool: "run_already_ended",
+  fail_tool: "run_already_ended",
+  create_artifact: "run_already_ended",
+  exhaust: stays,
+  cancel: "run_already_ended",
+  skip: "run_already_ended",
+  resolve: "run_not_resolvable",
+  assign: stays,
+  unassign: stays,
 });
 
 /** The whole machine, as the engine of the first claim sees it. No `Partial`: a new state or command fails to compile until it is decided here. */
@@ -24,23 +78,74 @@ const MACHINE: Record<Run["status"], Row> = {
   none: notFound,
   // Nobody has claimed: an engine's writes come from nowhere.
   queued: {
-    create: "queued", claim: "claimed", release: "lease_token_mismatch", start: "lease_token_mismatch", complete: "lease_token_mismatch", fail: "lease_token_mismatch",
-    need_human: "lease_token_mismatch", time_out: "lease_token_mismatch", create_step: "lease_token_mismatch", think: "lease_token_mismatch", plan: "lease_token_mismatch",
-    invoke_tool: "lease_token_mismatch", succeed_tool: "lease_token_mismatch", fail_tool: "lease_token_mismatch", create_artifact: "lease_token_mismatch", exhaust: "queued",
-    cancel: "canceled", skip: "skipped", resolve: "run_not_resolvable", assign: "queued", unassign: "queued",
+    create: "queued",
+    claim: "claimed",
+    release: "lease_token_mismatch",
+    start: "lease_token_mismatch",
+    complete: "lease_token_mismatch",
+    fail: "lease_token_mismatch",
+    need_human: "lease_token_mismatch",
+    time_out: "lease_token_mismatch",
+    create_step: "lease_token_mismatch",
+    think: "lease_token_mismatch",
+    plan: "lease_token_mismatch",
+    invoke_tool: "lease_token_mismatch",
+    succeed_tool: "lease_token_mismatch",
+    fail_tool: "lease_token_mismatch",
+    create_artifact: "lease_token_mismatch",
+    exhaust: "queued",
+    cancel: "canceled",
+    skip: "skipped",
+    resolve: "run_not_resolvable",
+    assign: "queued",
+    unassign: "queued",
   },
   claimed: {
-    create: "claimed", claim: "claimed", release: "queued", start: "running", complete: "run_not_running", fail: "failed",
-    need_human: "needs_human", time_out: "timed_out", create_step: "run_not_running", think: "run_not_running", plan: "run_not_running", invoke_tool: "run_not_running",
-    succeed_tool: "run_not_running", fail_tool: "run_not_running", create_artifact: "run_not_running", exhaust: "claimed",
-    cancel: "canceled", skip: "run_not_queued", resolve: "run_not_resolvable", assign: "claimed", unassign: "claimed",
+    create: "claimed",
+    claim: "claimed",
+    release: "queued",
+    start: "running",
+    complete: "run_not_running",
+    fail: "failed",
+    need_human: "needs_human",
+    time_out: "timed_out",
+    create_step: "run_not_running",
+    think: "run_not_running",
+    plan: "run_not_running",
+    invoke_tool: "run_not_running",
+    succeed_tool: "run_not_running",
+    fail_tool: "run_not_running",
+    create_artifact: "run_not_running",
+    exhaust: "claimed",
+    cancel: "canceled",
+    skip: "run_not_queued",
+    resolve: "run_not_resolvable",
+    assign: "claimed",
+    unassign: "claimed",
   },
   // COMMAND.claim presents no live lease: the first engine's is over, so it is reclaimed.
   running: {
-    create: "running", claim: "claimed", release: "queued", start: "running", complete: "succeeded", fail: "failed",
-    need_human: "needs_human", time_out: "timed_out", create_step: "running", think: "running", plan: "running", invoke_tool: "running",
-    succeed_tool: "running", fail_tool: "running", create_artifact: "running", exhaust: "running",
-    cancel: "canceled", skip: "run_not_queued", resolve: "run_not_resolvable", assign: "running", unassign: "running",
+    create: "running",
+    claim: "claimed",
+    release: "queued",
+    start: "running",
+    complete: "succeeded",
+    fail: "failed",
+    need_human: "needs_human",
+    time_out: "timed_out",
+    create_step: "running",
+    think: "running",
+    plan: "running",
+    invoke_tool: "running",
+    succeed_tool: "running",
+    fail_tool: "running",
+    create_artifact: "running",
+    exhaust: "running",
+    cancel: "canceled",
+    skip: "run_not_queued",
+    resolve: "run_not_resolvable",
+    assign: "running",
+    unassign: "running",
   },
   succeeded: ended("succeeded"),
   failed: { ...ended("failed"), resolve: "succeeded" },
@@ -88,7 +193,9 @@ test("the platform runs a turn without a claim; an engine cannot write on it", (
 
 test("the platform cannot do an engine's work on a task, but it can end one that takes too long", () => {
   expect(outcome(HISTORY.running, complete(PLATFORM)).code).toBe("lease_token_mismatch");
-  expect(outcome(HISTORY.running, { type: "time_out", runId: RUN, writer: { type: "platform", overridesLease: true }, afterMs: 5, now: NOON })).toEqual({ code: null, events: ["run.timed_out"] });
+  expect(
+    outcome(HISTORY.running, { type: "time_out", runId: RUN, writer: { type: "platform", overridesLease: true }, afterMs: 5, now: NOON }),
+  ).toEqual({ code: null, events: ["run.timed_out"] });
 });
 
 test.each([
@@ -108,7 +215,11 @@ test.each([
 test("the result of an engine that lost its run to another is refused, kept as evidence, and changes nothing", () => {
   const reclaimed = [...HISTORY.running, ...history(create(), claim(), claim(2)).slice(-1)];
   const decision = decide(reclaimed, complete(engine(1)));
-  expect(decision).toMatchObject({ ok: false, refusal: { code: "lease_expired" }, events: [{ type: "run.late_result", data: { epoch: 1, attempted: "complete", summary: "done" } }] });
+  expect(decision).toMatchObject({
+    ok: false,
+    refusal: { code: "lease_expired" },
+    events: [{ type: "run.late_result", data: { epoch: 1, attempted: "complete", summary: "done" } }],
+  });
   const after = [...reclaimed, ...(decision.events ?? [])];
   expect(foldRun(after)).toEqual(foldRun(reclaimed));
 });
@@ -125,7 +236,10 @@ test("when every attempt is used up the next claim fails the run instead", () =>
   const lost = history(create("task", 1), claim());
   expect(outcome(lost, claim(2))).toEqual({ code: "attempts_exhausted", events: ["run.failed"] });
   expect(outcome(lost, COMMAND.exhaust)).toEqual({ code: null, events: ["run.failed"] });
-  expect(outcome(lost, { type: "exhaust", runId: RUN, lease: { epoch: 1, expiresAt: LEASE_END }, now: NOON })).toEqual({ code: null, events: [] });
+  expect(outcome(lost, { type: "exhaust", runId: RUN, lease: { epoch: 1, expiresAt: LEASE_END }, now: NOON })).toEqual({
+    code: null,
+    events: [],
+  });
 });
 
 test("giving back the last attempt fails the run: nobody could claim it any more", () => {
@@ -134,14 +248,20 @@ test("giving back the last attempt fails the run: nobody could claim it any more
 });
 
 test("a person resolves a run once", () => {
-  const resolved = [...HISTORY.needs_human, ...history0(HISTORY.needs_human, { type: "resolve", runId: RUN, outcome: "failed", by: PERSON })];
+  const resolved = [
+    ...HISTORY.needs_human,
+    ...history0(HISTORY.needs_human, { type: "resolve", runId: RUN, outcome: "failed", by: PERSON }),
+  ];
   expect(foldRun(resolved)).toMatchObject({ status: "failed", isResolved: true });
   expect(outcome(resolved, COMMAND.resolve)).toEqual({ code: "run_not_resolvable", events: [] });
 });
 
 test("of two people who take a run one wins, and the other is told who", () => {
   const assigned = [...HISTORY.failed, ...history0(HISTORY.failed, COMMAND.assign)];
-  expect(decide(assigned, { type: "assign", runId: RUN, assignee: OTHER, by: OTHER })).toMatchObject({ ok: false, refusal: { code: "run_already_assigned", details: { assignee: PERSON } } });
+  expect(decide(assigned, { type: "assign", runId: RUN, assignee: OTHER, by: OTHER })).toMatchObject({
+    ok: false,
+    refusal: { code: "run_already_assigned", details: { assignee: PERSON } },
+  });
   expect(outcome(assigned, COMMAND.assign)).toEqual({ code: null, events: [] });
   expect(outcome(assigned, COMMAND.unassign)).toEqual({ code: null, events: ["run.unassigned"] });
 });
@@ -154,7 +274,13 @@ test("a tool call ends once, and only in a step of its run", () => {
 
 test("an outcome with an artifact records the artifact first", () => {
   const artifact = (COMMAND.create_artifact as Extract<RunCommand, { type: "create_artifact" }>).artifact;
-  expect(outcome(HISTORY.running, { ...(COMMAND.succeed_tool as Extract<RunCommand, { type: "succeed_tool" }>), artifact, outputTruncated: true }).events).toEqual(["artifact.created", "tool.succeeded"]);
+  expect(
+    outcome(HISTORY.running, {
+      ...(COMMAND.succeed_tool as Extract<RunCommand, { type: "succeed_tool" }>),
+      artifact,
+      outputTruncated: true,
+    }).events,
+  ).toEqual(["artifact.created", "tool.succeeded"]);
 });
 
 test("a turn whose sandbox never came up can fail from the queue", () => {

@@ -90,7 +90,16 @@ export const run: Decider<Run, RunCommand, RunEvent, RunRefusal> = {
     if (event.type === "run.created") {
       // An erased creation says nothing: such a run is nobody's to claim.
       const { kind, max_attempts }: Partial<typeof event.data> = event.data;
-      return { status: "queued", kind: kind ?? "turn", maxAttempts: max_attempts ?? 1, attemptNo: 0, epoch: 0, assignee: null, claims: [], recording: NOTHING_RECORDED };
+      return {
+        status: "queued",
+        kind: kind ?? "turn",
+        maxAttempts: max_attempts ?? 1,
+        attemptNo: 0,
+        epoch: 0,
+        assignee: null,
+        claims: [],
+        recording: NOTHING_RECORDED,
+      };
     }
     // Every other event follows the creation, by `decide`; a log that says otherwise is corrupt.
     if (state.status === "none") throw new Error(`${event.type} before run.created`);
@@ -106,7 +115,10 @@ function decideOpen(state: Open, command: RunCommand): RunDecision {
     case "unassign":
       return decideAssignment(state, command);
     case "cancel":
-      return accept({ type: "run.canceled", data: { run_id: command.runId, by: command.by, ...(command.reason === undefined ? {} : { reason: command.reason }) } });
+      return accept({
+        type: "run.canceled",
+        data: { run_id: command.runId, by: command.by, ...(command.reason === undefined ? {} : { reason: command.reason }) },
+      });
     case "resolve":
       return refuse({ code: "run_not_resolvable", details: { status: state.status } });
     case "skip":
@@ -157,7 +169,8 @@ function decideClaim(state: Open, command: ClaimRun): RunDecision {
 
 /** The sweeper's word on a task whose last attempt died; harmless on any other. */
 function decideExhaust(state: Open, runId: CreateRun["runId"], lease: Lease | null, now: string): RunDecision {
-  const dead = state.kind === "task" && state.attemptNo >= state.maxAttempts && (state.status === "queued" || !isLive(lease, state.epoch, now));
+  const dead =
+    state.kind === "task" && state.attemptNo >= state.maxAttempts && (state.status === "queued" || !isLive(lease, state.epoch, now));
   return dead ? accept(exhausted(runId, state)) : accept();
 }
 
@@ -186,7 +199,11 @@ function decideProgress(state: Open, command: EndRun): RunDecision {
       if (state.status !== "running") return refuse({ code: "run_not_running", details: { status: state.status } });
       return accept({
         type: "run.completed",
-        data: { run_id, ...(command.summary === undefined ? {} : { summary: command.summary }), ...(command.output === undefined ? {} : { output: command.output }) },
+        data: {
+          run_id,
+          ...(command.summary === undefined ? {} : { summary: command.summary }),
+          ...(command.output === undefined ? {} : { output: command.output }),
+        },
       });
     case "fail":
       return accept({ type: "run.failed", data: { run_id, code: command.code, message: command.message } });
@@ -211,7 +228,8 @@ function fence(state: Open, writer: Writer, now: string): RunRefusal | null {
 }
 
 /** A lease row of a later epoch means that somebody is claiming right now, and this lease is over. */
-const isLive = (lease: Lease | null, epoch: number, now: string): boolean => lease !== null && lease.epoch === epoch && lease.expiresAt > now;
+const isLive = (lease: Lease | null, epoch: number, now: string): boolean =>
+  lease !== null && lease.epoch === epoch && lease.expiresAt > now;
 
 const wasClaimOf = (state: RunBase, writer: Writer): writer is Extract<Writer, { type: "engine" }> =>
   writer.type === "engine" && state.claims.some((c) => c.epoch === writer.epoch && c.tokenHash === writer.tokenHash);
@@ -231,7 +249,12 @@ function decideEnded(state: Ended, command: RunCommand): RunDecision {
       if (!("isResolved" in state) || state.isResolved) return refuse({ code: "run_not_resolvable", details: { status: state.status } });
       return accept({
         type: "run.resolved",
-        data: { run_id: command.runId, outcome: command.outcome, by: command.by, ...(command.comment === undefined ? {} : { comment: command.comment }) },
+        data: {
+          run_id: command.runId,
+          outcome: command.outcome,
+          by: command.by,
+          ...(command.comment === undefined ? {} : { comment: command.comment }),
+        },
       });
     case "complete":
     case "fail": {
@@ -259,7 +282,14 @@ function evolveKnown(state: Known, event: Exclude<RunEvent, { type: "run.created
       // An erased claim still counts; nobody can write under it, so its lease runs out.
       const erased = { epoch: state.epoch + 1, claim_token_hash: "", claimed_by: "", attempt_no: state.attemptNo + 1 };
       const { epoch, claim_token_hash: tokenHash, claimed_by: claimedBy, attempt_no: attemptNo } = { ...erased, ...event.data };
-      return { ...baseOf(state), status: "claimed", attemptNo, epoch, claims: [...state.claims, { epoch, tokenHash }], claim: { claimedBy, tokenHash } };
+      return {
+        ...baseOf(state),
+        status: "claimed",
+        attemptNo,
+        epoch,
+        claims: [...state.claims, { epoch, tokenHash }],
+        claim: { claimedBy, tokenHash },
+      };
     }
     case "run.started":
       return { ...baseOf(state), status: "running", claim: state.status === "claimed" ? state.claim : null };
@@ -279,7 +309,9 @@ function evolveKnown(state: Known, event: Exclude<RunEvent, { type: "run.created
       return { ...baseOf(state), status: "skipped" };
     case "run.resolved": {
       const { outcome }: Partial<typeof event.data> = event.data;
-      return outcome === undefined || outcome === "failed" ? { ...baseOf(state), status: "failed", isResolved: true } : { ...baseOf(state), status: outcome };
+      return outcome === undefined || outcome === "failed"
+        ? { ...baseOf(state), status: "failed", isResolved: true }
+        : { ...baseOf(state), status: outcome };
     }
     case "run.late_result":
       return state;
@@ -293,7 +325,13 @@ function evolveKnown(state: Known, event: Exclude<RunEvent, { type: "run.created
 }
 
 const baseOf = ({ kind, maxAttempts, attemptNo, epoch, assignee, claims, recording }: Known): RunBase => ({
-  kind, maxAttempts, attemptNo, epoch, assignee, claims, recording,
+  kind,
+  maxAttempts,
+  attemptNo,
+  epoch,
+  assignee,
+  claims,
+  recording,
 });
 
 function created(c: CreateRun): RunEvent {

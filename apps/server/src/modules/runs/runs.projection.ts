@@ -17,8 +17,19 @@ const COLUMNS =
 export const runList: Projection<RunEvent> = {
   name: "runs.list",
   types: [
-    "run.created", "run.claimed", "run.started", "run.released", "run.completed", "run.failed", "run.needs_human", "run.timed_out",
-    "run.canceled", "run.skipped", "run.resolved", "run.assigned", "run.unassigned",
+    "run.created",
+    "run.claimed",
+    "run.started",
+    "run.released",
+    "run.completed",
+    "run.failed",
+    "run.needs_human",
+    "run.timed_out",
+    "run.canceled",
+    "run.skipped",
+    "run.resolved",
+    "run.assigned",
+    "run.unassigned",
   ],
   tables: ["proj_runs", "proj_run_attempts"],
 
@@ -32,16 +43,32 @@ export const runList: Projection<RunEvent> = {
 async function insertCreated(tx: Tx, batch: readonly R[]): Promise<void> {
   const rows = batch.flatMap((r) => (r.event.type === "run.created" ? [createdRow(r, r.event.data)] : []));
   if (rows.length === 0) return;
-  await tx.query("insert into proj_runs select * from jsonb_populate_recordset(null::proj_runs, $1::jsonb) on conflict (organization_id, id) do nothing", [JSON.stringify(rows)]);
+  await tx.query(
+    "insert into proj_runs select * from jsonb_populate_recordset(null::proj_runs, $1::jsonb) on conflict (organization_id, id) do nothing",
+    [JSON.stringify(rows)],
+  );
 }
 
 /** An erased creation (no data) keeps its place in lists, and nothing else. */
 function createdRow(r: R, data: Partial<Extract<RunEvent, { type: "run.created" }>["data"]>): Patch {
   return {
-    organization_id: r.organizationId, id: r.subjectId, kind: data.kind ?? "turn", status: "queued", title: data.title, goal: data.goal, input: data.input,
-    tags: data.tags ?? [], room_id: r.stream.type === "room" ? r.stream.id : null, session_id: data.session_id ?? r.sessionId ?? null,
-    requested_by: data.requested_by ?? r.principal.id, attempt_no: 0, max_attempts: data.max_attempts ?? 1, epoch: 0, correlation_id: r.correlationId,
-    created_at: r.occurredAt, subject_version: r.subjectVersion,
+    organization_id: r.organizationId,
+    id: r.subjectId,
+    kind: data.kind ?? "turn",
+    status: "queued",
+    title: data.title,
+    goal: data.goal,
+    input: data.input,
+    tags: data.tags ?? [],
+    room_id: r.stream.type === "room" ? r.stream.id : null,
+    session_id: data.session_id ?? r.sessionId ?? null,
+    requested_by: data.requested_by ?? r.principal.id,
+    attempt_no: 0,
+    max_attempts: data.max_attempts ?? 1,
+    epoch: 0,
+    correlation_id: r.correlationId,
+    created_at: r.occurredAt,
+    subject_version: r.subjectVersion,
   };
 }
 
@@ -50,7 +77,13 @@ async function applyChanges(tx: Tx, batch: readonly R[]): Promise<void> {
   for (const r of batch) {
     if (r.event.type === "run.created") continue;
     const key = `${r.organizationId}/${r.subjectId}`;
-    patches.set(key, { ...patches.get(key), organization_id: r.organizationId, id: r.subjectId, ...patchOf(r), subject_version: r.subjectVersion });
+    patches.set(key, {
+      ...patches.get(key),
+      organization_id: r.organizationId,
+      id: r.subjectId,
+      ...patchOf(r),
+      subject_version: r.subjectVersion,
+    });
   }
   if (patches.size === 0) return;
   await tx.query(
@@ -74,15 +107,33 @@ function patchOf({ event, occurredAt: at }: R): Patch {
     case "run.released":
       return { status: "queued", ...unclaimed };
     case "run.completed":
-      return { status: "succeeded", summary: event.data.summary ?? null, output: event.data.output ?? null, lease_expires_at: null, ended_at: at };
+      return {
+        status: "succeeded",
+        summary: event.data.summary ?? null,
+        output: event.data.output ?? null,
+        lease_expires_at: null,
+        ended_at: at,
+      };
     case "run.failed":
       return { status: "failed", error_code: event.data.code, error_message: event.data.message, lease_expires_at: null, ended_at: at };
     case "run.needs_human":
       return { status: "needs_human", error_code: "needs_human", error_message: event.data.reason, lease_expires_at: null, ended_at: at };
     case "run.timed_out":
-      return { status: "timed_out", error_code: "timed_out", error_message: `it did not end within ${Math.round(event.data.after_ms / 1000)} s`, lease_expires_at: null, ended_at: at };
+      return {
+        status: "timed_out",
+        error_code: "timed_out",
+        error_message: `it did not end within ${Math.round(event.data.after_ms / 1000)} s`,
+        lease_expires_at: null,
+        ended_at: at,
+      };
     case "run.canceled":
-      return { status: "canceled", error_code: "canceled", error_message: event.data.reason ?? "canceled", lease_expires_at: null, ended_at: at };
+      return {
+        status: "canceled",
+        error_code: "canceled",
+        error_message: event.data.reason ?? "canceled",
+        lease_expires_at: null,
+        ended_at: at,
+      };
     case "run.skipped":
       return { status: "skipped", error_code: "skipped", error_message: event.data.reason, ended_at: at };
     case "run.resolved":
@@ -119,12 +170,26 @@ async function keepAttempts(tx: Tx, batch: readonly R[]): Promise<void> {
         Object.assign(open, { ended_at: r.occurredAt, end_reason: reason });
         opened.delete(run);
       } else if (!endings.has(run)) {
-        endings.set(run, { organization_id: r.organizationId, run_id: r.subjectId, ended_at: r.occurredAt, end_reason: reason, version: r.subjectVersion });
+        endings.set(run, {
+          organization_id: r.organizationId,
+          run_id: r.subjectId,
+          ended_at: r.occurredAt,
+          end_reason: reason,
+          version: r.subjectVersion,
+        });
       }
     }
     if (r.event.type === "run.claimed" && r.redaction !== "full") {
       const { attempt_no, epoch, claimed_by } = r.event.data;
-      const row: Patch = { organization_id: r.organizationId, run_id: r.subjectId, attempt_no, epoch, claimed_by, claimed_at: r.occurredAt, subject_version: r.subjectVersion };
+      const row: Patch = {
+        organization_id: r.organizationId,
+        run_id: r.subjectId,
+        attempt_no,
+        epoch,
+        claimed_by,
+        claimed_at: r.occurredAt,
+        subject_version: r.subjectVersion,
+      };
       opened.set(run, row);
       rows.push(row);
     }

@@ -12,7 +12,8 @@ export interface SamplesDeps {
   readonly directory: string;
 }
 
-const PROMPT = "The tests of this project fail. Reproduce the failure, find the cause, fix it, run the tests again, commit, and push your branch.";
+const PROMPT =
+  "The tests of this project fail. Reproduce the failure, find the cause, fix it, run the tests again, commit, and push your branch.";
 
 export function createSamples(deps: SamplesDeps): Module {
   return {
@@ -24,7 +25,13 @@ export function createSamples(deps: SamplesDeps): Module {
         const place = join(deps.directory, newId("sample"));
         await mkdir(place, { recursive: true, mode: 0o700 });
         const made = await createSampleRepository(join(place, "repository"), { remote: join(place, "remote.git") });
-        return { repository_url: made.path, remote_url: join(place, "remote.git"), branch: made.branch, commit: made.commit, prompt: PROMPT };
+        return {
+          repository_url: made.path,
+          remote_url: join(place, "remote.git"),
+          branch: made.branch,
+          commit: made.commit,
+          prompt: PROMPT,
+        };
       }),
     ],
   };

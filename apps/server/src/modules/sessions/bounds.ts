@@ -23,7 +23,11 @@ function plainJson(value: unknown, longest: number, depth: number): Json {
     case "object":
       if (value === null) return null;
       if (Array.isArray(value)) return value.slice(0, MEMBERS).map((item) => plainJson(item, longest, depth + 1));
-      return Object.fromEntries(Object.entries(value).slice(0, MEMBERS).map(([key, member]) => [key, plainJson(member, longest, depth + 1)]));
+      return Object.fromEntries(
+        Object.entries(value)
+          .slice(0, MEMBERS)
+          .map(([key, member]) => [key, plainJson(member, longest, depth + 1)]),
+      );
     default:
       return null;
   }

@@ -40,5 +40,9 @@ async function commitOf(sandbox: Sandbox, commit: string): Promise<TurnChanges["
   const shown = await sandbox.exec({ argv: ["git", "log", "-1", "--format=%s", commit], cwd: "/workspace", timeoutMs: GIT_MS });
   const branch = await sandbox.exec({ argv: ["git", "rev-parse", "--abbrev-ref", "HEAD"], cwd: "/workspace", timeoutMs: GIT_MS });
   if (shown.exitCode !== 0) return null;
-  return { commit, message: (shown.stdout.toString("utf8").split("\n")[0] ?? "").slice(0, 500), branch: branch.stdout.toString("utf8").trim().slice(0, 250) || "HEAD" };
+  return {
+    commit,
+    message: (shown.stdout.toString("utf8").split("\n")[0] ?? "").slice(0, 500),
+    branch: branch.stdout.toString("utf8").trim().slice(0, 250) || "HEAD",
+  };
 }

@@ -34,7 +34,11 @@ export interface CommandDeps extends Deps {
   readonly defaultBudgetMicroUsd: number;
 }
 
-type By = { readonly organizationId: string; readonly principal: { readonly id: string; readonly type: "user" | "agent" | "service" }; readonly origin: Origin };
+type By = {
+  readonly organizationId: string;
+  readonly principal: { readonly id: string; readonly type: "user" | "agent" | "service" };
+  readonly origin: Origin;
+};
 type Idempotency = { readonly key: string; readonly bodyHash: string } | undefined;
 
 export interface CreateSession {
@@ -50,15 +54,32 @@ export interface CreateSession {
   readonly roomId?: string | undefined;
 }
 
-type Refused<Code extends string> = { readonly ok: false; readonly refusal: { readonly code: Code; readonly message?: string; readonly fix?: string; readonly details?: unknown } };
-const refused = <Code extends string>(code: Code, extra: { message?: string; fix?: string; details?: unknown } = {}): Refused<Code> => ({ ok: false, refusal: { code, ...extra } });
+type Refused<Code extends string> = {
+  readonly ok: false;
+  readonly refusal: { readonly code: Code; readonly message?: string; readonly fix?: string; readonly details?: unknown };
+};
+const refused = <Code extends string>(code: Code, extra: { message?: string; fix?: string; details?: unknown } = {}): Refused<Code> => ({
+  ok: false,
+  refusal: { code, ...extra },
+});
 
-export type CreateRefusal = "source_not_found" | "source_not_allowed" | "model_not_found" | "no_model_configured" | "kill_switch_active" | "sandbox_unavailable";
+export type CreateRefusal =
+  | "source_not_found"
+  | "source_not_allowed"
+  | "model_not_found"
+  | "no_model_configured"
+  | "kill_switch_active"
+  | "sandbox_unavailable";
 type Ended = "session_not_found" | "session_ended";
 
 export interface SessionCommands {
   create(by: By, request: CreateSession, idempotency?: Idempotency): Promise<{ ok: true; sessionId: string } | Refused<CreateRefusal>>;
-  prompt(by: By, sessionId: string, text: string, idempotency?: Idempotency): Promise<{ ok: true; runId: string } | Refused<Ended | "kill_switch_active">>;
+  prompt(
+    by: By,
+    sessionId: string,
+    text: string,
+    idempotency?: Idempotency,
+  ): Promise<{ ok: true; runId: string } | Refused<Ended | "kill_switch_active">>;
   /** The platform speaks; once for each `key`, an id of something that happened. False when it was said before or the session has ended. */
   tell(organizationId: string, sessionId: string, key: string, text: string): Promise<boolean>;
   cancel(by: By, sessionId: string, reason?: string): Promise<{ ok: true } | Refused<"session_not_found" | "no_turn_running">>;
@@ -74,21 +95,53 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
   const { log, rooms, clock, queries } = deps;
 
   /** Where the session's events go, or null when this organization has none of that id. */
-  async function placeOf(by: By, sessionId: string): Promise<{ stream: StreamRef; subject: string; origin: Origin; roomId: string; threadId: string } | null> {
+  async function placeOf(
+    by: By,
+    sessionId: string,
+  ): Promise<{ stream: StreamRef; subject: string; origin: Origin; roomId: string; threadId: string } | null> {
     const found = await queries.get(by.organizationId, sessionId);
     if (found === null) return null;
     const { room_id: roomId, thread_id: threadId } = found.view;
-    return { stream: { type: "room", id: roomId }, subject: `session:${sessionId}`, roomId, threadId, origin: { ...by.origin, roomId, threadId, sessionId } };
+    return {
+      stream: { type: "room", id: roomId },
+      subject: `session:${sessionId}`,
+      roomId,
+      threadId,
+      origin: { ...by.origin, roomId, threadId, sessionId },
+    };
   }
 
   /** Message, run and the wish that somebody does it, in the caller's unit. */
-  async function stagePrompt(unit: Unit, of: { organizationId: string; sessionId: string; roomId: string; threadId: string; messageId: string; runId: string; text: string; by: string }, origin: Partial<Origin>): Promise<void> {
+  async function stagePrompt(
+    unit: Unit,
+    of: {
+      organizationId: string;
+      sessionId: string;
+      roomId: string;
+      threadId: string;
+      messageId: string;
+      runId: string;
+      text: string;
+      by: string;
+    },
+    origin: Partial<Origin>,
+  ): Promise<void> {
     const title = firstLine(of.text, 120);
     const context = { ...origin, sessionId: of.sessionId, runId: of.runId };
     await rooms.postMessage(unit, { id: of.messageId, roomId: of.roomId, threadId: of.threadId, contentMd: of.text }, context);
     await unit.decide(
-      run, { type: "room", id: of.roomId }, `run:${of.runId}`,
-      { type: "create", runId: of.runId as never, kind: "turn", requestedBy: of.by as never, title, input: { message_id: of.messageId }, sessionId: of.sessionId as never },
+      run,
+      { type: "room", id: of.roomId },
+      `run:${of.runId}`,
+      {
+        type: "create",
+        runId: of.runId as never,
+        kind: "turn",
+        requestedBy: of.by as never,
+        title,
+        input: { message_id: of.messageId },
+        sessionId: of.sessionId as never,
+      },
       { ...context, roomId: of.roomId, threadId: of.threadId },
     );
     wake(unit, of);
@@ -99,18 +152,32 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
 
   async function admitted(by: By, request: CreateSession): Promise<{ ok: true; model: string; budget: number } | Refused<CreateRefusal>> {
     if ((await deps.gate.killSwitch(by.organizationId)) !== "off") return refused("kill_switch_active", KILLED);
-    if (deps.harnesses[request.harness] === undefined) return refused("sandbox_unavailable", { message: `The agent ${request.harness} is not installed on this server.`, fix: "Run `npm install` again, or choose another harness." });
+    if (deps.harnesses[request.harness] === undefined)
+      return refused("sandbox_unavailable", {
+        message: `The agent ${request.harness} is not installed on this server.`,
+        fix: "Run `npm install` again, or choose another harness.",
+      });
     const check = await deps.sandboxCheck();
     if (!check.ok) return refused("sandbox_unavailable", { message: check.reason, fix: check.fix });
     const model = request.model === undefined ? await deps.models.defaultModel() : await deps.models.resolve(request.model);
     if (model === null) {
       return request.model === undefined
-        ? refused("no_model_configured", { message: "No model is configured.", fix: "Set a model key (for example OPENAI_API_KEY) and start again." })
-        : refused("model_not_found", { message: `There is no model ${request.model}.`, fix: "`GET /v1/models` lists those that there are." });
+        ? refused("no_model_configured", {
+            message: "No model is configured.",
+            fix: "Set a model key (for example OPENAI_API_KEY) and start again.",
+          })
+        : refused("model_not_found", {
+            message: `There is no model ${request.model}.`,
+            fix: "`GET /v1/models` lists those that there are.",
+          });
     }
     if (request.source.type === "repository") {
       const source = await deps.forge.check({ url: request.source.url, ref: request.source.ref });
-      if (!source.ok) return refused(source.code === "source_not_allowed" ? "source_not_allowed" : "source_not_found", { message: source.message, details: { reason: source.code } });
+      if (!source.ok)
+        return refused(source.code === "source_not_allowed" ? "source_not_allowed" : "source_not_found", {
+          message: source.message,
+          details: { reason: source.code },
+        });
     }
     return { ok: true, model: model.id, budget: request.budgetMicroUsd ?? deps.defaultBudgetMicroUsd };
   }
@@ -126,16 +193,39 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       const title = request.title ?? titleOf(request);
       const origin: Origin = { ...by.origin, roomId, threadId, sessionId };
       const { value } = await log.unit({ organizationId, origin, idempotency }, async (unit) => {
-        await deps.identity.ensurePrincipal(unit, { organizationId, id: agentId, type: "agent", displayName: `Agent: ${title}`.slice(0, 100) });
+        await deps.identity.ensurePrincipal(unit, {
+          organizationId,
+          id: agentId,
+          type: "agent",
+          displayName: `Agent: ${title}`.slice(0, 100),
+        });
         if (request.roomId === undefined) await rooms.createRoom(unit, { id: roomId, title, by: by.principal.id, sessionId }, origin);
         await rooms.addMember(unit, { roomId, principalId: agentId, role: "member" }, origin);
         await rooms.createThread(unit, { id: threadId, roomId, title }, origin);
-        const { keyId } = await deps.models.createVirtualKey(unit, { organizationId, sessionId, roomId, principalId: agentId, models: [admission.model], now: clock.now() });
+        const { keyId } = await deps.models.createVirtualKey(unit, {
+          organizationId,
+          sessionId,
+          roomId,
+          principalId: agentId,
+          models: [admission.model],
+          now: clock.now(),
+        });
         await unit.decide(session, { type: "room", id: roomId }, `session:${sessionId}`, {
           type: "create",
           data: {
-            session_id: sessionId, room_id: roomId, thread_id: threadId, title, kind: request.kind, source: request.source, harness: request.harness, model: admission.model,
-            agent_id: agentId, created_by: by.principal.id, budget_micro_usd: admission.budget, sandbox: request.sandbox, model_key_id: keyId,
+            session_id: sessionId,
+            room_id: roomId,
+            thread_id: threadId,
+            title,
+            kind: request.kind,
+            source: request.source,
+            harness: request.harness,
+            model: admission.model,
+            agent_id: agentId,
+            created_by: by.principal.id,
+            budget_micro_usd: admission.budget,
+            sandbox: request.sandbox,
+            model_key_id: keyId,
           } as never,
         });
         await deps.ledger.setBudget(unit, { organizationId, sessionId, capMicroUsd: admission.budget });
@@ -156,8 +246,21 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
         const state = await unit.load(session, place.stream, place.subject);
         if (isEnded(state.status)) return refused("session_ended", endedHint(state));
         if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id });
-        await stagePrompt(unit, { organizationId: by.organizationId, sessionId, roomId: place.roomId, threadId: place.threadId, messageId, runId, text, by: by.principal.id }, place.origin);
-        return { ok: true as const, runId: runId as string };
+        await stagePrompt(
+          unit,
+          {
+            organizationId: by.organizationId,
+            sessionId,
+            roomId: place.roomId,
+            threadId: place.threadId,
+            messageId,
+            runId,
+            text,
+            by: by.principal.id,
+          },
+          place.origin,
+        );
+        return { ok: true as const, runId: runId };
       });
       return value;
     },
@@ -173,7 +276,11 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
         const state = await unit.load(session, place.stream, place.subject);
         if (said.status !== "none" || isEnded(state.status)) return false;
         if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: SYSTEM.id });
-        await stagePrompt(unit, { organizationId, sessionId, roomId: place.roomId, threadId: place.threadId, messageId, runId, text, by: SYSTEM.id }, place.origin);
+        await stagePrompt(
+          unit,
+          { organizationId, sessionId, roomId: place.roomId, threadId: place.threadId, messageId, runId, text, by: SYSTEM.id },
+          place.origin,
+        );
         return true;
       });
       return value;
@@ -185,7 +292,13 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       const { value } = await log.unit({ organizationId: by.organizationId, origin: place.origin }, async (unit) => {
         const running = (await queries.openTurns(by.organizationId, sessionId)).find((turn) => turn.status === "running");
         if (running === undefined) return refused("no_turn_running");
-        const decision = await unit.decide(run, place.stream, `run:${running.runId}`, { type: "cancel", runId: running.runId as never, by: by.principal.id as never, reason }, { runId: running.runId });
+        const decision = await unit.decide(
+          run,
+          place.stream,
+          `run:${running.runId}`,
+          { type: "cancel", runId: running.runId as never, by: by.principal.id as never, reason },
+          { runId: running.runId },
+        );
         return decision.ok ? { ok: true as const } : refused("no_turn_running");
       });
       return value;
@@ -200,10 +313,17 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
         const decision = await unit.decide(session, place.stream, place.subject, { type: "stop", reason, by: by.principal.id });
         if (!decision.ok) return refused("session_ended", { details: { status: state.status } });
         for (const turn of await queries.openTurns(organizationId, sessionId)) {
-          await unit.decide(run, place.stream, `run:${turn.runId}`, { type: "cancel", runId: turn.runId as never, by: by.principal.id as never, reason: "The session was stopped." }, { runId: turn.runId });
+          await unit.decide(
+            run,
+            place.stream,
+            `run:${turn.runId}`,
+            { type: "cancel", runId: turn.runId as never, by: by.principal.id as never, reason: "The session was stopped." },
+            { runId: turn.runId },
+          );
         }
         await denyOpen(unit, by, place.stream, sessionId);
-        if (state.status !== "none" && state.modelKeyId !== null) await deps.models.revokeVirtualKey(unit, { organizationId, keyId: state.modelKeyId, reason: "the session was stopped" });
+        if (state.status !== "none" && state.modelKeyId !== null)
+          await deps.models.revokeVirtualKey(unit, { organizationId, keyId: state.modelKeyId, reason: "the session was stopped" });
         unit.enqueue({ kind: "session.teardown", organizationId, payload: { session_id: sessionId }, key: sessionId });
         return { ok: true as const };
       });
@@ -220,11 +340,22 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
         // A paused session kept its key; an ended one's was revoked.
         const { agent_id: principalId, model } = state.status === "none" ? { agent_id: "", model: "" } : state.about;
         const mayResume = state.status === "stopped" || state.status === "failed";
-        const modelKeyId = mayResume && !state.archived
-          ? (await deps.models.createVirtualKey(unit, { organizationId, sessionId, roomId: place.roomId, principalId, models: [model], now: clock.now() })).keyId
-          : undefined;
+        const modelKeyId =
+          mayResume && !state.archived
+            ? (
+                await deps.models.createVirtualKey(unit, {
+                  organizationId,
+                  sessionId,
+                  roomId: place.roomId,
+                  principalId,
+                  models: [model],
+                  now: clock.now(),
+                })
+              ).keyId
+            : undefined;
         const decision = await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id, modelKeyId });
-        if (!decision.ok) return refused("session_not_resumable", "details" in decision.refusal ? { details: decision.refusal.details } : {});
+        if (!decision.ok)
+          return refused("session_not_resumable", "details" in decision.refusal ? { details: decision.refusal.details } : {});
         wake(unit, { organizationId, sessionId });
         return { ok: true as const };
       });
@@ -238,14 +369,20 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
     async archive(by, sessionId) {
       const refusal = await decideOn(by, sessionId, { type: "archive", by: by.principal.id });
       if (refusal === null) return { ok: true };
-      return refusal.code === "session_not_found" ? refused("session_not_found") : refused("session_not_ended", { message: "Only a session that has ended can be archived.", fix: "Stop it first." });
+      return refusal.code === "session_not_found"
+        ? refused("session_not_found")
+        : refused("session_not_ended", { message: "Only a session that has ended can be archived.", fix: "Stop it first." });
     },
   };
 
   async function decideOn(by: By, sessionId: string, command: Parameters<typeof session.decide>[1]): Promise<SessionRefusal | null> {
     const place = await placeOf(by, sessionId);
     if (place === null) return { code: "session_not_found" };
-    const decision = await log.run(session, { organizationId: by.organizationId, origin: place.origin, stream: place.stream, subject: place.subject }, command);
+    const decision = await log.run(
+      session,
+      { organizationId: by.organizationId, origin: place.origin, stream: place.stream, subject: place.subject },
+      command,
+    );
     return decision.ok ? null : decision.refusal;
   }
 
@@ -253,12 +390,23 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
   async function denyOpen(unit: Unit, by: By, stream: StreamRef, sessionId: string): Promise<void> {
     const open = await deps.approvals.list(by.organizationId, { sessionId, status: "open" }, { limit: 200 });
     for (const { id, invocation_id } of open?.items ?? []) {
-      await unit.decide(approval, stream, `approval:${id}`, { type: "deny", approvalId: id, by: by.principal.id as never, reason: "The session was stopped.", now: clock.now() } as never);
-      if (invocation_id !== null) await unit.decide(invocation, stream, `invocation:${invocation_id}`, { type: "deny", invocationId: invocation_id as never, reasonCode: "session_ended", by: by.principal.id as never });
+      await unit.decide(approval, stream, `approval:${id}`, {
+        type: "deny",
+        approvalId: id,
+        by: by.principal.id as never,
+        reason: "The session was stopped.",
+        now: clock.now(),
+      } as never);
+      if (invocation_id !== null)
+        await unit.decide(invocation, stream, `invocation:${invocation_id}`, {
+          type: "deny",
+          invocationId: invocation_id as never,
+          reasonCode: "session_ended",
+          by: by.principal.id as never,
+        });
     }
   }
 }
-
 
 function endedHint(state: Session): { message: string; fix: string; details: unknown } {
   const fix = state.status === "completed" ? "Start a new session." : "Resume it, then send the message again.";
@@ -273,6 +421,10 @@ const firstLine = (text: string, limit: number): string => {
 function titleOf(request: CreateSession): string {
   if (request.prompt !== undefined) return firstLine(request.prompt, 80);
   if (request.source.type === "scratch") return "New session";
-  const name = request.source.url.replace(/\/+$/, "").replace(/\.git$/, "").split("/").at(-1);
+  const name = request.source.url
+    .replace(/\/+$/, "")
+    .replace(/\.git$/, "")
+    .split("/")
+    .at(-1);
   return name === undefined || name === "" ? "New session" : name.slice(0, 80);
 }

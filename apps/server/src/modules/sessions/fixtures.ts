@@ -10,11 +10,22 @@ export const AGENT = "agt_01J00000000000000000000000";
 export const PERSON = "usr_owner";
 
 const data = {
-  session_id: SESSION, room_id: ROOM, thread_id: THREAD, title: "Fix the test", kind: "coding", source: { type: "scratch" }, harness: "opencode",
-  model: "demo", agent_id: AGENT, created_by: PERSON, budget_micro_usd: 1_000_000, sandbox: "immediate",
+  session_id: SESSION,
+  room_id: ROOM,
+  thread_id: THREAD,
+  title: "Fix the test",
+  kind: "coding",
+  source: { type: "scratch" },
+  harness: "opencode",
+  model: "demo",
+  agent_id: AGENT,
+  created_by: PERSON,
+  budget_micro_usd: 1_000_000,
+  sandbox: "immediate",
 } as unknown as Extract<SessionEvent, { type: "session.created" }>["data"];
 
-const of = (type: SessionEvent["type"], rest: object = {}): SessionEvent => ({ type, data: { session_id: SESSION, ...rest } }) as SessionEvent;
+const of = (type: SessionEvent["type"], rest: object = {}): SessionEvent =>
+  ({ type, data: { session_id: SESSION, ...rest } }) as SessionEvent;
 const created: SessionEvent = { type: "session.created", data };
 const starting = of("session.starting", { sandbox_id: SANDBOX, provider: "local", epoch: 1 });
 const started = of("session.started", { sandbox_id: SANDBOX, epoch: 1, boot_ms: 900, base_commit: "a".repeat(40) });

@@ -41,14 +41,18 @@ test("however many ask at once, a session is booted by one hub, and it goes when
   const agent = scriptedAgent();
   const at = await server(agent);
   const id = await session(at);
-  await Promise.all(Array.from({ length: 10 }, (_, i) => as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: `prompt ${i}` })));
+  await Promise.all(
+    Array.from({ length: 10 }, (_, i) => as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: `prompt ${i}` })),
+  );
   await until("the first prompt arrives", () => agent.sessions.length > 0 && agent.session.isWorking);
   for (let i = 0; i < 10; i++) {
     await until(`prompt ${i} arrives`, () => agent.session.prompts.length === i + 1 && agent.session.isWorking);
     agent.session.say(`p${i}`, `answer ${i}`);
     agent.session.end({ reason: "completed" });
   }
-  await until("all is done", async () => (await as(at).call("GET", `/v1/sessions/${id}/turns`)).body.items.every((t: { status: string }) => t.status === "succeeded"));
+  await until("all is done", async () =>
+    (await as(at).call("GET", `/v1/sessions/${id}/turns`)).body.items.every((t: { status: string }) => t.status === "succeeded"),
+  );
   expect(agent.sessions).toHaveLength(1);
   expect(await eventsOf(at, id, "session.starting")).toHaveLength(1);
   const order = (await as(at).call("GET", `/v1/sessions/${id}/turns`)).body.items.map((t: { title: string }) => t.title);
@@ -86,8 +90,17 @@ test("what was said before a cancel stays said; what ran is recorded as not fini
   };
   await as(at).call("POST", `/v1/sessions/${id}/cancel`, {});
   await until("the turn is over", async () => !agent.session.isWorking && (await eventsOf(at, id, "message.created")).length === 4);
-  const items = (await as(at).call("GET", `/v1/sessions/${id}/conversation`)).body.items as { type: string; content_md?: string; role?: string; status?: string }[];
-  expect(items.flatMap((i) => (i.type === "message" && i.role === "agent" ? [i.content_md] : []))).toEqual(["said wholly", "said too late", "said by half"]);
+  const items = (await as(at).call("GET", `/v1/sessions/${id}/conversation`)).body.items as {
+    type: string;
+    content_md?: string;
+    role?: string;
+    status?: string;
+  }[];
+  expect(items.flatMap((i) => (i.type === "message" && i.role === "agent" ? [i.content_md] : []))).toEqual([
+    "said wholly",
+    "said too late",
+    "said by half",
+  ]);
   expect(await eventsOf(at, id, "run.canceled")).toHaveLength(1);
   expect(await eventsOf(at, id, "run.late_result")).toHaveLength(0);
   expect(await state(at, id)).toBe("running");
@@ -100,7 +113,9 @@ test("a secret that is spoken in pieces is neither streamed nor recorded", async
   await until("it works", () => agent.sessions.length > 0 && agent.session.isWorking);
   const secret = `ghp_${"a1B2".repeat(9)}`;
   const heard: string[] = [];
-  const subscription = at.server.sessions.live.subscribe(id, (updates) => heard.push(...updates.map((u) => ("delta" in u.delta ? u.delta.delta : ""))));
+  const subscription = at.server.sessions.live.subscribe(id, (updates) =>
+    heard.push(...updates.map((u) => ("delta" in u.delta ? u.delta.delta : ""))),
+  );
   agent.session.say("p", `The token is ${secret}, keep it.`);
   agent.session.end({ reason: "completed" });
   await until("it is recorded", async () => (await eventsOf(at, id, "run.completed")).length === 1);
@@ -138,7 +153,10 @@ test("a sandbox that ends while nothing runs pauses the session; the next messag
   const { sandbox_id } = (await as(at).call("GET", `/v1/sessions/${id}/status`)).body as { sandbox_id: string };
   expect(killSandbox(sandbox_id)).toBeGreaterThan(0);
   await until("it is paused", async () => (await state(at, id)) === "paused");
-  expect((await as(at).call("GET", `/v1/sessions/${id}/status`)).body).toMatchObject({ sandbox_alive: false, reason: expect.stringContaining("sandbox") });
+  expect((await as(at).call("GET", `/v1/sessions/${id}/status`)).body).toMatchObject({
+    sandbox_alive: false,
+    reason: expect.stringContaining("sandbox"),
+  });
   await until("its hub is gone", () => at.server.sessions.stats().hubs === 0);
   expect((await as(at).call("GET", `/v1/sessions/${id}/diff`)).body.error.code).toBe("sandbox_not_running");
   await as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: "again" });
@@ -153,7 +171,11 @@ test("while every connection to the database breaks, a turn goes on; what was sa
   const id = await session(at, { prompt: "go" });
   await until("it works", () => agent.sessions.length > 0 && agent.session.isWorking);
   for (let i = 0; i < 5; i++) {
-    await database.pool("admin").query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename in ('sb_log', 'sb_app')`);
+    await database
+      .pool("admin")
+      .query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename in ('sb_log', 'sb_app')`,
+      );
     agent.session.say(`p${i}`, `part ${i}`);
     agent.session.tool(`c${i}`, `output ${i}`);
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -169,13 +191,20 @@ test("an agent that cannot be started fails the session with the reason, and eve
   const agent = scriptedAgent();
   let broken = true;
   const start = agent.harness.start;
-  agent.harness.start = (host, options) => (broken ? Promise.reject(new AgentStartError("agent_exited", "it ended at once")) : start(host, options));
+  agent.harness.start = (host, options) =>
+    broken ? Promise.reject(new AgentStartError("agent_exited", "it ended at once")) : start(host, options);
   const at = await server(agent);
   const id = await session(at, { prompt: "go" });
   await until("it fails", async () => (await state(at, id)) === "failed");
   const [turn] = (await as(at).call("GET", `/v1/sessions/${id}/turns`)).body.items;
-  expect(turn).toMatchObject({ status: "failed", error: { code: "session_failed", message: expect.stringContaining("The agent ended while it started.") } });
-  expect((await as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: "again" })).body.error).toMatchObject({ code: "session_ended", fix: expect.stringContaining("Resume") });
+  expect(turn).toMatchObject({
+    status: "failed",
+    error: { code: "session_failed", message: expect.stringContaining("The agent ended while it started.") },
+  });
+  expect((await as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: "again" })).body.error).toMatchObject({
+    code: "session_ended",
+    fix: expect.stringContaining("Resume"),
+  });
   broken = false;
   expect((await as(at).call("POST", `/v1/sessions/${id}/resume`, {})).status).toBe(200);
   await until("it runs", async () => (await state(at, id)) === "running");
@@ -185,7 +214,11 @@ test("made again from the log, the tables of all these sessions are what they we
   const client = await database.pool("sb_owner").connect();
   try {
     const sql = readFileSync(new URL("./schema.sql", import.meta.url), "utf8");
-    const report = await rebuild(client, { name: "sessions", sql, projections: [turnsProjection, itemsProjection, sessionsProjection] }, { swap: false });
+    const report = await rebuild(
+      client,
+      { name: "sessions", sql, projections: [turnsProjection, itemsProjection, sessionsProjection] },
+      { swap: false },
+    );
     expect(report.events).toBeGreaterThan(50);
     expect(report.drift).toEqual([]);
   } finally {

@@ -135,13 +135,18 @@ export class Hub {
       return;
     }
     await this.#boot(look);
-    for (look = await this.#look(); this.#closing === null && !isEnded(look.status) && look.status !== "paused"; look = await this.#look()) {
+    for (
+      look = await this.#look();
+      this.#closing === null && !isEnded(look.status) && look.status !== "paused";
+      look = await this.#look()
+    ) {
       if (look.current !== null) await this.#carryOn(look.current);
       else if (look.next !== null) await this.#take(look.next);
       else if (this.#place.lastEnd !== null) return this.#pause(sandboxEndMessage(this.#place.lastEnd));
       else await this.#signal.wait();
     }
-    if (this.#closing === "server_stops" && !isEnded(look.status)) await this.#pause("The server was shut down; the session goes on when you send a message.");
+    if (this.#closing === "server_stops" && !isEnded(look.status))
+      await this.#pause("The server was shut down; the session goes on when you send a message.");
   }
 
   /** Takes over what still runs, or makes it (again). Also in the middle of a session's life. */
@@ -158,14 +163,28 @@ export class Hub {
     const agent = await this.#place.startAgent();
     agent.onEvent((event) => this.#hear(event));
     const agentMs = Math.round(this.#deps.clock.nowMs() - started - sandboxMs);
-    this.#deps.logger.info({ session_id: this.sessionId, epoch: this.#lease.epoch, adopted: !mustBoot, reattached: agent.reattached, sandbox_ms: sandboxMs, agent_ms: agentMs }, "a session is ready");
+    this.#deps.logger.info(
+      {
+        session_id: this.sessionId,
+        epoch: this.#lease.epoch,
+        adopted: !mustBoot,
+        reattached: agent.reattached,
+        sandbox_ms: sandboxMs,
+        agent_ms: agentMs,
+      },
+      "a session is ready",
+    );
     if (mustBoot || look.status === "creating" || look.status === "resuming") {
       const { baseCommit } = await this.#deps.forge.diff(this.#place.sandbox!, { sessionId: this.sessionId }).catch((error: unknown) => {
         this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the state of the repository could not be read");
         return { baseCommit: null };
       });
       await this.#decide({
-        type: "ready", sandboxId, epoch: this.#lease.epoch, agentSessionId: agent.agentSessionId, ...(baseCommit === null ? {} : { baseCommit }),
+        type: "ready",
+        sandboxId,
+        epoch: this.#lease.epoch,
+        agentSessionId: agent.agentSessionId,
+        ...(baseCommit === null ? {} : { baseCommit }),
         bootMs: Math.round(this.#deps.clock.nowMs() - started),
       });
       if (look.pendingApprovals > 0) await this.#decide({ type: "wait", reason: "Something that the agent asked for awaits approval." });
@@ -177,13 +196,22 @@ export class Hub {
   async #take(turn: TurnRow): Promise<void> {
     await this.#ensureAgent();
     const { log, clock } = this.#deps;
-    const { value: begun } = await this.#patiently((tries) => log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
-      await this.#fence();
-      const state = await unit.load(run, this.#stream, `run:${turn.runId}`);
-      // After an outage in the middle of the commit it may be our own start that we see.
-      if (state.status !== "queued") return tries > 0 && state.status === "running";
-      return (await unit.decide(run, this.#stream, `run:${turn.runId}`, { type: "start", runId: turn.runId as never, writer: PLATFORM, now: clock.now() })).ok;
-    }));
+    const { value: begun } = await this.#patiently((tries) =>
+      log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
+        await this.#fence();
+        const state = await unit.load(run, this.#stream, `run:${turn.runId}`);
+        // After an outage in the middle of the commit it may be our own start that we see.
+        if (state.status !== "queued") return tries > 0 && state.status === "running";
+        return (
+          await unit.decide(run, this.#stream, `run:${turn.runId}`, {
+            type: "start",
+            runId: turn.runId as never,
+            writer: PLATFORM,
+            now: clock.now(),
+          })
+        ).ok;
+      }),
+    );
     // Canceled while it was queued.
     if (begun) await this.#prompt(turn);
   }
@@ -198,7 +226,8 @@ export class Hub {
   async #hand(turn: TurnRow): Promise<TurnEnd | null> {
     const { agent, sandbox } = this.#place;
     const text = await this.#patiently(() => promptText(this.#deps.pool, this.sessionId, turn));
-    if (text === null) return { reason: "failed", error: { code: "message_erased", message: "The message was erased before the agent got it." } };
+    if (text === null)
+      return { reason: "failed", error: { code: "message_erased", message: "The message was erased before the agent got it." } };
     try {
       // When the platform speaks, the work still is that of whoever spoke last.
       if (turn.requestedBy.startsWith("usr_")) {
@@ -210,7 +239,10 @@ export class Hub {
       return null;
     } catch (error) {
       this.#deps.logger.warn({ err: error, session_id: this.sessionId, run_id: turn.runId }, "the agent did not take the message");
-      return { reason: "failed", error: { code: "agent_lost", message: "The agent ended before it took the message. Send it again to go on." } };
+      return {
+        reason: "failed",
+        error: { code: "agent_lost", message: "The agent ended before it took the message. Send it again to go on." },
+      };
     }
   }
 
@@ -239,7 +271,15 @@ export class Hub {
     const about = this.#facts.about;
     const recorder = new TurnRecorder(
       this.#deps,
-      { organizationId: this.organizationId, sessionId: this.sessionId, roomId: about.room_id, threadId: about.thread_id, agentId: about.agent_id, runId: turn.runId, epoch: this.#lease.epoch },
+      {
+        organizationId: this.organizationId,
+        sessionId: this.sessionId,
+        roomId: about.room_id,
+        threadId: about.thread_id,
+        agentId: about.agent_id,
+        runId: turn.runId,
+        epoch: this.#lease.epoch,
+      },
       this.#channel,
     );
     this.#running = { turn, recorder, end: null, cancelSent: false };
@@ -263,7 +303,11 @@ export class Hub {
       if (unwanted && !running.cancelSent) {
         running.cancelSent = true;
         deadline = this.#deps.clock.nowMs() + END_WITHIN_MS;
-        this.#place.agent?.cancel().catch((error: unknown) => this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the agent could not be told to stop"));
+        this.#place.agent
+          ?.cancel()
+          .catch((error: unknown) =>
+            this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the agent could not be told to stop"),
+          );
       }
       if (this.#deps.clock.nowMs() >= deadline) running.end = { reason: "canceled" };
     }
@@ -273,26 +317,54 @@ export class Hub {
   async #finish(running: Running): Promise<void> {
     const { recorder, turn } = running;
     if (this.#closing === "overtaken") throw new HubOvertaken(`another process owns ${this.sessionId} now`);
-    const end: TurnEnd = this.#closing === "server_stops" && running.end?.reason !== "completed"
-      ? { reason: "failed", error: { code: "server_stopped", message: "The server was shut down in the middle of this turn. Send a message to go on." } }
-      : running.end!;
-    recorder.closeOpen(end.reason === "completed" ? "the turn ended without its outcome" : end.reason === "canceled" ? "canceled" : end.error.message);
+    const end: TurnEnd =
+      this.#closing === "server_stops" && running.end?.reason !== "completed"
+        ? {
+            reason: "failed",
+            error: { code: "server_stopped", message: "The server was shut down in the middle of this turn. Send a message to go on." },
+          }
+        : running.end!;
+    recorder.closeOpen(
+      end.reason === "completed" ? "the turn ended without its outcome" : end.reason === "canceled" ? "canceled" : end.error.message,
+    );
     await recorder.settled();
     const changes = this.#place.sandbox?.alive() === true ? await this.#changes(turn) : null;
     const { log, clock } = this.#deps;
-    await this.#patiently(() => this.#deps.digest({ organizationId: this.organizationId, sessionId: this.sessionId, runId: turn.runId, origin: this.#origin(turn.runId) }));
+    await this.#patiently(() =>
+      this.#deps.digest({
+        organizationId: this.organizationId,
+        sessionId: this.sessionId,
+        runId: turn.runId,
+        origin: this.#origin(turn.runId),
+      }),
+    );
     const write = { runId: turn.runId as never, writer: PLATFORM, now: clock.now() } as const;
-    await this.#patiently(() => log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
-      const subject = `run:${turn.runId}`;
-      const state = await unit.load(run, this.#stream, subject);
-      await this.#fence();
-      if (changes !== null) await this.#stageChanges(unit, turn, changes, isOpen(state));
-      // Canceled from outside: the log said so before the agent did.
-      if (!isOpen(state)) return;
-      if (end.reason === "completed") await unit.decide(run, this.#stream, subject, { ...write, type: "complete", summary: recorder.lastMessage?.slice(0, 2000) });
-      else if (end.reason === "failed") await unit.decide(run, this.#stream, subject, { ...write, type: "fail", code: end.error.code, message: end.error.message.slice(0, 10_000) });
-      else await unit.decide(run, this.#stream, subject, { type: "cancel", runId: turn.runId as never, by: turn.requestedBy as never, reason: "The agent stopped." });
-    }));
+    await this.#patiently(() =>
+      log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
+        const subject = `run:${turn.runId}`;
+        const state = await unit.load(run, this.#stream, subject);
+        await this.#fence();
+        if (changes !== null) await this.#stageChanges(unit, turn, changes, isOpen(state));
+        // Canceled from outside: the log said so before the agent did.
+        if (!isOpen(state)) return;
+        if (end.reason === "completed")
+          await unit.decide(run, this.#stream, subject, { ...write, type: "complete", summary: recorder.lastMessage?.slice(0, 2000) });
+        else if (end.reason === "failed")
+          await unit.decide(run, this.#stream, subject, {
+            ...write,
+            type: "fail",
+            code: end.error.code,
+            message: end.error.message.slice(0, 10_000),
+          });
+        else
+          await unit.decide(run, this.#stream, subject, {
+            type: "cancel",
+            runId: turn.runId as never,
+            by: turn.requestedBy as never,
+            reason: "The agent stopped.",
+          });
+      }),
+    );
     this.#running = null;
     this.#channel.mark();
     this.#shownState = "";
@@ -302,7 +374,12 @@ export class Hub {
   async #changes(turn: TurnRow): Promise<TurnChanges | null> {
     try {
       const { state } = await this.#deps.log.state(session, this.organizationId, `session:${this.sessionId}`);
-      return await changesOf(this.#deps, this.#place.sandbox!, { organizationId: this.organizationId, sessionId: this.sessionId, state, turn });
+      return await changesOf(this.#deps, this.#place.sandbox!, {
+        organizationId: this.organizationId,
+        sessionId: this.sessionId,
+        state,
+        turn,
+      });
     } catch (error) {
       // The turn's outcome matters more than the list of what it changed; the next turn lists it again.
       this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "what the turn changed could not be read");
@@ -310,16 +387,36 @@ export class Hub {
     }
   }
 
-  async #stageChanges(unit: Parameters<Parameters<EventLog["unit"]>[1]>[0], turn: TurnRow, changes: TurnChanges, runIsOpen: boolean): Promise<void> {
+  async #stageChanges(
+    unit: Parameters<Parameters<EventLog["unit"]>[1]>[0],
+    turn: TurnRow,
+    changes: TurnChanges,
+    runIsOpen: boolean,
+  ): Promise<void> {
     const subject = `session:${this.sessionId}`;
     const { patch, commit } = changes;
     if (patch !== null && runIsOpen) {
-      await unit.decide(run, this.#stream, `run:${turn.runId}`, { type: "create_artifact", runId: turn.runId as never, writer: PLATFORM, now: this.#deps.clock.now(), artifact: patch });
+      await unit.decide(run, this.#stream, `run:${turn.runId}`, {
+        type: "create_artifact",
+        runId: turn.runId as never,
+        writer: PLATFORM,
+        now: this.#deps.clock.now(),
+        artifact: patch,
+      });
     }
     await unit.decide(session, this.#stream, subject, {
-      type: "record_changes", runId: turn.runId, files: changes.files, headCommit: changes.headCommit ?? undefined, patchArtifactId: runIsOpen ? patch?.artifactId : undefined,
+      type: "record_changes",
+      runId: turn.runId,
+      files: changes.files,
+      headCommit: changes.headCommit ?? undefined,
+      patchArtifactId: runIsOpen ? patch?.artifactId : undefined,
     });
-    if (commit !== null) await unit.decide(session, this.#stream, subject, { type: "record_commit", ...commit, coAuthor: turn.requestedBy.startsWith("usr_") ? turn.requestedBy : undefined });
+    if (commit !== null)
+      await unit.decide(session, this.#stream, subject, {
+        type: "record_commit",
+        ...commit,
+        coAuthor: turn.requestedBy.startsWith("usr_") ? turn.requestedBy : undefined,
+      });
   }
 
   #hear(event: AgentEvent): void {
@@ -330,7 +427,14 @@ export class Hub {
         return this.#signal.set();
       case "agent.exited":
         this.#place.agent = null;
-        if (running !== null) running.end ??= { reason: "failed", error: { code: "agent_lost", message: "The agent ended in the middle of this turn. Send a message to go on; it remembers what was said." } };
+        if (running !== null)
+          running.end ??= {
+            reason: "failed",
+            error: {
+              code: "agent_lost",
+              message: "The agent ended in the middle of this turn. Send a message to go on; it remembers what was said.",
+            },
+          };
         return this.#signal.set();
       case "permission.requested":
         return this.#permission(event);
@@ -345,13 +449,23 @@ export class Hub {
       const agent = this.#place.agent;
       try {
         const ruling = await this.#deps.gate.decide({
-          organizationId: this.organizationId, stream: this.#stream, origin: this.#origin(this.#running?.turn.runId),
+          organizationId: this.organizationId,
+          stream: this.#stream,
+          origin: this.#origin(this.#running?.turn.runId),
           input: {
-            principal: { id: this.#facts.about.agent_id, type: "agent" }, action: `tool.${asked.tool}`.slice(0, 200), resource: { type: "session", id: this.sessionId },
-            context: {}, zone: "sandbox", session_id: this.#facts.about.session_id,
+            principal: { id: this.#facts.about.agent_id, type: "agent" },
+            action: `tool.${asked.tool}`.slice(0, 200),
+            resource: { type: "session", id: this.sessionId },
+            context: {},
+            zone: "sandbox",
+            session_id: this.#facts.about.session_id,
           },
         });
-        await agent?.answerPermission(asked.id, ruling.decision === "allow" ? "allow_once" : "deny", ruling.decision === "allow" ? undefined : ruling.reason);
+        await agent?.answerPermission(
+          asked.id,
+          ruling.decision === "allow" ? "allow_once" : "deny",
+          ruling.decision === "allow" ? undefined : ruling.reason,
+        );
       } catch (error) {
         // Fails closed; an agent that is gone needs no answer.
         this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "a permission request could not be put to the gate; denied");
@@ -394,11 +508,19 @@ export class Hub {
 
   #origin(runId?: string): Origin {
     const { room_id: roomId, thread_id: threadId } = this.#facts.about;
-    return { principal: SYSTEM, zone: "supervised", roomId, threadId, sessionId: this.sessionId, ...(runId === undefined ? {} : { runId }) };
+    return {
+      principal: SYSTEM,
+      zone: "supervised",
+      roomId,
+      threadId,
+      sessionId: this.sessionId,
+      ...(runId === undefined ? {} : { runId }),
+    };
   }
 
   async #fence(): Promise<void> {
-    if (!(await this.#deps.leases.isCurrent(this.sessionId, this.#lease.epoch))) throw new HubOvertaken(`another process owns ${this.sessionId} now`);
+    if (!(await this.#deps.leases.isCurrent(this.sessionId, this.#lease.epoch)))
+      throw new HubOvertaken(`another process owns ${this.sessionId} now`);
   }
 
   /** Through outages of the database: the agent works on meanwhile, and nothing of it may be lost. */
@@ -411,12 +533,14 @@ export class Hub {
   }
 
   async #decide(command: Parameters<typeof session.decide>[1]): Promise<boolean> {
-    const { value } = await this.#patiently(() => this.#deps.log.unit({ organizationId: this.organizationId, origin: this.#origin() }, async (unit) => {
-      await unit.load(session, this.#stream, `session:${this.sessionId}`);
-      await this.#fence();
-      const decision = await unit.decide(session, this.#stream, `session:${this.sessionId}`, command);
-      return decision.ok ? null : decision.refusal.code;
-    }));
+    const { value } = await this.#patiently(() =>
+      this.#deps.log.unit({ organizationId: this.organizationId, origin: this.#origin() }, async (unit) => {
+        await unit.load(session, this.#stream, `session:${this.sessionId}`);
+        await this.#fence();
+        const decision = await unit.decide(session, this.#stream, `session:${this.sessionId}`, command);
+        return decision.ok ? null : decision.refusal.code;
+      }),
+    );
     if (value === "session_epoch_passed") throw new HubOvertaken(`another process owns ${this.sessionId} now`);
     return value === null;
   }
@@ -428,7 +552,9 @@ export class Hub {
   /** The session cannot go on: said once, with every prompt that waited for it. */
   async #fail(error: unknown): Promise<void> {
     const known = error instanceof StartFailed;
-    const message = known ? withCause(error) : "Something went wrong in Signalbox itself; the server's log has it. The files are kept: resume the session to try again.";
+    const message = known
+      ? withCause(error)
+      : "Something went wrong in Signalbox itself; the server's log has it. The files are kept: resume the session to try again.";
     this.#deps.logger.error({ err: error, session_id: this.sessionId }, "the session failed");
     try {
       const { log, clock } = this.#deps;
@@ -437,12 +563,25 @@ export class Hub {
         await this.#fence();
         const look = await lookAt(this.#deps.pool, this.sessionId);
         for (const { runId } of look.open) {
-          await unit.decide(run, this.#stream, `run:${runId}`, { type: "fail", runId: runId as never, writer: PLATFORM, now: clock.now(), code: "session_failed", message }, { runId });
+          await unit.decide(
+            run,
+            this.#stream,
+            `run:${runId}`,
+            { type: "fail", runId: runId as never, writer: PLATFORM, now: clock.now(), code: "session_failed", message },
+            { runId },
+          );
         }
-        await unit.decide(session, this.#stream, `session:${this.sessionId}`, { type: "fail", code: known ? error.code : "internal_error", message });
+        await unit.decide(session, this.#stream, `session:${this.sessionId}`, {
+          type: "fail",
+          code: known ? error.code : "internal_error",
+          message,
+        });
       });
     } catch (again) {
-      this.#deps.logger.error({ err: again, session_id: this.sessionId }, "and that could not be recorded; it is tried again by whoever takes the session over");
+      this.#deps.logger.error(
+        { err: again, session_id: this.sessionId },
+        "and that could not be recorded; it is tried again by whoever takes the session over",
+      );
     }
   }
 
@@ -464,7 +603,13 @@ export class Hub {
   }
 }
 
-const LOST: TurnEnd = { reason: "failed", error: { code: "agent_lost", message: "The agent was lost in the middle of this turn. Send a message to go on; it remembers what was said." } };
+const LOST: TurnEnd = {
+  reason: "failed",
+  error: {
+    code: "agent_lost",
+    message: "The agent was lost in the middle of this turn. Send a message to go on; it remembers what was said.",
+  },
+};
 
 /** What the forge or the sandbox said is for the person too: their messages hold no secrets, by contract. */
 const withCause = (error: StartFailed): string =>

@@ -88,7 +88,11 @@ export function createHubs(deps: HubDeps): Hubs {
       if (hubs.has(row.id) || stopping) continue;
       if (row.status === "paused") {
         const origin = { principal: SYSTEM, roomId: row.room_id, threadId: row.thread_id, sessionId: row.id };
-        await deps.log.run(session, { organizationId: row.organization_id, origin, stream: { type: "room", id: row.room_id }, subject: `session:${row.id}` }, { type: "resume", by: SYSTEM.id });
+        await deps.log.run(
+          session,
+          { organizationId: row.organization_id, origin, stream: { type: "room", id: row.room_id }, subject: `session:${row.id}` },
+          { type: "resume", by: SYSTEM.id },
+        );
       }
       await ensure(row.organization_id, row.id);
     }

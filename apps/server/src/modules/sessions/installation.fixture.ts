@@ -52,7 +52,14 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
 
   async function startServer(): Promise<void> {
     const server = spawn(process.execPath, [MAIN, "--json", "--port", "0", "--data-dir", dataDir], {
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], LOG_LEVEL: "info", OPENAI_COMPATIBLE_BASE_URL: model.baseUrl, SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000000", SIGNALBOX_SANDBOX_DISK_MB: "1024" },
+      env: {
+        PATH: process.env["PATH"],
+        HOME: process.env["HOME"],
+        LOG_LEVEL: "info",
+        OPENAI_COMPATIBLE_BASE_URL: model.baseUrl,
+        SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000000",
+        SIGNALBOX_SANDBOX_DISK_MB: "1024",
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     child = server;
@@ -71,7 +78,8 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
 
   async function call(method: string, where: string, body?: unknown): Promise<Answer> {
     const response = await fetch(`${url}${where}`, {
-      method, headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: response.status, body: await response.json() };
@@ -79,7 +87,10 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
 
   await startServer();
   return {
-    model, output, call, startServer,
+    model,
+    output,
+    call,
+    startServer,
     async follow(sessionId, after) {
       const { body } = await call("POST", "/v1/sync/token", {});
       const socket = new WebSocket(`${url.replace("http", "ws")}/v1/sync?token=${encodeURIComponent(body.token as string)}`);
@@ -95,7 +106,9 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
         if (frame.type === "error") output.push(`sync: ${text.toString()}\n`);
         if (frame.type === "update_batch") updates.push(...(frame.updates ?? []));
       });
-      socket.send(JSON.stringify({ type: "subscribe", topics: [topic], ...(after === undefined ? {} : { resume_after: { [topic]: after } }) }));
+      socket.send(
+        JSON.stringify({ type: "subscribe", topics: [topic], ...(after === undefined ? {} : { resume_after: { [topic]: after } }) }),
+      );
       return { updates, close: () => socket.close() };
     },
     async killServer() {
@@ -153,7 +166,11 @@ export function killSandbox(sandboxId: string): number {
 /** A real agent on a machine that does ten other things: a slow answer is no failure, and costs nothing when it is quick. */
 const PATIENCE_MS = 60_000;
 
-export async function until<T>(what: string, look: () => Promise<T | null | false | undefined> | T | null | false | undefined, withinMs = PATIENCE_MS): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | null | false | undefined> | T | null | false | undefined,
+  withinMs = PATIENCE_MS,
+): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const found = await look();
@@ -165,7 +182,7 @@ export async function until<T>(what: string, look: () => Promise<T | null | fals
 
 export async function conversationOf(at: Pick<Installation, "call">, sessionId: string): Promise<Body[]> {
   const items: Body[] = [];
-  for (let cursor: string | null = ""; cursor !== null; ) {
+  for (let cursor: string | null = ""; cursor !== null;) {
     const { body } = await at.call("GET", `/v1/sessions/${sessionId}/conversation?limit=200${cursor === "" ? "" : `&cursor=${cursor}`}`);
     items.push(...(body.items as Body[]));
     cursor = body.next_cursor as string | null;
@@ -174,8 +191,12 @@ export async function conversationOf(at: Pick<Installation, "call">, sessionId: 
 }
 
 export async function ended(at: Pick<Installation, "call">, runId: string, withinMs = 2 * PATIENCE_MS): Promise<Body> {
-  return until(`${runId} ends`, async () => {
-    const { body } = await at.call("GET", `/v1/runs/${runId}`);
-    return body.ended_at === null ? null : (body as Body);
-  }, withinMs);
+  return until(
+    `${runId} ends`,
+    async () => {
+      const { body } = await at.call("GET", `/v1/runs/${runId}`);
+      return body.ended_at === null ? null : body;
+    },
+    withinMs,
+  );
 }

@@ -8,9 +8,25 @@ type ItemEvent = Extract<
   AnyEvent,
   {
     type:
-      | "message.created" | "step.thought" | "step.plan_updated" | "tool.invoked" | "tool.succeeded" | "tool.failed" | "approval.requested"
-      | "run.completed" | "run.failed" | "run.canceled" | "run.needs_human" | "run.timed_out"
-      | "session.paused" | "session.resumed" | "session.stopped" | "session.failed" | "session.committed" | "egress.blocked" | "event.redacted";
+      | "message.created"
+      | "step.thought"
+      | "step.plan_updated"
+      | "tool.invoked"
+      | "tool.succeeded"
+      | "tool.failed"
+      | "approval.requested"
+      | "run.completed"
+      | "run.failed"
+      | "run.canceled"
+      | "run.needs_human"
+      | "run.timed_out"
+      | "session.paused"
+      | "session.resumed"
+      | "session.stopped"
+      | "session.failed"
+      | "session.committed"
+      | "egress.blocked"
+      | "event.redacted";
   }
 >;
 
@@ -24,9 +40,25 @@ interface Item {
 export const itemsProjection: Projection<ItemEvent> = {
   name: "sessions.items",
   types: [
-    "message.created", "step.thought", "step.plan_updated", "tool.invoked", "tool.succeeded", "tool.failed", "approval.requested",
-    "run.completed", "run.failed", "run.canceled", "run.needs_human", "run.timed_out",
-    "session.paused", "session.resumed", "session.stopped", "session.failed", "session.committed", "egress.blocked", "event.redacted",
+    "message.created",
+    "step.thought",
+    "step.plan_updated",
+    "tool.invoked",
+    "tool.succeeded",
+    "tool.failed",
+    "approval.requested",
+    "run.completed",
+    "run.failed",
+    "run.canceled",
+    "run.needs_human",
+    "run.timed_out",
+    "session.paused",
+    "session.resumed",
+    "session.stopped",
+    "session.failed",
+    "session.committed",
+    "egress.blocked",
+    "event.redacted",
   ],
   tables: ["proj_session_items"],
 
@@ -44,17 +76,32 @@ export const itemsProjection: Projection<ItemEvent> = {
          select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[])
          on conflict (session_id, id) do nothing`,
         columns(items, ({ r, sessionId, item }) => [
-          r.organizationId, sessionId, item.id, r.seq, r.occurredAt, item.type, runOf(r) ?? null, JSON.stringify(item.body), r.eventId,
+          r.organizationId,
+          sessionId,
+          item.id,
+          r.seq,
+          r.occurredAt,
+          item.type,
+          runOf(r) ?? null,
+          JSON.stringify(item.body),
+          r.eventId,
         ]),
       );
     }
-    const outcomes = mine.filter(({ r }) => (r.event.type === "tool.succeeded" || r.event.type === "tool.failed") && r.redaction !== "full");
+    const outcomes = mine.filter(
+      ({ r }) => (r.event.type === "tool.succeeded" || r.event.type === "tool.failed") && r.redaction !== "full",
+    );
     if (outcomes.length > 0) {
       await tx.query(
         `update proj_session_items i set outcome = o.outcome, outcome_event = o.event
            from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as o (session_id, id, outcome, event)
           where i.session_id = o.session_id and i.id = o.id and i.outcome is null`,
-        columns(outcomes, ({ r, sessionId }) => [sessionId, (r.event.data as { tool_call_id: string }).tool_call_id, JSON.stringify(outcomeOf(r)), r.eventId]),
+        columns(outcomes, ({ r, sessionId }) => [
+          sessionId,
+          (r.event.data as { tool_call_id: string }).tool_call_id,
+          JSON.stringify(outcomeOf(r)),
+          r.eventId,
+        ]),
       );
     }
     const erased = batch.flatMap((r) => (r.event.type === "event.redacted" ? (r.event.data.target_event_id ?? []) : []));
@@ -68,19 +115,28 @@ const runOf = (r: Recorded<ItemEvent>): string | undefined => r.runId ?? (r.subj
 async function sessionsOfRuns(tx: Tx, batch: readonly Recorded<ItemEvent>[]): Promise<Map<string, string>> {
   const runs = [...new Set(batch.filter((r) => r.sessionId === undefined).flatMap((r) => runOf(r) ?? []))];
   if (runs.length === 0) return new Map();
-  const { rows } = await tx.query<{ run_id: string; session_id: string }>(`select run_id, session_id from proj_session_turns where run_id = any($1)`, [runs]);
+  const { rows } = await tx.query<{ run_id: string; session_id: string }>(
+    `select run_id, session_id from proj_session_turns where run_id = any($1)`,
+    [runs],
+  );
   return new Map(rows.map((row) => [row.run_id, row.session_id]));
 }
 
 /** Leaves what a replay of the erased events leaves (`itemOf` with no data). */
 async function erase(tx: Tx, events: readonly string[]): Promise<void> {
-  await tx.query(`delete from proj_session_items where event_id = any($1) and type in ('thought', 'tool_call', 'plan', 'notice')`, [events]);
+  await tx.query(`delete from proj_session_items where event_id = any($1) and type in ('thought', 'tool_call', 'plan', 'notice')`, [
+    events,
+  ]);
   await tx.query(`update proj_session_items set outcome = null, outcome_event = null where outcome_event = any($1)`, [events]);
   const { rows } = await tx.query<{ session_id: string; id: string; type: string; body: string }>(
-    `select session_id, id, type, body from proj_session_items where event_id = any($1) and type in ('message', 'run_ended')`, [events],
+    `select session_id, id, type, body from proj_session_items where event_id = any($1) and type in ('message', 'run_ended')`,
+    [events],
   );
   if (rows.length === 0) return;
-  const bodyOf = (row: { type: string; body: string }): object => ({ ...(JSON.parse(row.body) as object), ...(row.type === "message" ? { content_md: ERASED } : { message: null }) });
+  const bodyOf = (row: { type: string; body: string }): object => ({
+    ...(JSON.parse(row.body) as object),
+    ...(row.type === "message" ? { content_md: ERASED } : { message: null }),
+  });
   await tx.query(
     `update proj_session_items i set body = e.body from unnest($1::text[], $2::text[], $3::text[]) as e (session_id, id, body) where i.session_id = e.session_id and i.id = e.id`,
     columns(rows, (row) => [row.session_id, row.id, JSON.stringify(bodyOf(row))]),
@@ -92,12 +148,23 @@ function outcomeOf({ event }: Recorded<ItemEvent>): object {
   const { output, output_truncated, artifact_id, duration_ms } = event.data;
   return {
     status: event.type === "tool.succeeded" ? "succeeded" : "failed",
-    output: output ?? null, output_truncated: output_truncated ?? false, artifact_id: artifact_id ?? null, duration_ms,
+    output: output ?? null,
+    output_truncated: output_truncated ?? false,
+    artifact_id: artifact_id ?? null,
+    duration_ms,
     error: event.type === "tool.failed" ? event.data.error : null,
   };
 }
 
-const KEPT_ERASED: ReadonlySet<ItemEvent["type"]> = new Set(["message.created", "approval.requested", "run.completed", "run.failed", "run.canceled", "run.needs_human", "run.timed_out"]);
+const KEPT_ERASED: ReadonlySet<ItemEvent["type"]> = new Set([
+  "message.created",
+  "approval.requested",
+  "run.completed",
+  "run.failed",
+  "run.canceled",
+  "run.needs_human",
+  "run.timed_out",
+]);
 
 function itemOf(r: Recorded<ItemEvent>): Item | null {
   const { event } = r;
@@ -105,8 +172,13 @@ function itemOf(r: Recorded<ItemEvent>): Item | null {
   switch (event.type) {
     case "message.created":
       return {
-        id: r.subjectId, type: "message",
-        body: { role: r.principal.type === "agent" ? "agent" : "user", author: r.principal.id, content_md: r.redaction === "full" ? ERASED : event.data.content_md },
+        id: r.subjectId,
+        type: "message",
+        body: {
+          role: r.principal.type === "agent" ? "agent" : "user",
+          author: r.principal.id,
+          content_md: r.redaction === "full" ? ERASED : event.data.content_md,
+        },
       };
     case "step.thought":
       // A thought is a step of its own (`recorder.ts`), so the step's id is the thought's.
@@ -114,7 +186,11 @@ function itemOf(r: Recorded<ItemEvent>): Item | null {
     case "step.plan_updated":
       return { id: r.eventId, type: "plan", body: { entries: event.data.entries } };
     case "tool.invoked":
-      return { id: event.data.tool_call_id, type: "tool_call", body: { name: event.data.name, title: event.data.title ?? null, arguments: event.data.arguments } };
+      return {
+        id: event.data.tool_call_id,
+        type: "tool_call",
+        body: { name: event.data.name, title: event.data.title ?? null, arguments: event.data.arguments },
+      };
     case "tool.succeeded":
     case "tool.failed":
     case "event.redacted":
@@ -130,7 +206,11 @@ function itemOf(r: Recorded<ItemEvent>): Item | null {
     case "run.needs_human":
       return ended(r, "needs_human", event.data.reason ?? null);
     case "run.timed_out":
-      return ended(r, "timed_out", r.redaction === "full" ? null : `The turn was ended after ${Math.round(event.data.after_ms / 60_000)} minutes.`);
+      return ended(
+        r,
+        "timed_out",
+        r.redaction === "full" ? null : `The turn was ended after ${Math.round(event.data.after_ms / 60_000)} minutes.`,
+      );
     case "session.paused":
       return notice(r, "warning", event.data.reason);
     case "session.resumed":
@@ -149,5 +229,13 @@ function itemOf(r: Recorded<ItemEvent>): Item | null {
 }
 
 /** Only turns are conversation: the end of a task in a session's room is the task's own affair. */
-const ended = (r: Recorded<ItemEvent>, status: string, message: string | null): Item => ({ id: r.eventId, type: "run_ended", body: { status, message } });
-const notice = (r: Recorded<ItemEvent>, level: "info" | "warning" | "error", text: string): Item => ({ id: r.eventId, type: "notice", body: { level, text } });
+const ended = (r: Recorded<ItemEvent>, status: string, message: string | null): Item => ({
+  id: r.eventId,
+  type: "run_ended",
+  body: { status, message },
+});
+const notice = (r: Recorded<ItemEvent>, level: "info" | "warning" | "error", text: string): Item => ({
+  id: r.eventId,
+  type: "notice",
+  body: { level, text },
+});

@@ -46,5 +46,9 @@ test("a released session is free at once and keeps its records and its epoch", a
   await leases("a").remember(first!, { sandbox: record, agent: { harness: "opencode", agentSessionId: "x" } });
   await leases("a").release(first!);
   expect(await leases("a").holderOf("ses_free")).toBeNull();
-  expect(await leases("b").acquire("ws_dev", "ses_free")).toMatchObject({ epoch: first!.epoch + 1, sandboxRecord: record, agentRecord: { agentSessionId: "x" } });
+  expect(await leases("b").acquire("ws_dev", "ses_free")).toMatchObject({
+    epoch: first!.epoch + 1,
+    sandboxRecord: record,
+    agentRecord: { agentSessionId: "x" },
+  });
 });

@@ -66,7 +66,13 @@ export function createLeases(pool: pg.Pool, holder: string, ttlMs = LEASE_TTL_MS
       const row = rows[0];
       return row === undefined
         ? null
-        : { organizationId, sessionId, epoch: Number(row.epoch), sandboxRecord: parse<SandboxRecord>(row.sandbox_record), agentRecord: parse<AgentRecord>(row.agent_record) };
+        : {
+            organizationId,
+            sessionId,
+            epoch: Number(row.epoch),
+            sandboxRecord: parse<SandboxRecord>(row.sandbox_record),
+            agentRecord: parse<AgentRecord>(row.agent_record),
+          };
     },
     async renew({ sessionId, epoch }) {
       const { rowCount } = await pool.query({
@@ -77,7 +83,10 @@ export function createLeases(pool: pg.Pool, holder: string, ttlMs = LEASE_TTL_MS
       return rowCount === 1;
     },
     async release({ sessionId, epoch }) {
-      await pool.query(`update session_hubs set holder = null, expires_at = now() where session_id = $1 and epoch = $2`, [sessionId, epoch]);
+      await pool.query(`update session_hubs set holder = null, expires_at = now() where session_id = $1 and epoch = $2`, [
+        sessionId,
+        epoch,
+      ]);
     },
     async isCurrent(sessionId, epoch) {
       const { rowCount } = await pool.query({
@@ -92,19 +101,28 @@ export function createLeases(pool: pg.Pool, holder: string, ttlMs = LEASE_TTL_MS
         `update session_hubs set sandbox_record = case when $3 then $4 else sandbox_record end, agent_record = case when $5 then $6 else agent_record end
           where session_id = $1 and epoch = $2`,
         [
-          sessionId, epoch, records.sandbox !== undefined, records.sandbox ? JSON.stringify(records.sandbox) : null,
-          records.agent !== undefined, records.agent ? JSON.stringify(records.agent) : null,
+          sessionId,
+          epoch,
+          records.sandbox !== undefined,
+          records.sandbox ? JSON.stringify(records.sandbox) : null,
+          records.agent !== undefined,
+          records.agent ? JSON.stringify(records.agent) : null,
         ],
       );
       return rowCount === 1;
     },
     async records(sessionId) {
-      const { rows } = await pool.query<Row>(`select epoch, sandbox_record, agent_record from session_hubs where session_id = $1`, [sessionId]);
+      const { rows } = await pool.query<Row>(`select epoch, sandbox_record, agent_record from session_hubs where session_id = $1`, [
+        sessionId,
+      ]);
       const row = rows[0];
       return { sandbox: parse<SandboxRecord>(row?.sandbox_record ?? null), agent: parse<AgentRecord>(row?.agent_record ?? null) };
     },
     async holderOf(sessionId) {
-      const { rows } = await pool.query<{ holder: string | null }>(`select holder from session_hubs where session_id = $1 and expires_at > now()`, [sessionId]);
+      const { rows } = await pool.query<{ holder: string | null }>(
+        `select holder from session_hubs where session_id = $1 and expires_at > now()`,
+        [sessionId],
+      );
       return rows[0]?.holder ?? null;
     },
   };

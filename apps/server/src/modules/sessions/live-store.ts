@@ -59,8 +59,14 @@ export function createLiveStore(pool: pg.Pool, nowMs: () => number): LiveStore {
                select o, s, e, f, t, $8::timestamptz, b, j from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::text[]) as u (o, s, e, f, t, b, j)
                on conflict do nothing`,
         values: [
-          batches.map((b) => b.organizationId), batches.map((b) => b.sessionId), batches.map((b) => b.epoch), batches.map((b) => b.entries[0]!.n),
-          batches.map((b) => b.entries.at(-1)!.n), batches.map((b) => b.beginsTurn), batches.map((b) => JSON.stringify(b.entries.map((e) => [e.n, e.delta]))), new Date(now),
+          batches.map((b) => b.organizationId),
+          batches.map((b) => b.sessionId),
+          batches.map((b) => b.epoch),
+          batches.map((b) => b.entries[0]!.n),
+          batches.map((b) => b.entries.at(-1)!.n),
+          batches.map((b) => b.beginsTurn),
+          batches.map((b) => JSON.stringify(b.entries.map((e) => [e.n, e.delta]))),
+          new Date(now),
         ],
       });
     },
@@ -74,18 +80,22 @@ export function createLiveStore(pool: pg.Pool, nowMs: () => number): LiveStore {
     },
     async head(sessionId) {
       const { rows } = await pool.query<{ epoch: string; to_n: string }>(
-        `select epoch, to_n from session_live where session_id = $1 order by epoch desc, to_n desc limit 1`, [sessionId],
+        `select epoch, to_n from session_live where session_id = $1 order by epoch desc, to_n desc limit 1`,
+        [sessionId],
       );
       return rows[0] === undefined ? null : { epoch: Number(rows[0].epoch), n: Number(rows[0].to_n) };
     },
     async turnStart(sessionId) {
       const { rows } = await pool.query<{ epoch: string; from_n: string }>(
-        `select epoch, from_n from session_live where session_id = $1 and begins_turn order by epoch desc, to_n desc limit 1`, [sessionId],
+        `select epoch, from_n from session_live where session_id = $1 and begins_turn order by epoch desc, to_n desc limit 1`,
+        [sessionId],
       );
       return rows[0] === undefined ? null : { epoch: Number(rows[0].epoch), n: Number(rows[0].from_n) - 1 };
     },
     async expire(retentionMs) {
-      const { rows } = await pool.query<{ dropped: number }>("select public.session_live_drop($1) as dropped", [new Date(nowMs() - retentionMs)]);
+      const { rows } = await pool.query<{ dropped: number }>("select public.session_live_drop($1) as dropped", [
+        new Date(nowMs() - retentionMs),
+      ]);
       return rows[0]?.dropped ?? 0;
     },
   };

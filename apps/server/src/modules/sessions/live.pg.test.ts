@@ -18,7 +18,8 @@ function process(): Live {
   return live;
 }
 const text = (part_id: string, delta: string): SessionDelta => ({ kind: "text", part_id, run_id: "run_1", delta });
-const said = (updates: readonly { delta: SessionDelta }[]) => updates.map((u) => ("delta" in u.delta ? u.delta.delta : u.delta.kind)).join("");
+const said = (updates: readonly { delta: SessionDelta }[]) =>
+  updates.map((u) => ("delta" in u.delta ? u.delta.delta : u.delta.kind)).join("");
 async function all(live: Live, session: string, after: string, limit = 100) {
   const found = [];
   for (let cursor = after; ; cursor = found.at(-1)!.watermark) {
@@ -149,8 +150,14 @@ test("requests see the deltas of their own organization only", async () => {
   channel.emit(text("p", "private"));
   await live.flush();
   channel.close();
-  const seen = (organization: string) => db.inOrganization(organization, async (tx) => (await tx.query(`select 1 from session_live where session_id = 'ses_h'`)).rows.length);
+  const seen = (organization: string) =>
+    db.inOrganization(organization, async (tx) => (await tx.query(`select 1 from session_live where session_id = 'ses_h'`)).rows.length);
   expect([await seen("ws_dev"), await seen("ws_other")]).toEqual([1, 0]);
   const hour = new Date().toISOString().replaceAll(/[-T]/g, "").slice(0, 10);
-  await expect(db.inOrganization("ws_other", async (tx) => (await tx.query(`select 1 from session_live_${hour} where session_id = 'ses_h'`)).rows.length)).resolves.toBe(0);
+  await expect(
+    db.inOrganization(
+      "ws_other",
+      async (tx) => (await tx.query(`select 1 from session_live_${hour} where session_id = 'ses_h'`)).rows.length,
+    ),
+  ).resolves.toBe(0);
 });

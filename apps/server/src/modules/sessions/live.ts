@@ -86,8 +86,17 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
       const head = heads.get(sessionId) ?? { epoch: 0, n: 0 };
       heads.delete(sessionId);
       channel = {
-        organizationId, sessionId, epoch: head.epoch, n: head.n, speaking: false, memory: [], unflushed: 0, beginsTurn: false, turnFrom: head.n + 1,
-        listeners: new Set(), follower: null,
+        organizationId,
+        sessionId,
+        epoch: head.epoch,
+        n: head.n,
+        speaking: false,
+        memory: [],
+        unflushed: 0,
+        beginsTurn: false,
+        turnFrom: head.n + 1,
+        listeners: new Set(),
+        follower: null,
       };
       channels.set(sessionId, channel);
     }
@@ -157,7 +166,9 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
     const parts = channel.beginsTurn
       ? [entries.filter((e) => e.n < channel.turnFrom), entries.filter((e) => e.n >= channel.turnFrom)]
       : [entries, []];
-    return parts.flatMap((part, i) => (part.length === 0 ? [] : [{ organizationId: organizationId!, sessionId, epoch, entries: part, beginsTurn: i === 1 }]));
+    return parts.flatMap((part, i) =>
+      part.length === 0 ? [] : [{ organizationId: organizationId!, sessionId, epoch, entries: part, beginsTurn: i === 1 }],
+    );
   }
 
   function trim(channel: Channel): void {
@@ -228,23 +239,28 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
       if (cursor === null) return "stale";
       if (after === ORIGIN) {
         // Nobody needs what was completed: that is in the conversation. The turn under way is enough.
-        cursor = channel?.speaking ? { epoch: channel.epoch, n: channel.turnFrom - 1 } : ((await store.turnStart(sessionId)) ?? { epoch: 0, n: 0 });
+        cursor = channel?.speaking
+          ? { epoch: channel.epoch, n: channel.turnFrom - 1 }
+          : ((await store.turnStart(sessionId)) ?? { epoch: 0, n: 0 });
       }
       const fromMemory = (from: { epoch: number; n: number }): LiveUpdate[] | null => {
         if (channel === undefined || from.epoch !== channel.epoch) return null;
         const first = channel.memory[0];
         if (from.n < (first?.n ?? channel.n + 1) - 1) return null;
-        return channel.memory.filter((e) => e.n > from.n).slice(0, limit).map((e) => ({ watermark: `${channel.epoch}.${e.n}`, delta: e.delta }));
+        return channel.memory
+          .filter((e) => e.n > from.n)
+          .slice(0, limit)
+          .map((e) => ({ watermark: `${channel.epoch}.${e.n}`, delta: e.delta }));
       };
-      if (channel !== undefined && (cursor.epoch > channel.epoch || (cursor.epoch === channel.epoch && cursor.n > channel.n))) return "stale";
+      if (channel !== undefined && (cursor.epoch > channel.epoch || (cursor.epoch === channel.epoch && cursor.n > channel.n)))
+        return "stale";
       const direct = fromMemory(cursor);
       if (direct !== null) return direct;
 
       const batches = await store.read(sessionId, cursor, READ_ROWS);
       const first = batches[0];
-      const unbroken = first === undefined
-        ? null
-        : first.epoch === cursor.epoch ? first.entries[0]!.n <= cursor.n + 1 : first.entries[0]!.n === 1;
+      const unbroken =
+        first === undefined ? null : first.epoch === cursor.epoch ? first.entries[0]!.n <= cursor.n + 1 : first.entries[0]!.n === 1;
       if (unbroken === false && after !== ORIGIN) return "stale";
       const updates = expand(batches, cursor).slice(0, limit);
       if (updates.length > 0) return updates;
@@ -264,7 +280,17 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
       const listeners = channel?.listeners ?? new Set();
       if (channel?.follower) clearTimeout(channel.follower);
       channel = {
-        organizationId, sessionId, epoch, n: 0, speaking: true, memory: [], unflushed: 0, beginsTurn: true, turnFrom: 1, listeners, follower: null,
+        organizationId,
+        sessionId,
+        epoch,
+        n: 0,
+        speaking: true,
+        memory: [],
+        unflushed: 0,
+        beginsTurn: true,
+        turnFrom: 1,
+        listeners,
+        follower: null,
       };
       channels.set(sessionId, channel);
       heads.delete(sessionId);

@@ -7,7 +7,12 @@ const PAUSES_MS = [50, 200, 500, 1000, 2000];
 export function isOutage(error: unknown): boolean {
   if (error instanceof LogUnavailable || error instanceof OutcomeUnknown || error instanceof TooContended) return true;
   const { code = "", message = "" } = error as { code?: string; message?: string };
-  return code.startsWith("08") || /^57P0[123]$/.test(code) || ["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(code) || /Connection terminated|timeout exceeded when trying to connect/i.test(message);
+  return (
+    code.startsWith("08") ||
+    /^57P0[123]$/.test(code) ||
+    ["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(code) ||
+    /Connection terminated|timeout exceeded when trying to connect/i.test(message)
+  );
 }
 
 /**
@@ -15,7 +20,11 @@ export function isOutage(error: unknown): boolean {
  * restarts, so its hub must not give up. `work` is told how often it was tried: after an unknown outcome it may find
  * its own effect.
  */
-export async function patiently<T>(isWanted: () => boolean, onOutage: (error: unknown) => void, work: (tries: number) => Promise<T>): Promise<T> {
+export async function patiently<T>(
+  isWanted: () => boolean,
+  onOutage: (error: unknown) => void,
+  work: (tries: number) => Promise<T>,
+): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return await work(tries);

@@ -89,7 +89,12 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     const found = await queries.get(organizationId, sessionId);
     return found === null ? null : { roomId: found.view.room_id, threadId: found.view.thread_id };
   };
-  const live = createLive({ pool, clock, logger, roomOf: async (organizationId, sessionId) => (await roomOf(organizationId, sessionId))?.roomId ?? null });
+  const live = createLive({
+    pool,
+    clock,
+    logger,
+    roomOf: async (organizationId, sessionId) => (await roomOf(organizationId, sessionId))?.roomId ?? null,
+  });
 
   let checked: { at: number; result: ReturnType<SandboxProvider["check"]> } | null = null;
   const sandboxCheck = (): ReturnType<SandboxProvider["check"]> => {
@@ -99,10 +104,19 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
   };
 
   const commands = createSessionCommands({
-    ...deps, queries, sandboxCheck, defaultBudgetMicroUsd: deps.defaultBudgetMicroUsd ?? DEFAULT_BUDGET_MICRO_USD,
+    ...deps,
+    queries,
+    sandboxCheck,
+    defaultBudgetMicroUsd: deps.defaultBudgetMicroUsd ?? DEFAULT_BUDGET_MICRO_USD,
   });
   const hubs = createHubs({
-    ...deps, pool, live, leases, scanner, secretsOf: (organizationId) => deps.secrets?.secretsOf(organizationId) ?? [], egress: deps.egress.proxy,
+    ...deps,
+    pool,
+    live,
+    leases,
+    scanner,
+    secretsOf: (organizationId) => deps.secrets?.secretsOf(organizationId) ?? [],
+    egress: deps.egress.proxy,
     digest: (run) => deps.egress.recordDigest(run),
     displayName: async (organizationId, id) => (await deps.identity.displayNames(organizationId, [id])).get(id) ?? id,
   });
@@ -138,7 +152,15 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
       return (await queries.get(organizationId, sessionId))?.currentRunId ?? undefined;
     },
     async pushingSession(sessionId) {
-      const { rows } = await pool.query<{ organization_id: string; room_id: string; title: string; agent_id: string; status: string; run_id: string | null; requested_by: string | null }>(
+      const { rows } = await pool.query<{
+        organization_id: string;
+        room_id: string;
+        title: string;
+        agent_id: string;
+        status: string;
+        run_id: string | null;
+        requested_by: string | null;
+      }>(
         `select s.organization_id, s.room_id, s.title, s.agent_id, s.status, t.run_id, t.requested_by
            from proj_sessions s left join proj_session_turns t on t.run_id = s.current_run_id where s.id = $1`,
         [sessionId],
@@ -146,8 +168,13 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
       const row = rows[0];
       if (row === undefined || hasEnded(row.status)) return null;
       return {
-        organizationId: row.organization_id, roomId: row.room_id, title: row.title, agentId: row.agent_id, runId: row.run_id,
-        onBehalfOf: row.requested_by?.startsWith("usr_") === true ? row.requested_by : null, correlationId: null,
+        organizationId: row.organization_id,
+        roomId: row.room_id,
+        title: row.title,
+        agentId: row.agent_id,
+        runId: row.run_id,
+        onBehalfOf: row.requested_by?.startsWith("usr_") === true ? row.requested_by : null,
+        correlationId: null,
       };
     },
     stats: () => ({ hubs: hubs.size, channels: live.channels }),

@@ -9,10 +9,34 @@ export type SessionView_ = z.input<typeof SessionView>;
 export type Item = z.input<typeof ConversationItem>;
 
 interface Row {
-  id: string; title: string; kind: string; status: string; status_reason: string | null; source: string; harness: string; model: string; room_id: string;
-  thread_id: string; agent_id: string; created_by: string; created_at: Date; updated_at: Date; latest_step: string | null; pending_approvals: number;
-  tool_calls: number; messages: number; files_changed: string; cost: string; budget: string; archived: boolean; sandbox_id: string | null;
-  current_run_id: string | null; current_title: string | null; current_status: string | null; epoch: string; patch_artifact_id: string | null;
+  id: string;
+  title: string;
+  kind: string;
+  status: string;
+  status_reason: string | null;
+  source: string;
+  harness: string;
+  model: string;
+  room_id: string;
+  thread_id: string;
+  agent_id: string;
+  created_by: string;
+  created_at: Date;
+  updated_at: Date;
+  latest_step: string | null;
+  pending_approvals: number;
+  tool_calls: number;
+  messages: number;
+  files_changed: string;
+  cost: string;
+  budget: string;
+  archived: boolean;
+  sandbox_id: string | null;
+  current_run_id: string | null;
+  current_title: string | null;
+  current_status: string | null;
+  epoch: string;
+  patch_artifact_id: string | null;
 }
 export interface SessionRow {
   readonly view: SessionView_;
@@ -27,7 +51,11 @@ export interface SessionQueries {
     filter: { status?: string | undefined; q?: string | undefined; archived: boolean; rooms: readonly string[] | null },
     paging: { limit: number; cursor?: string | undefined },
   ): Promise<{ items: SessionView_[]; next_cursor: string | null }>;
-  conversation(organizationId: string, sessionId: string, paging: { limit: number; cursor?: string | undefined }): Promise<{ items: Item[]; next_cursor: string | null; last_seq: number }>;
+  conversation(
+    organizationId: string,
+    sessionId: string,
+    paging: { limit: number; cursor?: string | undefined },
+  ): Promise<{ items: Item[]; next_cursor: string | null; last_seq: number }>;
   openTurns(organizationId: string, sessionId: string): Promise<{ runId: string; status: string; requestedBy: string }[]>;
 }
 
@@ -40,12 +68,30 @@ const iso = (at: Date): string => at.toISOString();
 
 function viewOf(row: Row): SessionView_ {
   return {
-    id: row.id, title: row.title, kind: row.kind, status: row.status, status_reason: row.status_reason, source: JSON.parse(row.source) as unknown,
-    harness: row.harness, model: row.model, room_id: row.room_id, thread_id: row.thread_id, agent_id: row.agent_id, created_by: row.created_by,
-    created_at: iso(row.created_at), updated_at: iso(row.updated_at),
-    current_run: row.current_run_id === null ? null : { id: row.current_run_id, status: row.current_status ?? "running", title: row.current_title },
-    latest_step: row.latest_step, pending_approvals: row.pending_approvals, tool_calls: row.tool_calls, messages: row.messages,
-    files_changed: JSON.parse(row.files_changed) as unknown, cost_micro_usd: Number(row.cost), budget_micro_usd: Number(row.budget), archived: row.archived,
+    id: row.id,
+    title: row.title,
+    kind: row.kind,
+    status: row.status,
+    status_reason: row.status_reason,
+    source: JSON.parse(row.source) as unknown,
+    harness: row.harness,
+    model: row.model,
+    room_id: row.room_id,
+    thread_id: row.thread_id,
+    agent_id: row.agent_id,
+    created_by: row.created_by,
+    created_at: iso(row.created_at),
+    updated_at: iso(row.updated_at),
+    current_run:
+      row.current_run_id === null ? null : { id: row.current_run_id, status: row.current_status ?? "running", title: row.current_title },
+    latest_step: row.latest_step,
+    pending_approvals: row.pending_approvals,
+    tool_calls: row.tool_calls,
+    messages: row.messages,
+    files_changed: JSON.parse(row.files_changed) as unknown,
+    cost_micro_usd: Number(row.cost),
+    budget_micro_usd: Number(row.budget),
+    archived: row.archived,
   } as SessionView_;
 }
 
@@ -91,7 +137,11 @@ export function createSessionQueries(db: Database): SessionQueries {
     async openTurns(organizationId, sessionId) {
       const found = await rows(
         organizationId,
-        sql<{ run_id: string; status: string; requested_by: string }>`select run_id, status, requested_by from proj_session_turns where session_id = ${sessionId} and status in ('queued', 'running') order by seq`,
+        sql<{
+          run_id: string;
+          status: string;
+          requested_by: string;
+        }>`select run_id, status, requested_by from proj_session_turns where session_id = ${sessionId} and status in ('queued', 'running') order by seq`,
       );
       return found.map((row) => ({ runId: row.run_id, status: row.status, requestedBy: row.requested_by }));
     },

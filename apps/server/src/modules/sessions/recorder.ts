@@ -133,8 +133,15 @@ export class TurnRecorder {
       case "plan.updated":
         return this.#plan(event.entries);
       case "model.retrying":
-        this.#deps.logger.warn({ session_id: this.#turn.sessionId, run_id: this.#turn.runId, attempt: event.attempt, said: event.message }, "the model does not answer the agent; it tries again");
-        return this.#emit({ kind: "progress", run_id: this.#turn.runId, text: `The model does not answer (${event.message}); trying again, attempt ${event.attempt}.`.slice(0, 1000) });
+        this.#deps.logger.warn(
+          { session_id: this.#turn.sessionId, run_id: this.#turn.runId, attempt: event.attempt, said: event.message },
+          "the model does not answer the agent; it tries again",
+        );
+        return this.#emit({
+          kind: "progress",
+          run_id: this.#turn.runId,
+          text: `The model does not answer (${event.message}); trying again, attempt ${event.attempt}.`.slice(0, 1000),
+        });
       case "turn.started":
       case "turn.ended":
       case "usage":
@@ -160,7 +167,14 @@ export class TurnRecorder {
         const open = this.#text(part.kind, part.partId);
         open.raw = part.text;
         open.shown = open.redacting.push(part.text);
-        this.#emit({ kind: "snapshot", part_id: open.id, run_id: this.#turn.runId, part: part.kind, name: null, text: open.shown.slice(-200_000) });
+        this.#emit({
+          kind: "snapshot",
+          part_id: open.id,
+          run_id: this.#turn.runId,
+          part: part.kind,
+          name: null,
+          text: open.shown.slice(-200_000),
+        });
       }
     }
     if (state.plan.length > 0) this.#plan(state.plan);
@@ -192,7 +206,11 @@ export class TurnRecorder {
   }
 
   #text(part: "text" | "thought", harnessId: string): OpenPart {
-    return this.#part(`${part}:${harnessId}`, part, part === "text" ? partId("msg", this.#turn.runId, harnessId) : partId("step", this.#turn.runId, `thought:${harnessId}`));
+    return this.#part(
+      `${part}:${harnessId}`,
+      part,
+      part === "text" ? partId("msg", this.#turn.runId, harnessId) : partId("step", this.#turn.runId, `thought:${harnessId}`),
+    );
   }
   #tool(callId: string): OpenPart {
     return this.#part(`tool:${callId}`, "tool", partId("tc", this.#turn.runId, callId));
@@ -202,7 +220,15 @@ export class TurnRecorder {
     if (open === undefined) {
       const { scanner, secretsOf, clock } = this.#deps;
       const { organizationId } = this.#turn;
-      open = { part, id, redacting: new RedactingText(scanner, organizationId, secretsOf(organizationId)), shown: "", raw: "", startedMs: clock.nowMs(), lastSnapshotMs: 0 };
+      open = {
+        part,
+        id,
+        redacting: new RedactingText(scanner, organizationId, secretsOf(organizationId)),
+        shown: "",
+        raw: "",
+        startedMs: clock.nowMs(),
+        lastSnapshotMs: 0,
+      };
       this.#open.set(key, open);
     }
     return open;
@@ -236,10 +262,21 @@ export class TurnRecorder {
     const args = boundArguments(event.arguments);
     const { data } = this.#deps.scanner.clean(this.#turn.organizationId, { title: event.title ?? null, arguments: args });
     this.#emit({
-      kind: "tool_started", part_id: open.id, run_id: this.#turn.runId, name: event.name, title: data["title"] as string | null,
+      kind: "tool_started",
+      part_id: open.id,
+      run_id: this.#turn.runId,
+      name: event.name,
+      title: data["title"] as string | null,
       arguments: data["arguments"] as Extract<SessionDelta, { kind: "tool_started" }>["arguments"],
     });
-    this.#record({ kind: "tool", id: open.id, stepId: partId("step", this.#turn.runId, event.stepId), name: event.name, title: event.title, arguments: args });
+    this.#record({
+      kind: "tool",
+      id: open.id,
+      stepId: partId("step", this.#turn.runId, event.stepId),
+      name: event.name,
+      title: event.title,
+      arguments: args,
+    });
   }
 
   #toolProgress(callId: string, mode: "append" | "replace", output: string): void {
@@ -271,7 +308,14 @@ export class TurnRecorder {
     if (open === undefined || this.#done.has(key)) return;
     this.#done.add(key);
     this.#open.delete(key);
-    this.#record({ kind: "tool_end", id: open.id, error, output, truncated, durationMs: Math.max(0, this.#deps.clock.nowMs() - open.startedMs) });
+    this.#record({
+      kind: "tool_end",
+      id: open.id,
+      error,
+      output,
+      truncated,
+      durationMs: Math.max(0, this.#deps.clock.nowMs() - open.startedMs),
+    });
   }
 
   #plan(entries: PlanEntry[]): void {
@@ -289,7 +333,7 @@ export class TurnRecorder {
   }
 
   async #drain(): Promise<void> {
-    for (let tries = 0; this.#facts.length > 0 && !this.#aborted && this.#failed === null; ) {
+    for (let tries = 0; this.#facts.length > 0 && !this.#aborted && this.#failed === null;) {
       const batch = this.#facts.slice(0, MAX_BATCH);
       try {
         await this.#write(batch);
@@ -313,7 +357,8 @@ export class TurnRecorder {
     // Large outputs become blobs before the unit, whose closure may run more than once.
     const outputs = new Map<Fact, Awaited<ReturnType<RunsModule["boundOutput"]>>>();
     for (const fact of batch) {
-      if (fact.kind === "tool_end" && fact.output !== "") outputs.set(fact, await runs.boundOutput(organizationId, fact.output, "output.txt"));
+      if (fact.kind === "tool_end" && fact.output !== "")
+        outputs.set(fact, await runs.boundOutput(organizationId, fact.output, "output.txt"));
     }
     const origin = { principal: { id: agentId, type: "agent" as const }, zone: "sandbox" as const, roomId, threadId, sessionId, runId };
     const known = new Map<string, number>();
@@ -325,7 +370,8 @@ export class TurnRecorder {
       const ended = await this.#ended(batch);
       for (const fact of batch) {
         if (fact.kind === "message") {
-          if (!known.has(fact.id)) await this.#deps.rooms.postMessage(unit, { id: fact.id, roomId, threadId, contentMd: fact.text.slice(0, 1_000_000) }, origin);
+          if (!known.has(fact.id))
+            await this.#deps.rooms.postMessage(unit, { id: fact.id, roomId, threadId, contentMd: fact.text.slice(0, 1_000_000) }, origin);
         } else if (isOpen(state)) {
           // A run that was canceled takes no more entries; what was said is said all the same.
           await this.#stage(unit, fact, known, ended, outputs.get(fact));
@@ -335,7 +381,13 @@ export class TurnRecorder {
     this.#announce(batch, known, events);
   }
 
-  async #stage(unit: Unit, fact: Exclude<Fact, { kind: "message" }>, known: ReadonlyMap<string, number>, ended: ReadonlySet<string>, output: Awaited<ReturnType<RunsModule["boundOutput"]>> | undefined): Promise<void> {
+  async #stage(
+    unit: Unit,
+    fact: Exclude<Fact, { kind: "message" }>,
+    known: ReadonlyMap<string, number>,
+    ended: ReadonlySet<string>,
+    output: Awaited<ReturnType<RunsModule["boundOutput"]>> | undefined,
+  ): Promise<void> {
     const base = { runId: this.#turn.runId as never, writer: PLATFORM, now: this.#deps.clock.now() };
     const decide = async (command: RunCommand, stepId?: string): Promise<void> => {
       const decision = await unit.decide(run, this.#stream, `run:${this.#turn.runId}`, command, stepId === undefined ? {} : { stepId });
@@ -353,16 +405,32 @@ export class TurnRecorder {
         if (known.has(fact.id)) return;
         await decide({ ...base, type: "create_step", stepId: fact.stepId as never, kind: "model" });
         return decide(
-          { ...base, type: "invoke_tool", toolCallId: fact.id as never, stepId: fact.stepId as never, name: fact.name, title: fact.title?.slice(0, 200), arguments: fact.arguments as never },
+          {
+            ...base,
+            type: "invoke_tool",
+            toolCallId: fact.id as never,
+            stepId: fact.stepId as never,
+            name: fact.name,
+            title: fact.title?.slice(0, 200),
+            arguments: fact.arguments as never,
+          },
           fact.stepId,
         );
       case "tool_end": {
         if (ended.has(fact.id)) return;
         const outcome = {
-          ...base, toolCallId: fact.id as never, durationMs: Math.round(fact.durationMs),
-          ...(output === undefined ? {} : { output: output.output, outputTruncated: output.outputTruncated || fact.truncated, artifact: output.artifact }),
+          ...base,
+          toolCallId: fact.id as never,
+          durationMs: Math.round(fact.durationMs),
+          ...(output === undefined
+            ? {}
+            : { output: output.output, outputTruncated: output.outputTruncated || fact.truncated, artifact: output.artifact }),
         };
-        return decide(fact.error === null ? { ...outcome, type: "succeed_tool" } : { ...outcome, type: "fail_tool", error: fact.error.slice(0, 10_000) });
+        return decide(
+          fact.error === null
+            ? { ...outcome, type: "succeed_tool" }
+            : { ...outcome, type: "fail_tool", error: fact.error.slice(0, 10_000) },
+        );
       }
       default:
         unreachable(fact);
@@ -378,18 +446,22 @@ export class TurnRecorder {
   async #recorded(batch: readonly Fact[]): Promise<{ id: string; seq: number }[]> {
     const ids = batch.flatMap((fact) => ("id" in fact && fact.kind !== "tool_end" ? [fact.id] : []));
     if (ids.length === 0) return [];
-    const { rows } = await this.#deps.pool.query<{ id: string; seq: string }>(
-      { name: "session_items_known", text: `select id, seq from proj_session_items where session_id = $1 and id = any($2)`, values: [this.#turn.sessionId, ids] },
-    );
+    const { rows } = await this.#deps.pool.query<{ id: string; seq: string }>({
+      name: "session_items_known",
+      text: `select id, seq from proj_session_items where session_id = $1 and id = any($2)`,
+      values: [this.#turn.sessionId, ids],
+    });
     return rows.map((row) => ({ id: row.id, seq: Number(row.seq) }));
   }
 
   async #ended(batch: readonly Fact[]): Promise<Set<string>> {
     const ids = batch.flatMap((fact) => (fact.kind === "tool_end" ? [fact.id] : []));
     if (ids.length === 0) return new Set();
-    const { rows } = await this.#deps.pool.query<{ id: string }>(
-      { name: "session_items_ended", text: `select id from proj_session_items where session_id = $1 and id = any($2) and outcome is not null`, values: [this.#turn.sessionId, ids] },
-    );
+    const { rows } = await this.#deps.pool.query<{ id: string }>({
+      name: "session_items_ended",
+      text: `select id from proj_session_items where session_id = $1 and id = any($2) and outcome is not null`,
+      values: [this.#turn.sessionId, ids],
+    });
     return new Set(rows.map((row) => row.id));
   }
 

@@ -23,7 +23,12 @@ export class RedactingText {
   constructor(scanner: Scanner, organizationId: string, secrets: readonly KnownSecret[] = []) {
     this.#scan = (text) => scanner.scanText(organizationId, text).text;
     this.#needles = secrets
-      .flatMap(({ value }) => [value, encodeURIComponent(value.toWellFormed()), Buffer.from(value).toString("base64"), Buffer.from(value).toString("base64url")])
+      .flatMap(({ value }) => [
+        value,
+        encodeURIComponent(value.toWellFormed()),
+        Buffer.from(value).toString("base64"),
+        Buffer.from(value).toString("base64url"),
+      ])
       .toSorted((a, b) => b.length - a.length);
   }
 
@@ -45,7 +50,11 @@ export class RedactingText {
     // Forget what no rule can reach any more. A blank is never inside a match but of a private key or after "bearer".
     if (safe > 4 * CONTEXT) {
       const blank = this.#window.lastIndexOf("\n", safe - CONTEXT);
-      if (blank > 0 && !/bearer\s*$/i.test(this.#window.slice(blank - 16, blank + 1)) && !this.#window.slice(0, safe).includes("PRIVATE KEY")) {
+      if (
+        blank > 0 &&
+        !/bearer\s*$/i.test(this.#window.slice(blank - 16, blank + 1)) &&
+        !this.#window.slice(0, safe).includes("PRIVATE KEY")
+      ) {
         this.#given = this.#scan(this.#window.slice(0, safe)).length - this.#scan(this.#window.slice(0, blank)).length;
         this.#window = this.#window.slice(blank);
       }
@@ -55,12 +64,33 @@ export class RedactingText {
 }
 
 /** What every pattern of the scanner begins with, as far as it may have got at the end of a text. */
-const BEGINNINGS = ["sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA", "xox", "AIza", "sk_", "rk_", "npm_", "sb", "eyJ"];
+const BEGINNINGS = [
+  "sk-",
+  "ghp_",
+  "gho_",
+  "ghu_",
+  "ghs_",
+  "ghr_",
+  "github_pat_",
+  "glpat-",
+  "AKIA",
+  "ASIA",
+  "xox",
+  "AIza",
+  "sk_",
+  "rk_",
+  "npm_",
+  "sb",
+  "eyJ",
+];
 
 /** Length of the beginning that no later text can turn into part of a match. */
 export function safeLength(raw: string, needles: readonly string[]): number {
   // As the scanner does it: known secrets first, and the marker's "]" is what a pattern then sees before itself.
-  const text = needles.reduce((masked, needle) => (masked.includes(needle) ? masked.replaceAll(needle, "]".repeat(needle.length)) : masked), raw);
+  const text = needles.reduce(
+    (masked, needle) => (masked.includes(needle) ? masked.replaceAll(needle, "]".repeat(needle.length)) : masked),
+    raw,
+  );
   let safe = text.length;
   const hold = (from: number): void => {
     if (from < safe) safe = from;
@@ -75,7 +105,9 @@ export function safeLength(raw: string, needles: readonly string[]): number {
   if (url !== null) hold(url.index);
   const bearer = /bearer(\s{1,8}[A-Za-z0-9._~+/=-]*)?$/i.exec(text) ?? /(?<![A-Za-z0-9])b(e(a(r(er?)?)?)?)?$/i.exec(text);
   if (bearer !== null) hold(bearer.index);
-  const key = /-----BEGIN [A-Z0-9 ]*(PRIVATE KEY(?: BLOCK)?-----(?![\s\S]*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)[\s\S]*)?$/.exec(text) ?? /-----BEGIN [A-Z0-9 ]*-{0,5}$/.exec(text);
+  const key =
+    /-----BEGIN [A-Z0-9 ]*(PRIVATE KEY(?: BLOCK)?-----(?![\s\S]*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)[\s\S]*)?$/.exec(text) ??
+    /-----BEGIN [A-Z0-9 ]*-{0,5}$/.exec(text);
   if (key !== null) hold(key.index);
   const dashes = /-{1,5}(B(E(G(IN?)?)?)?)?$/.exec(text);
   if (dashes !== null) hold(dashes.index);

@@ -13,7 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => at.close());
 
-const call = (method: string, url: string, body?: unknown, token = at.owner, headers: Record<string, string> = {}) => at.call(method, url, { token, body, headers });
+const call = (method: string, url: string, body?: unknown, token = at.owner, headers: Record<string, string> = {}) =>
+  at.call(method, url, { token, body, headers });
 const deferred = (body: object = {}) => call("POST", "/v1/sessions", { source: { type: "scratch" }, sandbox: "deferred", ...body });
 const UNKNOWN = `ses_${"0".repeat(26)}`;
 
@@ -30,7 +31,12 @@ test("what cannot be done is refused before anything is created, with what to do
     const { status, body: answer } = await call("POST", "/v1/sessions", body);
     expect([code, status, answer.error.code]).toEqual([code, code === "room_not_found" ? 404 : 422, code]);
   }
-  for (const body of [{}, { source: { type: "both" } }, { source: { type: "scratch" }, prompt: "" }, { source: { type: "scratch" }, budget_micro_usd: 0 }]) {
+  for (const body of [
+    {},
+    { source: { type: "both" } },
+    { source: { type: "scratch" }, prompt: "" },
+    { source: { type: "scratch" }, budget_micro_usd: 0 },
+  ]) {
     expect((await call("POST", "/v1/sessions", body)).status).toBe(400);
   }
   expect((await call("GET", "/v1/sessions")).body.items).toHaveLength(before);
@@ -46,8 +52,14 @@ test("the same creation sent twice is one session", async () => {
 
 test("reading a session boots nothing; a deferred one waits for its first message", async () => {
   const { body } = await deferred({ title: "Deferred" });
-  for (const what of ["", "/status", "/conversation", "/turns", "/actions", "/usage"]) expect((await call("GET", `/v1/sessions/${body.id}${what}`)).status, what).toBe(200);
-  expect((await call("GET", `/v1/sessions/${body.id}/status`)).body).toEqual({ state: "creating", reason: null, sandbox_alive: false, sandbox_id: null });
+  for (const what of ["", "/status", "/conversation", "/turns", "/actions", "/usage"])
+    expect((await call("GET", `/v1/sessions/${body.id}${what}`)).status, what).toBe(200);
+  expect((await call("GET", `/v1/sessions/${body.id}/status`)).body).toEqual({
+    state: "creating",
+    reason: null,
+    sandbox_alive: false,
+    sandbox_id: null,
+  });
   expect((await call("GET", `/v1/sessions/${body.id}/diff`)).body.error.code).toBe("sandbox_not_running");
   expect(at.server.sessions.stats().hubs).toBe(0);
   expect(agent.sessions).toHaveLength(0);
@@ -57,7 +69,7 @@ test("lists are searched, filtered and paged without gaps or repeats", async () 
   const ids = [];
   for (let i = 0; i < 7; i++) ids.push((await deferred({ title: `Listed 100% ${i}` })).body.id);
   const seen: string[] = [];
-  for (let cursor: string | null = ""; cursor !== null; ) {
+  for (let cursor: string | null = ""; cursor !== null;) {
     const { body } = await call("GET", `/v1/sessions?q=${encodeURIComponent("100%")}&limit=3${cursor === "" ? "" : `&cursor=${cursor}`}`);
     seen.push(...body.items.map((s: { id: string }) => s.id));
     cursor = body.next_cursor;
@@ -87,9 +99,12 @@ test("another organization's session, and one of a room one is not in, look like
   const other = await at.organization();
   const outsider = await at.person("member");
   for (const token of [other.token, outsider.token]) {
-    for (const what of ["", "/status", "/conversation", "/turns", "/diff", "/actions"]) expect((await call("GET", `/v1/sessions/${id}${what}`, undefined, token)).status, what).toBe(404);
+    for (const what of ["", "/status", "/conversation", "/turns", "/diff", "/actions"])
+      expect((await call("GET", `/v1/sessions/${id}${what}`, undefined, token)).status, what).toBe(404);
     for (const what of ["messages", "cancel", "stop", "resume", "archive"]) {
-      expect((await call("POST", `/v1/sessions/${id}/${what}`, what === "messages" ? { content_md: "x" } : {}, token)).status, what).toBe(404);
+      expect((await call("POST", `/v1/sessions/${id}/${what}`, what === "messages" ? { content_md: "x" } : {}, token)).status, what).toBe(
+        404,
+      );
     }
     expect((await call("GET", "/v1/sessions", undefined, token)).body.items).toEqual([]);
   }

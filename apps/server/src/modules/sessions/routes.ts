@@ -1,6 +1,18 @@
 import {
-  archiveSession, cancelTurn, createSession, getConversation, getDiff, getSession, getSessionStatus, listSessionActions, listSessions, listTurns, promptSession,
-  renameSession, resumeSession, stopSession,
+  archiveSession,
+  cancelTurn,
+  createSession,
+  getConversation,
+  getDiff,
+  getSession,
+  getSessionStatus,
+  listSessionActions,
+  listSessions,
+  listTurns,
+  promptSession,
+  renameSession,
+  resumeSession,
+  stopSession,
 } from "@signalbox/contract/sessions";
 import { InvalidCursor } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Caller, type RequestContext } from "../../http/handle.ts";
@@ -37,7 +49,10 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
     if (found === null) return null;
     const role = await rooms.roleIn(caller, found.view.room_id);
     if (role === null) return null;
-    if (!hasRoomRole(role, "member")) throw new ShellRefused("forbidden", "You may read this session, not take part in it.", { fix: "Ask an owner of its room to make you a member." });
+    if (!hasRoomRole(role, "member"))
+      throw new ShellRefused("forbidden", "You may read this session, not take part in it.", {
+        fix: "Ask an owner of its room to make you a member.",
+      });
     return found;
   }
   const by = ({ caller, origin }: RequestContext) => ({ organizationId: caller.organizationId, principal: caller.principal, origin });
@@ -58,8 +73,15 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
       const created = await commands.create(
         by(request),
         {
-          source: body.source, title: body.title, prompt: body.prompt, model: body.model, harness: body.harness, kind: body.kind, sandbox: body.sandbox,
-          budgetMicroUsd: body.budget_micro_usd, roomId: body.room_id,
+          source: body.source,
+          title: body.title,
+          prompt: body.prompt,
+          model: body.model,
+          harness: body.harness,
+          kind: body.kind,
+          sandbox: body.sandbox,
+          budgetMicroUsd: body.budget_micro_usd,
+          roomId: body.room_id,
         },
         request.idempotency,
       );
@@ -67,17 +89,24 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
     }),
     handle(listSessions, async ({ caller, query }) => {
       const { limit, cursor, status, q, archived } = query;
-      return queries.list(caller.organizationId, { status, q, archived: archived === "true", rooms: await rooms.visibleRooms(caller) }, { limit, cursor });
+      return queries.list(
+        caller.organizationId,
+        { status, q, archived: archived === "true", rooms: await rooms.visibleRooms(caller) },
+        { limit, cursor },
+      );
     }),
     handle(getSession, async ({ caller, params }) => (await visible(caller, params.id))?.view ?? refused("session_not_found")),
     handle(getSessionStatus, async ({ caller, params }) => {
       const found = await visible(caller, params.id);
       if (found === null) return refused("session_not_found");
       const hub = hubs.get(params.id);
-      const elsewhere = hub === undefined && (await leases.holderOf(params.id)) !== null && (await leases.records(params.id)).sandbox !== null;
+      const elsewhere =
+        hub === undefined && (await leases.holderOf(params.id)) !== null && (await leases.records(params.id)).sandbox !== null;
       return {
-        state: found.view.status, reason: found.view.status_reason,
-        sandbox_alive: hub === undefined ? elsewhere : (hub.workplace.sandbox?.alive() ?? false), sandbox_id: found.sandboxId as never,
+        state: found.view.status,
+        reason: found.view.status_reason,
+        sandbox_alive: hub === undefined ? elsewhere : (hub.workplace.sandbox?.alive() ?? false),
+        sandbox_id: found.sandboxId as never,
       };
     }),
     handle(renameSession, async (request) => {
@@ -127,7 +156,10 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
       if ((await visible(caller, params.id)) === null) return refused("session_not_found");
       const sandbox = hubs.get(params.id)?.workplace.sandbox;
       if (sandbox === undefined || sandbox === null || !sandbox.alive()) {
-        return refused("sandbox_not_running", { message: "The sandbox is not running; what the last turn changed is in the session's artifacts.", fix: "Send a message or resume the session to start it." });
+        return refused("sandbox_not_running", {
+          message: "The sandbox is not running; what the last turn changed is in the session's artifacts.",
+          fix: "Send a message or resume the session to start it.",
+        });
       }
       const diff = await forge.diff(sandbox, { sessionId: params.id });
       return { base_commit: diff.baseCommit, files: diff.files, patch: diff.patch, truncated: diff.truncated };

@@ -2,7 +2,16 @@
  * A harness whose agent is this process: tests say what the agent does, event by event. It keeps the port's promises:
  * one turn at a time, one `turn.started` and one `turn.ended` each, stable ids, `resync` tells the whole turn.
  */
-import { AgentBusyError, AgentGoneError, type AgentEvent, type AgentSession, type Harness, type PartState, type TurnEnd, type TurnState } from "@signalbox/providers/agent/port";
+import {
+  AgentBusyError,
+  AgentGoneError,
+  type AgentEvent,
+  type AgentSession,
+  type Harness,
+  type PartState,
+  type TurnEnd,
+  type TurnState,
+} from "@signalbox/providers/agent/port";
 
 export interface ScriptedAgent {
   readonly harness: Harness;
@@ -43,7 +52,19 @@ export class ScriptedSession implements AgentSession {
   }
   tool(callId: string, output: string): void {
     this.emit({ type: "tool.started", stepId: "s1", callId, name: "bash", title: "a tool", arguments: { command: callId } });
-    this.#part({ kind: "tool", stepId: "s1", callId, name: "bash", title: "a tool", arguments: { command: callId }, status: "completed", output, truncated: false, error: undefined, metadata: {} });
+    this.#part({
+      kind: "tool",
+      stepId: "s1",
+      callId,
+      name: "bash",
+      title: "a tool",
+      arguments: { command: callId },
+      status: "completed",
+      output,
+      truncated: false,
+      error: undefined,
+      metadata: {},
+    });
     this.emit({ type: "tool.completed", callId, title: "a tool", output, truncated: false, metadata: {} });
   }
   end(end: TurnEnd): void {
@@ -69,7 +90,15 @@ export class ScriptedSession implements AgentSession {
     if (this.#gone) throw new AgentGoneError("it ended");
     if (this.isWorking) throw new AgentBusyError("a turn is under way");
     this.prompts.push(prompt);
-    this.#turn = { promptId: prompt.promptId, status: "running", end: undefined, parts: [], plan: [], permissions: [], usage: { inputTokens: 0, outputTokens: 0, reasoningTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 } };
+    this.#turn = {
+      promptId: prompt.promptId,
+      status: "running",
+      end: undefined,
+      parts: [],
+      plan: [],
+      permissions: [],
+      usage: { inputTokens: 0, outputTokens: 0, reasoningTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
+    };
     this.emit({ type: "turn.started", promptId: prompt.promptId });
     this.emit({ type: "step.started", stepId: "s1" });
   }
@@ -112,7 +141,9 @@ export function scriptedAgent(found?: { id: string; turn: TurnState | null }): S
       name: "scripted",
       start(_host, options) {
         const taken = found !== undefined && options.resume?.agentSessionId === found.id && sessions.length === 0;
-        const session = taken ? new ScriptedSession(found.id, found.turn, true) : new ScriptedSession(options.resume?.agentSessionId ?? `agent-${sessions.length + 1}`, null, false);
+        const session = taken
+          ? new ScriptedSession(found.id, found.turn, true)
+          : new ScriptedSession(options.resume?.agentSessionId ?? `agent-${sessions.length + 1}`, null, false);
         sessions.push(session);
         return Promise.resolve(session);
       },

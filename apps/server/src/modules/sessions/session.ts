@@ -50,7 +50,15 @@ export type Session =
 export type SessionCommand =
   | { type: "create"; data: Created }
   | { type: "boot"; sandboxId: string; provider: string; epoch: number }
-  | { type: "ready"; sandboxId: string; epoch: number; agentSessionId?: string | undefined; baseCommit?: string | undefined; baseBranch?: string | undefined; bootMs: number }
+  | {
+      type: "ready";
+      sandboxId: string;
+      epoch: number;
+      agentSessionId?: string | undefined;
+      baseCommit?: string | undefined;
+      baseBranch?: string | undefined;
+      bootMs: number;
+    }
   | { type: "wait"; reason: string }
   | { type: "continue" }
   | { type: "pause"; reason: string }
@@ -60,7 +68,13 @@ export type SessionCommand =
   | { type: "fail"; code: string; message: string }
   | { type: "rename"; title: string; by: string }
   | { type: "archive"; by: string }
-  | { type: "record_changes"; runId?: string | undefined; files: readonly z.infer<typeof FileChange>[]; patchArtifactId?: string | undefined; headCommit?: string | undefined }
+  | {
+      type: "record_changes";
+      runId?: string | undefined;
+      files: readonly z.infer<typeof FileChange>[];
+      patchArtifactId?: string | undefined;
+      headCommit?: string | undefined;
+    }
   | { type: "record_commit"; commit: string; branch: string; message: string; coAuthor?: string | undefined };
 
 export type SessionRefusal =
@@ -113,11 +127,20 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
     if (recorded.type === "session.created") {
       const about = recorded.data;
       const created = {
-        about, title: about.title, archived: false, epoch: 0,
-        baseCommit: null, agentSessionId: null, modelKeyId: about.model_key_id ?? null, headCommit: null, changes: "",
+        about,
+        title: about.title,
+        archived: false,
+        epoch: 0,
+        baseCommit: null,
+        agentSessionId: null,
+        modelKeyId: about.model_key_id ?? null,
+        headCommit: null,
+        changes: "",
       } as const;
       // Whose creation was erased from the log is not known well enough to do anything with.
-      return isErased({ about }) ? { ...created, status: "completed", archived: true } : { ...created, status: "creating", phase: "pending" };
+      return isErased({ about })
+        ? { ...created, status: "completed", archived: true }
+        : { ...created, status: "creating", phase: "pending" };
     }
     // Every other event follows a creation, by `decide`; a log that says otherwise is corrupt.
     if (state.status === "none") throw new Error(`${recorded.type} before session.created`);
@@ -134,7 +157,9 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
           : { ...facts, epoch: recorded.data.epoch ?? facts.epoch, status: "resuming" };
       case "session.started":
         return {
-          ...facts, status: "running", epoch: recorded.data.epoch ?? facts.epoch,
+          ...facts,
+          status: "running",
+          epoch: recorded.data.epoch ?? facts.epoch,
           baseCommit: recorded.data.base_commit ?? facts.baseCommit,
           agentSessionId: recorded.data.agent_session_id ?? facts.agentSessionId,
           headCommit: facts.headCommit ?? recorded.data.base_commit ?? null,
@@ -182,7 +207,9 @@ function decideOpen(state: Existing, command: Rest): SessionDecision {
     case "pause":
       return state.status === "paused" ? nothing : event("session.paused", { session_id, reason: command.reason });
     case "resume":
-      return state.status === "paused" ? event("session.resumed", { session_id, by: command.by, model_key_id: command.modelKeyId }) : nothing;
+      return state.status === "paused"
+        ? event("session.resumed", { session_id, by: command.by, model_key_id: command.modelKeyId })
+        : nothing;
     case "stop":
       return event("session.stopped", { session_id, reason: command.reason, by: command.by });
     case "complete":
@@ -193,11 +220,21 @@ function decideOpen(state: Existing, command: Rest): SessionDecision {
       if (changesKey(command.files, command.headCommit) === state.changes) return nothing;
       if (command.files.length === 0 && state.changes === "") return nothing;
       return event("session.changes_recorded", {
-        session_id, run_id: command.runId, files: command.files, patch_artifact_id: command.patchArtifactId, head_commit: command.headCommit,
+        session_id,
+        run_id: command.runId,
+        files: command.files,
+        patch_artifact_id: command.patchArtifactId,
+        head_commit: command.headCommit,
       });
     case "record_commit":
       if (command.commit === state.headCommit) return nothing;
-      return event("session.committed", { session_id, commit: command.commit, branch: command.branch, message: command.message, co_author: command.coAuthor });
+      return event("session.committed", {
+        session_id,
+        commit: command.commit,
+        branch: command.branch,
+        message: command.message,
+        co_author: command.coAuthor,
+      });
     default:
       return unreachable(command);
   }
@@ -209,8 +246,13 @@ function decideReady(state: Existing, command: Extract<SessionCommand, { type: "
     case "resuming":
       if (command.epoch < state.epoch) return refuse({ code: "session_epoch_passed", details: { epoch: state.epoch } });
       return event("session.started", {
-        session_id: state.about.session_id, sandbox_id: command.sandboxId, epoch: command.epoch, agent_session_id: command.agentSessionId,
-        base_commit: command.baseCommit, base_branch: command.baseBranch, boot_ms: command.bootMs,
+        session_id: state.about.session_id,
+        sandbox_id: command.sandboxId,
+        epoch: command.epoch,
+        agent_session_id: command.agentSessionId,
+        base_commit: command.baseCommit,
+        base_branch: command.baseBranch,
+        boot_ms: command.bootMs,
       });
     case "paused":
       return refuse({ code: "session_not_live", details: { status: state.status } });

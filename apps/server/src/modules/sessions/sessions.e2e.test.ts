@@ -15,10 +15,20 @@ beforeAll(async () => {
 });
 afterAll(() => at?.close());
 
-const showLog = (): void => onTestFailed(async () => {
-  process.stderr.write(`${JSON.stringify((await at.call("GET", `/v1/sessions/${id}`)).body)}\n${JSON.stringify((await conversationOf(at, id)).slice(-5))}\n`);
-  process.stderr.write(at.output.join("").split("\n").filter((line) => !line.includes('"msg":"request"')).slice(-40).join("\n"));
-});
+const showLog = (): void =>
+  onTestFailed(async () => {
+    process.stderr.write(
+      `${JSON.stringify((await at.call("GET", `/v1/sessions/${id}`)).body)}\n${JSON.stringify((await conversationOf(at, id)).slice(-5))}\n`,
+    );
+    process.stderr.write(
+      at.output
+        .join("")
+        .split("\n")
+        .filter((line) => !line.includes('"msg":"request"'))
+        .slice(-40)
+        .join("\n"),
+    );
+  });
 
 async function prompt(text: string): Promise<string> {
   const { status, body } = await at.call("POST", `/v1/sessions/${id}/messages`, { content_md: text });
@@ -26,11 +36,18 @@ async function prompt(text: string): Promise<string> {
   return body.id as string;
 }
 const toolCalls = async () => (await conversationOf(at, id)).filter((item) => item.type === "tool_call");
-const said = async (runId: string) => (await conversationOf(at, id)).filter((item) => item.run_id === runId && item.type === "message" && item.role === "agent").map((item) => item.content_md as string);
+const said = async (runId: string) =>
+  (await conversationOf(at, id))
+    .filter((item) => item.run_id === runId && item.type === "message" && item.role === "agent")
+    .map((item) => item.content_md as string);
 
 test("a created session boots, works and answers, and what was streamed is what was recorded", async () => {
   showLog();
-  const created = await at.call("POST", "/v1/sessions", { source: { type: "scratch" }, title: "One session", prompt: "run echo one > file.txt && cat file.txt\nsay The file has been written." });
+  const created = await at.call("POST", "/v1/sessions", {
+    source: { type: "scratch" },
+    title: "One session",
+    prompt: "run echo one > file.txt && cat file.txt\nsay The file has been written.",
+  });
   expect(created.status, JSON.stringify(created.body)).toBe(201);
   id = created.body.id;
   const live = await at.follow(id);
@@ -42,8 +59,13 @@ test("a created session boots, works and answers, and what was streamed is what 
   expect(items.find((i) => i.type === "tool_call")).toMatchObject({ status: "succeeded", output: expect.stringContaining("one") });
 
   const answer = items.find((i) => i.type === "message" && i.role === "agent")!;
-  await until("the stream has it", () => live.updates.some((u) => u.payload.kind === "part_done" && u.payload.part_id === answer.id && u.payload.seq === answer.seq));
-  const streamed = live.updates.filter((u) => u.payload.kind === "text" && u.payload.part_id === answer.id).map((u) => u.payload.delta).join("");
+  await until("the stream has it", () =>
+    live.updates.some((u) => u.payload.kind === "part_done" && u.payload.part_id === answer.id && u.payload.seq === answer.seq),
+  );
+  const streamed = live.updates
+    .filter((u) => u.payload.kind === "text" && u.payload.part_id === answer.id)
+    .map((u) => u.payload.delta)
+    .join("");
   expect(streamed.trim()).toBe(answer.content_md);
   expect(new Set(live.updates.map((u) => u.watermark)).size).toBe(live.updates.length);
   live.close();
@@ -88,7 +110,10 @@ test("killed with -9 in the middle of a turn, the server goes on where the agent
   const before = await at.follow(id);
   const run = await prompt(`run echo before-the-kill\nsay ${words}`);
   const heard = await until("half of it was said", () => {
-    const text = before.updates.filter((u) => u.payload.kind === "text" && u.payload.run_id === run).map((u) => u.payload.delta).join("");
+    const text = before.updates
+      .filter((u) => u.payload.kind === "text" && u.payload.run_id === run)
+      .map((u) => u.payload.delta)
+      .join("");
     return text.includes("word60") ? before.updates.at(-1)!.watermark : null;
   });
   await at.killServer();
@@ -100,9 +125,11 @@ test("killed with -9 in the middle of a turn, the server goes on where the agent
   const ids = (await conversationOf(at, id)).map((i) => i.id);
   expect(new Set(ids).size).toBe(ids.length);
   // A reader who resumes sees the open part whole, or its end, and no more than that.
-  await until("the reader is told that the part is complete", () => after.updates.some((u) => u.payload.kind === "part_done" && u.payload.run_id === run));
+  await until("the reader is told that the part is complete", () =>
+    after.updates.some((u) => u.payload.kind === "part_done" && u.payload.run_id === run),
+  );
   const epochs = new Set(after.updates.map((u) => u.watermark.split(".")[0]));
-  expect(epochs.has(heard.split(".")[0]!) ? epochs.size : epochs.size + 1).toBe(2);
+  expect(epochs.has(heard.split(".")[0]) ? epochs.size : epochs.size + 1).toBe(2);
   before.close();
   after.close();
 }, 240_000);

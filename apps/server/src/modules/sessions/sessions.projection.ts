@@ -4,32 +4,120 @@ import { columns } from "./columns.ts";
 import { ERASED } from "./session.ts";
 
 const TYPES = [
-  "session.created", "session.renamed", "session.starting", "session.started", "session.waiting", "session.continued", "session.paused",
-  "session.resumed", "session.stopped", "session.completed", "session.failed", "session.archived", "session.changes_recorded", "session.committed",
-  "message.created", "tool.invoked", "run.started", "run.completed", "run.failed", "run.needs_human", "run.timed_out", "run.canceled",
-  "approval.requested", "approval.approved", "approval.denied", "approval.expired", "ledger.settled", "budget.set", "event.redacted",
+  "session.created",
+  "session.renamed",
+  "session.starting",
+  "session.started",
+  "session.waiting",
+  "session.continued",
+  "session.paused",
+  "session.resumed",
+  "session.stopped",
+  "session.completed",
+  "session.failed",
+  "session.archived",
+  "session.changes_recorded",
+  "session.committed",
+  "message.created",
+  "tool.invoked",
+  "run.started",
+  "run.completed",
+  "run.failed",
+  "run.needs_human",
+  "run.timed_out",
+  "run.canceled",
+  "approval.requested",
+  "approval.approved",
+  "approval.denied",
+  "approval.expired",
+  "ledger.settled",
+  "budget.set",
+  "event.redacted",
 ] as const satisfies readonly AnyEvent["type"][];
 type ListEvent = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
 
 /** A row as it is folded; `open` holds the ids of approvals not decided yet. */
 interface Row {
-  organization_id: string; id: string; title: string; kind: string; status: string; status_reason: string | null; source: string; harness: string;
-  model: string; room_id: string; thread_id: string; agent_id: string; created_by: string; created_at: string; updated_at: string; sandbox: string;
-  sandbox_id: string | null; epoch: number; base_commit: string | null; agent_session_id: string | null; current_run_id: string | null;
-  latest_step: string | null; pending_approvals: number; tool_calls: number; messages: number; files_changed: string; patch_artifact_id: string | null;
-  cost: number; budget: number; archived: boolean; subject_version: number; room_seq: number; ledger_seq: number;
-  created_event: string; title_event: string; reason_event: string | null; step_event: string | null; changes_event: string | null;
+  organization_id: string;
+  id: string;
+  title: string;
+  kind: string;
+  status: string;
+  status_reason: string | null;
+  source: string;
+  harness: string;
+  model: string;
+  room_id: string;
+  thread_id: string;
+  agent_id: string;
+  created_by: string;
+  created_at: string;
+  updated_at: string;
+  sandbox: string;
+  sandbox_id: string | null;
+  epoch: number;
+  base_commit: string | null;
+  agent_session_id: string | null;
+  current_run_id: string | null;
+  latest_step: string | null;
+  pending_approvals: number;
+  tool_calls: number;
+  messages: number;
+  files_changed: string;
+  patch_artifact_id: string | null;
+  cost: number;
+  budget: number;
+  archived: boolean;
+  subject_version: number;
+  room_seq: number;
+  ledger_seq: number;
+  created_event: string;
+  title_event: string;
+  reason_event: string | null;
+  step_event: string | null;
+  changes_event: string | null;
 }
 
 /** Column and its type for `unnest`; the order is that of the insert. */
 const COLUMNS: readonly (readonly [keyof Row, string])[] = [
-  ["organization_id", "text"], ["id", "text"], ["title", "text"], ["kind", "text"], ["status", "text"], ["status_reason", "text"], ["source", "text"],
-  ["harness", "text"], ["model", "text"], ["room_id", "text"], ["thread_id", "text"], ["agent_id", "text"], ["created_by", "text"],
-  ["created_at", "timestamptz"], ["updated_at", "timestamptz"], ["sandbox", "text"], ["sandbox_id", "text"], ["epoch", "bigint"], ["base_commit", "text"],
-  ["agent_session_id", "text"], ["current_run_id", "text"], ["latest_step", "text"], ["pending_approvals", "int"], ["tool_calls", "int"],
-  ["messages", "int"], ["files_changed", "text"], ["patch_artifact_id", "text"], ["cost", "bigint"], ["budget", "bigint"], ["archived", "boolean"],
-  ["subject_version", "bigint"], ["room_seq", "bigint"], ["ledger_seq", "bigint"],
-  ["created_event", "text"], ["title_event", "text"], ["reason_event", "text"], ["step_event", "text"], ["changes_event", "text"],
+  ["organization_id", "text"],
+  ["id", "text"],
+  ["title", "text"],
+  ["kind", "text"],
+  ["status", "text"],
+  ["status_reason", "text"],
+  ["source", "text"],
+  ["harness", "text"],
+  ["model", "text"],
+  ["room_id", "text"],
+  ["thread_id", "text"],
+  ["agent_id", "text"],
+  ["created_by", "text"],
+  ["created_at", "timestamptz"],
+  ["updated_at", "timestamptz"],
+  ["sandbox", "text"],
+  ["sandbox_id", "text"],
+  ["epoch", "bigint"],
+  ["base_commit", "text"],
+  ["agent_session_id", "text"],
+  ["current_run_id", "text"],
+  ["latest_step", "text"],
+  ["pending_approvals", "int"],
+  ["tool_calls", "int"],
+  ["messages", "int"],
+  ["files_changed", "text"],
+  ["patch_artifact_id", "text"],
+  ["cost", "bigint"],
+  ["budget", "bigint"],
+  ["archived", "boolean"],
+  ["subject_version", "bigint"],
+  ["room_seq", "bigint"],
+  ["ledger_seq", "bigint"],
+  ["created_event", "text"],
+  ["title_event", "text"],
+  ["reason_event", "text"],
+  ["step_event", "text"],
+  ["changes_event", "text"],
 ];
 const NUMBERS: readonly (keyof Row)[] = ["epoch", "cost", "budget", "subject_version", "room_seq", "ledger_seq"];
 
@@ -45,7 +133,10 @@ export const sessionsProjection: Projection<ListEvent> = {
 
   async project(tx, batch) {
     const erased = batch.flatMap((r) => (r.event.type === "event.redacted" ? (r.event.data.target_event_id ?? []) : []));
-    await foldInto(tx, batch.filter((r) => r.event.type !== "event.redacted"));
+    await foldInto(
+      tx,
+      batch.filter((r) => r.event.type !== "event.redacted"),
+    );
     if (erased.length > 0) await erase(tx, erased);
   },
 };
@@ -72,7 +163,9 @@ async function foldInto(tx: Tx, batch: readonly Recorded<ListEvent>[]): Promise<
   const names = COLUMNS.map(([name]) => name).join(", ");
   await tx.query(
     `insert into proj_sessions (${names}) select * from unnest(${COLUMNS.map(([, type], i) => `$${i + 1}::${type}[]`).join(", ")})
-     on conflict (id) do update set ${COLUMNS.filter(([name]) => name !== "id").map(([name]) => `${name} = excluded.${name}`).join(", ")}`,
+     on conflict (id) do update set ${COLUMNS.filter(([name]) => name !== "id")
+       .map(([name]) => `${name} = excluded.${name}`)
+       .join(", ")}`,
     columns(changed, (row) => COLUMNS.map(([name]) => row[name])),
   );
 }
@@ -85,19 +178,27 @@ function revive(row: Row): Row {
 }
 
 async function sessionsOf(tx: Tx, batch: readonly Recorded<ListEvent>[]): Promise<(r: Recorded<ListEvent>) => string | undefined> {
-  const direct = (r: Recorded<ListEvent>): string | undefined => r.sessionId ?? ("session_id" in r.event.data ? r.event.data.session_id : undefined);
+  const direct = (r: Recorded<ListEvent>): string | undefined =>
+    r.sessionId ?? ("session_id" in r.event.data ? r.event.data.session_id : undefined);
   const lost = batch.filter((r) => direct(r) === undefined);
   const runs = [...new Set(lost.flatMap((r) => (r.event.type.startsWith("run.") ? [r.subjectId] : [])))];
   const approvals = [...new Set(lost.flatMap((r) => (r.event.type.startsWith("approval.") ? [r.subjectId] : [])))];
   const found = new Map<string, string>();
   if (runs.length > 0) {
-    const { rows } = await tx.query<{ id: string; session_id: string }>(`select run_id as id, session_id from proj_session_turns where run_id = any($1)`, [runs]);
+    const { rows } = await tx.query<{ id: string; session_id: string }>(
+      `select run_id as id, session_id from proj_session_turns where run_id = any($1)`,
+      [runs],
+    );
     for (const row of rows) found.set(row.id, row.session_id);
   }
   if (approvals.length > 0) {
-    const { rows } = await tx.query<{ id: string; session_id: string }>(`select id, session_id from proj_session_items where type = 'approval' and id = any($1)`, [approvals]);
+    const { rows } = await tx.query<{ id: string; session_id: string }>(
+      `select id, session_id from proj_session_items where type = 'approval' and id = any($1)`,
+      [approvals],
+    );
     for (const row of rows) found.set(row.id, row.session_id);
-    for (const r of batch) if (r.event.type === "approval.requested" && r.event.data.session_id !== undefined) found.set(r.subjectId, r.event.data.session_id);
+    for (const r of batch)
+      if (r.event.type === "approval.requested" && r.event.data.session_id !== undefined) found.set(r.subjectId, r.event.data.session_id);
   }
   return (r) => direct(r) ?? found.get(r.subjectId);
 }
@@ -107,18 +208,52 @@ function created(r: Recorded<ListEvent>): Row | undefined {
   if (r.event.type !== "session.created" || r.redaction === "full") return undefined;
   const d = r.event.data;
   return {
-    organization_id: r.organizationId, id: d.session_id, title: d.title, kind: d.kind, status: "creating", status_reason: null, source: JSON.stringify(d.source),
-    harness: d.harness, model: d.model, room_id: d.room_id, thread_id: d.thread_id, agent_id: d.agent_id, created_by: d.created_by, created_at: r.occurredAt,
-    updated_at: r.occurredAt, sandbox: d.sandbox, sandbox_id: null, epoch: 0, base_commit: null, agent_session_id: null, current_run_id: null, latest_step: null,
-    pending_approvals: 0, tool_calls: 0, messages: 0, files_changed: "[]", patch_artifact_id: null, cost: 0, budget: d.budget_micro_usd, archived: false,
-    subject_version: r.subjectVersion, room_seq: 0, ledger_seq: 0,
-    created_event: r.eventId, title_event: r.eventId, reason_event: null, step_event: null, changes_event: null,
+    organization_id: r.organizationId,
+    id: d.session_id,
+    title: d.title,
+    kind: d.kind,
+    status: "creating",
+    status_reason: null,
+    source: JSON.stringify(d.source),
+    harness: d.harness,
+    model: d.model,
+    room_id: d.room_id,
+    thread_id: d.thread_id,
+    agent_id: d.agent_id,
+    created_by: d.created_by,
+    created_at: r.occurredAt,
+    updated_at: r.occurredAt,
+    sandbox: d.sandbox,
+    sandbox_id: null,
+    epoch: 0,
+    base_commit: null,
+    agent_session_id: null,
+    current_run_id: null,
+    latest_step: null,
+    pending_approvals: 0,
+    tool_calls: 0,
+    messages: 0,
+    files_changed: "[]",
+    patch_artifact_id: null,
+    cost: 0,
+    budget: d.budget_micro_usd,
+    archived: false,
+    subject_version: r.subjectVersion,
+    room_seq: 0,
+    ledger_seq: 0,
+    created_event: r.eventId,
+    title_event: r.eventId,
+    reason_event: null,
+    step_event: null,
+    changes_event: null,
   };
 }
 
 function fold(row: Row, r: Recorded<ListEvent>): Row {
   if (r.subject === `session:${row.id}`) {
-    return r.subjectVersion <= row.subject_version ? row : { ...row, ...ofSession(row, r), ...fromEvent(r), subject_version: r.subjectVersion, updated_at: r.occurredAt };
+    return r.subjectVersion <= row.subject_version
+      ? row
+      : { ...row, ...ofSession(row, r), ...fromEvent(r), subject_version: r.subjectVersion, updated_at: r.occurredAt };
   }
   if (r.stream.type === "ledger") return r.seq <= row.ledger_seq ? row : { ...row, ...ofLedger(row, r), ledger_seq: r.seq };
   if (r.stream.type !== "room") return row;
@@ -131,11 +266,20 @@ function ofSession(row: Row, { event, redaction }: Recorded<ListEvent>): Partial
     case "session.renamed":
       return { title: event.data.title };
     case "session.starting":
-      return { status: row.status === "creating" ? "creating" : "resuming", status_reason: "Starting the sandbox and the agent.", sandbox_id: event.data.sandbox_id, epoch: event.data.epoch };
+      return {
+        status: row.status === "creating" ? "creating" : "resuming",
+        status_reason: "Starting the sandbox and the agent.",
+        sandbox_id: event.data.sandbox_id,
+        epoch: event.data.epoch,
+      };
     case "session.started":
       return {
-        status: "running", status_reason: null, sandbox_id: event.data.sandbox_id, epoch: event.data.epoch,
-        base_commit: event.data.base_commit ?? row.base_commit, agent_session_id: event.data.agent_session_id ?? row.agent_session_id,
+        status: "running",
+        status_reason: null,
+        sandbox_id: event.data.sandbox_id,
+        epoch: event.data.epoch,
+        base_commit: event.data.base_commit ?? row.base_commit,
+        agent_session_id: event.data.agent_session_id ?? row.agent_session_id,
       };
     case "session.waiting":
       return { status: "waiting", status_reason: event.data.reason };
@@ -234,7 +378,11 @@ function ofRoom(row: Row, { event, subjectId, eventId }: Recorded<ListEvent>): P
     case "message.created":
       return { messages: row.messages + 1 };
     case "tool.invoked":
-      return { tool_calls: row.tool_calls + 1, latest_step: (event.data.title ?? event.data.name ?? null)?.slice(0, 200) ?? null, step_event: eventId };
+      return {
+        tool_calls: row.tool_calls + 1,
+        latest_step: (event.data.title ?? event.data.name ?? null)?.slice(0, 200) ?? null,
+        step_event: eventId,
+      };
     case "run.started":
       return { current_run_id: subjectId };
     case "run.completed":

@@ -44,7 +44,8 @@ export const turnsProjection: Projection<TurnEvent> = {
       );
     }
     const erased = batch.flatMap((r) => (r.event.type === "event.redacted" ? (r.event.data.target_event_id ?? []) : []));
-    if (erased.length > 0) await tx.query(`update proj_session_turns set title = null, message_id = null where event_id = any($1)`, [erased]);
+    if (erased.length > 0)
+      await tx.query(`update proj_session_turns set title = null, message_id = null where event_id = any($1)`, [erased]);
   },
 };
 
@@ -54,12 +55,30 @@ function isTurn({ event, redaction, sessionId }: Recorded<TurnEvent>): boolean {
   return redaction === "full" ? sessionId !== undefined : event.data.kind === "turn" && event.data.session_id !== undefined;
 }
 
-function createdColumns({ event, organizationId, subjectId, seq, occurredAt, eventId, subjectVersion, sessionId, principal }: Recorded<TurnEvent>): unknown[] {
+function createdColumns({
+  event,
+  organizationId,
+  subjectId,
+  seq,
+  occurredAt,
+  eventId,
+  subjectVersion,
+  sessionId,
+  principal,
+}: Recorded<TurnEvent>): unknown[] {
   if (event.type !== "run.created") throw new Error(`not a creation: ${event.type}`);
   const { session_id, title, input, requested_by }: Partial<typeof event.data> = event.data;
   const message = input?.["message_id"];
   return [
-    organizationId, subjectId, session_id ?? sessionId, seq, title ?? null, typeof message === "string" ? message : null, requested_by ?? principal.id, occurredAt, eventId,
+    organizationId,
+    subjectId,
+    session_id ?? sessionId,
+    seq,
+    title ?? null,
+    typeof message === "string" ? message : null,
+    requested_by ?? principal.id,
+    occurredAt,
+    eventId,
     subjectVersion,
   ];
 }

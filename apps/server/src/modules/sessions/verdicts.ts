@@ -25,8 +25,15 @@ type InvocationView_ = NonNullable<Awaited<ReturnType<ActionsModule["view"]>>>;
 
 const READER = "sessions.verdicts";
 const TYPES = [
-  "approval.requested", "approval.approved", "approval.denied", "approval.expired",
-  "invocation.completed", "invocation.failed", "invocation.denied", "invocation.expired", "invocation.unknown",
+  "approval.requested",
+  "approval.approved",
+  "approval.denied",
+  "approval.expired",
+  "invocation.completed",
+  "invocation.failed",
+  "invocation.denied",
+  "invocation.expired",
+  "invocation.unknown",
 ] as const;
 const BATCH = 100;
 /** A `git push` waits this long for the verdict by itself (forge: 5 min, `PUSH_WAIT_MS`); what was decided within it, the agent saw. */
@@ -77,8 +84,17 @@ export function createVerdicts(deps: VerdictDeps): Verdicts {
     if (place === null) return;
     const open = (await deps.approvals.openBySession(r.organizationId, [view.session_id])).get(view.session_id) ?? 0;
     const target = {
-      organizationId: r.organizationId, stream: { type: "room" as const, id: place.roomId }, subject: `session:${view.session_id}`,
-      origin: { principal: SYSTEM, roomId: place.roomId, threadId: place.threadId, sessionId: view.session_id, correlationId: r.correlationId, causationId: r.eventId },
+      organizationId: r.organizationId,
+      stream: { type: "room" as const, id: place.roomId },
+      subject: `session:${view.session_id}`,
+      origin: {
+        principal: SYSTEM,
+        roomId: place.roomId,
+        threadId: place.threadId,
+        sessionId: view.session_id,
+        correlationId: r.correlationId,
+        causationId: r.eventId,
+      },
     };
     await log.run(session, target, open > 0 ? { type: "wait", reason: `${view.title}: awaits approval.` } : { type: "continue" });
   }
@@ -103,7 +119,11 @@ export function createVerdicts(deps: VerdictDeps): Verdicts {
   return {
     async start() {
       reader = startReader({
-        name: READER, pool, log, types: TYPES, batchSize: BATCH,
+        name: READER,
+        pool,
+        log,
+        types: TYPES,
+        batchSize: BATCH,
         handle: (_tx, events) => handle(events),
         onError: (error) => logger.warn({ err: error }, "verdicts could not be brought to their sessions yet; trying again"),
       });

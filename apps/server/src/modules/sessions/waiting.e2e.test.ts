@@ -17,10 +17,20 @@ beforeAll(async () => {
 });
 afterAll(() => at?.close());
 
-const showLog = (): void => onTestFailed(async () => {
-  process.stderr.write(`${JSON.stringify((await at.call("GET", `/v1/sessions/${id}`)).body)}\n${JSON.stringify((await conversationOf(at, id)).slice(-5))}\n`);
-  process.stderr.write(at.output.join("").split("\n").filter((line) => !line.includes('"msg":"request"')).slice(-40).join("\n"));
-});
+const showLog = (): void =>
+  onTestFailed(async () => {
+    process.stderr.write(
+      `${JSON.stringify((await at.call("GET", `/v1/sessions/${id}`)).body)}\n${JSON.stringify((await conversationOf(at, id)).slice(-5))}\n`,
+    );
+    process.stderr.write(
+      at.output
+        .join("")
+        .split("\n")
+        .filter((line) => !line.includes('"msg":"request"'))
+        .slice(-40)
+        .join("\n"),
+    );
+  });
 const view = async () => (await at.call("GET", `/v1/sessions/${id}`)).body;
 const open = async () => (await at.call("GET", `/v1/approvals?session_id=${id}&status=open`)).body.items as { id: string; title: string }[];
 async function prompt(text: string): Promise<string> {
@@ -28,11 +38,16 @@ async function prompt(text: string): Promise<string> {
   expect(status, JSON.stringify(body)).toBe(202);
   return body.id as string;
 }
-const branches = () => execFileSync("git", ["-C", remote, "-c", "safe.directory=*", "for-each-ref", "--format=%(refname:short)"], { encoding: "utf8" }).trim().split("\n");
+const branches = () =>
+  execFileSync("git", ["-C", remote, "-c", "safe.directory=*", "for-each-ref", "--format=%(refname:short)"], { encoding: "utf8" })
+    .trim()
+    .split("\n");
 
 test("it waits for a person while a push is asked, and continues with the verdict in the same turn", async () => {
   showLog();
-  const run = await prompt("run echo change >> change.txt && git add -A && git commit -q -m 'Add a change' && git push 2>&1\nsay pushed it");
+  const run = await prompt(
+    "run echo change >> change.txt && git add -A && git commit -q -m 'Add a change' && git push 2>&1\nsay pushed it",
+  );
   const [approval] = await until("the push is asked", async () => ((await open()).length > 0 ? open() : null));
   await until("the session waits", async () => (await view()).status === "waiting");
   expect(await view()).toMatchObject({ pending_approvals: 1, status_reason: expect.stringContaining(approval!.title) });
@@ -50,7 +65,9 @@ test("it waits for a person while a push is asked, and continues with the verdic
 
 test("when its turn has ended before the verdict, the agent is told in a turn of its own, once, also across a kill -9", async () => {
   showLog();
-  const run = await prompt("run echo more >> change.txt && git commit -qam 'More' && (setsid git push >/tmp/push.log 2>&1 &) ; sleep 3\nsay not waiting");
+  const run = await prompt(
+    "run echo more >> change.txt && git commit -qam 'More' && (setsid git push >/tmp/push.log 2>&1 &) ; sleep 3\nsay not waiting",
+  );
   expect(await ended(at, run)).toMatchObject({ status: "succeeded", summary: "not waiting" });
   const [approval] = await until("the push is asked", async () => ((await open()).length > 0 ? open() : null));
   await at.call("POST", `/v1/approvals/${approval!.id}/decide`, { decision: "deny", reason: "not yet" });

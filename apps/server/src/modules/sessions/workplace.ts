@@ -94,9 +94,11 @@ export class Workplace {
       sandboxes.create({ id: this.sandboxId, organizationId, limits, env: environment(), tools: [...entry.tools] }),
     ]);
     if (created.status === "fulfilled") await this.#own(created.value);
-    if (opened.status === "rejected") throw new StartFailed("source_unavailable", "The repository could not be prepared.", { cause: opened.reason });
+    if (opened.status === "rejected")
+      throw new StartFailed("source_unavailable", "The repository could not be prepared.", { cause: opened.reason });
     if (opened.value !== null && !opened.value.ok) throw new StartFailed(opened.value.code, opened.value.message);
-    if (created.status === "rejected") throw new StartFailed("sandbox_unavailable", "The sandbox could not be started.", { cause: created.reason });
+    if (created.status === "rejected")
+      throw new StartFailed("sandbox_unavailable", "The sandbox could not be started.", { cause: created.reason });
     this.#events.onProgress("Checking out the repository.");
     try {
       await forge.checkout(created.value, { sessionId, agent: AGENT_PERSON });
@@ -114,7 +116,13 @@ export class Workplace {
     const { about } = this.#facts;
     const model = await models.resolve(about.model);
     const options: StartOptions = {
-      model: { baseUrl: MODEL_BASE_URL, apiKey: MODEL_PLACEHOLDER_KEY, modelId: about.model, contextLimit: model?.contextTokens, outputLimit: model?.maxOutputTokens },
+      model: {
+        baseUrl: MODEL_BASE_URL,
+        apiKey: MODEL_PLACEHOLDER_KEY,
+        modelId: about.model,
+        contextLimit: model?.contextTokens,
+        outputLimit: model?.maxOutputTokens,
+      },
       instructions: instructionsFor(about.kind, about.source),
     };
     const host = hostOf(sandbox);
@@ -182,7 +190,8 @@ export class Workplace {
 
   #harness(): HarnessEntry {
     const entry = this.#deps.harnesses[this.#facts.about.harness];
-    if (entry === undefined) throw new StartFailed("agent_missing", `The agent ${this.#facts.about.harness} is not installed on this server.`);
+    if (entry === undefined)
+      throw new StartFailed("agent_missing", `The agent ${this.#facts.about.harness} is not installed on this server.`);
     return entry;
   }
 }
@@ -201,7 +210,10 @@ export const hostOf = (sandbox: Sandbox): AgentHost => ({
   writeFile: (path, content, mode) => sandbox.writeFile(path, content, mode),
 });
 
-const repository = (source: Extract<z.infer<typeof SessionSource>, { type: "repository" }>): { url: string; ref?: string | undefined } => ({ url: source.url, ref: source.ref });
+const repository = (source: Extract<z.infer<typeof SessionSource>, { type: "repository" }>): { url: string; ref?: string | undefined } => ({
+  url: source.url,
+  ref: source.ref,
+});
 
 /** Nothing in it is a credential: the agent can read all of it. */
 const environment = (): { [name: string]: string } => ({
