@@ -114,7 +114,9 @@ function isDatabaseDown(error: unknown): boolean {
       (["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(code) && isPgStack(error)))
   )
     return true;
-  return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed|Connection ended/i.test(message ?? "");
+  return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed|Connection ended/i.test(
+    message ?? "",
+  );
 }
 
 /** A missing file of ours is a bug, not a database that is away. */

@@ -109,23 +109,19 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     const answer = thrownAnswer(error, request.id);
     if (answer === null) logger.error({ err: error, request_id: request.id, route: operationOf(request) }, "fault");
     else if (answer.retryAfterS !== undefined) reply.header("retry-after", String(answer.retryAfterS));
-    return reply
-      .status(answer?.status ?? 500)
-      .send(
-        answer?.body ??
-          errorBody("internal_error", "Something went wrong on our side.", request.id, {
-            fix: "Try again; if it stays, look for this request_id in the server's log.",
-          }),
-      );
+    return reply.status(answer?.status ?? 500).send(
+      answer?.body ??
+        errorBody("internal_error", "Something went wrong on our side.", request.id, {
+          fix: "Try again; if it stays, look for this request_id in the server's log.",
+        }),
+    );
   });
   app.setNotFoundHandler((request, reply) =>
-    reply
-      .status(404)
-      .send(
-        errorBody("not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`, request.id, {
-          fix: "GET /openapi.json lists what there is.",
-        }),
-      ),
+    reply.status(404).send(
+      errorBody("not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`, request.id, {
+        fix: "GET /openapi.json lists what there is.",
+      }),
+    ),
   );
 
   for (const bound of options.routes) register(bound);

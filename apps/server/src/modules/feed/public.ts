@@ -15,7 +15,7 @@ import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
 import { createSyncTokens } from "./sync-token.ts";
 
-export { compareWatermarks, type LiveSource, type LiveUpdate } from "./live-source.ts";
+export type { LiveSource, LiveUpdate } from "./live-source.ts";
 
 export interface FeedDeps extends Deps {
   readonly rooms: RoomAccess;
