@@ -9,7 +9,7 @@
  * The header's and data's text are stored as hashed and never made again.
  */
 import { createHash } from "node:crypto";
-import { canonicalJson, wellFormed, type Json } from "@signalbox/kernel/canonical";
+import { canonicalJson, wellFormed } from "@signalbox/kernel/canonical";
 import { randomView, uuidv7 } from "@signalbox/kernel/id";
 import type { Scanner } from "./dlp.ts";
 import { SCANNER_VERSION } from "./dlp.ts";

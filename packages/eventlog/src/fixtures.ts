@@ -1,6 +1,6 @@
 /* A tiny domain for the log's own tests: a counter that counts, refuses, and can be poisoned. */
 import { accept, refuse, unreachable, type Decider } from "@signalbox/kernel/decider";
-import type { DomainEvent, Origin, Projection, StreamRef, UnitOptions } from "./log.ts";
+import type { Origin, Projection, StreamRef, UnitOptions } from "./log.ts";
 import type { ProjectionSchema } from "./rebuild.ts";
 
 export type CounterEvent =

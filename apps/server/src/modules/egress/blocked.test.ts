@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createGatherer, type BlockedRequest } from "./blocked.ts";
+import { createGatherer } from "./blocked.ts";
 
 function gather() {
   let now = 0;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { LedgerEvent } from "@signalbox/contract/events/ledger";
-import type { Origin, Projection } from "@signalbox/eventlog/log";
+import type { Origin } from "@signalbox/eventlog/log";
 import { rebuild } from "@signalbox/eventlog/rebuild";
 import { systemClock } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
