@@ -309,7 +309,13 @@ async function rebuildProjections(
   }
 }
 
-function startJobs(jobs: Jobs, log: PostgresLog, modules: readonly (readonly [string, Module])[], config: Config, telemetry: Telemetry | undefined): void {
+function startJobs(
+  jobs: Jobs,
+  log: PostgresLog,
+  modules: readonly (readonly [string, Module])[],
+  config: Config,
+  telemetry: Telemetry | undefined,
+): void {
   const handlers: Record<string, (job: Parameters<Module["jobs"][string]>[0]) => Promise<void>> = {};
   const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] =
     [];

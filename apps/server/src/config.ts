@@ -91,7 +91,11 @@ export const SETTINGS = {
     desc: "What a session may spend on models, in millionths of a US dollar, when it names no budget.",
   },
 
-  gitCredentialsFile: { type: "string", env: "SIGNALBOX_GIT_CREDENTIALS_FILE", desc: "Logins for http(s) repositories, as git's credential store keeps them (one URL with user and password a line). git-credentials in the data directory when absent. Only the server's own git reads it; no sandbox does." },
+  gitCredentialsFile: {
+    type: "string",
+    env: "SIGNALBOX_GIT_CREDENTIALS_FILE",
+    desc: "Logins for http(s) repositories, as git's credential store keeps them (one URL with user and password a line). git-credentials in the data directory when absent. Only the server's own git reads it; no sandbox does.",
+  },
 
   killSwitch: {
     type: "boolean",
