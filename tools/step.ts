@@ -15,6 +15,7 @@ export const CHECKS: readonly Step[] = [
   { name: "lint", argv: ["oxlint", "--type-aware"] },
   { name: "types", argv: ["tsc", "-p", "."] },
   { name: "types of the web app", argv: ["tsc", "-p", "apps/web"] },
+  { name: "types of the browser tests", argv: ["tsc", "-p", "apps/web/e2e"] },
   { name: "boundaries", argv: ["node", "tools/boundaries.ts"] },
   { name: "dead code", argv: ["knip"] },
   { name: "contract", argv: ["node", "tools/contract.ts", "--check"] },
