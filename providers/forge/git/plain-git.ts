@@ -137,7 +137,7 @@ async function locate(url: string): Promise<Located | ForgeFailure> {
         ok: false,
         code: "source_not_allowed",
         message:
-          "The URL carries a user name or password. Put them into the git credentials file of the server instead; agents never see it.",
+          "The URL carries a user name or password. Put them into the file git-credentials in the server's data directory instead; agents never see it.",
       };
     }
     return { ok: true, remoteUrl: url, hasWorkingTree: false };
@@ -169,7 +169,11 @@ async function locate(url: string): Promise<Located | ForgeFailure> {
 function unreadable(url: string, stderr: string): ForgeFailure {
   const shown = withoutCredentials(url);
   if (/authentication failed|could not read username|403|401/i.test(stderr)) {
-    return { ok: false, code: "auth_failed", message: `${shown} asks for a login. Add one to the server's git credentials file.` };
+    return {
+      ok: false,
+      code: "auth_failed",
+      message: `${shown} asks for a login. Add one to the file git-credentials in the server's data directory.`,
+    };
   }
   if (/not found|does not appear to be a git repository|does not exist|404/i.test(stderr)) {
     return { ok: false, code: "source_not_found", message: `There is no git repository at ${shown}.` };

@@ -33,7 +33,16 @@ beforeAll(async () => {
     logger: pino({ level: "silent" }),
     forge: plainGit(),
     directory: join(scratch, "forge"),
-    session: () => Promise.resolve({ organizationId: "ws_dev", roomId: "room_a", title: "T", agentId: "agt_a", runId: null, onBehalfOf: null, correlationId: null }),
+    session: () =>
+      Promise.resolve({
+        organizationId: "ws_dev",
+        roomId: "room_a",
+        title: "T",
+        agentId: "agt_a",
+        runId: null,
+        onBehalfOf: null,
+        correlationId: null,
+      }),
     // Stands for the gate: notes what it was asked and lets it wait.
     actions: {
       register: () => undefined,
@@ -65,7 +74,10 @@ test("a mirror that was being made when the server was killed is made anew", asy
   await mkdir(join(half, "objects"), { recursive: true });
   // What a git leaves that is killed while it writes its configuration.
   await writeFile(join(half, "config.lock"), "");
-  expect(await forge.open({ organizationId: "ws_dev", sessionId: "ses_mine", source: { url: remote } })).toMatchObject({ ok: true, baseBranch: "main" });
+  expect(await forge.open({ organizationId: "ws_dev", sessionId: "ses_mine", source: { url: remote } })).toMatchObject({
+    ok: true,
+    baseBranch: "main",
+  });
   expect(await gitText(["-C", half, "config", "uploadpack.hideRefs"])).toBe("refs/quarantine");
 });
 
@@ -85,6 +97,18 @@ test("an agent that is told to fetch first finds there what to fetch", async () 
   expect(requested).toMatchObject([{ params: { ref: "refs/heads/main", old: theirs }, context: { forced: false } }]);
 });
 
+test("what loses commits at the remote is put before the gate as that, not as a push", async () => {
+  await forge.open({ organizationId: "ws_dev", sessionId: "ses_mine", source: { url: remote } });
+  const mine = join(scratch, "forcing");
+  await gitText(["clone", "--quiet", url, mine]);
+  await gitText(["-C", mine, "commit", "--quiet", "--amend", "-m", "Another history"], { env: AUTHOR });
+  requested = [];
+  await expect(gitText(["-C", mine, "push", "--force", "origin", "HEAD:main"])).rejects.toThrow();
+  await expect(gitText(["-C", mine, "push", "origin", ":main"])).rejects.toThrow();
+  await expect(gitText(["-C", mine, "push", "origin", "HEAD:refs/heads/new"])).rejects.toThrow();
+  expect(requested.map((asked) => (asked as { action: string }).action)).toEqual(["git.push.force", "git.branch.delete", "git.push"]);
+});
+
 /** A workspace on this machine, in folders of its own, whose one remote is `remote`. */
 async function localWorkspace(): Promise<Workspace & { readonly folder: string }> {
   const place = await mkdtemp(join(scratch, "workspace-"));
@@ -98,13 +122,22 @@ async function localWorkspace(): Promise<Workspace & { readonly folder: string }
       new Promise((resolve, reject) => {
         const child = spawn(argv[0]!, argv.slice(1).map(here), {
           cwd: folder,
-          env: { PATH: process.env["PATH"], HOME: home, GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: `url.${remote}.insteadOf`, GIT_CONFIG_VALUE_0: REMOTE, ...env },
+          env: {
+            PATH: process.env["PATH"],
+            HOME: home,
+            GIT_CONFIG_COUNT: "1",
+            GIT_CONFIG_KEY_0: `url.${remote}.insteadOf`,
+            GIT_CONFIG_VALUE_0: REMOTE,
+            ...env,
+          },
         });
         const [out, err]: [Buffer[], Buffer[]] = [[], []];
         child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
         child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
         child.on("error", reject);
-        child.on("close", (code) => resolve({ exitCode: code, stdout: Buffer.concat(out), stderr: Buffer.concat(err), truncated: false } as never));
+        child.on("close", (code) =>
+          resolve({ exitCode: code, stdout: Buffer.concat(out), stderr: Buffer.concat(err), truncated: false } as never),
+        );
       }),
     async writeFile(path, content, mode) {
       await mkdir(join(here(path), ".."), { recursive: true });
@@ -118,7 +151,12 @@ test("a checkout that was interrupted is begun anew, and one that was finished i
   const base = await gitText(["-C", remote, "rev-parse", "main"]);
   const plan = { base: { commit: base }, workBranch: "signalbox/x", agent: { name: "A", email: "a@example.com" } };
   // Killed after the clone and before the branch was checked out.
-  await expect(checkOut({ ...workspace, exec: (request) => (request.argv[1] === "checkout" ? Promise.reject(new Error("killed")) : workspace.exec(request)) }, plan)).rejects.toThrow("killed");
+  await expect(
+    checkOut(
+      { ...workspace, exec: (request) => (request.argv[1] === "checkout" ? Promise.reject(new Error("killed")) : workspace.exec(request)) },
+      plan,
+    ),
+  ).rejects.toThrow("killed");
   await checkOut(workspace, plan);
   expect(await gitText(["-C", workspace.folder, "rev-parse", "--abbrev-ref", "HEAD"])).toBe("signalbox/x");
   expect((await stat(join(workspace.folder, "a.txt"))).isFile()).toBe(true);

@@ -43,7 +43,9 @@ beforeAll(async () => {
       return verdict(command);
     },
   });
-  server = createServer((request, response) => void handle(request, response, { sessionId: String(request.headers["x-session"] ?? "ses_mine") }));
+  server = createServer(
+    (request, response) => void handle(request, response, { sessionId: String(request.headers["x-session"] ?? "ses_mine") }),
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/repo.git`;
 });
@@ -159,7 +161,12 @@ test("a person sees which commits a push brings, and whether it would lose some"
   const first = await gitText(["-C", directory, "rev-parse", "HEAD"]);
   const head = await commit(directory, "Described");
   await gitText(["-C", mirror, "fetch", "--quiet", directory, "+HEAD:refs/quarantine/act_3"]);
-  expect(await summarise(mirror, first, head)).toMatchObject({ commits: 1, log: [expect.stringContaining("Described")], forced: false, stat: expect.stringContaining("1 file changed") });
+  expect(await summarise(mirror, first, head)).toMatchObject({
+    commits: 1,
+    log: [expect.stringContaining("Described")],
+    forced: false,
+    stat: expect.stringContaining("1 file changed"),
+  });
   expect(await summarise(mirror, head, first)).toMatchObject({ forced: true });
 });
 
@@ -179,7 +186,8 @@ test("a person is asked about all refs of one push at once", async () => {
 });
 
 test("a fault with one ref is told of that ref alone", async () => {
-  verdict = (command) => (command.ref.endsWith("bad") ? Promise.reject(new Error("the remote did not answer")) : Promise.resolve({ ref: command.ref, ok: true }));
+  verdict = (command) =>
+    command.ref.endsWith("bad") ? Promise.reject(new Error("the remote did not answer")) : Promise.resolve({ ref: command.ref, ok: true });
   const directory = await clone();
   await commit(directory, "One bad");
   const pushed = await git(["-C", directory, "push", "origin", "HEAD:refs/heads/good", "HEAD:refs/heads/bad"]);
@@ -202,7 +210,9 @@ test("what a session may leave on the host is limited, and what an interrupted p
   await ingestPack(own, await packOf("Limited 1"), signal, { bytes: 100_000, packs: 1 });
   expect((await readdir(join(own, "objects/pack"))).filter((name) => name.startsWith("tmp_"))).toEqual([]);
   await expect(ingestPack(own, await packOf("Limited 2"), signal, { bytes: 100_000, packs: 1 })).rejects.toThrow("as much as it may");
-  await expect(ingestPack(own, await packOf("Limited 3"), signal, { bytes: 300, packs: 9 })).rejects.toThrow(/as much as it may|exceeds maximum/);
+  await expect(ingestPack(own, await packOf("Limited 3"), signal, { bytes: 300, packs: 9 })).rejects.toThrow(
+    /as much as it may|exceeds maximum/,
+  );
 });
 
 test("requests that are cut in the middle of a compressed body are over, and more than a few at once are refused", async () => {

@@ -18,13 +18,29 @@ import { PassThrough, pipeline as pipe, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { ingestPack, isConnected } from "./mirror.ts";
-import { FLUSH, isPushableRef, parsePushHeader, pktLine, progressLine, pushHeaderEnd, report, type PushHeader, type RefCommand, type RefReport } from "./pkt-line.ts";
+import {
+  FLUSH,
+  isPushableRef,
+  parsePushHeader,
+  pktLine,
+  progressLine,
+  pushHeaderEnd,
+  report,
+  type PushHeader,
+  type RefCommand,
+  type RefReport,
+} from "./pkt-line.ts";
 
 export interface GitProxyDeps {
   /** The mirror of a session, or null when it has none (scratch) or has ended. */
   mirrorOf(sessionId: string): Promise<string | null>;
   /** Puts one ref update before the gate and waits. `progress` reaches the agent's terminal. */
-  push(sessionId: string, directory: string, command: RefCommand, options: { signal: AbortSignal; progress: (text: string) => void }): Promise<RefReport>;
+  push(
+    sessionId: string,
+    directory: string,
+    command: RefCommand,
+    options: { signal: AbortSignal; progress: (text: string) => void },
+  ): Promise<RefReport>;
 }
 
 export interface GitIdentity {
@@ -59,18 +75,28 @@ export function gitProxy(deps: GitProxyDeps) {
     const directory = await deps.mirrorOf(identity.sessionId);
     if (directory === null) return answer(response, 404, "This session has no repository.");
     const service = url.searchParams.get("service");
-    if (request.method === "GET" && url.pathname === "/repo.git/info/refs" && (service === "git-upload-pack" || service === "git-receive-pack")) {
+    if (
+      request.method === "GET" &&
+      url.pathname === "/repo.git/info/refs" &&
+      (service === "git-upload-pack" || service === "git-receive-pack")
+    ) {
       return advertise(response, directory, service, String(request.headers["git-protocol"] ?? ""));
     }
     // Not `request.pipe`: a request that is cut must end the body as well. Whoever reads it hears of the error.
     const body = request.headers["content-encoding"] === "gzip" ? pipe(request, createGunzip(), () => undefined) : request;
     if (request.method === "POST" && url.pathname === "/repo.git/git-upload-pack") return uploadPack(request, body, response, directory);
-    if (request.method === "POST" && url.pathname === "/repo.git/git-receive-pack") return receivePack(body, response, directory, identity, deps);
+    if (request.method === "POST" && url.pathname === "/repo.git/git-receive-pack")
+      return receivePack(body, response, directory, identity, deps);
     return answer(response, 404, "The only repository here is http://git.signalbox.invalid/repo.git");
   }
 }
 
-async function advertise(response: ServerResponse, directory: string, service: "git-upload-pack" | "git-receive-pack", protocol: string): Promise<void> {
+async function advertise(
+  response: ServerResponse,
+  directory: string,
+  service: "git-upload-pack" | "git-receive-pack",
+  protocol: string,
+): Promise<void> {
   // Version 2 is for fetching only; a push is always answered in version 0.
   const version = service === "git-upload-pack" && /^version=[012]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {};
   const listed = await git([service.slice("git-".length), "--http-backend-info-refs", directory], { env: version });
@@ -94,7 +120,13 @@ async function uploadPack(request: IncomingMessage, body: Readable, response: Se
   await fed;
 }
 
-async function receivePack(body: Readable, response: ServerResponse, directory: string, identity: GitIdentity, deps: GitProxyDeps): Promise<void> {
+async function receivePack(
+  body: Readable,
+  response: ServerResponse,
+  directory: string,
+  identity: GitIdentity,
+  deps: GitProxyDeps,
+): Promise<void> {
   const gone = new AbortController();
   response.on("close", () => gone.abort());
   let header: PushHeader;
@@ -120,7 +152,13 @@ async function receivePack(body: Readable, response: ServerResponse, directory: 
     response.end(report("ok", await Promise.all(header.commands.map(one)), sideBand));
   } catch (error) {
     const reason = error instanceof Error ? error.message : "failed";
-    response.end(report(reason.slice(0, 200).replaceAll("\n", " "), header.commands.map(({ ref }) => ({ ref, ok: false, reason: "unpacker error" })), sideBand));
+    response.end(
+      report(
+        reason.slice(0, 200).replaceAll("\n", " "),
+        header.commands.map(({ ref }) => ({ ref, ok: false, reason: "unpacker error" })),
+        sideBand,
+      ),
+    );
   } finally {
     clearInterval(keepAlive);
   }

@@ -18,7 +18,12 @@ export const PUSHED_LIMITS = { bytes: 2 * 1024 ** 3, packs: 1000 } as const;
 const ingesting = new Map<string, Promise<void>>();
 
 /** Takes in a pack. Rejects with git's words when it is broken, too large or lacks objects. */
-export async function ingestPack(directory: string, pack: Readable, signal: AbortSignal, limits: { bytes: number; packs: number } = PUSHED_LIMITS): Promise<void> {
+export async function ingestPack(
+  directory: string,
+  pack: Readable,
+  signal: AbortSignal,
+  limits: { bytes: number; packs: number } = PUSHED_LIMITS,
+): Promise<void> {
   const before = ingesting.get(directory) ?? Promise.resolve();
   const mine = before.catch(() => undefined).then(() => ingest(directory, pack, signal, limits));
   ingesting.set(directory, mine);
@@ -35,7 +40,19 @@ async function ingest(directory: string, pack: Readable, signal: AbortSignal, li
   const left = limits.bytes - pushed.bytes;
   if (left <= 0 || pushed.packs >= limits.packs) throw new Error("this session has pushed as much as it may");
   // A `.keep` file beside the pack tells what was pushed from what was mirrored.
-  const indexed = await git(["-C", directory, "index-pack", "--stdin", "--fix-thin", "--strict", "--keep=pushed", `--max-input-size=${Math.min(MAX_PACK_BYTES, left)}`], { stdin: pack, signal, timeoutMs: 600_000 });
+  const indexed = await git(
+    [
+      "-C",
+      directory,
+      "index-pack",
+      "--stdin",
+      "--fix-thin",
+      "--strict",
+      "--keep=pushed",
+      `--max-input-size=${Math.min(MAX_PACK_BYTES, left)}`,
+    ],
+    { stdin: pack, signal, timeoutMs: 600_000 },
+  );
   if (indexed.exitCode !== 0) throw new Error(indexed.stderr.trim().split("\n").at(-1) ?? "index-pack failed");
 }
 
@@ -45,7 +62,14 @@ async function pushedBefore(folder: string): Promise<{ bytes: number; packs: num
   await Promise.all(names.filter((name) => name.startsWith("tmp_")).map((name) => rm(join(folder, name), { force: true })));
   const packs = names.filter((name) => name.endsWith(".keep")).map((name) => join(folder, name.replace(/\.keep$/, ".pack")));
   // A pack without its `.keep`, or the other way round, is a crash between the two.
-  const sizes = await Promise.all(packs.map((path) => stat(path).then(({ size }) => size, () => 0)));
+  const sizes = await Promise.all(
+    packs.map((path) =>
+      stat(path).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
   return { packs: packs.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
@@ -92,7 +116,8 @@ export async function summarise(directory: string, old: string, next: string): P
   const range = old === ZERO_COMMIT ? [next, "--not", "--branches", "--tags"] : [`${old}..${next}`];
   const log = (await gitText(["-C", directory, "log", "--format=%h %s", "--max-count=200", ...range])).split("\n").filter(Boolean);
   const base = old === ZERO_COMMIT ? await mergeBase(directory, next) : old;
-  const stat = base === null ? "" : (await gitText(["-C", directory, "diff", "--no-ext-diff", "--no-textconv", "--shortstat", base, next])).trim();
+  const stat =
+    base === null ? "" : (await gitText(["-C", directory, "diff", "--no-ext-diff", "--no-textconv", "--shortstat", base, next])).trim();
   const ancestor = old === ZERO_COMMIT ? 0 : (await git(["-C", directory, "merge-base", "--is-ancestor", old, next])).exitCode;
   return { commits: log.length, log: log.slice(0, 20), stat, forced: ancestor !== 0 };
 }

@@ -9,8 +9,22 @@ test.each(["refs/heads/main", "refs/heads/feature/a-b", "refs/tags/v1.0", "refs/
 });
 
 test.each([
-  "refs/quarantine/x", "refs/heads/", "refs/heads/a..b", "refs/heads/a//b", "refs/heads/.a", "refs/heads/a.lock", "refs/heads/a/", "refs/heads/a.", "refs/heads/a@{1}", "refs/heads/a b",
-  "refs/heads/\u001B[2Kmain", "refs/heads/a\u0007", "refs/heads/\u202Eniam", "refs/heads/ma\u200Bin", `refs/heads/${"a".repeat(300)}`, "refs/heads/a*",
+  "refs/quarantine/x",
+  "refs/heads/",
+  "refs/heads/a..b",
+  "refs/heads/a//b",
+  "refs/heads/.a",
+  "refs/heads/a.lock",
+  "refs/heads/a/",
+  "refs/heads/a.",
+  "refs/heads/a@{1}",
+  "refs/heads/a b",
+  "refs/heads/\u001B[2Kmain",
+  "refs/heads/a\u0007",
+  "refs/heads/\u202Eniam",
+  "refs/heads/ma\u200Bin",
+  `refs/heads/${"a".repeat(300)}`,
+  "refs/heads/a*",
 ])("%j cannot: git would not take it, or a person would read something else", (ref) => {
   expect(isPushableRef(ref)).toBe(false);
 });

@@ -22,13 +22,22 @@ const MAX_COMMANDS = 20;
 /** Whether git itself would take the name (git-check-ref-format(1)), for a branch or a tag that people can read. */
 export function isPushableRef(ref: string): boolean {
   // eslint-disable-next-line no-control-regex -- control characters are what must not be in a name that is shown to a person
-  if (ref.length > 200 || !/^refs\/(heads|tags)\/[^\s\u0000-\u001F\u007F-\u009F\u200B-\u200F\u202A-\u202E\u2060-\u2069~^:?*[\\]+$/.test(ref)) return false;
-  return !ref.includes("..") && !ref.includes("@{") && !ref.endsWith(".") && ref.split("/").every((part) => part !== "" && !part.startsWith(".") && !part.endsWith(".lock"));
+  if (
+    ref.length > 200 ||
+    !/^refs\/(heads|tags)\/[^\s\u0000-\u001F\u007F-\u009F\u200B-\u200F\u202A-\u202E\u2060-\u2069~^:?*[\\]+$/.test(ref)
+  )
+    return false;
+  return (
+    !ref.includes("..") &&
+    !ref.includes("@{") &&
+    !ref.endsWith(".") &&
+    ref.split("/").every((part) => part !== "" && !part.startsWith(".") && !part.endsWith(".lock"))
+  );
 }
 
 /** Where the commands end (after their flush), or how far whole lines go and how many bytes the next one needs. */
 export function pushHeaderEnd(bytes: Buffer, from: number): number | { at: number; needs: number } {
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     if (bytes.length < at + 4) return { at, needs: at + 4 };
     const size = sizeAt(bytes, at);
     if (size === 0) return at + 4;
@@ -61,7 +70,13 @@ export function parsePushHeader(bytes: Buffer): PushHeader | "incomplete" {
     at += size;
     const nul = line.indexOf("\0");
     if (nul >= 0) {
-      if (commands.length === 0) capabilities = new Set(line.slice(nul + 1).trim().split(" "));
+      if (commands.length === 0)
+        capabilities = new Set(
+          line
+            .slice(nul + 1)
+            .trim()
+            .split(" "),
+        );
       line = line.slice(0, nul);
     }
     line = line.replace(/\n$/, "");
@@ -89,10 +104,15 @@ const MAX_BAND_BYTES = 65_515;
 
 /** The closing report-status, inside side-band 1 when the client asked for side-bands. */
 export function report(unpack: string, refs: readonly RefReport[], sideBand: boolean): Buffer {
-  const lines = [pktLine(`unpack ${unpack}\n`), ...refs.map((r) => pktLine(r.ok ? `ok ${r.ref}\n` : `ng ${r.ref} ${r.reason.replaceAll("\n", " ")}\n`)), FLUSH];
+  const lines = [
+    pktLine(`unpack ${unpack}\n`),
+    ...refs.map((r) => pktLine(r.ok ? `ok ${r.ref}\n` : `ng ${r.ref} ${r.reason.replaceAll("\n", " ")}\n`)),
+    FLUSH,
+  ];
   const body = Buffer.concat(lines);
   if (!sideBand) return body;
   const packets: Buffer[] = [];
-  for (let at = 0; at < body.length; at += MAX_BAND_BYTES) packets.push(pktLine(Buffer.concat([Buffer.of(1), body.subarray(at, at + MAX_BAND_BYTES)])));
+  for (let at = 0; at < body.length; at += MAX_BAND_BYTES)
+    packets.push(pktLine(Buffer.concat([Buffer.of(1), body.subarray(at, at + MAX_BAND_BYTES)])));
   return Buffer.concat([...packets, FLUSH]);
 }

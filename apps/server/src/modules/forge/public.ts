@@ -11,7 +11,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Deps, Module } from "../../module.ts";
-import type { ActionsModule, EffectOutcome, ExecutorCall } from "../actions/public.ts";
+import type { ActionsModule, EffectOutcome, Executor, ExecutorCall } from "../actions/public.ts";
 import { gitProxy, type GitIdentity } from "./git-proxy.ts";
 import { quarantine, summarise } from "./mirror.ts";
 import type { RefCommand, RefReport } from "./pkt-line.ts";
@@ -72,6 +72,12 @@ function impactOf(branch: string, remote: string, call: PushCall): string {
   return `${branch} of ${remote} moves from ${call.old.slice(0, 10)} to ${call.new.slice(0, 10)}.`;
 }
 
+/** What loses commits is another action than what adds some: the policy denies it where it only asks about the other. */
+function actionOf(call: PushCall, forced: boolean): string {
+  if (call.new === ZERO_COMMIT) return "git.branch.delete";
+  return forced && call.old !== ZERO_COMMIT ? "git.push.force" : "git.push";
+}
+
 const SourceFile = z.object({
   remoteUrl: z.string(),
   hasWorkingTree: z.boolean(),
@@ -124,11 +130,20 @@ export function createForge(deps: ForgeDeps): ForgeModule {
   /** The mirror as the remote is now. */
   async function refresh(sessionId: string, source: SourceFile, signal: AbortSignal): Promise<void> {
     const { remoteUrl, hasWorkingTree, baseBranch: branch, baseCommit: commit } = source;
-    const mirrored = await forge.mirror({ directory: mirrorPath(sessionId), source: { ok: true, remoteUrl, hasWorkingTree, branch, commit }, signal });
+    const mirrored = await forge.mirror({
+      directory: mirrorPath(sessionId),
+      source: { ok: true, remoteUrl, hasWorkingTree, branch, commit },
+      signal,
+    });
     if (!mirrored.ok) throw new Error(`the remote has moved and cannot be fetched: ${mirrored.message}`);
   }
 
-  async function push(sessionId: string, directory: string, command: RefCommand, options: { signal: AbortSignal; progress: (text: string) => void }): Promise<RefReport> {
+  async function push(
+    sessionId: string,
+    directory: string,
+    command: RefCommand,
+    options: { signal: AbortSignal; progress: (text: string) => void },
+  ): Promise<RefReport> {
     const [source, session] = [await sourceOf(sessionId), await deps.session(sessionId)];
     const no = (reason: string): RefReport => ({ ref: command.ref, ok: false, reason });
     if (source === null || session === null) return no("the session has ended");
@@ -155,8 +170,9 @@ export function createForge(deps: ForgeDeps): ForgeModule {
         ...(session.runId === null ? {} : { runId: session.runId }),
         ...(session.correlationId === null ? {} : { correlationId: session.correlationId }),
       },
-      action: "git.push",
-      title: command.new === ZERO_COMMIT ? `Delete ${branch}` : `Push ${summary.commits} commit${summary.commits === 1 ? "" : "s"} to ${branch}`,
+      action: actionOf(call, summary.forced),
+      title:
+        command.new === ZERO_COMMIT ? `Delete ${branch}` : `Push ${summary.commits} commit${summary.commits === 1 ? "" : "s"} to ${branch}`,
       params: call,
       target: { type: "repository", id: source.remoteUrl, ref },
       sessionId,
@@ -174,14 +190,21 @@ export function createForge(deps: ForgeDeps): ForgeModule {
       context: { forced: summary.forced && old !== ZERO_COMMIT, deletes: command.new === ZERO_COMMIT },
     });
     if (!asked.ok) {
-      const why = asked.refusal.code === "action_denied" ? asked.refusal.details.reason : `limit of ${asked.refusal.details.limit} reached (${asked.refusal.code})`;
+      const why =
+        asked.refusal.code === "action_denied"
+          ? asked.refusal.details.reason
+          : `limit of ${asked.refusal.details.limit} reached (${asked.refusal.code})`;
       return no(`denied: ${why}`);
     }
     if (asked.status === "pending") options.progress(`Signalbox: this push awaits a person's approval (${asked.approvalId}).`);
-    const ended = await actions.waitForEnd(session.organizationId, asked.invocationId, { signal: options.signal, timeoutMs: deps.pushWaitMs ?? PUSH_WAIT_MS });
+    const ended = await actions.waitForEnd(session.organizationId, asked.invocationId, {
+      signal: options.signal,
+      timeoutMs: deps.pushWaitMs ?? PUSH_WAIT_MS,
+    });
     switch (ended?.status) {
       case "completed":
-        if (ref !== command.ref) options.progress(`Signalbox: pushed to ${branch}; the checked-out branch of a local repository is left alone.`);
+        if (ref !== command.ref)
+          options.progress(`Signalbox: pushed to ${branch}; the checked-out branch of a local repository is left alone.`);
         return { ref: command.ref, ok: true };
       case "failed":
         return no(`failed: ${ended.error?.message ?? "the remote refused"}`);
@@ -205,9 +228,11 @@ export function createForge(deps: ForgeDeps): ForgeModule {
   };
   const outcome = (end: PushEnd): EffectOutcome | { outcome: "unknown"; reason: string } => {
     if (end.status === "completed") return { outcome: "completed", result: end.result };
-    return end.status === "failed" ? { outcome: "failed", code: end.code, message: end.message } : { outcome: "unknown", reason: end.reason };
+    return end.status === "failed"
+      ? { outcome: "failed", code: end.code, message: end.message }
+      : { outcome: "unknown", reason: end.reason };
   };
-  actions.register("git.push", {
+  const executor: Executor = {
     async execute(call, { signal }) {
       const end = outcome(await executePush(PushCall.parse(call.params), context(call, signal)));
       // A throw is how an executor says that the effect may have happened.
@@ -215,7 +240,8 @@ export function createForge(deps: ForgeDeps): ForgeModule {
       return end;
     },
     reconcile: async (call, { signal }) => outcome(await reconcilePush(PushCall.parse(call.params), context(call, signal))),
-  });
+  };
+  for (const action of ["git.push", "git.push.force", "git.branch.delete"]) actions.register(action, executor);
 
   return {
     routes: [],

@@ -44,8 +44,12 @@ export async function executePush(call: PushCall, { forge, directory, signal }: 
 export async function reconcilePush(call: PushCall, { forge, directory, signal }: PushContext): Promise<PushEnd> {
   const now = (await forge.remoteRef(call.remote, call.ref, signal)) ?? ZERO_COMMIT;
   if (now === call.new) return pushed(call, directory);
-  if (now === call.old) return { status: "failed", code: "not_pushed", message: "The remote still has the old commit: nothing was pushed." };
-  return { status: "unknown", reason: `The remote's ${call.ref} is at ${now.slice(0, 12)}, which is neither the old nor the pushed commit.` };
+  if (now === call.old)
+    return { status: "failed", code: "not_pushed", message: "The remote still has the old commit: nothing was pushed." };
+  return {
+    status: "unknown",
+    reason: `The remote's ${call.ref} is at ${now.slice(0, 12)}, which is neither the old nor the pushed commit.`,
+  };
 }
 
 async function pushed(call: PushCall, directory: string): Promise<PushEnd> {

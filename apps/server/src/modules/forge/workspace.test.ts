@@ -13,7 +13,9 @@ test("added, changed, deleted, renamed and binary files are told apart", () => {
 });
 
 test("a file name with a tab or a line break stays one file", () => {
-  expect(parseChanges("1\t0\ta\tb\nc.txt\0", "A\0a\tb\nc.txt\0")).toEqual([{ path: "a\tb\nc.txt", status: "added", additions: 1, deletions: 0, binary: false }]);
+  expect(parseChanges("1\t0\ta\tb\nc.txt\0", "A\0a\tb\nc.txt\0")).toEqual([
+    { path: "a\tb\nc.txt", status: "added", additions: 1, deletions: 0, binary: false },
+  ]);
 });
 
 test("no change is no file", () => {

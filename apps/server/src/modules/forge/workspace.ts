@@ -11,7 +11,13 @@ export type Change = z.infer<typeof FileChange>;
 
 /** The part of the sandbox port that is needed here. */
 export interface Workspace {
-  exec(request: { argv: string[]; cwd?: string; timeoutMs: number; maxOutputBytes?: number; env?: Record<string, string> }): Promise<ExecResult>;
+  exec(request: {
+    argv: string[];
+    cwd?: string;
+    timeoutMs: number;
+    maxOutputBytes?: number;
+    env?: Record<string, string>;
+  }): Promise<ExecResult>;
   writeFile(path: string, content: string | Buffer, mode?: number): Promise<void>;
 }
 
@@ -104,7 +110,8 @@ export async function diffWorkspace(workspace: Workspace, base: string | null): 
   // One file that cannot be read must not hide all the others.
   await workspace.exec({ ...inWorkspace, env, argv: ["git", "add", "-A", "--ignore-errors", "--", "."] });
   const options = ["--cached", "--no-ext-diff", "--no-textconv", "--no-color", "-M", base ?? EMPTY_TREE];
-  const diff = (...flags: string[]) => workspace.exec({ ...inWorkspace, env, argv: ["git", "diff", ...flags, ...options], maxOutputBytes: MAX_PATCH_BYTES });
+  const diff = (...flags: string[]) =>
+    workspace.exec({ ...inWorkspace, env, argv: ["git", "diff", ...flags, ...options], maxOutputBytes: MAX_PATCH_BYTES });
   const [numstat, status, patch] = [await diff("--numstat", "-z"), await diff("--name-status", "-z"), await diff()];
   const head = await workspace.exec({ ...inWorkspace, argv: ["git", "rev-parse", "--verify", "--quiet", "HEAD"] });
   await workspace.exec({ ...inWorkspace, argv: ["rm", "-f", index, `${index}.lock`] });
@@ -120,7 +127,7 @@ export async function diffWorkspace(workspace: Workspace, base: string | null): 
 export function parseChanges(numstat: string, nameStatus: string): Change[] {
   const kinds = new Map<string, Change["status"]>();
   const tokens = nameStatus.split("\0");
-  for (let i = 0; i + 1 < tokens.length; ) {
+  for (let i = 0; i + 1 < tokens.length;) {
     const letter = tokens[i]![0];
     const renamed = letter === "R" || letter === "C";
     const path = tokens[i + (renamed ? 2 : 1)] ?? "";
@@ -136,12 +143,21 @@ export function parseChanges(numstat: string, nameStatus: string): Change[] {
     const path = match[3] === "" ? (counts[i + 2] ?? "") : match[3]!;
     if (match[3] === "") i += 2;
     const binary = match[1] === "-";
-    changes.push({ path, status: kinds.get(path) ?? "modified", additions: binary ? 0 : Number(match[1]), deletions: binary ? 0 : Number(match[2]), binary });
+    changes.push({
+      path,
+      status: kinds.get(path) ?? "modified",
+      additions: binary ? 0 : Number(match[1]),
+      deletions: binary ? 0 : Number(match[2]),
+      binary,
+    });
   }
   return changes;
 }
 
 async function must(workspace: Workspace, argv: string[], timeoutMs = 60_000): Promise<void> {
   const result = await workspace.exec({ argv, cwd: "/workspace", timeoutMs });
-  if (result.exitCode !== 0) throw new Error(`${argv.slice(0, 3).join(" ")} failed in the sandbox (${result.exitCode}): ${result.stderr.toString().trim().slice(0, 500)}`);
+  if (result.exitCode !== 0)
+    throw new Error(
+      `${argv.slice(0, 3).join(" ")} failed in the sandbox (${result.exitCode}): ${result.stderr.toString().trim().slice(0, 500)}`,
+    );
 }
