@@ -13,7 +13,12 @@ export function describeApproval(approval: ApprovalView, terminal: Terminal): st
     ...(request.external_impact === undefined ? [] : [`  impact   ${request.external_impact}`]),
     ...(request.risks ?? []).map((risk) => `  risk     ${risk}`),
     ...(request.rollback_plan === undefined ? [] : [`  undo     ${request.rollback_plan}`]),
-    ...(request.notes_md === undefined ? [] : request.notes_md.split("\n").filter((line) => line.trim() !== "").map((line) => `           ${line}`)),
+    ...(request.notes_md === undefined
+      ? []
+      : request.notes_md
+          .split("\n")
+          .filter((line) => line.trim() !== "")
+          .map((line) => `           ${line}`)),
     `  call     ${JSON.stringify(approval.params)}`,
     `  hash     ${approval.call_hash}`,
     `  expires  ${approval.expires_at}`,

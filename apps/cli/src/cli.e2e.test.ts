@@ -34,7 +34,10 @@ interface Ran {
 }
 
 function start(argv: string[], env: Record<string, string> = {}): { child: ChildProcess; done: Promise<Ran> } {
-  const child = spawn(process.execPath, [MAIN, ...argv], { env: { PATH: process.env["PATH"] ?? "", HOME: place, SIGNALBOX_DATA_DIR: join(place, "data"), ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    env: { PATH: process.env["PATH"] ?? "", HOME: place, SIGNALBOX_DATA_DIR: join(place, "data"), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
@@ -80,7 +83,9 @@ test("an unknown command is a usage error", async () => {
 
 test("what waits is listed, and approving it empties the inbox", async () => {
   const { roomId } = await task("approvals");
-  const approval = await client.call(requestApproval, { body: { action: "external.write", title: "Publish the page", room_id: roomId, params: { path: "/" }, request: { purpose: "to test" } } });
+  const approval = await client.call(requestApproval, {
+    body: { action: "external.write", title: "Publish the page", room_id: roomId, params: { path: "/" }, request: { purpose: "to test" } },
+  });
   const listed = await run("inbox", "--verbose");
   expect(listed.out).toContain("Publish the page");
   expect(listed.out).toContain(approval.call_hash);
@@ -127,7 +132,11 @@ describe("an engine", () => {
     const { roomId, runId } = await task("write a poem");
     const { code } = await run("engine", "--once", "--room", roomId, "--dir", place, "--agent", AGENT);
     expect(code).toBe(0);
-    expect(await client.call(getRun, { params: { id: runId } })).toMatchObject({ status: "succeeded", summary: "Did: write a poem", attempt_no: 1 });
+    expect(await client.call(getRun, { params: { id: runId } })).toMatchObject({
+      status: "succeeded",
+      summary: "Did: write a poem",
+      attempt_no: 1,
+    });
     const calls = await client.call(listToolCalls, { query: { run_id: runId } });
     expect(calls.items).toMatchObject([{ name: "read", title: "Look around", status: "succeeded", output: "a.txt" }]);
   });

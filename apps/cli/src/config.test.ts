@@ -23,7 +23,10 @@ test("the server of this machine is found, also when it is named", () => {
 
 test("this machine's token goes to no other server", () => {
   expect(() => serverAddress({ dataDir, url: "https://elsewhere.example" })).toThrow("No token for https://elsewhere.example is given.");
-  expect(serverAddress({ dataDir, url: "https://elsewhere.example", token: "theirs" })).toEqual({ url: "https://elsewhere.example", token: "theirs" });
+  expect(serverAddress({ dataDir, url: "https://elsewhere.example", token: "theirs" })).toEqual({
+    url: "https://elsewhere.example",
+    token: "theirs",
+  });
 });
 
 test("what is no address, and a server.json that was cut off, are said plainly", async () => {

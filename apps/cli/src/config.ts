@@ -20,24 +20,49 @@ export interface ServerAddress {
 const ServerFile = z.object({ url: z.string(), token: z.string() });
 
 export const dataDirectory = (flag?: string): string =>
-  flag ?? process.env["SIGNALBOX_DATA_DIR"] ?? (process.getuid?.() === 0 ? "/var/lib/signalbox" : join(homedir(), ".local/share/signalbox"));
+  flag ??
+  process.env["SIGNALBOX_DATA_DIR"] ??
+  (process.getuid?.() === 0 ? "/var/lib/signalbox" : join(homedir(), ".local/share/signalbox"));
 
-export function serverAddress(flags: { url?: string | undefined; token?: string | undefined; dataDir?: string | undefined }): ServerAddress {
+export function serverAddress(flags: {
+  url?: string | undefined;
+  token?: string | undefined;
+  dataDir?: string | undefined;
+}): ServerAddress {
   const url = flags.url ?? process.env["SIGNALBOX_URL"];
   const token = flags.token ?? process.env["SIGNALBOX_TOKEN"];
-  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? "")) throw new UserError(`"${url}" is not the address of a server.`, "It must be an http:// or https:// URL.", "For example --url http://127.0.0.1:4400");
+  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    throw new UserError(
+      `"${url}" is not the address of a server.`,
+      "It must be an http:// or https:// URL.",
+      "For example --url http://127.0.0.1:4400",
+    );
   if (url !== undefined && token !== undefined) return { url, token };
   const path = join(dataDirectory(flags.dataDir), "server.json");
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw new UserError("No server is known.", `Neither --url and --token nor SIGNALBOX_URL and SIGNALBOX_TOKEN are given, and ${path} cannot be read.`, "Start one with `npm start`, or name it.", { cause });
+    throw new UserError(
+      "No server is known.",
+      `Neither --url and --token nor SIGNALBOX_URL and SIGNALBOX_TOKEN are given, and ${path} cannot be read.`,
+      "Start one with `npm start`, or name it.",
+      { cause },
+    );
   }
   const parsed = ServerFile.safeParse(json(text));
-  if (!parsed.success) throw new UserError(`${path} is not what a server writes.`, "It was edited or cut off.", "Restart the server; it writes the file anew.");
+  if (!parsed.success)
+    throw new UserError(
+      `${path} is not what a server writes.`,
+      "It was edited or cut off.",
+      "Restart the server; it writes the file anew.",
+    );
   if (url !== undefined && new URL(url).origin !== new URL(parsed.data.url).origin) {
-    throw new UserError(`No token for ${url} is given.`, `The one of this machine is for ${parsed.data.url} and goes to no other server.`, "Give --token or SIGNALBOX_TOKEN.");
+    throw new UserError(
+      `No token for ${url} is given.`,
+      `The one of this machine is for ${parsed.data.url} and goes to no other server.`,
+      "Give --token or SIGNALBOX_TOKEN.",
+    );
   }
   return { url: url ?? parsed.data.url, token: token ?? parsed.data.token };
 }

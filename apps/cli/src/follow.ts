@@ -85,7 +85,9 @@ function describe(event: Followed, agentId: string, terminal: Terminal): string[
     case "run.canceled":
       return [terminal.style("dim", "· the turn was canceled")];
     case "session.changes_recorded":
-      return event.data.files.map((file) => terminal.style("dim", `· ${file.status} ${printable(file.path)} (+${file.additions} −${file.deletions})`));
+      return event.data.files.map((file) =>
+        terminal.style("dim", `· ${file.status} ${printable(file.path)} (+${file.additions} −${file.deletions})`),
+      );
     case "session.failed":
       return [terminal.style("red", `session failed: ${printable(event.data.message)}`)];
     case "session.stopped":
@@ -98,16 +100,27 @@ function describe(event: Followed, agentId: string, terminal: Terminal): string[
 /** What it does in one line: the command or file of the usual tools, else its title. */
 export function toolLine(call: { name: string; title?: string | null | undefined; arguments: unknown }): string {
   const of = (typeof call.arguments === "object" && call.arguments !== null ? call.arguments : {}) as Record<string, unknown>;
-  const subject = [of["command"], of["filePath"], of["file_path"], of["path"], of["pattern"], of["url"]].find((value) => typeof value === "string");
+  const subject = [of["command"], of["filePath"], of["file_path"], of["path"], of["pattern"], of["url"]].find(
+    (value) => typeof value === "string",
+  );
   const text = subject === undefined ? (call.title ?? "") : subject;
-  return printable(`${call.name}${text === "" || text === call.name ? "" : `  ${text}`}`).replaceAll("\n", " ⏎ ").slice(0, 160);
+  return printable(`${call.name}${text === "" || text === call.name ? "" : `  ${text}`}`)
+    .replaceAll("\n", " ⏎ ")
+    .slice(0, 160);
 }
 
-const indent = (who: string, text: string): string[] => printable(text).trimEnd().split("\n").map((line, i) => `${i === 0 ? who : "     "}  ${line}`);
+const indent = (who: string, text: string): string[] =>
+  printable(text)
+    .trimEnd()
+    .split("\n")
+    .map((line, i) => `${i === 0 ? who : "     "}  ${line}`);
 
 /** The last lines of what a tool printed are where its verdict stands. */
 function tail(output: string, terminal: Terminal): string[] {
-  const lines = printable(output).trimEnd().split("\n").filter((line) => line.trim() !== "");
+  const lines = printable(output)
+    .trimEnd()
+    .split("\n")
+    .filter((line) => line.trim() !== "");
   const shown = lines.slice(-4).map((line) => terminal.style("dim", `       ${line.slice(0, 160)}`));
   return lines.length > 4 ? [terminal.style("dim", `       … ${lines.length - 4} more lines`), ...shown] : shown;
 }

@@ -24,7 +24,17 @@ const program = new Command("signalbox")
   .exitOverride()
   .configureOutput({ writeErr: (text) => void process.stderr.write(text) });
 
-for (const register of [registerUp, registerSession, registerApprovals, registerLog, registerPolicy, registerEngine, registerDoctor, registerDemo]) register(program);
+for (const register of [
+  registerUp,
+  registerSession,
+  registerApprovals,
+  registerLog,
+  registerPolicy,
+  registerEngine,
+  registerDoctor,
+  registerDemo,
+])
+  register(program);
 
 try {
   await program.parseAsync();
@@ -39,13 +49,30 @@ function report(error: unknown): ExitCode {
     error instanceof UserError
       ? { code: "usage", message: error.message, why: error.why, fix: error.fix, exit: error.exitCode }
       : error instanceof ApiError
-        ? { code: error.code, message: error.message, why: detailsOf(error), fix: error.fix, exit: error.status === 0 || error.status === 401 ? EXIT.unreachable : EXIT.refused }
-        : { code: "internal_error", message: error instanceof Error ? error.message : String(error), why: undefined, fix: undefined, exit: EXIT.failed };
+        ? {
+            code: error.code,
+            message: error.message,
+            why: detailsOf(error),
+            fix: error.fix,
+            exit: error.status === 0 || error.status === 401 ? EXIT.unreachable : EXIT.refused,
+          }
+        : {
+            code: "internal_error",
+            message: error instanceof Error ? error.message : String(error),
+            why: undefined,
+            fix: undefined,
+            exit: EXIT.failed,
+          };
   if (process.argv.includes("--json")) {
     const { exit: _, ...body } = said;
     process.stdout.write(`${JSON.stringify({ error: body })}\n`);
   } else {
-    process.stderr.write([`error: ${said.message}`, said.why ? `  why: ${said.why}` : "", said.fix ? `  fix: ${said.fix}` : ""].filter(Boolean).map(printable).join("\n") + "\n");
+    process.stderr.write(
+      [`error: ${said.message}`, said.why ? `  why: ${said.why}` : "", said.fix ? `  fix: ${said.fix}` : ""]
+        .filter(Boolean)
+        .map(printable)
+        .join("\n") + "\n",
+    );
   }
   return said.exit;
 }

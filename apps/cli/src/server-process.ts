@@ -13,7 +13,8 @@ const READY_MS = 120_000;
 const Ready = z.object({ event: z.literal("ready"), url: z.string(), token: z.string() });
 
 export function serverProgram(): string {
-  if (!existsSync(SERVER)) throw new UserError("The server's program is not here.", `${SERVER} does not exist.`, "Run this from a whole checkout.");
+  if (!existsSync(SERVER))
+    throw new UserError("The server's program is not here.", `${SERVER} does not exist.`, "Run this from a whole checkout.");
   return SERVER;
 }
 
@@ -25,7 +26,9 @@ export interface RunningServer {
 
 /** Starts a server of its own on any port; its log goes to stderr only when it fails. */
 export async function startServer(dataDir: string): Promise<RunningServer> {
-  const child = spawn(process.execPath, [serverProgram(), "--json", "--port", "0", "--data-dir", dataDir, "--no-open"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [serverProgram(), "--json", "--port", "0", "--data-dir", dataDir, "--no-open"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const said: string[] = [];
   child.stderr.on("data", (chunk: Buffer) => {
     said.push(chunk.toString());

@@ -15,7 +15,14 @@ test("text cannot be made to read backwards, as in a file name that seems anothe
 
 test("the question that a person answers shows nothing that an agent could draw over it", () => {
   const request = { purpose: "fix\n  call     {}\u001B[1A", risks: ["\u001B[2Knone"], notes_md: "- abc \u0007" };
-  const approval = { title: "Push to \u001B[2K\rharmless", action: "git.push", params: { ref: "\u001B[0m" }, call_hash: "sha256:x", expires_at: "2030-01-01T12:00:00.000Z", request } as unknown as ApprovalView;
+  const approval = {
+    title: "Push to \u001B[2K\rharmless",
+    action: "git.push",
+    params: { ref: "\u001B[0m" },
+    call_hash: "sha256:x",
+    expires_at: "2030-01-01T12:00:00.000Z",
+    request,
+  } as unknown as ApprovalView;
   const shown = describeApproval(approval, createTerminal(true));
   expect(shown.split("\n").filter((line) => line.startsWith("  call "))).toHaveLength(1);
   // eslint-disable-next-line no-control-regex -- control characters are what must not be there
@@ -23,7 +30,15 @@ test("the question that a person answers shows nothing that an agent could draw 
 });
 
 test("columns line up, and the last one is not padded", () => {
-  expect(table(["id", "title"], [["a", "one"], ["long", "two"]])).toBe("ID    TITLE\na     one\nlong  two");
+  expect(
+    table(
+      ["id", "title"],
+      [
+        ["a", "one"],
+        ["long", "two"],
+      ],
+    ),
+  ).toBe("ID    TITLE\na     one\nlong  two");
 });
 
 test("small amounts show what they are, large ones are round", () => {

@@ -35,12 +35,16 @@ export function createTerminal(json: boolean): Terminal {
 /** Text from agents and tools must not drive the terminal, nor read otherwise than it is: control characters other than line break and tab go, and those that turn the direction of writing. */
 export const printable = (text: string): string =>
   // eslint-disable-next-line no-control-regex -- control characters are what this removes
-  text.replaceAll(/\u001B\[[0-?]*[ -/]*[@-~]|\u001B[@-_]|[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, "");
+  text.replaceAll(
+    /\u001B\[[0-?]*[ -/]*[@-~]|\u001B[@-_]|[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]/g,
+    "",
+  );
 
 /** Rows aligned in columns; the header in capitals, as tools do. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => (row[i] ?? "").length)));
-  const line = (cells: readonly string[]): string => cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]!))).join("  ");
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]!))).join("  ");
   return [line(header.map((name) => name.toUpperCase())), ...rows.map(line)].join("\n");
 }
 

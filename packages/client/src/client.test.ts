@@ -20,7 +20,11 @@ beforeEach(async () => {
     answer(request, response, requests.length);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  client = createClient({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, token: "sbx_token", organizationId: "ws_dev" });
+  client = createClient({
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    token: "sbx_token",
+    organizationId: "ws_dev",
+  });
 });
 afterEach(() => {
   server.closeAllConnections();
@@ -29,13 +33,20 @@ afterEach(() => {
 
 const refuse = (response: ServerResponse, status: number, headers: Record<string, string> = {}): void => {
   response.writeHead(status, { "content-type": "application/json", ...headers });
-  response.end(JSON.stringify({ error: { code: "room_not_found", message: "There is no such room.", fix: "List them.", details: { id: ROOM }, request_id: "req_1" } }));
+  response.end(
+    JSON.stringify({
+      error: { code: "room_not_found", message: "There is no such room.", fix: "List them.", details: { id: ROOM }, request_id: "req_1" },
+    }),
+  );
 };
 const events = (response: ServerResponse, ...seqs: number[]): void => {
   response.writeHead(200, { "content-type": "text/event-stream" });
   response.write(seqs.map((seq) => `id: ${seq}\ndata: {"seq":${seq}}\n\n`).join("") || ": open\n\n");
 };
-async function collect(count: number, options: { signal?: AbortSignal; lastEventId?: string; onStatus?: (status: string) => void } = {}): Promise<unknown[]> {
+async function collect(
+  count: number,
+  options: { signal?: AbortSignal; lastEventId?: string; onStatus?: (status: string) => void } = {},
+): Promise<unknown[]> {
   const seen: unknown[] = [];
   for await (const frame of client.events(streamRoom, { ...feed, ...options })) {
     seen.push(frame.data);
@@ -43,7 +54,11 @@ async function collect(count: number, options: { signal?: AbortSignal; lastEvent
   }
   return seen;
 }
-const caught = (promise: Promise<unknown>): Promise<ApiError> => promise.then(() => Promise.reject(new Error("it did not fail")), (error: unknown) => error as ApiError);
+const caught = (promise: Promise<unknown>): Promise<ApiError> =>
+  promise.then(
+    () => Promise.reject(new Error("it did not fail")),
+    (error: unknown) => error as ApiError,
+  );
 
 test("a call carries token, organization and query, and gives the answer", async () => {
   answer = (_, response) => response.end('{"items":[],"next_cursor":null}');
@@ -56,7 +71,15 @@ test("a refusal is an ApiError with everything that the server said", async () =
   answer = (_, response) => refuse(response, 404, { "retry-after": "3" });
   const error = await caught(client.call(listEvents, { query: { limit: 1 } }));
   expect(error).toBeInstanceOf(ApiError);
-  expect(error).toMatchObject({ status: 404, code: "room_not_found", message: "There is no such room.", fix: "List them.", details: { id: ROOM }, requestId: "req_1", retryAfterMs: 3000 });
+  expect(error).toMatchObject({
+    status: 404,
+    code: "room_not_found",
+    message: "There is no such room.",
+    fix: "List them.",
+    details: { id: ROOM },
+    requestId: "req_1",
+    retryAfterMs: 3000,
+  });
 });
 
 test("an answer that is not the server's own is told as such", async () => {
@@ -68,7 +91,9 @@ test("a server that is not there is unreachable; a call that its caller gave up 
   const nobody = createClient({ baseUrl: "http://127.0.0.1:1" });
   expect(await caught(nobody.call(listEvents, { query: { limit: 1 } }))).toMatchObject({ status: 0, code: "unreachable" });
   answer = () => undefined;
-  expect(await caught(client.call(listEvents, { query: { limit: 1 }, signal: AbortSignal.timeout(50) }))).toMatchObject({ name: "TimeoutError" });
+  expect(await caught(client.call(listEvents, { query: { limit: 1 }, signal: AbortSignal.timeout(50) }))).toMatchObject({
+    name: "TimeoutError",
+  });
 });
 
 test("a feed that is cut goes on after the last event, and says so", async () => {

@@ -17,7 +17,16 @@ export class ApiError extends Error {
   /** Milliseconds to wait, when the server said so. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(of: { status: number; code: string; message: string; fix?: string | undefined; details?: unknown; requestId?: string | undefined; retryAfterMs?: number | undefined; cause?: unknown }) {
+  constructor(of: {
+    status: number;
+    code: string;
+    message: string;
+    fix?: string | undefined;
+    details?: unknown;
+    requestId?: string | undefined;
+    retryAfterMs?: number | undefined;
+    cause?: unknown;
+  }) {
     super(of.message, { cause: of.cause });
     this.status = of.status;
     this.code = of.code;
@@ -99,7 +108,13 @@ export function createClient(options: ClientOptions): Client {
       response = await send(url, init);
     } catch (cause) {
       if (input.signal?.aborted) throw cause;
-      throw new ApiError({ status: 0, code: "unreachable", message: `No answer from ${baseUrl}.`, fix: "Start it with `npm start`, or check the address.", cause });
+      throw new ApiError({
+        status: 0,
+        code: "unreachable",
+        message: `No answer from ${baseUrl}.`,
+        fix: "Start it with `npm start`, or check the address.",
+        cause,
+      });
     }
     if (!response.ok) throw await failure(response);
     return response;
@@ -122,10 +137,16 @@ export function createClient(options: ClientOptions): Client {
       while (!feed.signal?.aborted) {
         let waitMs = 0;
         try {
-          const response = await request(route, feed, { accept: "text/event-stream", ...(cursor === undefined ? {} : { "last-event-id": cursor }) });
+          const response = await request(route, feed, {
+            accept: "text/event-stream",
+            ...(cursor === undefined ? {} : { "last-event-id": cursor }),
+          });
           feed.onStatus?.("open");
-          if (response.body === null) throw new ApiError({ status: response.status, code: "invalid_answer", message: "The feed answered without a body." });
-          const frames = response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>).pipeThrough(new EventSourceParserStream());
+          if (response.body === null)
+            throw new ApiError({ status: response.status, code: "invalid_answer", message: "The feed answered without a body." });
+          const frames = response.body
+            .pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>)
+            .pipeThrough(new EventSourceParserStream());
           for await (const frame of readable(frames)) {
             failures = 0;
             if (frame.id !== undefined) cursor = frame.id;
@@ -147,7 +168,9 @@ export function createClient(options: ClientOptions): Client {
       const response = await request(route, input, { accept: "application/x-ndjson" });
       if (response.body === null) return;
       let rest = "";
-      for await (const text of readable(response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>))) {
+      for await (const text of readable(
+        response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>),
+      )) {
         const parts = (rest + text).split("\n");
         rest = parts.pop() ?? "";
         yield* parts;
@@ -158,7 +181,8 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /** How long to wait after so many failures in a row. */
-export const backoff = (failures: number): number => Math.min(BACKOFF_MS.last, BACKOFF_MS.first * 2 ** (failures - 1)) * (0.5 + Math.random() / 2);
+export const backoff = (failures: number): number =>
+  Math.min(BACKOFF_MS.last, BACKOFF_MS.first * 2 ** (failures - 1)) * (0.5 + Math.random() / 2);
 
 function path(route: Route, params: Record<string, unknown>): string {
   return route.path.replaceAll(/:([a-zA-Z]+)/g, (_, name: string) => {
@@ -174,7 +198,12 @@ async function failure(response: Response): Promise<ApiError> {
   const text = await response.text();
   const parsed = ErrorBody.safeParse(json(text));
   if (!parsed.success) {
-    return new ApiError({ status: response.status, code: "invalid_answer", message: `The server answered ${response.status} without saying why.`, retryAfterMs });
+    return new ApiError({
+      status: response.status,
+      code: "invalid_answer",
+      message: `The server answered ${response.status} without saying why.`,
+      retryAfterMs,
+    });
   }
   const { code, message, fix, details, request_id } = parsed.data.error;
   return new ApiError({ status: response.status, code, message, fix, details, requestId: request_id, retryAfterMs });

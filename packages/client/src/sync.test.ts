@@ -29,7 +29,9 @@ beforeEach(async () => {
   onSubscribe = () => undefined;
   http = createServer((_, response) => {
     tokens++;
-    void Promise.resolve(holdTokens).then(() => response.end(JSON.stringify({ token: `t${tokens}`, token_type: "Bearer", expires_in: 300, expires_at: "2030-01-01T12:00:00.000Z" })));
+    void Promise.resolve(holdTokens).then(() =>
+      response.end(JSON.stringify({ token: `t${tokens}`, token_type: "Bearer", expires_in: 300, expires_at: "2030-01-01T12:00:00.000Z" })),
+    );
   });
   wss = new WebSocketServer({ server: http });
   wss.on("connection", (socket) => {
@@ -54,10 +56,27 @@ afterEach(async () => {
 });
 
 const say = (socket: Socket, frame: ServerFrame): void => socket.send(JSON.stringify(frame));
-const update = (topic: string, n: number): SyncUpdate => ({ topic, doc_key: `event:${n}`, doc_version: 1, payload: n, payload_hash: "sha256:x", watermark: String(n) });
-const batch = (topic: string, ...seqs: number[]): ServerFrame => ({ type: "update_batch", updates: seqs.map((n) => update(topic, n)), replay_complete: true, head_watermarks: { [topic]: String(seqs.at(-1)) } });
+const update = (topic: string, n: number): SyncUpdate => ({
+  topic,
+  doc_key: `event:${n}`,
+  doc_version: 1,
+  payload: n,
+  payload_hash: "sha256:x",
+  watermark: String(n),
+});
+const batch = (topic: string, ...seqs: number[]): ServerFrame => ({
+  type: "update_batch",
+  updates: seqs.map((n) => update(topic, n)),
+  replay_complete: true,
+  head_watermarks: { [topic]: String(seqs.at(-1)) },
+});
 /** As the server says that history ends here. */
-const head = (topic: string, at: number): ServerFrame => ({ type: "update_batch", updates: [], replay_complete: true, head_watermarks: { [topic]: String(at) } });
+const head = (topic: string, at: number): ServerFrame => ({
+  type: "update_batch",
+  updates: [],
+  replay_complete: true,
+  head_watermarks: { [topic]: String(at) },
+});
 
 interface Reader extends Subscription {
   readonly seen: unknown[];
@@ -66,7 +85,15 @@ interface Reader extends Subscription {
 function reader(after?: string): Reader {
   const seen: unknown[] = [];
   const said: string[] = [];
-  return { seen, said, after, onUpdate: (one) => seen.push(one.payload), onStale: () => said.push("stale"), onStatus: (status) => said.push(status), onRefused: (code) => said.push(code) };
+  return {
+    seen,
+    said,
+    after,
+    onUpdate: (one) => seen.push(one.payload),
+    onStale: () => said.push("stale"),
+    onStatus: (status) => said.push(status),
+    onRefused: (code) => said.push(code),
+  };
 }
 
 test("a reader gets what comes, from the cursor it names", async () => {
@@ -108,7 +135,8 @@ test("what came while the connection was cut is not missed, even by who had seen
 
 test("a cursor that the server no longer has is told once the topic is followed anew", async () => {
   onSubscribe = (socket, frame) => {
-    if (frame.resume_after?.[ROOM] !== undefined) say(socket, { type: "error", code: "stale_cursor", message: "gone", stale_topics: [ROOM], full_resync_required: true });
+    if (frame.resume_after?.[ROOM] !== undefined)
+      say(socket, { type: "error", code: "stale_cursor", message: "gone", stale_topics: [ROOM], full_resync_required: true });
     else {
       say(socket, head(ROOM, 90));
       say(socket, batch(ROOM, 91));
@@ -145,7 +173,8 @@ test.each(["forbidden_topic", "bad_topic", "bad_subscription"] as const)("%s end
 test("a topic that the server could not read is followed again from where it stood", async () => {
   onSubscribe = (socket) => {
     say(socket, batch(ROOM, subscribes.length));
-    if (subscribes.length === 1) say(socket, { type: "error", code: "internal", message: "The topic could not be read.", stale_topics: [ROOM] });
+    if (subscribes.length === 1)
+      say(socket, { type: "error", code: "internal", message: "The topic could not be read.", stale_topics: [ROOM] });
   };
   const one = reader();
   sync.subscribe(ROOM, one);

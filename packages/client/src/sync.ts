@@ -136,11 +136,14 @@ export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs
       let heardAt = Date.now();
       const ws = new WebSocket(url);
       socket = ws;
-      const beat = setInterval(() => {
-        // Its closing handshake would wait for the silent server; we do not.
-        if (Date.now() - heardAt > silenceMs) ended();
-        else send({ type: "heartbeat" });
-      }, Math.min(SYNC_LIMITS.heartbeatMs, silenceMs));
+      const beat = setInterval(
+        () => {
+          // Its closing handshake would wait for the silent server; we do not.
+          if (Date.now() - heardAt > silenceMs) ended();
+          else send({ type: "heartbeat" });
+        },
+        Math.min(SYNC_LIMITS.heartbeatMs, silenceMs),
+      );
       function ended(): void {
         clearInterval(beat);
         closed.signal.removeEventListener("abort", ended);

@@ -84,11 +84,19 @@ export async function linkHash(primitives: Primitives, prev: Uint8Array, seq: nu
  * Checks that `event` continues `head`. Returns the new head, or what is wrong and where; a checker
  * goes no further on that stream, since everything after a break hangs on it.
  */
-export async function follow(primitives: Primitives, head: Head, event: ChainedEvent): Promise<{ ok: true; head: Head; header: Header } | { ok: false; mismatch: Mismatch }> {
+export async function follow(
+  primitives: Primitives,
+  head: Head,
+  event: ChainedEvent,
+): Promise<{ ok: true; head: Head; header: Header } | { ok: false; mismatch: Mismatch }> {
   const header = jsonObject(event.header) as Header | null;
   if (header === null) return wrong("malformed", "a JSON header", null);
   if (header.stream?.type !== event.stream.type || header.stream?.id !== event.stream.id) {
-    return wrong("stream_mismatch", `${String(header.stream?.type)}:${String(header.stream?.id)}`, `${event.stream.type}:${event.stream.id}`);
+    return wrong(
+      "stream_mismatch",
+      `${String(header.stream?.type)}:${String(header.stream?.id)}`,
+      `${event.stream.type}:${event.stream.id}`,
+    );
   }
   if (event.seq !== head.seq + 1) return wrong("seq_gap", String(head.seq + 1), String(event.seq));
   const prev = hashBytes(event.prev_hash);

@@ -37,13 +37,23 @@ describe.each([
   ["the browser's Web Crypto", webPrimitives],
 ])("with %s", (_, primitives) => {
   test("an untouched export is valid, and says how far checkpoints vouch for it", async () => {
-    expect(await verifyExport(primitives, lines, [signer.key])).toMatchObject({ valid: true, events: 11, streams: 2, checkpoints: 2, covered_to: 11, problems: [] });
+    expect(await verifyExport(primitives, lines, [signer.key])).toMatchObject({
+      valid: true,
+      events: 11,
+      streams: 2,
+      checkpoints: 2,
+      covered_to: 11,
+      problems: [],
+    });
   });
 });
 
 test("one flipped byte of data is named with its place", async () => {
   const tampered = edit(3, (event) => (event["data"] = String(event["data"]).replace("2", "3")));
-  expect(await check(tampered)).toMatchObject({ valid: false, first_mismatch: { stream: "room:room_a", seq: 2, event_type: "message.created", kind: "data_hash_mismatch" } });
+  expect(await check(tampered)).toMatchObject({
+    valid: false,
+    first_mismatch: { stream: "room:room_a", seq: 2, event_type: "message.created", kind: "data_hash_mismatch" },
+  });
 });
 
 test("an edited header is named with its place", async () => {
@@ -66,7 +76,10 @@ test("an edited event whose own hash was made anew breaks at the checkpoint that
 
 test("a dropped event is named", async () => {
   const dropped = lines.toSpliced(eventLine(5), 1);
-  expect(await check(dropped)).toMatchObject({ valid: false, first_mismatch: { stream: "room:room_a", seq: 4, kind: "seq_gap", expected: "3" } });
+  expect(await check(dropped)).toMatchObject({
+    valid: false,
+    first_mismatch: { stream: "room:room_a", seq: 4, kind: "seq_gap", expected: "3" },
+  });
 });
 
 test("two swapped events of a stream are named", async () => {
@@ -79,11 +92,15 @@ test("a removed tail is noticed by the checkpoint that stood on it", async () =>
   const cut = lines.toSpliced(eventLine(11), 1).map((line) => line.replace('"events":11', '"events":10'));
   const report = await check(cut);
   expect(report.valid).toBe(false);
-  expect(report.problems.join("\n")).toContain("room:room_a ends at 5, but checkpoint 2 was signed when it had 6 events: its tail was removed");
+  expect(report.problems.join("\n")).toContain(
+    "room:room_a ends at 5, but checkpoint 2 was signed when it had 6 events: its tail was removed",
+  );
 });
 
 test("a whole stream that was removed is noticed", async () => {
-  const without = lines.filter((line) => !line.includes('"stream":{"type":"room","id":"room_b"}')).map((line) => line.replace('"events":11', '"events":6'));
+  const without = lines
+    .filter((line) => !line.includes('"stream":{"type":"room","id":"room_b"}'))
+    .map((line) => line.replace('"events":11', '"events":6'));
   expect((await check(without)).problems.join("\n")).toContain("room:room_b ends at 0");
 });
 
@@ -107,7 +124,10 @@ test("heads that were changed beside a checkpoint do not pass for what was signe
 test("an erased payload is fine only when an event.redacted names it", async () => {
   const log = new LogBuilder();
   const id = log.append("room:room_a", "message.created", { secret: 1 }, "message:1");
-  const erase = (line: string) => (line.includes(id) && line.includes('"position":1,') ? JSON.stringify({ ...(JSON.parse(line) as object), data: null, salt: null }) : line);
+  const erase = (line: string) =>
+    line.includes(id) && line.includes('"position":1,')
+      ? JSON.stringify({ ...(JSON.parse(line) as object), data: null, salt: null })
+      : line;
   await log.checkpoint(signer);
   expect(await check(log.end().map(erase))).toMatchObject({ valid: false, first_mismatch: { seq: 1, kind: "erased_without_redaction" } });
   log.append("room:room_a", "event.redacted", { target_event_id: id, reason: "asked", level: "full" }, `event:${id}`);
@@ -156,7 +176,9 @@ test.each([
 });
 
 test("a checkpoint beside heads that are no heads is a finding, not a crash", async () => {
-  const broken = lines.map((line) => (line.includes('"kind":"checkpoint"') ? JSON.stringify({ ...(JSON.parse(line) as object), heads: [null] }) : line));
+  const broken = lines.map((line) =>
+    line.includes('"kind":"checkpoint"') ? JSON.stringify({ ...(JSON.parse(line) as object), heads: [null] }) : line,
+  );
   expect((await check(broken)).problems[0]).toMatch(/is not a line of a Signalbox export/);
 });
 

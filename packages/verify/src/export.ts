@@ -37,7 +37,13 @@ interface EventLine extends ChainedEvent {
   readonly position: number;
 }
 type Line =
-  | { readonly kind: "header"; readonly format: string; readonly organization_id: string; readonly complete: boolean; readonly stream?: string }
+  | {
+      readonly kind: "header";
+      readonly format: string;
+      readonly organization_id: string;
+      readonly complete: boolean;
+      readonly stream?: string;
+    }
   | EventLine
   | { readonly kind: "checkpoint"; readonly note: string; readonly heads: readonly StreamHead[] }
   | { readonly kind: "end"; readonly events: number; readonly checkpoints: number };
@@ -45,7 +51,11 @@ type Line =
 /** Problems beyond this many are counted, not told. */
 const MAX_PROBLEMS = 20;
 
-export async function verifyExport(primitives: Primitives, lines: AsyncIterable<string> | Iterable<string>, keys: readonly VerifierKey[]): Promise<ExportReport> {
+export async function verifyExport(
+  primitives: Primitives,
+  lines: AsyncIterable<string> | Iterable<string>,
+  keys: readonly VerifierKey[],
+): Promise<ExportReport> {
   const heads = new Map<string, Head>();
   const broken = new Set<string>();
   /** The hashes of each stream one after the other, 32 bytes each, for the heads that checkpoints name. */
@@ -55,7 +65,12 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
   const erased: { stream: string; seq: number; event_id: string; event_type: string }[] = [];
   const redacted = new Set<string>();
   const problems: string[] = [];
-  let [firstMismatch, organization, onlyStream, ended]: [Mismatch | null, string | null, string | null, boolean] = [null, null, null, false];
+  let [firstMismatch, organization, onlyStream, ended]: [Mismatch | null, string | null, string | null, boolean] = [
+    null,
+    null,
+    null,
+    false,
+  ];
   let [complete, untold]: [boolean, number] = [true, 0];
   let [events, checkpoints, lastPosition, number]: [number, number, number, number] = [0, 0, 0, 0];
   let coveredTo: number | null = null;
@@ -94,7 +109,8 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
       case "end":
         ended = true;
         if (line.events !== events) problem(`the export says it has ${line.events} events, but ${events} are there`);
-        if (line.checkpoints !== checkpoints) problem(`the export says it has ${line.checkpoints} checkpoints, but ${checkpoints} are there`);
+        if (line.checkpoints !== checkpoints)
+          problem(`the export says it has ${line.checkpoints} checkpoints, but ${checkpoints} are there`);
         break;
     }
   }
@@ -103,7 +119,15 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
   else if (checkpoints === 0) problem("the export has no checkpoint: nothing shows that this is what was recorded");
   for (const { stream, seq, event_id, event_type } of erased) {
     if (complete && !redacted.has(event_id)) {
-      mismatch({ stream, seq, event_id, event_type, kind: "erased_without_redaction", expected: "an event.redacted that names it", actual: null });
+      mismatch({
+        stream,
+        seq,
+        event_id,
+        event_type,
+        kind: "erased_without_redaction",
+        expected: "an event.redacted that names it",
+        actual: null,
+      });
     }
   }
   return {
@@ -125,7 +149,8 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
     if (line.position <= lastPosition) problem(`${stream} ${line.seq}: position ${line.position} does not follow ${lastPosition}`);
     lastPosition = line.position;
     // Whoever flips a whole log to a partial one, to leave streams out, must also leave out all but one.
-    if (onlyStream !== null && stream !== onlyStream) problem(`${stream} ${line.seq}: the export says it is of ${onlyStream || "no stream"} only`);
+    if (onlyStream !== null && stream !== onlyStream)
+      problem(`${stream} ${line.seq}: the export says it is of ${onlyStream || "no stream"} only`);
     // After a break everything hangs in the air; one mismatch names the place.
     if (broken.has(stream)) return;
     const checked = await follow(primitives, heads.get(stream) ?? GENESIS, line);
@@ -137,12 +162,14 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
     remember(stream, line.seq, checked.head.hash);
     const { event_id, type, organization_id, subject, subject_version } = checked.header as Record<string, unknown>;
     const at = { stream, seq: line.seq, event_id: String(event_id), event_type: String(type) };
-    if (organization !== null && organization_id !== organization) mismatch({ ...at, kind: "organization_mismatch", expected: organization, actual: String(organization_id) });
+    if (organization !== null && organization_id !== organization)
+      mismatch({ ...at, kind: "organization_mismatch", expected: organization, actual: String(organization_id) });
     if (ids.has(String(event_id))) mismatch({ ...at, kind: "event_id_repeated", expected: null, actual: String(event_id) });
     ids.add(String(event_id));
     if (complete) {
       const expected = (subjects.get(String(subject)) ?? 0) + 1;
-      if (subject_version !== expected) mismatch({ ...at, kind: "subject_version_gap", expected: String(expected), actual: String(subject_version) });
+      if (subject_version !== expected)
+        mismatch({ ...at, kind: "subject_version_gap", expected: String(expected), actual: String(subject_version) });
       subjects.set(String(subject), Number(subject_version));
     }
     if (line.data === null) erased.push(at);
@@ -164,7 +191,8 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
       return;
     }
     const { streams, rootHash, position } = opened.checkpoint;
-    if (organization !== null && opened.checkpoint.origin !== `signalbox/${organization}`) problem(`${name} speaks for ${opened.checkpoint.origin}, not for ${organization}`);
+    if (organization !== null && opened.checkpoint.origin !== `signalbox/${organization}`)
+      problem(`${name} speaks for ${opened.checkpoint.origin}, not for ${organization}`);
     if (stated.length !== streams || !equal(await rootOf(primitives, stated), rootHash)) {
       problem(`${name} (position ${position}): the heads beside it are not the ones it was signed over`);
       return;
@@ -172,7 +200,8 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
     const newer = new Map(stated.map((head) => [head.stream, head]));
     for (const older of olderHeads) {
       const now = newer.get(older.stream);
-      if (now === undefined || now.seq < older.seq) problem(`${name}: ${older.stream} stood at ${older.seq} in an older checkpoint and is shorter now`);
+      if (now === undefined || now.seq < older.seq)
+        problem(`${name}: ${older.stream} stood at ${older.seq} in an older checkpoint and is shorter now`);
     }
     olderHeads = stated;
     let whole = true;
@@ -184,7 +213,8 @@ export async function verifyExport(primitives: Primitives, lines: AsyncIterable<
       if (broken.has(head.stream)) continue;
       whole = false;
       const last = heads.get(head.stream)?.seq ?? 0;
-      if (last < head.seq) problem(`${head.stream} ends at ${last}, but ${name} was signed when it had ${head.seq} events: its tail was removed`);
+      if (last < head.seq)
+        problem(`${head.stream} ends at ${last}, but ${name} was signed when it had ${head.seq} events: its tail was removed`);
       else problem(`${head.stream} ${head.seq}: ${name} was signed over ${head.hash}, the export has ${here}`);
     }
     if (whole) coveredTo = position;
@@ -234,6 +264,9 @@ function parse(text: string): Line | null {
 }
 
 const isEvent = (line: EventLine): boolean =>
-  Number.isSafeInteger(line.seq) && Number.isSafeInteger(line.position) && [line.header, line.prev_hash, line.hash, line.stream?.type, line.stream?.id].every((text) => typeof text === "string") &&
+  Number.isSafeInteger(line.seq) &&
+  Number.isSafeInteger(line.position) &&
+  [line.header, line.prev_hash, line.hash, line.stream?.type, line.stream?.id].every((text) => typeof text === "string") &&
   [line.data, line.salt].every((text) => text === null || typeof text === "string");
-const isHead = (head: StreamHead | null): boolean => typeof head?.stream === "string" && Number.isSafeInteger(head.seq) && typeof head.hash === "string";
+const isHead = (head: StreamHead | null): boolean =>
+  typeof head?.stream === "string" && Number.isSafeInteger(head.seq) && typeof head.hash === "string";

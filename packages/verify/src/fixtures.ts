@@ -20,7 +20,9 @@ export async function newSigner(name = `signalbox/${ORGANIZATION}`): Promise<Sig
 }
 
 export class LogBuilder {
-  readonly lines: string[] = [JSON.stringify({ kind: "header", format: "signalbox-export/1", organization_id: ORGANIZATION, complete: true })];
+  readonly lines: string[] = [
+    JSON.stringify({ kind: "header", format: "signalbox-export/1", organization_id: ORGANIZATION, complete: true }),
+  ];
   readonly heads = new Map<string, { seq: number; hash: Buffer }>();
   private readonly versions = new Map<string, number>();
   private events = 0;
@@ -50,8 +52,16 @@ export class LogBuilder {
     this.events++;
     this.lines.push(
       JSON.stringify({
-        kind: "event", position: this.events, stream: { type: streamType, id: streamId }, seq, recorded_at: "2030-01-01T12:00:00.000Z", header, data: text,
-        salt: salt.toString("base64"), prev_hash: `sha256:${head.hash.toString("hex")}`, hash: `sha256:${hash.toString("hex")}`,
+        kind: "event",
+        position: this.events,
+        stream: { type: streamType, id: streamId },
+        seq,
+        recorded_at: "2030-01-01T12:00:00.000Z",
+        header,
+        data: text,
+        salt: salt.toString("base64"),
+        prev_hash: `sha256:${head.hash.toString("hex")}`,
+        hash: `sha256:${hash.toString("hex")}`,
       }),
     );
     this.heads.set(stream, { seq, hash });
@@ -60,8 +70,16 @@ export class LogBuilder {
 
   async checkpoint(signer: Signer): Promise<void> {
     const heads: StreamHead[] = [...this.heads].map(([stream, { seq, hash }]) => ({ stream, seq, hash: `sha256:${hash.toString("hex")}` }));
-    const text = checkpointText({ origin: `signalbox/${ORGANIZATION}`, streams: heads.length, rootHash: await rootOf(nodePrimitives, heads), position: this.events, time: "2030-01-01T12:00:00.000Z" });
-    this.lines.push(JSON.stringify({ kind: "checkpoint", note: signedNote(text, signer.key, sign(null, Buffer.from(text), signer.privateKey)), heads }));
+    const text = checkpointText({
+      origin: `signalbox/${ORGANIZATION}`,
+      streams: heads.length,
+      rootHash: await rootOf(nodePrimitives, heads),
+      position: this.events,
+      time: "2030-01-01T12:00:00.000Z",
+    });
+    this.lines.push(
+      JSON.stringify({ kind: "checkpoint", note: signedNote(text, signer.key, sign(null, Buffer.from(text), signer.privateKey)), heads }),
+    );
     this.checkpoints++;
   }
 

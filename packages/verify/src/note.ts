@@ -40,7 +40,8 @@ export const formatKey = (key: VerifierKey): string => `${key.name}+${key.id}+${
 export async function parseKey(primitives: Primitives, text: string): Promise<VerifierKey> {
   const [name, id, encoded, ...rest] = text.trim().split("+");
   const bytes = encoded === undefined ? null : fromBase64([encoded, ...rest].join("+"));
-  if (!name || !id || bytes?.length !== 33 || bytes[0] !== 1) throw new Error("not an Ed25519 verifier key: expected <name>+<8 hex>+<base64>");
+  if (!name || !id || bytes?.length !== 33 || bytes[0] !== 1)
+    throw new Error("not an Ed25519 verifier key: expected <name>+<8 hex>+<base64>");
   const publicKey = bytes.subarray(1);
   if ((await keyId(primitives, name, publicKey)) !== id) throw new Error(`the key id ${id} does not belong to this key`);
   return { name, id, publicKey };
@@ -61,7 +62,13 @@ export type NoteCheck =
 
 export async function openNote(primitives: Primitives, note: string, keys: readonly VerifierKey[]): Promise<NoteCheck> {
   const split = note.lastIndexOf("\n\n");
-  const signatures = split < 0 ? [] : note.slice(split + 2).split("\n").filter((line) => line !== "");
+  const signatures =
+    split < 0
+      ? []
+      : note
+          .slice(split + 2)
+          .split("\n")
+          .filter((line) => line !== "");
   const text = note.slice(0, split + 1);
   const checkpoint = parseCheckpoint(text);
   if (checkpoint === null || signatures.length === 0) return { ok: false, reason: "malformed", keyId: null };
@@ -89,4 +96,3 @@ function parseCheckpoint(text: string): Checkpoint | null {
   if (!origin || !/^\d+$/.test(size ?? "") || rootHash?.length !== 32 || at === undefined || when === undefined) return null;
   return { origin, streams: Number(size), rootHash, position: Number(at), time: when };
 }
-

@@ -12,7 +12,14 @@ export function registerApprovals(program: Command): void {
     .action(
       action(async ({ client, terminal }: Context, flags: { verbose?: boolean }) => {
         const page = await client.call(listApprovals, { query: { status: "open", limit: 200 } });
-        terminal.result(page, page.items.length === 0 ? "Nothing waits for you." : flags.verbose ? page.items.map((one) => `${one.id}\n${describeApproval(one, terminal)}`).join("\n\n") : inbox(page.items));
+        terminal.result(
+          page,
+          page.items.length === 0
+            ? "Nothing waits for you."
+            : flags.verbose
+              ? page.items.map((one) => `${one.id}\n${describeApproval(one, terminal)}`).join("\n\n")
+              : inbox(page.items),
+        );
       }),
     );
   program
@@ -20,7 +27,11 @@ export function registerApprovals(program: Command): void {
     .description("approve exactly the call that was asked for, once")
     .option("--reason <text>", "why, for the record")
     .action(verdict("approve", "approved"));
-  program.command("deny <id>").description("deny it").option("--reason <text>", "why, for the record and for the agent").action(verdict("deny", "denied"));
+  program
+    .command("deny <id>")
+    .description("deny it")
+    .option("--reason <text>", "why, for the record and for the agent")
+    .action(verdict("deny", "denied"));
 }
 
 const verdict = (decision: "approve" | "deny", done: string) =>

@@ -46,7 +46,11 @@ export function registerDemo(program: Command): void {
       action(async (context: Context, flags: DemoFlags) => {
         const { terminal } = context;
         if (!flags.yes && !terminal.interactive) {
-          throw new UserError("Nobody is here to approve the push.", "The demo asks before anything leaves the sandbox, and this is not a terminal.", "npm run demo -- --yes");
+          throw new UserError(
+            "Nobody is here to approve the push.",
+            "The demo asks before anything leaves the sandbox, and this is not a terminal.",
+            "npm run demo -- --yes",
+          );
         }
         const place = await mkdtemp(join(tmpdir(), "signalbox-demo-"));
         // Postgres runs as a user of its own and must be able to pass through.
@@ -72,10 +76,13 @@ async function demonstrate(context: Context, place: string, flags: DemoFlags): P
   const sample = await client.call(createSample, { body: {} });
   const models = await client.call(listModels, {});
   const model = flags.model ?? models.items.find((one) => one.is_demo)?.id;
-  if (model === undefined) throw new UserError("The server has no demo model.", "It was switched off in its configuration.", "Name another with --model.");
+  if (model === undefined)
+    throw new UserError("The server has no demo model.", "It was switched off in its configuration.", "Name another with --model.");
   const isDemo = models.items.find((one) => one.id === model)?.is_demo ?? false;
 
-  terminal.progress(`Repository  ${sample.remote_url}\nModel       ${model}${isDemo ? " (a script, not an AI model: it knows only this job)" : ""}\nTask        ${sample.prompt}\n`);
+  terminal.progress(
+    `Repository  ${sample.remote_url}\nModel       ${model}${isDemo ? " (a script, not an AI model: it knows only this job)" : ""}\nTask        ${sample.prompt}\n`,
+  );
   const session = await client.call(createSession, {
     body: { title: "Demo: mend the failing test", source: { type: "repository", url: sample.remote_url }, prompt: sample.prompt, model },
     signal,
@@ -107,22 +114,41 @@ async function demonstrate(context: Context, place: string, flags: DemoFlags): P
   const conversation = await client.call(getConversation, { params: { id: session.id }, query: { limit: 200 } });
   const tools = conversation.items.filter((item) => item.type === "tool_call");
   const printed = tools.map((item) => `${item.output ?? ""}${item.error ?? ""}`);
-  check("the agent saw the test fail, then saw all tests pass", printed.some((text) => /# fail [1-9]|ℹ fail [1-9]/.test(text)) && printed.some((text) => /(# |ℹ )fail 0/.test(text)), `${tools.length} tool calls`);
+  check(
+    "the agent saw the test fail, then saw all tests pass",
+    printed.some((text) => /# fail [1-9]|ℹ fail [1-9]/.test(text)) && printed.some((text) => /(# |ℹ )fail 0/.test(text)),
+    `${tools.length} tool calls`,
+  );
   check("the turn ended well", turnOk, ended.status);
 
   const diff = await client.call(getDiff, { params: { id: session.id } });
-  check("exactly the faulty file was changed", diff.files.length === 1 && diff.files[0]!.path === "src/invoice.js", diff.files.map((file) => file.path).join(", "));
+  check(
+    "exactly the faulty file was changed",
+    diff.files.length === 1 && diff.files[0]!.path === "src/invoice.js",
+    diff.files.map((file) => file.path).join(", "),
+  );
 
   const push = pushes.at(-1);
-  const remote = push === undefined ? "" : (await run("git", ["-c", "safe.directory=*", "ls-remote", sample.remote_url, push.call.ref])).stdout.split("\t")[0]!;
-  check("the remote has exactly the commit that was approved", push !== undefined && remote === push.call.new, remote.slice(0, 12) || "nothing was pushed");
+  const remote =
+    push === undefined
+      ? ""
+      : (await run("git", ["-c", "safe.directory=*", "ls-remote", sample.remote_url, push.call.ref])).stdout.split("\t")[0]!;
+  check(
+    "the remote has exactly the commit that was approved",
+    push !== undefined && remote === push.call.new,
+    remote.slice(0, 12) || "nothing was pushed",
+  );
   const main = (await run("git", ["-c", "safe.directory=*", "ls-remote", sample.remote_url, "refs/heads/main"])).stdout.split("\t")[0]!;
   check("the main branch was left alone", push?.call.ref === "refs/heads/main" || main === sample.commit, main.slice(0, 12));
   if (push !== undefined) {
     const approval = await client.call(getApproval, { params: { id: push.approvalId } });
     check("the approval was used once and is spent", approval.used, approval.call_hash);
   }
-  check("it cost something and stayed in its budget", ended.cost_micro_usd > 0 && ended.cost_micro_usd <= ended.budget_micro_usd, `${ended.cost_micro_usd} of ${ended.budget_micro_usd} micro-USD`);
+  check(
+    "it cost something and stayed in its budget",
+    ended.cost_micro_usd > 0 && ended.cost_micro_usd <= ended.budget_micro_usd,
+    `${ended.cost_micro_usd} of ${ended.budget_micro_usd} micro-USD`,
+  );
   await client.call(stopSession, { params: { id: session.id }, body: { reason: "the demo is over" } });
 
   const file = join(place, "log.ndjson");
@@ -133,7 +159,11 @@ async function demonstrate(context: Context, place: string, flags: DemoFlags): P
   const tampered = join(place, "tampered.ndjson");
   await writeFile(tampered, tamper(await readFile(file, "utf8")));
   const forged = await verifyFile(tampered, keys);
-  check("a copy with one changed word does not, and the place is named", !forged.valid && forged.first_mismatch !== null, forged.first_mismatch === null ? "" : `${forged.first_mismatch.stream} seq ${forged.first_mismatch.seq}: ${forged.first_mismatch.kind}`);
+  check(
+    "a copy with one changed word does not, and the place is named",
+    !forged.valid && forged.first_mismatch !== null,
+    forged.first_mismatch === null ? "" : `${forged.first_mismatch.stream} seq ${forged.first_mismatch.seq}: ${forged.first_mismatch.kind}`,
+  );
 
   const held = checks.every((one) => one.held);
   terminal.result(
@@ -149,6 +179,9 @@ function tamper(text: string): string {
   const at = lines.findIndex((line) => line.includes("approval.approved"));
   const target = at >= 0 ? at : 1;
   const line = JSON.parse(lines[target]!) as { data: string };
-  lines[target] = JSON.stringify({ ...line, data: line.data.replace(/"by":"usr_[^"]*"/, '"by":"usr_someoneelse"').replace(/^\{"/, '{"x":1,"') });
+  lines[target] = JSON.stringify({
+    ...line,
+    data: line.data.replace(/"by":"usr_[^"]*"/, '"by":"usr_someoneelse"').replace(/^\{"/, '{"x":1,"'),
+  });
   return lines.join("\n");
 }

@@ -7,9 +7,27 @@
  * Every write carries claim token and epoch. When this process dies, the lease (30 s) runs out and
  * another engine gets the run.
  */
-import { client as acpClient, methods, ndJsonStream, type RequestPermissionResponse, type SessionNotification } from "@agentclientprotocol/sdk";
+import {
+  client as acpClient,
+  methods,
+  ndJsonStream,
+  type RequestPermissionResponse,
+  type SessionNotification,
+} from "@agentclientprotocol/sdk";
 import { ApiError, pause, type Client } from "@signalbox/client/client";
-import { claimRun, completeRun, createStep, failRun, failToolCall, heartbeatRun, invokeTool, releaseRun, startRun, succeedToolCall, type ClaimedRun } from "@signalbox/contract/runs";
+import {
+  claimRun,
+  completeRun,
+  createStep,
+  failRun,
+  failToolCall,
+  heartbeatRun,
+  invokeTool,
+  releaseRun,
+  startRun,
+  succeedToolCall,
+  type ClaimedRun,
+} from "@signalbox/contract/runs";
 import type { Command } from "commander";
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
@@ -43,7 +61,12 @@ export function registerEngine(program: Command): void {
     .action(
       action(async ({ client, terminal, signal }: Context, flags: EngineFlags) => {
         const pollMs = Number(flags.poll);
-        if (!Number.isInteger(pollMs) || pollMs < 100) throw new UserError(`"${flags.poll}" is not how often to ask.`, "It is a number of milliseconds, 100 or more.", "For example --poll 1200");
+        if (!Number.isInteger(pollMs) || pollMs < 100)
+          throw new UserError(
+            `"${flags.poll}" is not how often to ask.`,
+            "It is a number of milliseconds, 100 or more.",
+            "For example --poll 1200",
+          );
         terminal.progress(`Waiting for runs${flags.room === undefined ? "" : ` of ${flags.room}`} …`);
         while (!signal.aborted) {
           const { run } = await client.call(claimRun, { body: flags.room === undefined ? {} : { room_id: flags.room }, signal });
@@ -71,12 +94,19 @@ async function work(client: Client, terminal: Terminal, run: Claimed, flags: Eng
   }, HEARTBEAT_MS);
   try {
     await client.call(startRun, { params, body: fence });
-    const step = await client.call(createStep, { params, body: { ...fence, kind: "agent", title: (run.title ?? "Work on the goal").slice(0, 200) } });
+    const step = await client.call(createStep, {
+      params,
+      body: { ...fence, kind: "agent", title: (run.title ?? "Work on the goal").slice(0, 200) },
+    });
     const summary = await drive(run.goal ?? run.title ?? "", resolve(flags.dir), flags.agent, working, {
       async tool(call) {
-        const made = await client.call(invokeTool, { params: { id: step.id }, body: { ...fence, name: call.name, title: call.title.slice(0, 200) || call.name, arguments: call.arguments as never } });
+        const made = await client.call(invokeTool, {
+          params: { id: step.id },
+          body: { ...fence, name: call.name, title: call.title.slice(0, 200) || call.name, arguments: call.arguments as never },
+        });
         const ended = { params: { id: made.id } };
-        if (call.failed) await client.call(failToolCall, { ...ended, body: { ...fence, error: call.output || "failed", duration_ms: call.durationMs } });
+        if (call.failed)
+          await client.call(failToolCall, { ...ended, body: { ...fence, error: call.output || "failed", duration_ms: call.durationMs } });
         else await client.call(succeedToolCall, { ...ended, body: { ...fence, output: call.output, duration_ms: call.durationMs } });
         terminal.line(`  ${call.failed ? "failed" : "did   "} ${printable(call.title)}`);
       },
@@ -86,13 +116,19 @@ async function work(client: Client, terminal: Terminal, run: Claimed, flags: Eng
     terminal.line(`  completed`);
   } catch (error) {
     if (over.signal.aborted) {
-      terminal.progress(`  ${run.id} is no longer ours: ${over.signal.reason instanceof Error ? over.signal.reason.message : "the lease was lost"}`);
+      terminal.progress(
+        `  ${run.id} is no longer ours: ${over.signal.reason instanceof Error ? over.signal.reason.message : "the lease was lost"}`,
+      );
       return;
     }
     const message = error instanceof Error ? error.message : String(error);
     // Interrupted by a person: somebody else may go on. Otherwise the failure is the result.
-    const report = signal.aborted ? client.call(releaseRun, { params, body: { ...fence, reason: "the engine was stopped" } }) : client.call(failRun, { params, body: { ...fence, code: "agent_failed", message: message.slice(0, 10_000) } });
-    await report.catch((cause: unknown) => terminal.progress(`  could not be reported: ${cause instanceof Error ? cause.message : String(cause)}`));
+    const report = signal.aborted
+      ? client.call(releaseRun, { params, body: { ...fence, reason: "the engine was stopped" } })
+      : client.call(failRun, { params, body: { ...fence, code: "agent_failed", message: message.slice(0, 10_000) } });
+    await report.catch((cause: unknown) =>
+      terminal.progress(`  could not be reported: ${cause instanceof Error ? cause.message : String(cause)}`),
+    );
     terminal.record({ event: "failed", run_id: run.id, message });
     terminal.line(`  failed: ${printable(message)}`);
   } finally {
@@ -110,7 +146,13 @@ interface EndedTool {
 }
 
 /** One prompt to one fresh agent process. Resolves to what the agent said last. */
-async function drive(goal: string, folder: string, command: string, signal: AbortSignal, report: { tool(call: EndedTool): Promise<void> }): Promise<string> {
+async function drive(
+  goal: string,
+  folder: string,
+  command: string,
+  signal: AbortSignal,
+  report: { tool(call: EndedTool): Promise<void> },
+): Promise<string> {
   // An abort that came before would never be heard by the listener below.
   signal.throwIfAborted();
   const [file = "", ...argv] = command.split(/\s+/);
@@ -134,8 +176,17 @@ async function drive(goal: string, folder: string, command: string, signal: Abor
       const call = begun.get(of.toolCallId);
       if (call === undefined) return;
       begun.delete(of.toolCallId);
-      const output = (of.content ?? []).map((part) => (part.type === "content" && part.content.type === "text" ? part.content.text : "")).join("");
-      const reported = report.tool({ ...call, title: of.title ?? call.title, arguments: of.rawInput ?? call.arguments, output: output.slice(0, 1_000_000), failed: of.status === "failed", durationMs: Math.round(performance.now() - call.at) });
+      const output = (of.content ?? [])
+        .map((part) => (part.type === "content" && part.content.type === "text" ? part.content.text : ""))
+        .join("");
+      const reported = report.tool({
+        ...call,
+        title: of.title ?? call.title,
+        arguments: of.rawInput ?? call.arguments,
+        output: output.slice(0, 1_000_000),
+        failed: of.status === "failed",
+        durationMs: Math.round(performance.now() - call.at),
+      });
       // Heard when the turn ends; one that is refused before (a lost lease) must not take the process down.
       reported.catch(() => undefined);
       reports.push(reported);
@@ -150,11 +201,16 @@ async function drive(goal: string, folder: string, command: string, signal: Abor
         const no = params.options.find((option) => option.kind === "reject_once");
         return { outcome: no === undefined ? { outcome: "cancelled" } : { outcome: "selected", optionId: no.optionId } };
       })
-      .connect(ndJsonStream(Writable.toWeb(agent.stdin) as WritableStream<Uint8Array>, Readable.toWeb(agent.stdout) as ReadableStream<Uint8Array>));
+      .connect(
+        ndJsonStream(Writable.toWeb(agent.stdin) as WritableStream<Uint8Array>, Readable.toWeb(agent.stdout) as ReadableStream<Uint8Array>),
+      );
     const peer = connection.agent;
     await Promise.race([gone, peer.request(methods.agent.initialize, { protocolVersion: 1, clientCapabilities: {} })]);
     const made = await Promise.race([gone, peer.request(methods.agent.session.new, { cwd: folder, mcpServers: [] })]);
-    const ended = await Promise.race([gone, peer.request(methods.agent.session.prompt, { sessionId: made.sessionId, prompt: [{ type: "text", text: goal }] })]);
+    const ended = await Promise.race([
+      gone,
+      peer.request(methods.agent.session.prompt, { sessionId: made.sessionId, prompt: [{ type: "text", text: goal }] }),
+    ]);
     await Promise.all(reports);
     if (ended.stopReason !== "end_turn") throw new Error(`the agent stopped: ${ended.stopReason}`);
     return said.trim() === "" ? "done" : said.trim();

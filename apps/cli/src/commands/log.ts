@@ -54,7 +54,10 @@ export function registerLog(program: Command): void {
       action(async ({ client, terminal }: Context, flags: { dryRun?: boolean }) => {
         terminal.progress("Rebuilding …");
         const report = await client.call(rebuildProjections, { body: { dry_run: flags.dryRun === true } });
-        const lines = report.projections.map((one) => `${one.projection}: ${one.events} events, ${one.drift.length === 0 ? "as the log says" : one.drift.map((of) => `${of.table} differed (${of.only_live} rows only live, ${of.only_rebuilt} only in the log)`).join("; ")}`);
+        const lines = report.projections.map(
+          (one) =>
+            `${one.projection}: ${one.events} events, ${one.drift.length === 0 ? "as the log says" : one.drift.map((of) => `${of.table} differed (${of.only_live} rows only live, ${of.only_rebuilt} only in the log)`).join("; ")}`,
+        );
         terminal.result(report, lines.join("\n"));
         return report.drifted ? EXIT.failed : EXIT.ok;
       }),
@@ -64,7 +67,11 @@ export function registerLog(program: Command): void {
 const collect = (value: string, all: string[]): string[] => [...all, value];
 
 /** Returns the number of events. The file appears only when it is whole. */
-export async function exportTo({ client, signal, terminal }: Pick<Context, "client" | "signal" | "terminal">, output: string, session?: string): Promise<number> {
+export async function exportTo(
+  { client, signal, terminal }: Pick<Context, "client" | "signal" | "terminal">,
+  output: string,
+  session?: string,
+): Promise<number> {
   let events = 0;
   const lines = client.lines(exportLog, { query: session === undefined ? {} : { session_id: session }, signal });
   if (output === "-") {
@@ -104,11 +111,17 @@ export async function serverKeys({ client }: Pick<Context, "client">): Promise<V
 
 async function readKeys(given: readonly string[]): Promise<VerifierKey[]> {
   const texts: string[] = [];
-  for (const one of given) texts.push(...(one.includes("+") ? [one] : (await readFile(one, "utf8")).split("\n").filter((line) => line.trim() !== "")));
+  for (const one of given)
+    texts.push(...(one.includes("+") ? [one] : (await readFile(one, "utf8")).split("\n").filter((line) => line.trim() !== "")));
   try {
     return await Promise.all(texts.map((text) => parseKey(nodePrimitives, text)));
   } catch (cause) {
-    throw new UserError("That is not a public key.", cause instanceof Error ? cause.message : "", "Use what `signalbox log export --keys <file>` wrote.", { cause });
+    throw new UserError(
+      "That is not a public key.",
+      cause instanceof Error ? cause.message : "",
+      "Use what `signalbox log export --keys <file>` wrote.",
+      { cause },
+    );
   }
 }
 
@@ -116,18 +129,32 @@ export async function verifyFile(file: string, keys: readonly VerifierKey[]): Pr
   const stream = createReadStream(file);
   // A missing file must be said as such, not as an empty export.
   await new Promise<void>((resolve, reject) => stream.once("open", () => resolve()).once("error", reject)).catch((cause: unknown) => {
-    throw new UserError(`${file} cannot be read.`, cause instanceof Error ? cause.message : "", "Name the file that `signalbox log export` wrote.", { cause });
+    throw new UserError(
+      `${file} cannot be read.`,
+      cause instanceof Error ? cause.message : "",
+      "Name the file that `signalbox log export` wrote.",
+      { cause },
+    );
   });
   return verifyExport(nodePrimitives, createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }), keys);
 }
 
 export function describeReport(report: ExportReport): string {
   const what = `${report.events} events in ${report.streams} streams, ${report.checkpoints} checkpoints${report.only_stream === null ? "" : ` (of ${printable(report.only_stream)} only: says nothing of the rest of the log)`}`;
-  if (report.valid) return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}`;
+  if (report.valid)
+    return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}`;
   const at = report.first_mismatch;
   return [
     `NOT VALID: ${what}`,
-    ...(at === null ? [] : [`  first mismatch: ${at.stream} seq ${at.seq} (${at.event_type ?? "?"} ${at.event_id ?? ""}): ${at.kind}`, ...(at.expected === null ? [] : [`    expected ${at.expected}`]), ...(at.actual === null ? [] : [`    found    ${at.actual}`])]),
+    ...(at === null
+      ? []
+      : [
+          `  first mismatch: ${at.stream} seq ${at.seq} (${at.event_type ?? "?"} ${at.event_id ?? ""}): ${at.kind}`,
+          ...(at.expected === null ? [] : [`    expected ${at.expected}`]),
+          ...(at.actual === null ? [] : [`    found    ${at.actual}`]),
+        ]),
     ...report.problems.map((problem) => `  ${problem}`),
-  ].map(printable).join("\n");
+  ]
+    .map(printable)
+    .join("\n");
 }

@@ -32,7 +32,10 @@ export function registerPolicy(program: Command): void {
             ...(flags.zone === undefined ? {} : { zone: flags.zone }),
           },
         });
-        terminal.result(decision, `${decision.decision}: ${decision.reason} (${decision.reason_code})\n${decision.policy_ids.map((policy) => `  by ${policy}`).join("\n")}`.trimEnd());
+        terminal.result(
+          decision,
+          `${decision.decision}: ${decision.reason} (${decision.reason_code})\n${decision.policy_ids.map((policy) => `  by ${policy}`).join("\n")}`.trimEnd(),
+        );
         return decision.decision === "allow" ? EXIT.ok : EXIT.failed;
       }),
     );
@@ -42,6 +45,11 @@ function contextObject(text: string): Record<string, never> {
   try {
     return JSON.parse(text) as Record<string, never>;
   } catch (cause) {
-    throw new UserError("--context is not JSON.", cause instanceof Error ? cause.message : "", `For example --context '{"branch":"main"}'`, { cause });
+    throw new UserError(
+      "--context is not JSON.",
+      cause instanceof Error ? cause.message : "",
+      `For example --context '{"branch":"main"}'`,
+      { cause },
+    );
   }
 }

@@ -1,4 +1,13 @@
-import { getSession, cancelTurn, createSession, listSessions, promptSession, stopSession, getConversation, type SessionView } from "@signalbox/contract/sessions";
+import {
+  getSession,
+  cancelTurn,
+  createSession,
+  listSessions,
+  promptSession,
+  stopSession,
+  getConversation,
+  type SessionView,
+} from "@signalbox/contract/sessions";
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -37,7 +46,9 @@ export function registerSession(program: Command): void {
       action(async (context: Context, prompt: string, flags: RunFlags) => {
         const session = await context.client.call(createSession, {
           body: {
-            source: flags.scratch ? { type: "scratch" } : { type: "repository", url: repositoryUrl(flags.repo ?? "."), ...(flags.ref === undefined ? {} : { ref: flags.ref }) },
+            source: flags.scratch
+              ? { type: "scratch" }
+              : { type: "repository", url: repositoryUrl(flags.repo ?? "."), ...(flags.ref === undefined ? {} : { ref: flags.ref }) },
             prompt,
             harness: flags.harness,
             ...(flags.model === undefined ? {} : { model: flags.model }),
@@ -65,10 +76,25 @@ export function registerSession(program: Command): void {
     .action(
       action(async ({ client, terminal }: Context, flags: { status?: SessionView["status"]; query?: string; limit: string }) => {
         const page = await client.call(listSessions, {
-          query: { limit: Number(flags.limit), ...(flags.status === undefined ? {} : { status: flags.status }), ...(flags.query === undefined ? {} : { q: flags.query }) },
+          query: {
+            limit: Number(flags.limit),
+            ...(flags.status === undefined ? {} : { status: flags.status }),
+            ...(flags.query === undefined ? {} : { q: flags.query }),
+          },
         });
-        const rows = page.items.map((one) => [one.id, one.status, dollars(one.cost_micro_usd), ago(one.updated_at, Date.now()), printable(one.title)]);
-        terminal.result(page, rows.length === 0 ? 'No sessions yet. Start one: signalbox run "your task" --repo <path>' : table(["id", "status", "cost", "updated", "title"], rows));
+        const rows = page.items.map((one) => [
+          one.id,
+          one.status,
+          dollars(one.cost_micro_usd),
+          ago(one.updated_at, Date.now()),
+          printable(one.title),
+        ]);
+        terminal.result(
+          page,
+          rows.length === 0
+            ? 'No sessions yet. Start one: signalbox run "your task" --repo <path>'
+            : table(["id", "status", "cost", "updated", "title"], rows),
+        );
       }),
     );
   session
@@ -94,7 +120,11 @@ export function registerSession(program: Command): void {
   session
     .command("stop <id>")
     .description("end a session and its sandbox")
-    .action(action(async ({ client, terminal }: Context, id: string) => terminal.result(await client.call(stopSession, { params: { id }, body: {} }), `${id} stopped`)));
+    .action(
+      action(async ({ client, terminal }: Context, id: string) =>
+        terminal.result(await client.call(stopSession, { params: { id }, body: {} }), `${id} stopped`),
+      ),
+    );
 }
 
 /** Follows until the session's turn under way (or the next one) ends. */
@@ -113,13 +143,17 @@ async function followTurn(context: Context, session: SessionView, options: { yes
     },
   });
   const last = await context.client.call(getSession, { params: { id: session.id } });
-  context.terminal.progress(`${last.status}  ${dollars(last.cost_micro_usd)} of ${dollars(last.budget_micro_usd)}  ${last.files_changed.length} files changed`);
+  context.terminal.progress(
+    `${last.status}  ${dollars(last.cost_micro_usd)} of ${dollars(last.budget_micro_usd)}  ${last.files_changed.length} files changed`,
+  );
   return context.signal.aborted ? EXIT.failed : code;
 }
 
 function turnEnd(event: Followed): ExitCode | null {
   if (event.type === "run.completed") return EXIT.ok;
-  return event.type === "run.failed" || event.type === "run.canceled" || event.type === "run.timed_out" || event.type === "session.failed" ? EXIT.failed : null;
+  return event.type === "run.failed" || event.type === "run.canceled" || event.type === "run.timed_out" || event.type === "session.failed"
+    ? EXIT.failed
+    : null;
 }
 
 async function answer({ client, terminal }: Context, event: Followed, yes: boolean, open: Set<string>): Promise<void> {
@@ -127,13 +161,17 @@ async function answer({ client, terminal }: Context, event: Followed, yes: boole
     open.add(event.data.approval_id);
     await ask(client, terminal, event.data.approval_id, yes);
   }
-  if (event.type === "approval.approved" || event.type === "approval.denied" || event.type === "approval.expired") open.delete(event.data.approval_id);
+  if (event.type === "approval.approved" || event.type === "approval.denied" || event.type === "approval.expired")
+    open.delete(event.data.approval_id);
 }
 
 async function attach(context: Context, session: SessionView, yes: boolean): Promise<ExitCode> {
   const { client, terminal } = context;
   const input = process.stdin.isTTY ? createInterface({ input: process.stdin, output: process.stderr }) : null;
-  input?.on("line", (line) => void say(line.trim()).catch((error: unknown) => terminal.progress(error instanceof Error ? error.message : String(error))));
+  input?.on(
+    "line",
+    (line) => void say(line.trim()).catch((error: unknown) => terminal.progress(error instanceof Error ? error.message : String(error))),
+  );
   async function say(line: string): Promise<void> {
     if (line === "") return;
     if (line === "/cancel") await client.call(cancelTurn, { params: { id: session.id }, body: {} });
@@ -165,9 +203,23 @@ function showSession(session: SessionView, items: readonly unknown[]): string {
     "",
   ];
   const lines = items.flatMap((raw) => {
-    const item = raw as { type: string; role?: string; content_md?: string; name?: string; title?: string | null; status?: string; text?: string; message?: string | null; arguments?: unknown };
-    if (item.type === "message") return printable(item.content_md ?? "").split("\n").map((line, i) => `${i === 0 ? (item.role === "agent" ? "agent" : "you  ") : "     "}  ${line}`);
-    if (item.type === "tool_call") return [`tool   ${toolLine({ name: item.name ?? "", title: item.title, arguments: item.arguments })} (${item.status})`];
+    const item = raw as {
+      type: string;
+      role?: string;
+      content_md?: string;
+      name?: string;
+      title?: string | null;
+      status?: string;
+      text?: string;
+      message?: string | null;
+      arguments?: unknown;
+    };
+    if (item.type === "message")
+      return printable(item.content_md ?? "")
+        .split("\n")
+        .map((line, i) => `${i === 0 ? (item.role === "agent" ? "agent" : "you  ") : "     "}  ${line}`);
+    if (item.type === "tool_call")
+      return [`tool   ${toolLine({ name: item.name ?? "", title: item.title, arguments: item.arguments })} (${item.status})`];
     if (item.type === "notice") return [`·      ${printable(item.text ?? "")}`];
     return [];
   });
@@ -179,6 +231,7 @@ export const repositoryUrl = (text: string): string => (/^[a-z]+:\/\//i.test(tex
 
 export function microUsd(text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new UserError(`"${text}" is not an amount of dollars.`, "A budget is a number above 0.", "For example --budget 2.50");
+  if (!Number.isFinite(value) || value <= 0)
+    throw new UserError(`"${text}" is not an amount of dollars.`, "A budget is a number above 0.", "For example --budget 2.50");
   return Math.round(value * 1_000_000);
 }

@@ -42,9 +42,22 @@ beforeAll(async () => {
   key = await openSigningKey(keys);
   const log = await database.log({ enqueue: enqueueJobs });
   requests = openDatabase(database.connection("sb_app"), { connections: 2, onError: () => undefined });
-  audit = createAudit({ log, db: requests, clock: systemClock, logger: pino({ level: "silent" }), logPool: database.pool("sb_log"), key, organizations: () => Promise.resolve([ORG]), rebuild: () => Promise.resolve([]) });
+  audit = createAudit({
+    log,
+    db: requests,
+    clock: systemClock,
+    logger: pino({ level: "silent" }),
+    logPool: database.pool("sb_log"),
+    key,
+    organizations: () => Promise.resolve([ORG]),
+    rebuild: () => Promise.resolve([]),
+  });
   write = async (stream, text) => {
-    const result = await log.run(saying, { organizationId: ORG, origin, stream: { type: "room", id: stream }, subject: `message:${stream}` }, text);
+    const result = await log.run(
+      saying,
+      { organizationId: ORG, origin, stream: { type: "room", id: stream }, subject: `message:${stream}` },
+      text,
+    );
     return result.recorded[0]!.eventId;
   };
   for (let i = 0; i < 20; i++) await write(i % 2 === 0 ? "room_a" : "room_b", `say ${i}`);
@@ -77,16 +90,27 @@ test("an export verifies with the public key alone, up to its last event", async
 test("an export in which one event was edited fails, with the place named", async () => {
   const lines = (await exported()).map((line) => line.replace("say 6", "say 7"));
   const verifier = await parseKey(nodePrimitives, (await key.verifierKey(ORG)).text);
-  expect(await verifyExport(nodePrimitives, lines, [verifier])).toMatchObject({ valid: false, first_mismatch: { stream: "room:room_a", seq: 4, kind: "data_hash_mismatch" } });
+  expect(await verifyExport(nodePrimitives, lines, [verifier])).toMatchObject({
+    valid: false,
+    first_mismatch: { stream: "room:room_a", seq: 4, kind: "data_hash_mismatch" },
+  });
 });
 
 test("verify recomputes a stream and says how far it looked", async () => {
-  expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 0 } })).toMatchObject({ checked: 10, last_seq: 10, valid: true, first_mismatch: null });
+  expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 0 } })).toMatchObject({
+    checked: 10,
+    last_seq: 10,
+    valid: true,
+    first_mismatch: null,
+  });
   expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 6 } })).toMatchObject({ checked: 5, valid: true });
 });
 
 test("another organization's stream is not there", async () => {
-  expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 0 } }, "ws_other")).toMatchObject({ ok: false, refusal: { code: "stream_not_found" } });
+  expect(await call(verifyStream, { query: { stream: "room:room_a", from_seq: 0 } }, "ws_other")).toMatchObject({
+    ok: false,
+    refusal: { code: "stream_not_found" },
+  });
 });
 
 test("a byte changed in the database itself is found, with its place", async () => {
@@ -94,7 +118,10 @@ test("a byte changed in the database itself is found, with its place", async () 
   await write("room_c", "after");
   // Only whoever owns the database can get past the append-only triggers, by switching them off.
   await database.rows("alter table evt_payloads disable trigger evt_payloads_append_only");
-  await database.rows("update evt_payloads set data = '{\"text\":\"beforf\"}' where position = (select position from evt_events where event_id = $1)", [target]);
+  await database.rows(
+    'update evt_payloads set data = \'{"text":"beforf"}\' where position = (select position from evt_events where event_id = $1)',
+    [target],
+  );
   await database.rows("alter table evt_payloads enable always trigger evt_payloads_append_only");
   expect(await call(verifyStream, { query: { stream: "room:room_c", from_seq: 0 } })).toMatchObject({
     valid: false,
@@ -105,8 +132,15 @@ test("a byte changed in the database itself is found, with its place", async () 
 test("redaction erases the payload and leaves the chain whole", async () => {
   const target = await write("room_d", "private words");
   await write("room_d", "other words");
-  expect(await call(redactEvent, { body: { event_id: target, reason: "asked by the person" } })).toMatchObject({ event_id: target, redaction: "full", data: {} });
-  expect(await call(redactEvent, { body: { event_id: target, reason: "again" } })).toMatchObject({ ok: false, refusal: { code: "event_already_redacted" } });
+  expect(await call(redactEvent, { body: { event_id: target, reason: "asked by the person" } })).toMatchObject({
+    event_id: target,
+    redaction: "full",
+    data: {},
+  });
+  expect(await call(redactEvent, { body: { event_id: target, reason: "again" } })).toMatchObject({
+    ok: false,
+    refusal: { code: "event_already_redacted" },
+  });
   expect(await call(verifyStream, { query: { stream: "room:room_d", from_seq: 0 } })).toMatchObject({ valid: true, checked: 3 });
   expect((await exported()).join("\n")).not.toContain("private words");
 });
@@ -138,9 +172,12 @@ test("an export carries every checkpoint, however many there are", async () => {
   expect(positions).toEqual(positions.toSorted((a, b) => a - b));
 });
 
-test.each(["nonsense", "room:", "room:\0", "table:evt_events", ":", "room:a b"])("an export of the stream %j is refused, not a fault", async (stream) => {
-  expect(await call(exportLog, { query: { stream } })).toMatchObject({ ok: false, refusal: { code: "stream_not_found" } });
-});
+test.each(["nonsense", "room:", "room:\0", "table:evt_events", ":", "room:a b"])(
+  "an export of the stream %j is refused, not a fault",
+  async (stream) => {
+    expect(await call(exportLog, { query: { stream } })).toMatchObject({ ok: false, refusal: { code: "stream_not_found" } });
+  },
+);
 
 test("two processes that boot first at the same time end with one key, readable by the server alone", async () => {
   const directory = join(keys, "race");

@@ -25,8 +25,13 @@ const PAGE = 500;
 const columns = sql`e.position, e.stream_type, e.stream_id, e.seq, e.recorded_at, e.header, p.data, p.salt, e.prev_hash, e.hash`;
 
 /** One stream, ascending by seq, after `afterSeq` (exclusive). */
-export async function* storedStream(db: Database, organizationId: string, stream: { type: string; id: string }, afterSeq: number): AsyncGenerator<StoredEvent> {
-  for (let after = afterSeq; ; ) {
+export async function* storedStream(
+  db: Database,
+  organizationId: string,
+  stream: { type: string; id: string },
+  afterSeq: number,
+): AsyncGenerator<StoredEvent> {
+  for (let after = afterSeq; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
       sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
@@ -41,7 +46,7 @@ export async function* storedStream(db: Database, organizationId: string, stream
 
 /** The organization's whole log up to and with `lastPosition`, ascending by position. */
 export async function* storedLog(db: Database, organizationId: string, lastPosition: number): AsyncGenerator<StoredEvent> {
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
       sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)

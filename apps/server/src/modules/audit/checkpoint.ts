@@ -58,10 +58,22 @@ async function signNow(pool: pg.Pool, key: SigningKey, organizationId: string, n
       await client.query(
         `insert into audit_checkpoints (organization_id, position, streams, root_hash, key_id, note, heads, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
-        [organizationId, position, heads.length, hashText(rootHash), verifier.id, signedNote(text, verifier, key.sign(text)), JSON.stringify(heads), now],
+        [
+          organizationId,
+          position,
+          heads.length,
+          hashText(rootHash),
+          verifier.id,
+          signedNote(text, verifier, key.sign(text)),
+          JSON.stringify(heads),
+          now,
+        ],
       );
     }
-    const newest = await client.query<CheckpointRow>(`select ${CHECKPOINT_COLUMNS} from audit_checkpoints where organization_id = $1 order by position desc limit 1`, [organizationId]);
+    const newest = await client.query<CheckpointRow>(
+      `select ${CHECKPOINT_COLUMNS} from audit_checkpoints where organization_id = $1 order by position desc limit 1`,
+      [organizationId],
+    );
     await client.query("commit");
     return newest.rows[0] === undefined ? null : checkpointView(newest.rows[0]);
   } catch (error) {

@@ -1,5 +1,14 @@
 /* The log as evidence: verify, checkpoints, export, redaction. */
-import { createCheckpoint, exportLog, getAuditKeys, listCheckpoints, listRedactions, rebuildProjections, redactEvent, verifyStream } from "@signalbox/contract/log";
+import {
+  createCheckpoint,
+  exportLog,
+  getAuditKeys,
+  listCheckpoints,
+  listRedactions,
+  rebuildProjections,
+  redactEvent,
+  verifyStream,
+} from "@signalbox/contract/log";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
 import type { Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
 import type { RebuildReport } from "@signalbox/eventlog/rebuild";
@@ -38,7 +47,11 @@ export function createAudit(deps: AuditDeps): Module {
 
   async function headSeq(organizationId: string, stream: StreamRef): Promise<number> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<{ seq: string }>`select seq from evt_stream_heads where organization_id = ${organizationId} and stream_type = ${stream.type} and stream_id = ${stream.id}`.execute(tx),
+      sql<{
+        seq: string;
+      }>`select seq from evt_stream_heads where organization_id = ${organizationId} and stream_type = ${stream.type} and stream_id = ${stream.id}`.execute(
+        tx,
+      ),
     );
     return Number(rows[0]?.seq ?? 0);
   }
@@ -72,12 +85,17 @@ export function createAudit(deps: AuditDeps): Module {
   }
 
   /** Up to and with `last`, oldest first, in small pages: each holds the heads of all streams. */
-  async function* exportedCheckpoints(organizationId: string, last: number): AsyncGenerator<{ note: string; heads: string; position: string }> {
-    for (let after = 0; ; ) {
+  async function* exportedCheckpoints(
+    organizationId: string,
+    last: number,
+  ): AsyncGenerator<{ note: string; heads: string; position: string }> {
+    for (let after = 0; ;) {
       const from = after;
       const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
         sql<{ note: string; heads: string; position: string }>`select note, heads, position from audit_checkpoints
-          where organization_id = ${organizationId} and position > ${from} and position <= ${last} order by position limit ${CHECKPOINT_PAGE}`.execute(tx),
+          where organization_id = ${organizationId} and position > ${from} and position <= ${last} order by position limit ${CHECKPOINT_PAGE}`.execute(
+          tx,
+        ),
       );
       yield* rows;
       if (rows.length < CHECKPOINT_PAGE) return;
@@ -118,7 +136,8 @@ export function createAudit(deps: AuditDeps): Module {
     handle(verifyStream, async ({ query, caller }) => {
       const stream = streamRef(query.stream);
       const result = await verify(caller.organizationId, stream, query.from_seq);
-      if (result === null) return refused("stream_not_found", { fix: "List streams with GET /v1/audit/export, or rooms with GET /v1/rooms." });
+      if (result === null)
+        return refused("stream_not_found", { fix: "List streams with GET /v1/audit/export, or rooms with GET /v1/rooms." });
       return {
         stream: query.stream,
         checked: result.checked,
@@ -132,7 +151,9 @@ export function createAudit(deps: AuditDeps): Module {
       const after = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER;
       const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
         sql<CheckpointRow>`select ${sql.raw(CHECKPOINT_COLUMNS)} from audit_checkpoints
-          where organization_id = ${caller.organizationId} and position < ${after} order by position desc limit ${query.limit + 1}`.execute(tx),
+          where organization_id = ${caller.organizationId} and position < ${after} order by position desc limit ${query.limit + 1}`.execute(
+          tx,
+        ),
       );
       return pageOf(rows, query.limit, checkpointView, (row) => [Number(row.position)]);
     }),
@@ -146,11 +167,19 @@ export function createAudit(deps: AuditDeps): Module {
       return { organization_id: caller.organizationId, keys: [{ key_id: verifier.id, name: verifier.name, public_key: verifier.text }] };
     }),
     handle(exportLog, async ({ query, caller, now }) => {
-      if (query.stream !== undefined && !STREAM.test(query.stream)) return refused("stream_not_found", { message: `"${query.stream.replaceAll("\0", "")}" is not a stream.`, fix: "Name one as <type>:<id>, like room:room_01J…" });
+      if (query.stream !== undefined && !STREAM.test(query.stream))
+        return refused("stream_not_found", {
+          message: `"${query.stream.replaceAll("\0", "")}" is not a stream.`,
+          fix: "Name one as <type>:<id>, like room:room_01J…",
+        });
       let stream: StreamRef | null = query.stream === undefined ? null : streamRef(query.stream);
       if (query.session_id !== undefined) {
         const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
-          sql<{ stream_id: string }>`select stream_id from evt_events where organization_id = ${caller.organizationId} and stream_type = 'room' and subject = ${`session:${query.session_id}`} limit 1`.execute(tx),
+          sql<{
+            stream_id: string;
+          }>`select stream_id from evt_events where organization_id = ${caller.organizationId} and stream_type = 'room' and subject = ${`session:${query.session_id}`} limit 1`.execute(
+            tx,
+          ),
         );
         if (rows[0] === undefined) return refused("session_not_found");
         stream = { type: "room", id: rows[0].stream_id };
@@ -161,7 +190,10 @@ export function createAudit(deps: AuditDeps): Module {
     handle(redactEvent, async ({ body, caller, origin }) => {
       const target = await eventBy(caller.organizationId, body.event_id);
       if (target === null) return refused("event_not_found");
-      if (target.event.type === "event.redacted") return refused("event_already_redacted", { message: "An event.redacted is itself the evidence of a redaction and cannot be erased." });
+      if (target.event.type === "event.redacted")
+        return refused("event_already_redacted", {
+          message: "An event.redacted is itself the evidence of a redaction and cannot be erased.",
+        });
       const decision = await log.run(
         redaction,
         {
@@ -169,7 +201,9 @@ export function createAudit(deps: AuditDeps): Module {
           origin: { ...origin, ...(target.roomId === undefined ? {} : { roomId: target.roomId }) },
           stream: target.stream,
           subject: `event:${body.event_id}`,
-          jobs: () => [{ kind: "audit.erase", organizationId: caller.organizationId, payload: { target: body.event_id }, key: body.event_id }],
+          jobs: () => [
+            { kind: "audit.erase", organizationId: caller.organizationId, payload: { target: body.event_id }, key: body.event_id },
+          ],
         },
         { type: "redact", target: body.event_id, reason: body.reason },
       );
@@ -193,9 +227,16 @@ export function createAudit(deps: AuditDeps): Module {
       const after = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER;
       const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
         sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e join evt_payloads p using (position)
-          where e.organization_id = ${caller.organizationId} and e.type = 'event.redacted' and e.position < ${after} order by e.position desc limit ${query.limit + 1}`.execute(tx),
+          where e.organization_id = ${caller.organizationId} and e.type = 'event.redacted' and e.position < ${after} order by e.position desc limit ${query.limit + 1}`.execute(
+          tx,
+        ),
       );
-      return pageOf(rows, query.limit, (row) => envelopeOf(recordedOf(row)), (row) => [Number(row.position)]);
+      return pageOf(
+        rows,
+        query.limit,
+        (row) => envelopeOf(recordedOf(row)),
+        (row) => [Number(row.position)],
+      );
     }),
   ];
 

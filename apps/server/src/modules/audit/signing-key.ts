@@ -34,7 +34,9 @@ async function read(path: string): Promise<KeyObject | null> {
     return createPrivateKey(await readFile(path, "utf8"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new Error(`the checkpoint key ${path} cannot be read: restore it from a backup, or remove it to sign with a new key`, { cause: error });
+    throw new Error(`the checkpoint key ${path} cannot be read: restore it from a backup, or remove it to sign with a new key`, {
+      cause: error,
+    });
   }
 }
 
