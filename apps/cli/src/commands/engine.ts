@@ -14,7 +14,7 @@ import {
   type RequestPermissionResponse,
   type SessionNotification,
 } from "@agentclientprotocol/sdk";
-import { ApiError, pause, type Client } from "@signalbox/client/client";
+import { ApiError, backoff, pause, type Client } from "@signalbox/client/client";
 import {
   claimRun,
   completeRun,
@@ -68,8 +68,21 @@ export function registerEngine(program: Command): void {
             "For example --poll 1200",
           );
         terminal.progress(`Waiting for runs${flags.room === undefined ? "" : ` of ${flags.room}`} …`);
+        let failures = 0;
         while (!signal.aborted) {
-          const { run } = await client.call(claimRun, { body: flags.room === undefined ? {} : { room_id: flags.room }, signal });
+          let run: Claimed | null;
+          try {
+            ({ run } = await client.call(claimRun, { body: flags.room === undefined ? {} : { room_id: flags.room }, signal }));
+            failures = 0;
+          } catch (error) {
+            if (signal.aborted) break;
+            // A server that is being restarted comes back; one that refuses will refuse again.
+            const mayPass = error instanceof ApiError && (error.status === 0 || error.status >= 500 || error.status === 429);
+            if (flags.once === true || !mayPass) throw error;
+            if (failures++ === 0) terminal.progress(`${error.message} Trying again …`);
+            await pause(Math.max(error.retryAfterMs ?? 0, backoff(failures)), signal);
+            continue;
+          }
           if (run !== null) await work(client, terminal, run, flags, signal);
           if (flags.once) return EXIT.ok;
           if (run === null) await pause(pollMs, signal);
