@@ -34,8 +34,8 @@ export function createTerminal(json: boolean): Terminal {
 
 /** Text from agents and tools must not drive the terminal, nor read otherwise than it is: control characters other than line break and tab go, and those that turn the direction of writing. */
 export const printable = (text: string): string =>
-  // eslint-disable-next-line no-control-regex -- control characters are what this removes
   text.replaceAll(
+    // eslint-disable-next-line no-control-regex -- control characters are what this removes
     /\u001B\[[0-?]*[ -/]*[@-~]|\u001B[@-_]|[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]/g,
     "",
   );

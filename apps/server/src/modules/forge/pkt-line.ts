@@ -21,9 +21,9 @@ const MAX_COMMANDS = 20;
 
 /** Whether git itself would take the name (git-check-ref-format(1)), for a branch or a tag that people can read. */
 export function isPushableRef(ref: string): boolean {
-  // eslint-disable-next-line no-control-regex -- control characters are what must not be in a name that is shown to a person
   if (
     ref.length > 200 ||
+    // eslint-disable-next-line no-control-regex -- control characters are what must not be in a name that is shown to a person
     !/^refs\/(heads|tags)\/[^\s\u0000-\u001F\u007F-\u009F\u200B-\u200F\u202A-\u202E\u2060-\u2069~^:?*[\\]+$/.test(ref)
   )
     return false;
