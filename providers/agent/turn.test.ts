@@ -43,6 +43,7 @@ describe("a turn", () => {
   test("what was said before a tool call stands before it, though its end is told only after", () => {
     const { turn, types } = begin();
     turn.append("text", "s1", "t1", "I run it.");
+    turn.completeOpenTexts((partId) => partId === "t1");
     turn.tool(bash);
     turn.toolDone(bash, "ok", {});
     turn.whole("text", "s1", "t1", "I run it.\n", true);
@@ -52,6 +53,7 @@ describe("a turn", () => {
   test("text that goes on after a tool call is a part of its own, and nothing of it is lost or repeated", () => {
     const { turn, events } = begin();
     turn.append("text", "s1", "t1", "Before. ");
+    turn.completeOpenTexts();
     turn.tool(bash);
     turn.append("text", "s1", "t1", "After.");
     for (let again = 0; again < 2; again += 1) turn.whole("text", "s1", "t1", "Before. After.", true);
@@ -82,18 +84,18 @@ describe("a turn", () => {
     turn.toolOutput(bash, "do");
     expect(events.filter((event) => event.type === "text.delta")).toHaveLength(1);
     expect(turn.state().parts).toMatchObject([
-      { text: "one two", completed: true },
+      { text: "one two", completed: false },
       { status: "completed", output: "done" },
     ]);
   });
 
   test("what is open when it ends is closed before the end is told", () => {
     const { turn, types } = begin();
-    turn.tool(bash);
     turn.append("text", "s1", "t1", "half a sen");
+    turn.tool(bash);
     turn.permission({ id: "q1", callId: "c1", tool: "bash", title: "ls", arguments: {} });
     turn.end({ reason: "failed", error: { code: "agent_exited", message: "gone" } });
-    expect(types().slice(-4)).toEqual(["permission.closed", "tool.failed", "message.completed", "turn.ended"]);
+    expect(types().slice(-4)).toEqual(["message.completed", "permission.closed", "tool.failed", "turn.ended"]);
     expect(turn.state().permissions).toEqual([]);
   });
 

@@ -89,8 +89,6 @@ export class Turn {
     this.step(fact.stepId);
     const part: ToolPart = { kind: "tool", ...fact, status: "running", output: "", truncated: false, error: undefined, metadata: {} };
     if (this.ended) return part;
-    // What was said before the call stands before it: many models close their text only after the whole answer.
-    this.completeOpenTexts();
     this.#parts.set(fact.callId, part);
     this.#emit({ type: "tool.started", ...fact });
     return part;
@@ -197,10 +195,18 @@ export class Turn {
     };
   }
 
-  /** For agents that never say that a text is complete: it is, once something else begins. Should more of it come, that is a part of its own. */
-  completeOpenTexts(): void {
-    for (const part of this.#parts.values())
-      if (part.kind !== "tool" && !part.completed && part.text !== "") this.#complete(part, part.text);
+  knows(callId: string): boolean {
+    return this.#parts.has(callId);
+  }
+
+  /**
+   * For agents that never say that a text is complete, or say it late: it is, once something else begins.
+   * Should more of it come all the same, that is a part of its own. `which` by part id; default all.
+   */
+  completeOpenTexts(which: (partId: string) => boolean = () => true): void {
+    for (const part of this.#parts.values()) {
+      if (part.kind !== "tool" && !part.completed && part.text !== "" && which(part.partId)) this.#complete(part, part.text);
+    }
   }
 
   #text(kind: "text" | "thought", stepId: string, partId: string): TextPart {

@@ -166,6 +166,9 @@ export class OpenCodeConversation {
       title: "title" in state && state.title ? state.title : undefined,
       arguments: state.input,
     };
+    // What was said before the call stands before it: OpenCode ends a text only with the whole answer. But
+    // only where no delta can be missing; otherwise the end of the part brings the whole of it.
+    if (!turn.knows(part.callID)) turn.completeOpenTexts((partId) => this.#live.has(partId));
     const shown = state.metadata?.["output"];
     if (typeof shown === "string" && state.status !== "completed") turn.toolOutput(fact, shown);
     else turn.tool(fact);
