@@ -10,5 +10,7 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // The default of 1 s is a guess about the machine; what never happens still fails.
+    expect: { poll: { timeout: 10_000 } },
   },
 });

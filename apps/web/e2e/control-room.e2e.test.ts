@@ -109,7 +109,7 @@ describe("needs you", () => {
     await page.getByRole("article", { name: "Approval: Call the first hook" }).waitFor();
     await ask("Call the second hook");
     await page.getByRole("article", { name: "Approval: Call the second hook" }).waitFor();
-    expect(await page.title()).toBe("(2) Needs you · Signalbox");
+    await eventually(() => page.title()).toBe("(2) Needs you · Signalbox");
     expect(await page.getByText(first.call_hash).isVisible()).toBe(true);
     await page.keyboard.press("a");
     await page.getByRole("article", { name: "Approval: Call the first hook" }).waitFor({ state: "detached" });
@@ -177,7 +177,7 @@ describe("the main job", () => {
       /^\$0\.0\d+ of \$2\.00$/,
     );
     await page.getByRole("region", { name: "Changes in src/invoice.js" }).getByText("return before - discount;").waitFor();
-    expect(await page.title()).toMatch(/^\(1\) /);
+    await expect.poll(() => page.title(), { timeout: 10_000 }).toMatch(/^\(1\) /);
 
     await page.keyboard.press("a");
     await conversation.getByText(/^Approved/).waitFor({ timeout: 30_000 });

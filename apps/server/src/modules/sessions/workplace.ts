@@ -79,29 +79,48 @@ export class Workplace {
     const sandbox = await sandboxes.adopt(this.#lease.sandboxRecord);
     if (sandbox === null) return false;
     await this.#own(sandbox);
+    // No agent was ever started in it: the server may have died in the middle of the checkout. Again is harmless.
+    if (this.#lease.agentRecord === null) {
+      await this.#openSource();
+      await this.#checkOut(sandbox);
+    }
     return true;
   }
 
   async createSandbox(): Promise<void> {
-    const { sandboxes, forge, limits } = this.#deps;
-    const { organizationId, sessionId } = this.#lease;
+    const { sandboxes, limits } = this.#deps;
+    const { organizationId } = this.#lease;
     const entry = this.#harness();
     this.#events.onProgress("Preparing the repository and the sandbox.");
-    const source = this.#facts.about.source;
     // Both take a while and neither needs the other. Settled both, so that a sandbox is never left behind unseen.
     const [opened, created] = await Promise.allSettled([
-      source.type === "repository" ? forge.open({ organizationId, sessionId, source: repository(source) }) : Promise.resolve(null),
+      this.#openSource(),
       sandboxes.create({ id: this.sandboxId, organizationId, limits, env: environment(), tools: [...entry.tools] }),
     ]);
     if (created.status === "fulfilled") await this.#own(created.value);
-    if (opened.status === "rejected")
-      throw new StartFailed("source_unavailable", "The repository could not be prepared.", { cause: opened.reason });
-    if (opened.value !== null && !opened.value.ok) throw new StartFailed(opened.value.code, opened.value.message);
+    if (opened.status === "rejected") throw opened.reason;
     if (created.status === "rejected")
       throw new StartFailed("sandbox_unavailable", "The sandbox could not be started.", { cause: created.reason });
+    await this.#checkOut(created.value);
+  }
+
+  async #openSource(): Promise<void> {
+    const { organizationId, sessionId } = this.#lease;
+    const source = this.#facts.about.source;
+    if (source.type !== "repository") return;
+    let opened: Awaited<ReturnType<WorkplaceDeps["forge"]["open"]>>;
+    try {
+      opened = await this.#deps.forge.open({ organizationId, sessionId, source: repository(source) });
+    } catch (cause) {
+      throw new StartFailed("source_unavailable", "The repository could not be prepared.", { cause });
+    }
+    if (!opened.ok) throw new StartFailed(opened.code, opened.message);
+  }
+
+  async #checkOut(sandbox: Sandbox): Promise<void> {
     this.#events.onProgress("Checking out the repository.");
     try {
-      await forge.checkout(created.value, { sessionId, agent: AGENT_PERSON });
+      await this.#deps.forge.checkout(sandbox, { sessionId: this.#lease.sessionId, agent: AGENT_PERSON });
     } catch (cause) {
       throw new StartFailed("checkout_failed", "The repository could not be checked out in the sandbox.", { cause });
     }
