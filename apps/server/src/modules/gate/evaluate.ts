@@ -59,7 +59,7 @@ function judge(policies: LoadedPolicies, input: PolicyInput, facts: GateFacts): 
   if (action?.scope !== "session" && facts.killSwitch !== "off")
     return deny(facts.killSwitch === "engaged" ? "kill_switch_active" : "kill_switch_unknown");
   if (action === undefined) return deny("unknown_action");
-  const verdict = askCedar(policies, input, action);
+  const verdict = rememberedVerdict(policies, input, action);
   if (verdict.decision === "require_approval" && facts.approvalId !== null)
     return { ...verdict, decision: "allow", reason: "approval_allows_action" };
   return verdict;
@@ -72,6 +72,28 @@ function identityDenial(input: PolicyInput, { principalIsKnown, session }: GateF
   // An agent acts in its own session; people and services act where their roles allow, which the routes check.
   if (input.principal.type === "agent" && session.agentId !== input.principal.id) return "identity_mismatch";
   return session.hasEnded ? "session_ended" : null;
+}
+
+/**
+ * Cedar's answer depends on nothing but its arguments, so it is asked once for each: a call of it
+ * costs some 45 µs, a look here 2 µs, and model calls of one session all ask the same. Bounded; a
+ * session's questions are few, so emptying it whole now and then costs nothing.
+ */
+const remembered = new WeakMap<LoadedPolicies, Map<string, Verdict>>();
+const REMEMBERED = 2_000;
+
+function rememberedVerdict(policies: LoadedPolicies, input: PolicyInput, action: RegisteredAction): Verdict {
+  let verdicts = remembered.get(policies);
+  if (verdicts === undefined) remembered.set(policies, (verdicts = new Map()));
+  const { principal, resource, context, zone } = input;
+  const key = JSON.stringify([principal.type, principal.id, input.action, resource.type, resource.id, zone, context]);
+  let verdict = verdicts.get(key);
+  if (verdict === undefined) {
+    verdict = askCedar(policies, input, action);
+    if (verdicts.size >= REMEMBERED) verdicts.clear();
+    verdicts.set(key, verdict);
+  }
+  return verdict;
 }
 
 const ENTITY = { user: "User", agent: "Agent", service: "Service" } as const;
