@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { cpus, release } from "node:os";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "./step.ts";
 
@@ -87,7 +87,7 @@ async function page(): Promise<string> {
   );
   return `# Figures
 
-Written by \`npm run bench\`: side by side with named rivals and physical limits in one run, medians. Last run with ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Linux ${release()}, Node ${process.version}. Ratios are worth more than absolute figures: the machine is shared and noisy.
+Written by \`npm run bench\`: side by side with named rivals and physical limits in one run, medians. Last run with ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Node ${process.version}. Ratios are worth more than absolute figures: the machine is shared and noisy.
 
 | bench | target | reached | wanted | holds |
 | --- | --- | --- | --- | --- |

@@ -75,6 +75,23 @@ test("a second server leaves a session to the one that has it", async () => {
   mine.session.end({ reason: "completed" });
 });
 
+test("a turn that is over before its prompt has returned ends like any other", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const id = await session(at, { prompt: "first" });
+  await until("it works", () => agent.sessions.length > 0 && agent.session.isWorking);
+  agent.session.end({ reason: "completed" });
+  agent.session.onPrompt = () => {
+    agent.session.say("quick", "done already");
+    agent.session.end({ reason: "completed" });
+  };
+  await as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: "second" });
+  await until("both turns have ended", async () => (await eventsOf(at, id, "run.completed")).length === 2);
+  expect(await eventsOf(at, id, "message.created")).toContainEqual(
+    expect.objectContaining({ data: expect.objectContaining({ content_md: "done already" }) }),
+  );
+});
+
 test("what was said before a cancel stays said; what ran is recorded as not finished; late words change no run", async () => {
   const agent = scriptedAgent();
   const at = await server(agent);

@@ -218,7 +218,9 @@ export class Hub {
 
   async #prompt(turn: TurnRow): Promise<void> {
     const running = this.#begin(turn);
-    running.end ??= await this.#hand(turn);
+    const untaken = await this.#hand(turn);
+    // Not `??= await`: that looks before it waits, and would undo the end of a turn that was over by then.
+    running.end ??= untaken;
     await this.#untilEnd(running);
   }
 

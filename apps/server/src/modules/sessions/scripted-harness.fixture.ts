@@ -27,6 +27,8 @@ export class ScriptedSession implements AgentSession {
   readonly prompts: { promptId: string; text: string }[] = [];
   /** Asked to stop the turn; ends it as canceled unless this is replaced. */
   onCancel: () => void = () => this.end({ reason: "canceled" });
+  /** What it does before `prompt` has even returned. */
+  onPrompt: () => void = () => undefined;
   #listener: (event: AgentEvent) => void = () => undefined;
   #turn: TurnState | null;
   #gone = false;
@@ -101,6 +103,7 @@ export class ScriptedSession implements AgentSession {
     };
     this.emit({ type: "turn.started", promptId: prompt.promptId });
     this.emit({ type: "step.started", stepId: "s1" });
+    this.onPrompt();
   }
   async cancel(): Promise<void> {
     if (this.isWorking) this.onCancel();
