@@ -18,6 +18,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "packages/jobs": ["packages/kernel", "packages/eventlog"],
   "packages/client": ["packages/contract"],
   "packages/verify": [],
+  "packages/ui": [],
   "packages/sandboxd": [],
   "packages/testkit": ["packages/contract", "packages/kernel", "packages/eventlog", "packages/jobs", "apps/server"],
   providers: ["packages/kernel", "packages/sandboxd"],
@@ -30,7 +31,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "packages/sandboxd",
     "providers",
   ],
-  "apps/cli": ["packages/client", "packages/contract", "packages/verify", "packages/ui"],
+  "apps/cli": ["packages/client", "packages/contract", "packages/verify"],
   "apps/web": ["packages/client", "packages/contract", "packages/verify", "packages/ui"],
   tools: ["packages/contract", "apps/server"],
 };

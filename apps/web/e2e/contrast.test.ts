@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-const CSS = readFileSync(new URL("../src/styles/tokens.css", import.meta.url), "utf8");
+const CSS = readFileSync(new URL("../../../packages/ui/src/styles/tokens.css", import.meta.url), "utf8");
 
 const TOKENS = new Map(
   [...CSS.matchAll(/--([a-z0-9-]+): (?:light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)|(#[0-9a-f]{6}));/g)].map(

@@ -5,7 +5,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { queries } from "./data/api.ts";
 import { router } from "./router.tsx";
-import "./styles/index.css";
+import "@signalbox/ui/styles/index.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

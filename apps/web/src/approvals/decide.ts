@@ -5,7 +5,7 @@ import type { ApprovalId } from "@signalbox/contract/primitives";
 import { queryOptions, useMutation, type UseMutationResult } from "@tanstack/react-query";
 import { client, isRefusal, queries } from "../data/api.ts";
 import { refreshApprovals, useNames } from "../data/queries.ts";
-import { toast } from "../ui/toasts.tsx";
+import { toast } from "@signalbox/ui/toasts";
 
 export const approvalQuery = (id: ApprovalId) =>
   queryOptions({ queryKey: ["approval", id], queryFn: ({ signal }) => client.call(getApproval, { params: { id }, signal }) });

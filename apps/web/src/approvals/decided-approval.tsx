@@ -1,7 +1,7 @@
 import type { ApprovalView } from "@signalbox/contract/approvals";
 import { Check, ChevronRight, Clock, X } from "lucide-react";
 import { useNames } from "../data/queries.ts";
-import { Moment } from "../ui/moment.tsx";
+import { Moment } from "@signalbox/ui/moment";
 import { ExactCall } from "./exact-call.tsx";
 
 const WORD = { approved: "Approved", denied: "Denied", expired: "Expired", pending: "Waiting", held: "Held" } as const;

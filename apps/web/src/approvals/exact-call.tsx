@@ -1,7 +1,7 @@
 /* The call itself, every value of it: what is approved is exactly this, and its hash says so. */
 import type { ApprovalView } from "@signalbox/contract/approvals";
-import { CopyButton } from "../ui/copy-button.tsx";
-import { readable } from "../ui/format.ts";
+import { CopyButton } from "@signalbox/ui/copy-button";
+import { readable } from "@signalbox/ui/format";
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 

@@ -1,8 +1,8 @@
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import { ChevronRight } from "lucide-react";
 import { memo } from "react";
-import { CopyButton } from "../ui/copy-button.tsx";
-import { clock } from "../ui/format.ts";
+import { CopyButton } from "@signalbox/ui/copy-button";
+import { clock } from "@signalbox/ui/format";
 import { summaryOf, weightOf, type Weight } from "./summary.ts";
 
 const DOT: Record<Weight, string> = { wants: "bg-signal lit", clear: "bg-clear", danger: "bg-danger", plain: "bg-line-strong" };

@@ -1,7 +1,7 @@
 /* One event as a sentence, for people who read the register. Pure. */
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import type { AnyEvent } from "@signalbox/contract/events";
-import { duration, money } from "../ui/format.ts";
+import { duration, money } from "@signalbox/ui/format";
 
 const LINE = 140;
 const first = (text: string): string => {

@@ -3,9 +3,9 @@ import type { Output } from "@signalbox/contract/route";
 import { useMutation } from "@tanstack/react-query";
 import { Link2, Link2Off, ShieldCheck } from "lucide-react";
 import { client, isRefusal } from "../data/api.ts";
-import { Button } from "../ui/button.tsx";
-import { count } from "../ui/format.ts";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { count } from "@signalbox/ui/format";
+import { Trouble } from "@signalbox/ui/trouble";
 
 type VerifyReport = Output<typeof verifyStream>;
 

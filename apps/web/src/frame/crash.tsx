@@ -1,8 +1,8 @@
 import { Link, type ErrorComponentProps } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
-import { Button, buttonLook } from "../ui/button.tsx";
-import { Empty } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button, buttonLook } from "@signalbox/ui/button";
+import { Empty } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 
 /** A bug of ours: says so, and offers the two things that help. */
 export function Crash({ error, reset }: ErrorComponentProps) {

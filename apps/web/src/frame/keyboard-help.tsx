@@ -1,5 +1,5 @@
-import { Dialog } from "../ui/dialog.tsx";
-import { Keys } from "../ui/keys.tsx";
+import { Dialog } from "@signalbox/ui/dialog";
+import { Keys } from "@signalbox/ui/keys";
 import { useAllShortcuts } from "./shortcuts.ts";
 
 export function KeyboardHelp({ onClose }: { onClose(): void }) {

@@ -3,9 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { Keyboard, Plus } from "lucide-react";
 import { meQuery, openApprovalsQuery, sessionsQuery } from "../data/queries.ts";
 import { isEnded, lampOf } from "../sessions/state.ts";
-import { Button } from "../ui/button.tsx";
-import { Lamp } from "../ui/lamp.tsx";
-import { Mark } from "../ui/mark.tsx";
+import { Button } from "@signalbox/ui/button";
+import { Lamp } from "@signalbox/ui/lamp";
+import { Mark } from "./mark.tsx";
 import { NAV } from "./nav-items.ts";
 import { ThemeToggle } from "./theme-toggle.tsx";
 

@@ -5,8 +5,8 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { client, queries } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
-import { Lamp } from "../ui/lamp.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Lamp } from "@signalbox/ui/lamp";
+import { Trouble } from "@signalbox/ui/trouble";
 import { Threshold } from "./threshold.tsx";
 import { SignedOut } from "./signed-out.tsx";
 

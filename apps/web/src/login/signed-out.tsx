@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { CopyButton } from "../ui/copy-button.tsx";
+import { CopyButton } from "@signalbox/ui/copy-button";
 import { Threshold } from "./threshold.tsx";
 
 const COMMANDS = [

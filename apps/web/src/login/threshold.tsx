@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Mark } from "../ui/mark.tsx";
+import { Mark } from "../frame/mark.tsx";
 
 /** The page before the frame: nothing on it but why one is here. */
 export function Threshold({ title, children }: { title: string; children: ReactNode }) {

@@ -6,9 +6,9 @@ import { memo, useMemo, useState } from "react";
 import { isRefusal } from "../data/api.ts";
 import { diffQuery } from "../data/queries.ts";
 import { changedLines } from "../sessions/state.ts";
-import { count } from "../ui/format.ts";
-import { Empty, Skeleton } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { count } from "@signalbox/ui/format";
+import { Empty, Skeleton } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 import { parseDiff, type DiffFile, type DiffLine } from "./diff.ts";
 
 /** A file with more changed lines than this starts folded. */

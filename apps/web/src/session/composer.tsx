@@ -5,8 +5,8 @@ import { useRef, useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { sessionQuery } from "../data/queries.ts";
 import { useShortcuts } from "../frame/shortcuts.ts";
-import { Button } from "../ui/button.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { Trouble } from "@signalbox/ui/trouble";
 
 /** What is written survives a reload and a look at another page, until it is sent. */
 const draftKey = (id: string): string => `signalbox.draft.${id}`;

@@ -8,11 +8,11 @@ import { ApprovalCard } from "../approvals/approval-card.tsx";
 import { DecidedApproval } from "../approvals/decided-approval.tsx";
 import { approvalQuery } from "../approvals/decide.ts";
 import { isOpen, useNames } from "../data/queries.ts";
-import { Lamp, type LampState } from "../ui/lamp.tsx";
-import { Markdown } from "../ui/markdown.tsx";
-import { Moment } from "../ui/moment.tsx";
-import { Skeleton } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Lamp, type LampState } from "@signalbox/ui/lamp";
+import { Markdown } from "@signalbox/ui/markdown";
+import { Moment } from "@signalbox/ui/moment";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 import type { Entry, LivePart } from "./conversation.ts";
 import { ToolCall } from "./tool-call.tsx";
 

@@ -3,9 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { EventList } from "../events/event-list.tsx";
 import { useRoomEvents } from "../events/room-events.ts";
 import { VerifyButton } from "../events/verify-button.tsx";
-import { Button } from "../ui/button.tsx";
-import { Skeleton } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 
 /** The session's own register: its room's stream, newest first. */
 export function EventsPane({ roomId }: { roomId: RoomId }) {

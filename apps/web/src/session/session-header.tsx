@@ -7,14 +7,14 @@ import { useState } from "react";
 import { client } from "../data/api.ts";
 import { putSession } from "../data/queries.ts";
 import { isEnded, lampOf, stateWord } from "../sessions/state.ts";
-import { Button } from "../ui/button.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { inputLook } from "../ui/field.tsx";
-import { repositoryName } from "../ui/format.ts";
-import { Lamp } from "../ui/lamp.tsx";
-import { CostMeter } from "../ui/meter.tsx";
-import { toast } from "../ui/toasts.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { Dialog } from "@signalbox/ui/dialog";
+import { inputLook } from "@signalbox/ui/field";
+import { repositoryName } from "@signalbox/ui/format";
+import { Lamp } from "@signalbox/ui/lamp";
+import { CostMeter } from "@signalbox/ui/meter";
+import { toast } from "@signalbox/ui/toasts";
+import { Trouble } from "@signalbox/ui/trouble";
 import type { Cost } from "./conversation.ts";
 
 /** Every lever answers with the session as it then is. */

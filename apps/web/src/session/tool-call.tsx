@@ -5,11 +5,11 @@ import { useMutation } from "@tanstack/react-query";
 import { ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { client } from "../data/api.ts";
-import { Button } from "../ui/button.tsx";
-import { CopyButton } from "../ui/copy-button.tsx";
-import { duration, readable } from "../ui/format.ts";
-import { Lamp } from "../ui/lamp.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { CopyButton } from "@signalbox/ui/copy-button";
+import { duration, readable } from "@signalbox/ui/format";
+import { Lamp } from "@signalbox/ui/lamp";
+import { Trouble } from "@signalbox/ui/trouble";
 import { headline, plain, toolIcon } from "./tool-look.ts";
 
 export interface ToolCallProps {

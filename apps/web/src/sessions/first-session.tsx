@@ -1,7 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { FlaskConical, GitBranch, ShieldCheck } from "lucide-react";
-import { Button } from "../ui/button.tsx";
-import { Lamp } from "../ui/lamp.tsx";
+import { Button } from "@signalbox/ui/button";
+import { Lamp } from "@signalbox/ui/lamp";
 
 const STAGES = [
   {

@@ -7,10 +7,10 @@ import { FlaskConical, GitBranch } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { client } from "../data/api.ts";
 import { modelsQuery, putSession } from "../data/queries.ts";
-import { Button } from "../ui/button.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Field, inputLook } from "../ui/field.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { Dialog } from "@signalbox/ui/dialog";
+import { Field, inputLook } from "@signalbox/ui/field";
+import { Trouble } from "@signalbox/ui/trouble";
 
 const LAST_REPOSITORY = "signalbox.last_repository";
 const DEFAULT_BUDGET_USD = "2.00";

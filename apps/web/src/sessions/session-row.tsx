@@ -1,9 +1,9 @@
 import type { SessionView } from "@signalbox/contract/sessions";
 import { Link } from "@tanstack/react-router";
 import { GitBranch } from "lucide-react";
-import { count, money, repositoryName } from "../ui/format.ts";
-import { Lamp } from "../ui/lamp.tsx";
-import { Moment } from "../ui/moment.tsx";
+import { count, money, repositoryName } from "@signalbox/ui/format";
+import { Lamp } from "@signalbox/ui/lamp";
+import { Moment } from "@signalbox/ui/moment";
 import { changedLines, detailOf, lampOf, stateWord } from "./state.ts";
 
 interface SessionRowProps {

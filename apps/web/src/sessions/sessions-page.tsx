@@ -6,10 +6,10 @@ import { sessionsQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import { useSelection } from "../frame/use-selection.ts";
-import { Button } from "../ui/button.tsx";
-import { inputLook } from "../ui/field.tsx";
-import { Empty, Skeleton } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { inputLook } from "@signalbox/ui/field";
+import { Empty, Skeleton } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 import { FirstSession } from "./first-session.tsx";
 import { SessionRow } from "./session-row.tsx";
 

@@ -1,7 +1,7 @@
 import { RunStatus } from "@signalbox/contract/runs";
 import { SessionStatus, type SessionView } from "@signalbox/contract/sessions";
 import { expect, test } from "vitest";
-import type { LampState } from "../ui/lamp.tsx";
+import type { LampState } from "@signalbox/ui/lamp";
 import { detailOf, lampOf, stateWord } from "./state.ts";
 
 const RUN = { id: "run_01J00000000000000000000001", status: RunStatus.enum.running, title: null } as SessionView["current_run"];

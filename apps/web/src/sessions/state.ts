@@ -1,6 +1,6 @@
 /* How a session's state reads, everywhere it shows. Pure. */
 import type { SessionStatus, SessionView } from "@signalbox/contract/sessions";
-import type { LampState } from "../ui/lamp.tsx";
+import type { LampState } from "@signalbox/ui/lamp";
 
 type Seen = Pick<SessionView, "status" | "status_reason" | "pending_approvals" | "current_run">;
 

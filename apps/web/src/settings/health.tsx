@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { healthQuery } from "../data/queries.ts";
-import { Lamp } from "../ui/lamp.tsx";
-import { Skeleton } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Lamp } from "@signalbox/ui/lamp";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 
 export function Health() {
   const { data, error, refetch } = useQuery(healthQuery);

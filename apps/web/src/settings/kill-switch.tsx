@@ -5,12 +5,12 @@ import { OctagonX, Play } from "lucide-react";
 import { useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { killSwitchQuery, useNames } from "../data/queries.ts";
-import { Button } from "../ui/button.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Field, inputLook } from "../ui/field.tsx";
-import { Moment } from "../ui/moment.tsx";
-import { Skeleton } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { Dialog } from "@signalbox/ui/dialog";
+import { Field, inputLook } from "@signalbox/ui/field";
+import { Moment } from "@signalbox/ui/moment";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 
 export function KillSwitch() {
   const nameOf = useNames();

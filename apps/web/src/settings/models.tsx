@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { modelsQuery } from "../data/queries.ts";
-import { money } from "../ui/format.ts";
-import { Skeleton } from "../ui/placeholder.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { money } from "@signalbox/ui/format";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { Trouble } from "@signalbox/ui/trouble";
 
 export function Models() {
   const { data, error, refetch } = useQuery(modelsQuery);

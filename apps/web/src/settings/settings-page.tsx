@@ -6,7 +6,7 @@ import { client, queries } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
 import { setTheme, useTheme, type Theme } from "../frame/theme.ts";
-import { Button } from "../ui/button.tsx";
+import { Button } from "@signalbox/ui/button";
 import { Health } from "./health.tsx";
 import { KillSwitch } from "./kill-switch.tsx";
 import { Models } from "./models.tsx";

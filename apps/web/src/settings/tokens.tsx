@@ -5,14 +5,14 @@ import { Plus } from "lucide-react";
 import { useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { tokensQuery } from "../data/queries.ts";
-import { Button } from "../ui/button.tsx";
-import { CopyButton } from "../ui/copy-button.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Field, inputLook } from "../ui/field.tsx";
-import { Moment } from "../ui/moment.tsx";
-import { Skeleton } from "../ui/placeholder.tsx";
-import { toast } from "../ui/toasts.tsx";
-import { Trouble } from "../ui/trouble.tsx";
+import { Button } from "@signalbox/ui/button";
+import { CopyButton } from "@signalbox/ui/copy-button";
+import { Dialog } from "@signalbox/ui/dialog";
+import { Field, inputLook } from "@signalbox/ui/field";
+import { Moment } from "@signalbox/ui/moment";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { toast } from "@signalbox/ui/toasts";
+import { Trouble } from "@signalbox/ui/trouble";
 
 type Scope = (typeof SCOPES)[number];
 

@@ -1,11 +1,15 @@
 /* What went wrong, why, and what to do: the same words in a form, a pane or a whole page. */
-import { ApiError } from "@signalbox/client/client";
 import { TriangleAlert } from "lucide-react";
 import { Button } from "./button.tsx";
 
-export function Trouble({ error, onRetry, className = "" }: { error: Error; onRetry?: (() => void) | undefined; className?: string }) {
-  const fix = error instanceof ApiError ? error.fix : undefined;
-  const requestId = error instanceof ApiError ? error.requestId : undefined;
+/** An error of an API may also carry what to do (`fix`) and what to quote when asking for help (`requestId`). */
+interface Reported extends Error {
+  readonly fix?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+export function Trouble({ error, onRetry, className = "" }: { error: Reported; onRetry?: (() => void) | undefined; className?: string }) {
+  const { fix, requestId } = error;
   return (
     <div role="alert" className={`flex gap-3 rounded-md border border-danger-line bg-danger-wash px-3.5 py-3 text-sm ${className}`}>
       <TriangleAlert size={16} className="mt-0.5 shrink-0 text-danger-ink" aria-hidden />
