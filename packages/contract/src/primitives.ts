@@ -35,6 +35,10 @@ export const ModelKeyId = id("vk", "ModelKeyId");
 export type ModelKeyId = z.infer<typeof ModelKeyId>;
 export const TokenId = id("tok", "TokenId");
 export type TokenId = z.infer<typeof TokenId>;
+export const TerminalId = id("trm", "TerminalId");
+export type TerminalId = z.infer<typeof TerminalId>;
+export const PreviewId = id("prv", "PreviewId");
+export type PreviewId = z.infer<typeof PreviewId>;
 
 /** `ws_…`; `ws_dev` is the local default, so the rest is a slug rather than a ULID. */
 export const OrganizationId = z
