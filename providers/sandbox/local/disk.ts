@@ -7,13 +7,19 @@
  * GNU du walks with openat and O_NOFOLLOW, so a folder that is swapped for a link while it looks does not lead it
  * out; it runs as the server because a folder the sandbox made unreadable must be counted too. Walking costs about
  * 1 ms per 1,000 files, so it is done only when the file system as a whole has grown by half of what the sandbox
- * had left, and every 30 s in any case (others may free what this one fills). A single file is held by RLIMIT_FSIZE.
+ * had left, and every 3 to 30 s in any case. A single file is held by RLIMIT_FSIZE.
  * All of it happens in other processes: a sandbox with a million descriptors must not keep the server's thread.
  */
 import { execFile } from "node:child_process";
 import { statfs } from "node:fs/promises";
 
 const LOOK_EVERY_MS = 1000;
+/**
+ * What others free on the same file system hides what a sandbox takes, so walking must not wait for growth for long:
+ * a walk takes at most a hundredth of the time (a small tree 10 ms, so every 3 s), and comes every 30 s at the latest.
+ */
+const WALKING_SHARE = 0.01;
+const WALK_AT_MOST_EVERY_MS = 3_000;
 const WALK_AT_LEAST_EVERY_MS = 30_000;
 const COUNT_WITHIN_MS = 20_000;
 const FILE_BYTES = 4096;
@@ -51,7 +57,7 @@ export function diskBytes(directories: string[], pids: number[]): Promise<number
 /** For the shell; the paths are the server's own. */
 const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`;
 
-type Entry = Watched & { walkedAt: number; leftBytes: number; freeAtWalk: { bytes: number; files: number } };
+type Entry = Watched & { walkedAt: number; againAfterMs: number; leftBytes: number; freeAtWalk: { bytes: number; files: number } };
 
 export class DiskWatchdog {
   readonly #watched = new Map<string, Entry>();
@@ -59,7 +65,7 @@ export class DiskWatchdog {
   #looking = false;
 
   watch(id: string, watched: Watched): void {
-    this.#watched.set(id, { ...watched, walkedAt: 0, leftBytes: 0, freeAtWalk: { bytes: 0, files: 0 } });
+    this.#watched.set(id, { ...watched, walkedAt: 0, againAfterMs: 0, leftBytes: 0, freeAtWalk: { bytes: 0, files: 0 } });
     this.#timer ??= setInterval(() => void this.#look(), LOOK_EVERY_MS).unref();
   }
 
@@ -87,9 +93,11 @@ export class DiskWatchdog {
       const fs = await statfs(first);
       const free = { bytes: fs.bfree * fs.bsize, files: fs.ffree };
       const grown = Math.max(entry.freeAtWalk.bytes - free.bytes, (entry.freeAtWalk.files - free.files) * FILE_BYTES);
-      if (Date.now() - entry.walkedAt < WALK_AT_LEAST_EVERY_MS && grown <= entry.leftBytes / 2) return;
+      if (performance.now() - entry.walkedAt < entry.againAfterMs && grown <= entry.leftBytes / 2) return;
+      const began = performance.now();
       const used = await diskBytes(entry.directories, entry.pids());
-      entry.walkedAt = Date.now();
+      entry.walkedAt = performance.now();
+      entry.againAfterMs = Math.min(Math.max((entry.walkedAt - began) / WALKING_SHARE, WALK_AT_MOST_EVERY_MS), WALK_AT_LEAST_EVERY_MS);
       entry.freeAtWalk = free;
       entry.leftBytes = Math.max(0, entry.limitBytes - used);
       if (used <= entry.limitBytes || !this.#watched.has(id)) return;
