@@ -2,10 +2,10 @@
 import type { SessionView } from "@signalbox/contract/sessions";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
+import { Suspense, type ReactNode } from "react";
 import { useDecide } from "../approvals/decide.ts";
 import { isRefusal } from "../data/api.ts";
-import { diffQuery, openApprovalsQuery, sessionQuery } from "../data/queries.ts";
+import { openApprovalsQuery, sessionQuery } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import { useTitle } from "../frame/title.ts";
@@ -13,13 +13,12 @@ import { isEnded, stateWord } from "../sessions/state.ts";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMedia } from "@signalbox/ui/use-media";
-import { ChangesPane } from "./changes-pane.tsx";
 import { Composer } from "./composer.tsx";
 import { ConversationView } from "./conversation-view.tsx";
 import { SessionHeader } from "./session-header.tsx";
+import { PANES, type Pane } from "./panes/panes.ts";
 import { useConversation } from "./use-conversation.ts";
 
-const EventsPane = lazy(() => import("./events-pane.tsx").then(({ EventsPane }) => ({ default: EventsPane })));
 const route = getRouteApi("/frame/sessions/$sessionId");
 
 export function SessionPage() {
@@ -59,7 +58,8 @@ function Loaded({ session }: { session: SessionView }) {
   ]);
 
   const shown = pane ?? (isWide ? "changes" : "conversation");
-  const beside = <Suspense>{shown === "events" ? <EventsPane roomId={session.room_id} /> : <ChangesPane session={session} />}</Suspense>;
+  const Beside = (PANES.find(({ name }) => name === shown) ?? PANES[0]!).Component;
+  const beside = <Suspense>{store !== null && <Beside session={session} conversation={store} at={null} />}</Suspense>;
   return (
     <div className="flex h-full flex-col">
       <SessionHeader session={session} cost={state.conversation.cost} />
@@ -84,39 +84,66 @@ function Loaded({ session }: { session: SessionView }) {
 }
 
 function Tabs({ session, shown, withConversation = false }: { session: SessionView; shown: string; withConversation?: boolean }) {
-  const { data: diff } = useQuery(diffQuery(session));
-  const tabs = [
-    ...(withConversation
-      ? [{ name: "Conversation", value: "conversation", pane: undefined, badge: session.pending_approvals } as const]
-      : []),
-    { name: "Changes", value: "changes", pane: "changes", badge: diff?.files.length ?? session.files_changed.length } as const,
-    { name: "Events", value: "events", pane: "events", badge: 0 } as const,
-  ];
   return (
     <nav aria-label="Parts of the session" className="flex shrink-0 gap-1 border-b border-line bg-panel px-3">
-      {tabs.map(({ name, value, pane, badge }) => (
-        <Link
-          key={name}
-          to="."
-          search={(previous) => ({ ...previous, pane })}
-          replace
-          // Which part shows also depends on the width, so it is not for the address alone to say.
-          activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}
-          activeProps={{}}
-          aria-current={shown === value ? "page" : undefined}
-          className="-mb-px flex items-center gap-1.5 border-b-2 border-transparent px-2.5 py-2 text-sm text-ink-2 hover:text-ink aria-[current]:border-ink aria-[current]:font-semibold aria-[current]:text-ink"
-        >
-          {name}
-          {badge > 0 && (
-            <span
-              className={`rounded-full px-1.5 text-plate ${value === "conversation" ? "bg-signal font-bold text-on-signal" : "bg-sunken text-ink-2"}`}
-            >
-              {badge}
-            </span>
-          )}
-        </Link>
+      {withConversation && (
+        <Tab
+          name="Conversation"
+          isShown={shown === "conversation"}
+          badge={session.pending_approvals === 0 ? null : session.pending_approvals}
+          wantsYou
+          pane={undefined}
+        />
+      )}
+      {PANES.map((pane) => (
+        <PaneTab key={pane.name} session={session} pane={pane} isShown={shown === pane.name} />
       ))}
     </nav>
+  );
+}
+
+function PaneTab({ session, pane, isShown }: { session: SessionView; pane: Pane; isShown: boolean }) {
+  return (
+    <Tab
+      name={pane.label}
+      isShown={isShown}
+      badge={pane.Badge === undefined ? null : <pane.Badge session={session} />}
+      pane={pane.name as "changes" | "events"}
+    />
+  );
+}
+
+function Tab({
+  name,
+  isShown,
+  badge,
+  wantsYou = false,
+  pane,
+}: {
+  name: string;
+  isShown: boolean;
+  badge: ReactNode;
+  wantsYou?: boolean;
+  pane: "changes" | "events" | undefined;
+}) {
+  return (
+    <Link
+      to="."
+      search={(previous) => ({ ...previous, pane })}
+      replace
+      // Which part shows also depends on the width, so it is not for the address alone to say.
+      activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}
+      activeProps={{}}
+      aria-current={isShown ? "page" : undefined}
+      className="-mb-px flex items-center gap-1.5 border-b-2 border-transparent px-2.5 py-2 text-sm text-ink-2 hover:text-ink aria-[current]:border-ink aria-[current]:font-semibold aria-[current]:text-ink"
+    >
+      {name}
+      <span
+        className={`rounded-full px-1.5 text-plate empty:hidden ${wantsYou ? "bg-signal font-bold text-on-signal" : "bg-sunken text-ink-2"}`}
+      >
+        {badge}
+      </span>
+    </Link>
   );
 }
 

@@ -3,12 +3,13 @@ import type { SessionView } from "@signalbox/contract/sessions";
 import { useQuery } from "@tanstack/react-query";
 import { ChevronRight, FileDiff } from "lucide-react";
 import { memo, useMemo, useState } from "react";
-import { isRefusal } from "../data/api.ts";
-import { diffQuery } from "../data/queries.ts";
-import { changedLines } from "../sessions/state.ts";
+import { isRefusal } from "../../data/api.ts";
+import { diffQuery } from "../../data/queries.ts";
+import { changedLines } from "../../sessions/state.ts";
 import { count } from "@signalbox/ui/format";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
+import type { PaneProps } from "./panes.ts";
 import { parseDiff, type DiffFile, type DiffLine } from "./diff.ts";
 
 /** A file with more changed lines than this starts folded. */
@@ -16,7 +17,7 @@ const FOLDED_FROM = 300;
 
 type Change = SessionView["files_changed"][number];
 
-export function ChangesPane({ session }: { session: SessionView }) {
+export function ChangesPane({ session }: PaneProps) {
   const diff = useQuery(diffQuery(session));
   const patches = useMemo(() => new Map(parseDiff(diff.data?.patch ?? "").map((file) => [file.path, file])), [diff.data?.patch]);
   const files = diff.data?.files ?? session.files_changed;

@@ -1,14 +1,14 @@
-import type { RoomId } from "@signalbox/contract/primitives";
 import { Link } from "@tanstack/react-router";
-import { EventList } from "../events/event-list.tsx";
-import { useRoomEvents } from "../events/room-events.ts";
-import { VerifyButton } from "../events/verify-button.tsx";
+import { EventList } from "../../events/event-list.tsx";
+import { useRoomEvents } from "../../events/room-events.ts";
+import { VerifyButton } from "../../events/verify-button.tsx";
 import { Button } from "@signalbox/ui/button";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
+import type { PaneProps } from "./panes.ts";
 
 /** The session's own register: its room's stream, newest first. */
-export function EventsPane({ roomId }: { roomId: RoomId }) {
+export function EventsPane({ session: { room_id: roomId } }: PaneProps) {
   const { events, isLoading, error, hasEarlier, loadEarlier } = useRoomEvents(roomId);
   return (
     <div className="flex min-h-0 flex-1 flex-col">

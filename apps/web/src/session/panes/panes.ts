@@ -1,0 +1,42 @@
+/*
+ * The panes beside a conversation, in the order of their tabs. Each is a chunk of its own, loaded when it is first
+ * looked at; adding one is a file `<name>-pane.tsx` and an entry here (and its name in the router's `pane`).
+ */
+import type { SessionView } from "@signalbox/contract/sessions";
+import { FileDiff, ListOrdered, type LucideIcon } from "lucide-react";
+import { lazy, type ComponentType } from "react";
+import type { ConversationStore } from "../conversation-store.ts";
+import { ChangedFilesBadge } from "./changed-files-badge.tsx";
+
+export interface PaneProps {
+  readonly session: SessionView;
+  /** The conversation on screen, and through it every event of the session's room as it arrives. */
+  readonly conversation: ConversationStore;
+  /** The session as it was after this seq of its room; null: as it is now. */
+  readonly at: number | null;
+}
+
+export interface Pane {
+  readonly name: string;
+  readonly label: string;
+  readonly icon: LucideIcon;
+  readonly Component: ComponentType<PaneProps>;
+  /** A count for the chip beside the label; null draws no chip. */
+  readonly Badge?: ComponentType<{ readonly session: SessionView }>;
+}
+
+export const PANES: readonly Pane[] = [
+  {
+    name: "changes",
+    label: "Changes",
+    icon: FileDiff,
+    Component: lazy(() => import("./changes-pane.tsx").then(({ ChangesPane }) => ({ default: ChangesPane }))),
+    Badge: ChangedFilesBadge,
+  },
+  {
+    name: "events",
+    label: "Events",
+    icon: ListOrdered,
+    Component: lazy(() => import("./events-pane.tsx").then(({ EventsPane }) => ({ default: EventsPane }))),
+  },
+];
