@@ -25,6 +25,16 @@ export const RoomView = z
     created_at: Timestamp,
     /** Seq of the room's newest event: the feed's head when this was read. */
     last_seq: z.int().min(0),
+    /** `session`: the room of one session; `discussion`: people's own. */
+    kind: z.enum(["session", "discussion"]),
+    archived: z.boolean(),
+    member_count: z.int().min(0),
+    /** What you have read: messages after it by others are unread. */
+    read_seq: z.int().min(0),
+    unread_count: z.int().min(0),
+    /** Unread ones that name you. */
+    mention_count: z.int().min(0),
+    last_message: z.object({ id: MessageId, author: Principal, preview: z.string(), at: Timestamp }).nullable(),
   })
   .meta({ id: "Room" });
 export const ThreadView = z

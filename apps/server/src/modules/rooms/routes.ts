@@ -248,6 +248,13 @@ const roomView = (row: RoomRow): z.input<typeof RoomView> => ({
   created_by: row.created_by,
   created_at: row.created_at.toISOString(),
   last_seq: Number(row.last_seq),
+  kind: row.session_id === null ? "discussion" : "session",
+  archived: false,
+  member_count: 0,
+  read_seq: 0,
+  unread_count: 0,
+  mention_count: 0,
+  last_message: null,
 });
 const threadView = (row: ThreadRow): z.input<typeof ThreadView> => ({
   id: row.id,
