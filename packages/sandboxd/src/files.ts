@@ -2,8 +2,7 @@
  * Reading and writing single files from inside, so that links are followed where they can only reach the sandbox.
  * Trees go through `tar` as an ordinary process.
  */
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { createReadStream, createWriteStream, mkdir } from "node:fs";
 import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Channel } from "./mux.ts";
@@ -19,13 +18,12 @@ export function readInto(channel: Channel, path: string): void {
 }
 
 export function writeFrom(channel: Channel, path: string, mode: number): void {
-  mkdir(dirname(path), { recursive: true })
-    .then(() => pipeline(channel.readable(0), createWriteStream(path, { mode })))
-    .then(
-      () => {
-        tell(channel, { type: "done" });
-        channel.close();
-      },
-      (error: NodeJS.ErrnoException) => fail(channel, error.code ?? "write_failed", error.message),
-    );
+  const failed = (error: NodeJS.ErrnoException): void => fail(channel, error.code ?? "write_failed", error.message);
+  mkdir(dirname(path), { recursive: true }, (error) => {
+    if (error) return failed(error);
+    pipeline(channel.readable(0), createWriteStream(path, { mode })).then(() => {
+      tell(channel, { type: "done" });
+      channel.close();
+    }, failed);
+  });
 }

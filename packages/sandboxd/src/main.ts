@@ -12,11 +12,11 @@
  * Nothing here is a security boundary. Everything inside a sandbox runs as one uid, so the agent could stop or
  * imitate sandboxd; the host gives what comes through the control socket no more trust than the agent itself.
  *
- * Imports only `node:` modules and its own folder: `image.ts` strips the types and that is the whole build.
+ * Imports only `node:` modules and its own folder: `image.ts` strips the types, links the files, and that is the whole
+ * build. Every sandbox's start waits for the greeting, so what that does not need is loaded or done after it.
  */
 import { createServer, connect, type Socket } from "node:net";
-import { randomUUID } from "node:crypto";
-import { watch } from "node:fs";
+import { readFileSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import { readInto, writeFrom } from "./files.ts";
 import { Mux, type Channel, type Json } from "./mux.ts";
@@ -26,7 +26,8 @@ import { INSIDE, WIRE_VERSION, type Request } from "./wire.ts";
 const REDIAL_FIRST_MS = 50;
 const REDIAL_MOST_MS = 1000;
 
-const boot = randomUUID();
+/** From the kernel, because loading `node:crypto` takes 2.5 ms. */
+const boot = readFileSync("/proc/sys/kernel/random/uuid", "latin1").trim();
 const processes = new Processes(environment());
 
 /** What everything inside is started with; sandboxd's own environment is empty but for this. */
@@ -141,6 +142,9 @@ function forwardEgress(): void {
 
 // A tool that breaks a pipe or a peer that vanishes is daily business; an unforeseen fault must not take the agent with it.
 process.on("uncaughtException", (error) => process.stderr.write(`sandboxd: ${error.stack ?? error.message}\n`));
-forwardEgress();
 dial();
-dialWhenTheSocketAppears();
+// In the turn of the loop that sends the greeting, right after it: before anything that the host asks for then can run.
+setImmediate(() => {
+  forwardEgress();
+  dialWhenTheSocketAppears();
+});

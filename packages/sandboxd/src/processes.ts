@@ -13,7 +13,7 @@
  * write(2), exactly as it would with a slow terminal. Dropping was rejected because an agent that speaks
  * JSON-RPC on its stdout is broken by one missing byte.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { Channel } from "./mux.ts";
@@ -53,6 +53,8 @@ export class Processes {
     }
     const [command, ...rest] = request.argv;
     if (command === undefined) return fail(channel, "bad_request", "argv is empty");
+    // Loaded by the first command, not before the greeting.
+    const { spawn } = process.getBuiltinModule("node:child_process");
     // A group of its own, so that a signal reaches what it started; setsid'd children end with the sandbox.
     const child = spawn(command, rest, {
       cwd: request.cwd,

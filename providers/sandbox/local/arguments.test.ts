@@ -57,7 +57,7 @@ test("the cgroup is entered first, then the rights are dropped, then bubblewrap 
     "/usr/bin/bwrap",
     "--unshare-net",
     "/usr/bin/prlimit",
-    "/opt/sbx/sandboxd/main.mjs",
+    "/opt/sbx/sandboxd/main.cjs",
   ];
   expect(order.map((word) => argv.indexOf(word))).toEqual(order.map((word) => argv.indexOf(word)).toSorted((a, b) => a - b));
   expect(order.every((word) => argv.includes(word))).toBe(true);

@@ -24,7 +24,7 @@ export type Plan = {
   rootEntries: { name: string; link: string | null }[];
   /** Whether a filter is passed as `SECCOMP_FD`. */
   seccomp: boolean;
-  /** cgroup.procs files that the process enters before it gives up its rights. */
+  /** Files of cgroups that the process enters before it gives up its rights. */
   cgroupFiles: string[];
 };
 
@@ -42,14 +42,14 @@ export function startArguments(plan: Plan): string[] {
     ...insideLimits(plan),
     `${INSIDE.tools}/node`,
     "--max-old-space-size=128",
-    `${INSIDE.daemon}/main.mjs`,
+    `${INSIDE.daemon}/main.cjs`,
   ];
 }
 
-/** The shell writes its own pid, then becomes the next program: no moment in which the sandbox runs outside its cgroup. */
+/** The shell moves itself (0 is whoever writes), then becomes the next program: no moment in which the sandbox runs outside its cgroup. */
 function enterCgroups(plan: Plan): string[] {
   if (plan.cgroupFiles.length === 0) return [];
-  const script = `n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 97; shift; n=$((n-1)); done; exec "$@"`;
+  const script = `n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 97; shift; n=$((n-1)); done; exec "$@"`;
   return ["/bin/sh", "-c", script, "enter", String(plan.cgroupFiles.length), ...plan.cgroupFiles];
 }
 
