@@ -16,6 +16,7 @@ import type { ModelsModule } from "../models/public.ts";
 import type { RoomsModule } from "../rooms/public.ts";
 import type { RunsModule } from "../runs/public.ts";
 import { createSessionCommands, type SessionCommands } from "./commands.ts";
+import { createDoors, type SessionDoors } from "./doors.ts";
 import { createHubs } from "./hubs.ts";
 import { itemsProjection } from "./items.projection.ts";
 import { createLeases, LEASE_TTL_MS } from "./lease.ts";
@@ -30,8 +31,9 @@ import { createVerdicts } from "./verdicts.ts";
 
 export type { HarnessEntry } from "./ports.ts";
 export type { CreateSession, SessionCommands } from "./commands.ts";
+export type { SessionAccess, SessionDoors } from "./doors.ts";
 
-export interface SessionsModule extends Module {
+export interface SessionsModule extends Module, SessionDoors {
   readonly commands: SessionCommands;
   readonly queries: SessionQueries;
   /** For the feed. */
@@ -132,6 +134,7 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
   const idOf = (job: Job): string => (job.payload as { session_id: string }).session_id;
 
   return {
+    ...createDoors({ ...deps, queries, hubs }),
     routes: sessionRoutes({ ...deps, queries, commands, hubs, leases }),
     // The list looks runs and approvals up in the tables of the two before it.
     projections: [turnsProjection, itemsProjection, sessionsProjection],
