@@ -121,7 +121,8 @@ function operation(route: Route, convert: (schema: z.ZodType, io: Io) => Schema)
     required: where === "path" || !schema.safeParse(undefined).success,
     schema: convert(schema, "input"),
   });
-  const media = route.stream === "sse" ? "text/event-stream" : route.stream === "ndjson" ? "application/x-ndjson" : "application/json";
+  const media = MEDIA[route.stream ?? "json"];
+  const uploaded = route.upload;
   const codes = new Map<number, string[]>();
   for (const [code, status] of [...Object.entries(route.refusals), ...shellRefusals(route)])
     codes.set(status, [...(codes.get(status) ?? []), code]);
@@ -138,11 +139,15 @@ function operation(route: Route, convert: (schema: z.ZodType, io: Io) => Schema)
       ...(route.access === "public" ? [] : [{ name: "x-workspace-id", in: "header", required: false, schema: { type: "string" } }]),
       ...(route.stream === "sse" ? [{ name: "Last-Event-ID", in: "header", required: false, schema: { type: "string" } }] : []),
     ],
+    ...(uploaded === undefined ? {} : { requestBody: { required: true, content: { [uploaded]: { schema: BINARY } } } }),
     ...(route.body === undefined
       ? {}
       : { requestBody: { required: true, content: { "application/json": { schema: convert(route.body, "input") } } } }),
     responses: {
-      [route.okStatus ?? 200]: { description: "Done.", content: { [media]: { schema: convert(route.ok, "output") } } },
+      [route.okStatus ?? 200]: {
+        description: "Done.",
+        content: { [media]: { schema: route.stream === "bytes" ? BINARY : convert(route.ok, "output") } },
+      },
       ...Object.fromEntries(
         [...codes]
           .toSorted(([a], [b]) => a - b)
@@ -158,12 +163,21 @@ function operation(route: Route, convert: (schema: z.ZodType, io: Io) => Schema)
   };
 }
 
+const MEDIA = {
+  sse: "text/event-stream",
+  ndjson: "application/x-ndjson",
+  bytes: "application/octet-stream",
+  json: "application/json",
+} as const;
+const BINARY: Schema = { type: "string", format: "binary" };
+
 /** Those that the route can meet at all. */
 function shellRefusals(route: Route): [string, number][] {
   const never = new Set<string>([
     ...(route.access === "public" ? ["unauthenticated"] : []),
     ...(route.idempotent === true ? [] : ["idempotency_conflict", "idempotency_in_progress"]),
-    ...(route.body === undefined ? ["payload_too_large"] : []),
+    ...(route.body === undefined && route.upload === undefined ? ["payload_too_large"] : []),
+    ...(route.method === "GET" ? ["session_imported"] : []),
     ...(route.query !== undefined && "cursor" in route.query.shape ? [] : ["invalid_cursor"]),
   ]);
   return Object.entries(SHELL_REFUSALS).filter(([code]) => !never.has(code) && !(code in route.refusals));

@@ -30,7 +30,9 @@ function api(): string {
 }
 
 function stream(route: Route): string {
-  return route.stream === "sse" ? " (server-sent events)" : route.stream === "ndjson" ? " (newline-delimited JSON)" : "";
+  const answers = { sse: " (server-sent events)", ndjson: " (newline-delimited JSON)", bytes: " (bytes)" };
+  const takes = route.upload === undefined ? "" : ` (takes ${route.upload})`;
+  return takes + (route.stream === undefined ? "" : answers[route.stream]);
 }
 function who(access: Access): string {
   return access === "public" ? "everyone" : `${access.role}${access.scopes.length === 0 ? "" : `, scope ${access.scopes.join(", ")}`}`;

@@ -63,6 +63,8 @@ export interface Client {
   events<const R extends Route>(route: R, input: Input<R> & FeedOptions): AsyncGenerator<FeedFrame<Output<R>>, void, undefined>;
   /** Newline-delimited JSON, one line at a time, exactly as sent. */
   lines<const R extends Route>(route: R, input: Input<R> & CallOptions): AsyncGenerator<string, void, undefined>;
+  /** An answer of bytes, with its media type. */
+  bytes<const R extends Route>(route: R, input: Input<R> & CallOptions): Promise<Blob>;
 }
 
 export interface ClientOptions {
@@ -98,7 +100,12 @@ export function createClient(options: ClientOptions): Client {
     if (options.token !== undefined) sent["authorization"] = `Bearer ${options.token}`;
     if (options.organizationId !== undefined) sent["x-workspace-id"] = options.organizationId;
     if (input.idempotencyKey !== undefined) sent["idempotency-key"] = input.idempotencyKey;
-    if (input.body !== undefined) {
+    if (input.body !== undefined && route.upload !== undefined) {
+      sent["content-type"] = route.upload;
+      init.body = input.body as BodyInit;
+      // A stream is sent as it comes; Node's fetch and browsers both want this said.
+      if (input.body instanceof ReadableStream) (init as { duplex?: string }).duplex = "half";
+    } else if (input.body !== undefined) {
       sent["content-type"] = "application/json";
       init.body = JSON.stringify(input.body);
     }
@@ -126,6 +133,10 @@ export function createClient(options: ClientOptions): Client {
     async call<const R extends Route>(route: R, input: Input<R> & CallOptions): Promise<Output<R>> {
       const response = await request(route, input, {});
       return (await response.json()) as Output<R>;
+    },
+
+    async bytes<const R extends Route>(route: R, input: Input<R> & CallOptions): Promise<Blob> {
+      return (await request(route, input, { accept: "*/*" })).blob();
     },
 
     async *events<const R extends Route>(route: R, input: Input<R> & FeedOptions): AsyncGenerator<FeedFrame<Output<R>>, void, undefined> {

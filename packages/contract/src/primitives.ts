@@ -39,6 +39,9 @@ export const TerminalId = id("trm", "TerminalId");
 export type TerminalId = z.infer<typeof TerminalId>;
 export const PreviewId = id("prv", "PreviewId");
 export type PreviewId = z.infer<typeof PreviewId>;
+/** One imported log. What it brought carries ids of its own, whose part after the prefix begins with `Z`. */
+export const ImportId = id("imp", "ImportId");
+export type ImportId = z.infer<typeof ImportId>;
 
 /** `ws_…`; `ws_dev` is the local default, so the rest is a slug rather than a ULID. */
 export const OrganizationId = z

@@ -26,8 +26,10 @@ export interface Route {
   /** Schema of a 2xx JSON answer; of one frame or line when `stream` is set. */
   readonly ok: z.ZodType;
   readonly okStatus?: 200 | 201 | 202;
-  /** Server-sent events, or newline-delimited JSON. */
-  readonly stream?: "sse" | "ndjson";
+  /** Server-sent events, newline-delimited JSON, or bytes under a media type of their own. */
+  readonly stream?: "sse" | "ndjson" | "bytes";
+  /** The body is this media type instead of JSON, and is handed on as it arrives (`Upload`). */
+  readonly upload?: "application/x-ndjson";
   /** Closed union of domain refusal codes with their HTTP status. */
   readonly refusals: Readonly<Record<string, 400 | 402 | 403 | 404 | 409 | 410 | 413 | 422 | 429 | 502>>;
   readonly access: Access;
@@ -36,6 +38,11 @@ export interface Route {
   /** Bytes; default 2 MiB. */
   readonly bodyLimit?: number;
 }
+
+/** Body of an `upload` route, as a client gives it. On the server it is what `UploadedBytes` says. */
+export type Upload = Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | string;
+/** The same as the server reads it. */
+export type UploadedBytes = AsyncIterable<Uint8Array>;
 
 /** Keeps literal types while checking the shape. */
 export const route = <const R extends Route>(r: R): R => r;
@@ -49,6 +56,7 @@ export const SHELL_REFUSALS = {
   not_found: 404,
   idempotency_conflict: 409,
   idempotency_in_progress: 409,
+  session_imported: 409,
   payload_too_large: 413,
   rate_limited: 429,
   internal_error: 500,
@@ -58,5 +66,6 @@ export type ShellRefusal = keyof typeof SHELL_REFUSALS;
 
 export type Input<R extends Route> = (R extends { params: infer P extends z.ZodType } ? { params: z.input<P> } : unknown) &
   (R extends { query: infer Q extends z.ZodType } ? { query?: z.input<Q> } : unknown) &
-  (R extends { body: infer B extends z.ZodType } ? { body: z.input<B> } : unknown);
+  (R extends { body: infer B extends z.ZodType } ? { body: z.input<B> } : unknown) &
+  (R extends { upload: string } ? { body: Upload } : unknown);
 export type Output<R extends Route> = z.output<R["ok"]>;

@@ -135,14 +135,24 @@ export const createRun = route({
 });
 export const listRuns = route({
   id: "runs.list",
-  summary: "Runs, newest first",
+  summary: "Runs, newest first unless asked otherwise",
   method: "GET",
   path: "/v1/runs",
   query: PageQuery.extend({
     room_id: RoomId.optional(),
     session_id: SessionId.optional(),
-    status: RunStatus.optional(),
+    /** One, or several separated by commas. */
+    status: z
+      .string()
+      .transform((text) => text.split(","))
+      .pipe(z.array(RunStatus).min(1).max(20))
+      .optional(),
     kind: RunKind.optional(),
+    correlation_id: z.string().max(100).optional(),
+    /** Words of title or goal. */
+    q: z.string().trim().min(1).max(200).optional(),
+    assignee: PrincipalId.optional(),
+    sort: z.enum(["newest", "oldest"]).default("newest"),
   }),
   ok: page(RunView).meta({ id: "RunPage" }),
   refusals: {},
@@ -356,19 +366,21 @@ export const createArtifact = route({
   params: z.object({ id: StepId }),
   body: z.object({
     ...fence,
-    kind: z.enum(["text", "json", "uri"]),
+    kind: z.enum(["text", "json", "uri", "file"]),
     name: Title,
     media_type: z.string().max(200).default("text/plain"),
     text: z.string().max(1_048_576).optional(),
     json: z.json().optional(),
     uri: z.url().max(2000).optional(),
+    /** Of a `file`: at most 4 MiB of bytes, as base64. */
+    content_base64: z.base64().max(5_592_408).optional(),
   }),
   ok: ArtifactView,
   okStatus: 201,
-  refusals: { step_not_found: 404, artifact_content_mismatch: 400, ...LEASE },
+  refusals: { step_not_found: 404, artifact_content_mismatch: 400, artifact_too_large: 413, ...LEASE },
   access: engine,
   idempotent: true,
-  bodyLimit: 4_194_304,
+  bodyLimit: 8_388_608,
 });
 export const listArtifacts = route({
   id: "artifacts.list",

@@ -2,8 +2,10 @@ import { z } from "zod";
 import { FileChange, HarnessName, SessionKind, SessionSource } from "./events/sessions.ts";
 import { InvocationView } from "./gate.ts";
 import {
+  ImportId,
   Markdown,
   MicroUsd,
+  OrganizationId,
   page,
   PageQuery,
   PrincipalId,
@@ -50,6 +52,11 @@ export const SessionView = z
     cost_micro_usd: MicroUsd,
     budget_micro_usd: MicroUsd,
     archived: z.boolean(),
+    /** Set on a session that came with an imported log: read-only; who is in it is named there, and nobody here. */
+    imported: z
+      .object({ import_id: ImportId, from: OrganizationId, names: z.record(z.string(), z.string()) })
+      .nullable()
+      .optional(),
   })
   .meta({ id: "Session" });
 export type SessionView = z.infer<typeof SessionView>;

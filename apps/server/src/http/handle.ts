@@ -3,7 +3,7 @@
  * idempotency and the mapping of refusals to HTTP happen once, in `server.ts`, from the route's data.
  */
 import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
-import type { Input, Output, Route, Scope } from "@signalbox/contract/route";
+import type { Input, Output, Route, Scope, UploadedBytes } from "@signalbox/contract/route";
 import type { Origin } from "@signalbox/eventlog/log";
 import type { z } from "zod";
 
@@ -36,7 +36,8 @@ export interface RequestContext {
 
 type Parsed<R extends Route> = (R extends { params: infer P extends z.ZodType } ? { params: z.output<P> } : unknown) &
   (R extends { query: infer Q extends z.ZodType } ? { query: z.output<Q> } : unknown) &
-  (R extends { body: infer B extends z.ZodType } ? { body: z.output<B> } : unknown);
+  (R extends { body: infer B extends z.ZodType } ? { body: z.output<B> } : unknown) &
+  (R extends { upload: string } ? { body: UploadedBytes } : unknown);
 
 export type RefusalOf<R extends Route> = keyof R["refusals"] & string;
 export interface Refused<Code extends string = string> {
@@ -52,7 +53,17 @@ export const refused = <Code extends string>(
 });
 
 /** A 2xx answer is the value itself; for a `stream` route an async iterable of frames or lines. */
-type Answer<R extends Route> = R extends { stream: "sse" | "ndjson" } ? AsyncIterable<StreamFrame> | PushStream : z.input<R["ok"]>;
+type Answer<R extends Route> = R extends { stream: "sse" | "ndjson" }
+  ? AsyncIterable<StreamFrame> | PushStream
+  : R extends { stream: "bytes" }
+    ? BytesAnswer
+    : z.input<R["ok"]>;
+/** Bytes that somebody else made: the shell sees to it that no browser runs them (`bytes.ts`). */
+export interface BytesAnswer {
+  readonly mediaType: string;
+  readonly fileName: string;
+  readonly bytes: Uint8Array;
+}
 /** `id` becomes the SSE `id:`; `text` is sent as it is (already JSON). */
 export interface StreamFrame {
   readonly id?: string | undefined;

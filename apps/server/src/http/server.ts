@@ -19,8 +19,9 @@ import { newId } from "@signalbox/kernel/id";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { z } from "zod";
+import { sendBytes, uploads } from "./bytes.ts";
 import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE } from "./authenticate.ts";
-import type { BoundRoute, Caller, PushStream, Refused, RequestContext, StreamFrame } from "./handle.ts";
+import type { BoundRoute, BytesAnswer, Caller, PushStream, Refused, RequestContext, StreamFrame } from "./handle.ts";
 import { createHosts } from "./hosts.ts";
 import { errorBody, invalidRequest, refusalAnswer, ShellRefused, thrownAnswer } from "./refusal.ts";
 import { createStreams } from "./streams.ts";
@@ -77,6 +78,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
   });
   await app.register(cookiePlugin);
   jsonBodies(app);
+  uploads(app, "application/x-ndjson");
 
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
@@ -135,7 +137,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       method: route.method,
       url: route.path,
       bodyLimit: route.bodyLimit ?? DEFAULT_BODY_LIMIT,
-      config: { operation: route.id },
+      config: { operation: route.id, upload: route.upload },
       onRequest: async (request) => {
         const caller = await admit(route, request);
         if (caller !== null) callers.set(request, caller);
@@ -212,6 +214,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       return reply.status(status).send(body);
     }
     reply.headers(context.responseHeaders ?? {});
+    if (route.stream === "bytes") return sendBytes(reply, answer as BytesAnswer);
     if (route.stream !== undefined) {
       reply.hijack();
       const headers = reply.getHeaders() as Record<string, string>;
@@ -297,6 +300,11 @@ function parse(route: Route, request: FastifyRequest): { params?: unknown; query
     const parsed = route.body.safeParse(request.body ?? {});
     if (!parsed.success) throw invalidRequest("body", parsed.error);
     out.body = parsed.data;
+  }
+  if (route.upload !== undefined) {
+    if (request.body === undefined)
+      throw new ShellRefused("invalid_request", "The body is missing.", { fix: `Send it with content-type: ${route.upload}.` });
+    out.body = request.body;
   }
   return out;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EventId, Sha256 } from "../primitives.ts";
+import { EventId, ImportId, OrganizationId, SessionId, Sha256 } from "../primitives.ts";
 
 export const AuditEvent = z.discriminatedUnion("type", [
   z.object({
@@ -20,5 +20,21 @@ export const AuditEvent = z.discriminatedUnion("type", [
     type: z.literal("checkpoint.created"),
     data: z.object({ root_hash: Sha256, streams: z.int(), position: z.int(), key_id: z.string() }),
   }),
+  /** A foreign log was verified and is kept as read-only streams. Whatever was still open in it counts as over. */
+  z.object({
+    type: z.literal("log.imported"),
+    data: z.object({
+      import_id: ImportId,
+      name: z.string(),
+      source_organization_id: OrganizationId,
+      streams: z.int(),
+      events: z.int(),
+      sessions: z.array(SessionId),
+      signed_by: z.string(),
+      /** sha256 over its stream heads: the same log has the same. */
+      digest: Sha256,
+    }),
+  }),
+  z.object({ type: z.literal("log.import_removed"), data: z.object({ import_id: ImportId, events: z.int(), digest: Sha256 }) }),
 ]);
 export type AuditEvent = z.infer<typeof AuditEvent>;

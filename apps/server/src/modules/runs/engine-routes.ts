@@ -23,7 +23,7 @@ import { newId } from "@signalbox/kernel/id";
 import { handle, refused, type BoundRoute } from "../../http/handle.ts";
 import { hasRoomRole } from "../rooms/public.ts";
 import { type Engine, streamOf } from "./engine.ts";
-import { artifactOf, boundOutput } from "./output.ts";
+import { artifactOf, boundOutput, fileOf } from "./output.ts";
 import type { RunsDeps } from "./public.ts";
 import { findArtifact, findRun, findStep, findToolCall } from "./queries.ts";
 import type { NewArtifact, RunRefusal } from "./run-command.ts";
@@ -159,9 +159,11 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       const step = await findStep(db, organizationId, request.params.id);
       if (step === null) return refused("step_not_found");
       const artifact = await artifactFrom(organizationId, request.body);
+      if (artifact === "too_large")
+        return refused("artifact_too_large", { message: "A file is at most 4 MiB.", fix: "Attach less of it, or a uri to where it is." });
       if (artifact === null) {
         return refused("artifact_content_mismatch", {
-          message: `An artifact of kind ${request.body.kind} carries exactly one of text, json and uri: its own.`,
+          message: `An artifact of kind ${request.body.kind} carries exactly one of text, json, uri and content_base64: its own.`,
         });
       }
       const outcome = await engine.write(request, step.run_id, request.body, (fenced) => ({
@@ -247,12 +249,14 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
   }
 
   /** Null when the body does not carry exactly what its kind says. */
-  async function artifactFrom(
-    organizationId: string,
-    body: Pick<BodyOfArtifact, "kind" | "name" | "media_type" | "text" | "json" | "uri">,
-  ): Promise<NewArtifact | null> {
-    const { kind, name, media_type: mediaType, text, json, uri } = body;
-    if ([text, json, uri].filter((content) => content !== undefined).length !== 1 || body[kind] === undefined) return null;
+  async function artifactFrom(organizationId: string, body: BodyOfArtifact): Promise<NewArtifact | "too_large" | null> {
+    const { kind, name, media_type: mediaType, text, json, uri, content_base64: base64 } = body;
+    const contents = { text, json, uri, file: base64 };
+    if (Object.values(contents).filter((content) => content !== undefined).length !== 1 || contents[kind] === undefined) return null;
+    if (base64 !== undefined) {
+      const bytes = Buffer.from(base64, "base64");
+      return bytes.length > MAX_FILE_BYTES ? "too_large" : fileOf(deps, organizationId, bytes, { name, mediaType });
+    }
     if (uri !== undefined) {
       return {
         artifactId: newId("art") as ArtifactId,
@@ -274,13 +278,16 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
   }
 }
 
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+
 type BodyOfArtifact = {
-  kind: "text" | "json" | "uri";
+  kind: "text" | "json" | "uri" | "file";
   name: string;
   media_type: string;
   text?: string | undefined;
   json?: unknown;
   uri?: string | undefined;
+  content_base64?: string | undefined;
 };
 
 const me = (request: { caller: { principal: { id: string } } }): PrincipalId => request.caller.principal.id as PrincipalId;

@@ -57,6 +57,28 @@ export async function artifactOf(
   return { artifactId: newArtifactId(), kind: "file", name: described.name, mediaType: described.mediaType, sizeBytes, sha256: hash };
 }
 
+/** Bytes as they are; text among them has its secrets replaced like any other. */
+export async function fileOf(
+  deps: OutputDeps,
+  organizationId: string,
+  bytes: Uint8Array,
+  { name, mediaType }: { name: string; mediaType: string },
+): Promise<NewArtifact> {
+  const text = utf8(bytes);
+  const kept = text === null ? bytes : Buffer.from(await redactInPieces(deps, organizationId, text));
+  const { sha256: hash, sizeBytes } = await deps.blobs.put(organizationId, kept);
+  return { artifactId: newArtifactId(), kind: "file", name, mediaType, sizeBytes, sha256: hash };
+}
+
+/** Null for what is not text. */
+function utf8(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null; // Not UTF-8: bytes of another kind.
+  }
+}
+
 async function storeText(
   deps: OutputDeps,
   organizationId: string,

@@ -24,8 +24,13 @@ export interface Paging {
 export interface RunFilter {
   readonly roomId?: string | undefined;
   readonly sessionId?: string | undefined;
-  readonly status?: RunStatus | undefined;
+  /** One, or any of several. */
+  readonly status?: RunStatus | readonly RunStatus[] | undefined;
   readonly kind?: RunKind | undefined;
+  readonly correlationId?: string | undefined;
+  /** Part of title or goal, whatever its case. */
+  readonly q?: string | undefined;
+  readonly assignee?: string | undefined;
   /** Default `newest`. */
   readonly order?: "newest" | "oldest" | undefined;
   readonly rooms?: readonly string[] | null | undefined;
@@ -84,7 +89,13 @@ export async function findRuns(
   const where: RawBuilder<unknown>[] = [sql`true`];
   if (filter.roomId !== undefined) where.push(sql`r.room_id = ${filter.roomId}`);
   if (filter.sessionId !== undefined) where.push(sql`r.session_id = ${filter.sessionId}`);
-  if (filter.status !== undefined) where.push(sql`r.status = ${filter.status}`);
+  if (filter.status !== undefined) where.push(sql`r.status = any(${[filter.status].flat()}::text[])`);
+  if (filter.correlationId !== undefined) where.push(sql`r.correlation_id = ${filter.correlationId}`);
+  if (filter.assignee !== undefined) where.push(sql`r.assignee = ${filter.assignee}`);
+  if (filter.q !== undefined) {
+    const pattern = `%${filter.q.replaceAll(/[\\%_]/g, "\\$&")}%`;
+    where.push(sql`(r.title ilike ${pattern} or r.goal ilike ${pattern})`);
+  }
   if (filter.kind !== undefined) where.push(sql`r.kind = ${filter.kind}`);
   if (filter.rooms) where.push(sql`(r.room_id is null or r.room_id = any(${[...filter.rooms]}::text[]))`);
   if (after !== null) where.push(sql`(r.created_at, r.id) ${oldest ? sql`>` : sql`<`} (${after[0]}::timestamptz, ${after[1]})`);

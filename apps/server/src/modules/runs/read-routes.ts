@@ -32,11 +32,21 @@ export function readRoutes({ db, rooms, artifact }: ReadDeps): readonly BoundRou
 
   return [
     handle(listRuns, async ({ caller, query }) => {
-      const { limit, cursor, room_id: roomId, session_id: sessionId, status, kind } = query;
+      const { limit, cursor, room_id: roomId, session_id: sessionId, status, kind, q, assignee, sort: order } = query;
       return findRuns(
         db,
         caller.organizationId,
-        { roomId, sessionId, status, kind, rooms: await rooms.visibleRooms(caller) },
+        {
+          roomId,
+          sessionId,
+          status,
+          kind,
+          q,
+          assignee,
+          order,
+          correlationId: query.correlation_id,
+          rooms: await rooms.visibleRooms(caller),
+        },
         { limit, cursor },
       );
     }),
