@@ -15,7 +15,8 @@ export interface BenchServer {
   stop(): Promise<void>;
 }
 
-export async function startServer(): Promise<BenchServer> {
+/** `env`: on top of this process's own. */
+export async function startServer(env: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
   const place = await mkdtemp(path.join(tmpdir(), "signalbox-bench-"));
   await chmod(place, 0o711);
   const child: ChildProcess = spawn(
@@ -30,7 +31,7 @@ export async function startServer(): Promise<BenchServer> {
       "--data-dir",
       path.join(place, "data"),
     ],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } },
   );
   let ready: { url: string; token: string } | undefined;
   for await (const line of createInterface({ input: child.stdout! })) {

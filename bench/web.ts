@@ -1,0 +1,290 @@
+/*
+ * The control room in a real Chromium, on the real server, as a person has it open all day.
+ *
+ *   first screen   navigation to the first screen being interactive (its heading is there, a key press is answered),
+ *                  new browser profile each time, warm server; gzipped bytes of the JavaScript that it loaded
+ *   typing         a model streams 200 deltas/s through the real agent while someone types: from key to next paint
+ *                  (Event Timing); `deltas_per_s` is what the page's socket really got
+ *   memory         the heap after a collection, a minute into the stream and at its end
+ *   long session   a session of 10,000 events: click to newest message on screen; frames while it is scrolled
+ *   lighthouse     accessibility and best practices of the first screen and of a session
+ *
+ * Server, agent, model stand-in (a process's own port) and browser share the machine's cores.
+ * `node web.ts [--rounds N] [--minutes M]`; the last line of stdout is one JSON object.
+ */
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
+import lighthouse from "lighthouse";
+import type * as Playwright from "playwright-core";
+import { median, quantile, startServer } from "./server.ts";
+
+const { values: flags } = parseArgs({
+  options: { rounds: { type: "string", default: "5" }, minutes: { type: "string", default: "6" }, skip: { type: "string", default: "" } },
+});
+const ROUNDS = Number(flags.rounds);
+const MINUTES = Number(flags.minutes);
+const DELTAS_PER_S = 200;
+const LONG = 10_000;
+const skipped = new Set(flags.skip.split(","));
+// The bench installs the others only; the browser driver is the product's own.
+const { chromium } = createRequire(new URL("../package.json", import.meta.url))("playwright-core") as typeof Playwright;
+
+const model = await streamingModel();
+const server = await startServer({
+  OPENAI_COMPATIBLE_BASE_URL: `http://127.0.0.1:${(model.address() as AddressInfo).port}/v1`,
+  SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000000",
+});
+const origin = `http://127.0.0.1:${server.port}`;
+const debugPort = 9_700 + (process.pid % 200);
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", `--remote-debugging-port=${debugPort}`],
+});
+
+const measures: Record<string, number | string> = { rounds: ROUNDS, minutes: MINUTES };
+try {
+  const cookies = await signIn();
+  if (!skipped.has("first")) await firstScreen(cookies);
+  if (!skipped.has("long")) await longSession(cookies);
+  if (!skipped.has("stream")) await streaming(cookies);
+  if (!skipped.has("lighthouse")) await judge(cookies);
+} finally {
+  await browser.close();
+  await server.stop();
+  model.close();
+}
+
+const number = (name: string): number => (typeof measures[name] === "number" ? measures[name] : Number.NaN);
+const target = (what: string, name: string, wanted: string, ok: (value: number) => boolean) => ({
+  target: what,
+  reached: measures[name] ?? null,
+  wanted,
+  ok: ok(number(name)),
+});
+console.log(
+  JSON.stringify({
+    bench: "web",
+    measures,
+    targets: [
+      target("first screen interactive, ms", "first_screen_ms", "≤ 1000", (ms) => ms <= 1000),
+      target("its JavaScript, KB gzipped", "first_screen_js_kb", "≤ 200", (kb) => kb <= 200),
+      target("key to paint at 200 deltas/s, p95, ms", "typing_p95_ms", "≤ 50", (ms) => ms <= 50),
+      target(`heap after ${MINUTES} minutes of streaming, change in %`, "heap_change_percent", "±10", (percent) => Math.abs(percent) <= 10),
+      target("session of 10,000 events open, ms", "long_open_ms", "≤ 1000", (ms) => ms <= 1000),
+      target("frames/s while it is scrolled", "long_scroll_fps", "≥ 55 of 60", (fps) => fps >= 55),
+      target("Lighthouse accessibility", "lighthouse_accessibility", "100", (score) => score === 100),
+      target("Lighthouse best practices", "lighthouse_best_practices", "≥ 95", (score) => score >= 95),
+    ],
+  }),
+);
+process.exit(0);
+
+type Cookies = Awaited<ReturnType<Playwright.BrowserContext["cookies"]>>;
+
+async function signIn(): Promise<Cookies> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const { body } = await server.call("POST", "/v1/auth/login-codes", {});
+  const link = new URL(body["url"]!);
+  await page.goto(origin + link.pathname + link.search);
+  await page.getByRole("navigation", { name: "Main" }).first().waitFor();
+  const cookies = await context.cookies();
+  await context.close();
+  return cookies;
+}
+
+async function visit(cookies: Cookies, path: string): Promise<Playwright.Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  await context.addCookies(cookies);
+  const page = await context.newPage();
+  await page.goto(origin + path, { waitUntil: "commit" });
+  return page;
+}
+
+async function firstScreen(cookies: Cookies): Promise<void> {
+  const took: number[] = [];
+  let bytes = 0;
+  for (let round = 0; round <= ROUNDS; round++) {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    await context.addCookies(cookies);
+    const page = await context.newPage();
+    const scripts: Promise<number>[] = [];
+    page.on("response", (response) => {
+      if (response.request().resourceType() === "script") scripts.push(response.body().then((body) => gzipSync(body).length));
+    });
+    // The first frame in which the page's heading stands and an input event would be handled at once.
+    await page.addInitScript(() => {
+      const look = (): void => {
+        if (document.querySelector("nav[aria-label=Main]") === null || document.querySelector("main h1") === null)
+          return void requestAnimationFrame(look);
+        const posted = performance.now();
+        setTimeout(() => Object.assign(window, { interactiveAt: posted < performance.now() ? performance.now() : posted }), 0);
+      };
+      requestAnimationFrame(look);
+    });
+    await page.goto(origin, { waitUntil: "commit" });
+    await page.waitForFunction(() => "interactiveAt" in window);
+    const at = await page.evaluate(() => (window as unknown as { interactiveAt: number }).interactiveAt);
+    bytes = (await Promise.all(scripts)).reduce((sum, size) => sum + size, 0);
+    // The first one warms the server.
+    if (round > 0) took.push(at);
+    await context.close();
+  }
+  measures["first_screen_ms"] = median(took);
+  measures["first_screen_js_kb"] = Number((bytes / 1024).toFixed(1));
+}
+
+async function newSession(body: object): Promise<{ id: string; thread_id: string }> {
+  const { status, body: session } = await server.call("POST", "/v1/sessions", { source: { type: "scratch" }, ...body });
+  if (status !== 201) throw new Error(`the session was refused: ${JSON.stringify(session)}`);
+  return session as unknown as { id: string; thread_id: string };
+}
+
+async function longSession(cookies: Cookies): Promise<void> {
+  const session = await newSession({ title: "A long session", sandbox: "deferred" });
+  const say = (n: number) =>
+    server.call("POST", `/v1/threads/${session.thread_id}/messages`, {
+      content_md: `Message **${n}**\n\n${"Some words that people write, ".repeat(1 + (n % 7))}\n\n\`\`\`ts\nconst n = ${n};\n\`\`\``,
+    });
+  for (let n = 0; n < LONG; n += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => say(n + i)));
+  const took: number[] = [];
+  const fps: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const page = await visit(cookies, "/sessions");
+    const link = page.getByRole("link", { name: /A long session/ }).last();
+    await link.waitFor();
+    const began = performance.now();
+    await link.click();
+    await page
+      .getByText(/^Message \d+$/)
+      .last()
+      .waitFor();
+    took.push(performance.now() - began);
+    await page.waitForTimeout(500);
+    await page.mouse.move(600, 450);
+    const frames = page.evaluate(
+      () =>
+        new Promise<number>((resolve) => {
+          let frames = 0;
+          const began = performance.now();
+          const next = (): void => {
+            frames++;
+            if (performance.now() - began < 3_000) requestAnimationFrame(next);
+            else resolve((frames * 1000) / (performance.now() - began));
+          };
+          requestAnimationFrame(next);
+        }),
+    );
+    for (let i = 0; i < 90; i++) {
+      await page.mouse.wheel(0, -400);
+      await sleep(30);
+    }
+    fps.push(await frames);
+    await page.context().close();
+  }
+  measures["long_open_ms"] = median(took);
+  measures["long_scroll_fps"] = median(fps);
+}
+
+async function streaming(cookies: Cookies): Promise<void> {
+  const { id } = await newSession({ model: "bench-streamer", title: "A stream", prompt: "Go on.", budget_micro_usd: 1_000_000_000 });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  await context.addCookies(cookies);
+  const page = await context.newPage();
+  let deltas = 0;
+  page.on("websocket", (socket) =>
+    socket.on("framereceived", ({ payload }) => (deltas += String(payload).split('"doc_key":"session/delta:').length - 1)),
+  );
+  await page.addInitScript(() => {
+    const took: number[] = [];
+    Object.assign(window, { took });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) if (entry.name === "keydown") took.push(entry.duration);
+    }).observe({ type: "event", durationThreshold: 16, buffered: true } as PerformanceObserverInit);
+  });
+  await page.goto(`${origin}/sessions/${id}`);
+  const composer = page.getByRole("textbox", { name: /message/i });
+  await composer.waitFor();
+  while (deltas < 200) await sleep(100);
+  const debug = await context.newCDPSession(page);
+  const heap = async (): Promise<number> => {
+    await debug.send("HeapProfiler.collectGarbage");
+    return (await debug.send("Runtime.getHeapUsage")).usedSize / 2 ** 20;
+  };
+  const again = setInterval(() => void server.call("POST", `/v1/sessions/${id}/messages`, { content_md: "Go on." }), 30_000);
+  await sleep(60_000);
+  const early = await heap();
+  await page.evaluate(() => (window as unknown as { took: number[] }).took.splice(0));
+  const [began, before] = [performance.now(), deltas];
+  let keys = 0;
+  const until = began + (MINUTES - 1) * 60_000;
+  while (performance.now() < until) {
+    await composer.press("x");
+    if (++keys % 40 === 0) await composer.fill("");
+    await sleep(90);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const slow = await page.evaluate(() => (window as unknown as { took: number[] }).took);
+  clearInterval(again);
+  const late = await heap();
+  // Those under 16 ms are not reported by Event Timing, and count as 16.
+  measures["typing_p95_ms"] = quantile([...slow, ...Array.from({ length: Math.max(0, keys - slow.length) }, () => 16)], 0.95);
+  measures["deltas_per_s"] = Math.round((deltas - before) / seconds);
+  measures["heap_after_1_min_mb"] = Number(early.toFixed(1));
+  measures["heap_at_end_mb"] = Number(late.toFixed(1));
+  measures["heap_change_percent"] = Number((((late - early) / early) * 100).toFixed(1));
+  await context.close();
+}
+
+async function judge(cookies: Cookies): Promise<void> {
+  const { id } = await newSession({ title: "To be judged", sandbox: "deferred" });
+  const scores: { accessibility: number; practices: number }[] = [];
+  for (const path of ["/", `/sessions/${id}`]) {
+    const result = await lighthouse(origin + path, {
+      port: debugPort,
+      output: "json",
+      logLevel: "error",
+      onlyCategories: ["accessibility", "best-practices"],
+      extraHeaders: { cookie: cookies.map(({ name, value }) => `${name}=${value}`).join("; ") },
+    });
+    const score = (name: string): number => Math.round((result?.lhr.categories[name]?.score ?? 0) * 100);
+    scores.push({ accessibility: score("accessibility"), practices: score("best-practices") });
+  }
+  measures["lighthouse_accessibility"] = Math.min(...scores.map(({ accessibility }) => accessibility));
+  measures["lighthouse_best_practices"] = Math.min(...scores.map(({ practices }) => practices));
+}
+
+/** Speaks OpenAI's chat completions and says 200 words a second for half a minute, in paragraphs. */
+async function streamingModel(): Promise<Server> {
+  const stand = createServer((request, response) => {
+    if (request.method === "GET")
+      return void response
+        .setHeader("content-type", "application/json")
+        .end(JSON.stringify({ object: "list", data: [{ id: "bench-streamer", object: "model" }] }));
+    request.resume();
+    response.setHeader("content-type", "text/event-stream");
+    const head = { id: "chatcmpl-bench", object: "chat.completion.chunk", created: 0, model: "bench-streamer" };
+    const send = (delta: object, finish: string | null = null): void =>
+      void response.write(`data: ${JSON.stringify({ ...head, choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`);
+    send({ role: "assistant", content: "" });
+    const began = performance.now();
+    let sent = 0;
+    const timer = setInterval(() => {
+      const due = Math.floor(((performance.now() - began) * DELTAS_PER_S) / 1000);
+      while (sent < due) send({ content: ++sent % 60 === 0 ? "end.\n\n" : `word${sent % 10} ` });
+      if (performance.now() - began < 28_000 && !response.destroyed) return;
+      clearInterval(timer);
+      send({}, "stop");
+      response.end(
+        `data: ${JSON.stringify({ ...head, choices: [], usage: { prompt_tokens: 10, completion_tokens: sent, total_tokens: sent + 10 } })}\n\ndata: [DONE]\n\n`,
+      );
+    }, 5);
+    response.on("close", () => clearInterval(timer));
+  });
+  await new Promise<void>((resolve) => stand.listen(0, "127.0.0.1", resolve));
+  return stand;
+}
