@@ -28,6 +28,9 @@ const TEXT: readonly (readonly [string, readonly string[]])[] = [
   ["danger-ink", ["ground", "panel", "raised", "danger-wash"]],
   ["ink", ["signal-wash", "clear-wash", "danger-wash"]],
   ["ink-2", ["signal-wash", "danger-wash"]],
+  ...["syn-keyword", "syn-string", "syn-number", "syn-name", "ansi-black", "ansi-yellow", "danger-ink", "clear-ink"].map(
+    (text) => [text, ["sunken", "panel"]] as const,
+  ),
   ["on-ink", ["ink"]],
   ["on-signal", ["signal"]],
   ["on-danger", ["danger"]],

@@ -1,8 +1,9 @@
 import { cva, type VariantProps } from "class-variance-authority";
-import type { ButtonHTMLAttributes, ReactNode } from "react";
+import { LoaderCircle } from "lucide-react";
+import type { ComponentProps } from "react";
 
 export const buttonLook = cva(
-  "inline-flex items-center justify-center gap-1.5 whitespace-nowrap rounded-md border font-medium transition-colors disabled:opacity-50 select-none",
+  "relative inline-flex shrink-0 items-center justify-center gap-1.5 whitespace-nowrap rounded-md border font-medium no-underline transition-colors duration-(--quick) select-none disabled:opacity-50 aria-disabled:opacity-50",
   {
     variants: {
       look: {
@@ -19,11 +20,10 @@ export const buttonLook = cva(
   },
 );
 
-type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> &
-  VariantProps<typeof buttonLook> & { busy?: boolean | undefined; children?: ReactNode };
+type ButtonProps = ComponentProps<"button"> & VariantProps<typeof buttonLook> & { busy?: boolean | undefined };
 
-/** `busy` keeps its place and refuses a second press while the first is under way. */
-export function Button({ look, size, busy = false, className = "", disabled, type = "button", ...rest }: ButtonProps) {
+/** A press that does something here. `busy` keeps its place and refuses a second press while the first is under way. */
+export function Button({ look, size, busy = false, className = "", disabled, type = "button", children, ...rest }: ButtonProps) {
   return (
     <button
       type={type}
@@ -31,6 +31,29 @@ export function Button({ look, size, busy = false, className = "", disabled, typ
       disabled={disabled === true || busy}
       aria-busy={busy || undefined}
       {...rest}
-    />
+    >
+      {busy ? (
+        <>
+          <span className="invisible contents *:invisible">{children}</span>
+          <LoaderCircle size={16} aria-hidden className="turning absolute" />
+        </>
+      ) : (
+        children
+      )}
+    </button>
+  );
+}
+
+/** A button that is only an icon: `label` is its name, for a screen reader and on hover. */
+export function IconButton({ label, size = "icon-sm", look = "quiet", ...rest }: ButtonProps & { label: string }) {
+  return <Button look={look} size={size} aria-label={label} title={label} {...rest} />;
+}
+
+/** A link that looks like a button; for places of the app use the router's Link with `buttonLook`. */
+export function LinkButton({ look, size, className = "", children, ...rest }: ComponentProps<"a"> & VariantProps<typeof buttonLook>) {
+  return (
+    <a className={`${buttonLook({ look, size })} ${className}`} {...rest}>
+      {children}
+    </a>
   );
 }

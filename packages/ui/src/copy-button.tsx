@@ -1,7 +1,9 @@
 import { Check, Copy } from "lucide-react";
 import { useEffect, useState } from "react";
-import { Button } from "./button.tsx";
+import { IconButton } from "./button.tsx";
+import { toast } from "./toasts.tsx";
 
+/** Puts `text` on the clipboard and says for a moment that it did. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
@@ -10,14 +12,16 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     return () => clearTimeout(timer);
   }, [copied]);
   return (
-    <Button
-      look="quiet"
-      size="icon-sm"
-      aria-label={copied ? "Copied" : label}
-      title={label}
-      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+    <IconButton
+      label={copied ? "Copied" : label}
+      onClick={() =>
+        void navigator.clipboard.writeText(text).then(
+          () => setCopied(true),
+          () => toast("The browser does not let this page copy", "danger"),
+        )
+      }
     >
       {copied ? <Check size={14} /> : <Copy size={14} />}
-    </Button>
+    </IconButton>
   );
 }

@@ -1,10 +1,31 @@
 /*
- * A modal on the browser's own <dialog>: focus trap, Escape and inertness come with it, and
- * nothing injects a <style> element, which the Content-Security-Policy would refuse.
+ * A modal on the browser's own <dialog>: focus trap, Escape, inertness and the way back of the focus come with it,
+ * and nothing injects a <style> element, which the Content-Security-Policy would refuse.
  */
 import { X } from "lucide-react";
-import { useEffect, useId, useRef, type ReactNode } from "react";
-import { Button } from "./button.tsx";
+import { useEffect, useId, useRef, useState, type ReactNode, type RefObject } from "react";
+import { IconButton } from "./button.tsx";
+import { Layer } from "./layer.tsx";
+
+/** Opens the dialog while the component is mounted, and gives the focus back where it was when it goes. */
+export function useModal(ref: RefObject<HTMLDialogElement | null>): HTMLElement | null {
+  const [layer, setLayer] = useState<HTMLElement | null>(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    const before = document.activeElement;
+    // React's strict mode runs effects twice.
+    if (dialog?.open === false) dialog.showModal();
+    // `autoFocus` acts before the dialog is open, and the browser would choose the close button.
+    dialog?.querySelector<HTMLElement>("[data-focus]")?.focus();
+    setLayer(dialog);
+    return () => {
+      dialog?.close();
+      // The element is taken out of the page before the browser can give the focus back by itself.
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    };
+  }, [ref]);
+  return layer;
+}
 
 interface DialogProps {
   title: string;
@@ -12,44 +33,53 @@ interface DialogProps {
   onClose(): void;
   children: ReactNode;
   wide?: boolean;
+  /** A question that has to be answered: a press beside it does not close it. */
+  role?: "dialog" | "alertdialog";
 }
 
-/** Mounted = open. */
-export function Dialog({ title, description, onClose, children, wide = false }: DialogProps) {
+/** Something that must be finished or left before going on. Mounted = open; `data-focus` marks what gets the focus. */
+export function Dialog({ title, description, onClose, children, wide = false, role = "dialog" }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const layer = useModal(ref);
   const id = useId();
-  useEffect(() => {
-    const dialog = ref.current;
-    // React's strict mode runs effects twice.
-    if (dialog?.open === false) dialog.showModal();
-    // `autoFocus` acts before the dialog is open, and the browser would choose the close button.
-    dialog?.querySelector<HTMLElement>("[data-focus]")?.focus();
-    return () => dialog?.close();
-  }, []);
   return (
     <dialog
       ref={ref}
+      role={role}
       aria-labelledby={id}
+      aria-describedby={description === undefined ? undefined : `${id}-description`}
       onCancel={(event) => {
+        if (event.target !== event.currentTarget) return;
         event.preventDefault();
         onClose();
       }}
-      className={`soft-shadow m-auto max-h-[calc(100dvh-2rem)] w-[calc(100%-1.5rem)] rounded-lg border border-line bg-panel p-0 ${wide ? "max-w-2xl" : "max-w-lg"}`}
+      onPointerDown={(event) => {
+        if (role === "dialog" && event.target === event.currentTarget) onClose();
+      }}
+      className={`soft-shadow appearing m-auto max-h-[calc(100dvh-2rem)] w-[calc(100%-1.5rem)] overscroll-contain rounded-lg border border-line bg-panel p-0 ${wide ? "max-w-2xl" : "max-w-lg"}`}
     >
-      <div className="p-5 sm:p-6">
-        <header className="mb-4 flex items-start gap-3">
-          <div className="min-w-0 flex-1">
-            <h2 id={id} className="text-lg font-semibold">
-              {title}
-            </h2>
-            {description !== undefined && <p className="mt-0.5 text-sm text-ink-2">{description}</p>}
-          </div>
-          <Button look="quiet" size="icon-sm" aria-label="Close" onClick={onClose}>
-            <X size={16} />
-          </Button>
-        </header>
-        {children}
-      </div>
+      <Layer value={layer}>
+        <div className="p-5 sm:p-6">
+          <header className="mb-4 flex items-start gap-3">
+            <div className="min-w-0 flex-1">
+              <h2 id={id} className="text-lg font-semibold">
+                {title}
+              </h2>
+              {description !== undefined && (
+                <div id={`${id}-description`} className="mt-0.5 text-sm text-ink-2">
+                  {description}
+                </div>
+              )}
+            </div>
+            {role === "dialog" && (
+              <IconButton label="Close" onClick={onClose}>
+                <X size={16} />
+              </IconButton>
+            )}
+          </header>
+          {children}
+        </div>
+      </Layer>
     </dialog>
   );
 }

@@ -1,4 +1,4 @@
-import { useId, type ReactNode } from "react";
+import { useId, type ComponentProps, type ReactNode } from "react";
 
 export const inputLook =
   "w-full rounded-md border border-line-strong bg-raised px-3 py-2 text-base text-ink placeholder:text-ink-3 focus-visible:outline-offset-0 aria-invalid:border-danger disabled:opacity-60";
@@ -16,6 +16,7 @@ export function Field({
   children(props: { id: string; "aria-describedby": string; "aria-invalid": boolean }): ReactNode;
 }) {
   const id = useId();
+  const note = error ?? hint;
   return (
     <div className="space-y-1.5">
       <label htmlFor={id} className="block text-sm font-semibold">
@@ -24,11 +25,21 @@ export function Field({
       {children({ id, "aria-describedby": `${id}-note`, "aria-invalid": error !== undefined })}
       <p
         id={`${id}-note`}
-        className={`text-sm ${error === undefined ? "text-ink-3" : "text-danger-ink"}`}
+        className={`text-sm empty:hidden ${error === undefined ? "text-ink-3" : "text-danger-ink"}`}
         role={error === undefined ? undefined : "alert"}
       >
-        {error ?? hint}
+        {note}
       </p>
     </div>
   );
+}
+
+/** One line of text. */
+export function Input({ className = "", ...rest }: ComponentProps<"input">) {
+  return <input className={`${inputLook} ${className}`} {...rest} />;
+}
+
+/** Several lines; grows with what is written, up to a third of the window. */
+export function Textarea({ className = "", rows = 3, ...rest }: ComponentProps<"textarea">) {
+  return <textarea rows={rows} className={`${inputLook} field-sizing-content max-h-[33dvh] resize-y ${className}`} {...rest} />;
 }

@@ -1,18 +1,45 @@
 import { money } from "./format.ts";
 
-/** Money against its cap. Warm only near the end, because only then a person may want to do something. */
+/** A quantity against its limit. Warm only near the end, because only then a person may want to do something. */
+export function Meter({
+  label,
+  value,
+  max,
+  held = 0,
+  text,
+}: {
+  label: string;
+  value: number;
+  max: number;
+  /** Taken but not used yet. */
+  held?: number;
+  /** How it reads: "3 of 8". */
+  text: string;
+}) {
+  const share = max > 0 ? Math.min(1, value / max) : 0;
+  const rest = max > 0 ? Math.min(1 - share, held / max) : 0;
+  const near = share + rest > 0.8;
+  return (
+    <span
+      role="meter"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={max}
+      aria-valuenow={Math.min(value, max)}
+      aria-valuetext={text}
+      className="flex h-1.5 w-16 shrink-0 overflow-hidden rounded-sm bg-sunken"
+    >
+      <span className={near ? "bg-signal" : "bg-ink-3"} style={{ width: `${Math.max(share * 100, value > 0 ? 3 : 0)}%` }} />
+      <span className="bg-line-strong" style={{ width: `${rest * 100}%` }} />
+    </span>
+  );
+}
+
+/** Money against its cap. */
 export function CostMeter({ spent, reserved = 0, cap }: { spent: number; reserved?: number; cap: number }) {
-  const share = cap > 0 ? Math.min(1, spent / cap) : 0;
-  const held = cap > 0 ? Math.min(1 - share, reserved / cap) : 0;
-  const near = share + held > 0.8;
+  const near = cap > 0 && (spent + reserved) / cap > 0.8;
   return (
     <div
-      role="meter"
-      aria-label="Cost against budget"
-      aria-valuemin={0}
-      aria-valuemax={cap}
-      aria-valuenow={spent}
-      aria-valuetext={`${money(spent)} of ${money(cap)}`}
       className="flex items-center gap-2 text-sm"
       title={
         reserved > 0
@@ -24,10 +51,7 @@ export function CostMeter({ spent, reserved = 0, cap }: { spent: number; reserve
         {money(spent)}
         <span className="text-ink-3"> / {money(cap)}</span>
       </span>
-      <span className="flex h-1.5 w-16 overflow-hidden rounded-sm bg-sunken">
-        <span className={near ? "bg-signal" : "bg-ink-3"} style={{ width: `${Math.max(share * 100, spent > 0 ? 3 : 0)}%` }} />
-        <span className="bg-line-strong" style={{ width: `${held * 100}%` }} />
-      </span>
+      <Meter label="Cost against budget" value={spent} held={reserved} max={cap} text={`${money(spent)} of ${money(cap)}`} />
     </div>
   );
 }

@@ -1,0 +1,32 @@
+import { DropdownMenu as Radix } from "radix-ui";
+import type { ReactElement } from "react";
+import { useLayer } from "./layer.tsx";
+import { MenuEntries, menuLook, type MenuEntry } from "./menu.tsx";
+
+/** A list of deeds under a button. Not modal: a modal one would lock scrolling with a <style> that the policy refuses. */
+export function DropdownMenu({
+  trigger,
+  entries,
+  align = "start",
+}: {
+  trigger: ReactElement;
+  entries: readonly MenuEntry[];
+  align?: "start" | "end";
+}) {
+  const layer = useLayer();
+  return (
+    <Radix.Root modal={false}>
+      <Radix.Trigger asChild>{trigger}</Radix.Trigger>
+      <Radix.Portal container={layer}>
+        <Radix.Content
+          align={align}
+          sideOffset={4}
+          collisionPadding={8}
+          className={`${menuLook} max-h-(--radix-dropdown-menu-content-available-height)`}
+        >
+          <MenuEntries entries={entries} of={Radix} />
+        </Radix.Content>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}
