@@ -100,6 +100,8 @@ export function httpUpstream(settings: HttpUpstreamSettings): ModelUpstream {
       } catch (cause) {
         return failure("unreachable", `${settings.name} answered with a model list that cannot be read: ${messageOf(cause)}`, {
           retryable: false,
+          status: sent.answer.statusCode,
+          contentType: first(sent.answer.headers["content-type"]),
         });
       }
     },

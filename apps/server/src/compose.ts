@@ -7,7 +7,7 @@
  */
 import path from "node:path";
 import { getHealth } from "@signalbox/contract/system";
-import type { SecretRegistry } from "@signalbox/eventlog/dlp";
+import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
@@ -32,7 +32,7 @@ import { LOCAL } from "./local.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { createBlobs } from "./blobs.ts";
-import { upstreamsOf } from "./model-upstreams.ts";
+import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
 import { createAudit, openSigningKey } from "./modules/audit/public.ts";
@@ -45,6 +45,7 @@ import { createLedger } from "./modules/ledger/public.ts";
 import { createModels, MODEL_HOST } from "./modules/models/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
+import { createSecrets } from "./modules/secrets/public.ts";
 import { createSamples } from "./modules/samples/public.ts";
 import { createSessions, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
@@ -86,8 +87,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const onError = (error: unknown): void => logger.warn({ err: error }, "a database connection was lost, or a subscriber failed");
   await migrate(connection, MIGRATION_SETS);
 
-  const known = secretValues(config).map((value) => ({ name: "configured", value }));
-  const configuredSecrets: SecretRegistry = { secretsOf: () => known };
   const late = createLateLog();
   let log: PostgresLog | undefined;
   const theLog = (): PostgresLog => {
@@ -106,6 +105,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
   const principalExists = identity.principalExists;
   const { organizations } = identity;
+  const secrets = createSecrets({ ...deps, organizations, keysDirectory: path.join(config.dataDir, "keys") });
   const redact = (organizationId: string, text: string): string => theLog().scanner.scanText(organizationId, text).text;
   const blobs = createBlobs(path.join(config.dataDir, "blobs"));
   // Sessions need all the others, and some of the others ask about sessions: only once everything is made.
@@ -130,7 +130,10 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ...deps,
     ledger,
     gate,
+    secrets,
     upstreams: upstreamsOf(config),
+    configured: configuredConnections(config),
+    ollamaUrl: config.ollamaUrl ?? config.ollamaHost,
     defaultModel: config.defaultModel,
     currentRun: (organizationId, sessionId) => theSessions().currentRun(organizationId, sessionId),
   });
@@ -184,6 +187,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["approvals", approvals],
     ["gate", gate],
     ["ledger", ledger],
+    ["secrets", secrets],
     ["models", models],
     ["actions", actions],
     ["forge", forge],
@@ -203,7 +207,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     clock,
     readConnections: config.logReadConnections,
     // The server's own keys are known exactly, so that they are found whatever they look like.
-    secrets: configuredSecrets,
+    secrets: knownSecrets(secretValues(config), secrets.registry),
     onError,
   });
   late.bind(log);
@@ -278,6 +282,20 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     await stopModules();
     throw error;
   }
+}
+
+/** The configuration's and those that an organization keeps. One list for as long as nothing changes: the scanner remembers by it. */
+function knownSecrets(configured: readonly string[], kept: SecretRegistry): SecretRegistry {
+  const own = configured.map((value) => ({ name: "configured", value }));
+  const joined = new WeakMap<readonly KnownSecret[], readonly KnownSecret[]>();
+  return {
+    secretsOf(organizationId) {
+      const theirs = kept.secretsOf(organizationId);
+      let all = joined.get(theirs);
+      if (all === undefined) joined.set(theirs, (all = [...own, ...theirs]));
+      return all;
+    },
+  };
 }
 
 /** A module's tables are named by its folder, for ever. */

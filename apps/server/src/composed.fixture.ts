@@ -23,6 +23,7 @@ export interface Answer {
 
 export interface Composed {
   readonly server: Signalbox;
+  readonly dataDir: string;
   /** Of the owner of `ws_dev`. */
   readonly owner: string;
   /** A new person of that role with a token. */
@@ -43,9 +44,11 @@ export async function startComposed(
     environment?: Readonly<Record<string, string>>;
     clock?: Clock;
     harnesses?: Readonly<Record<string, HarnessEntry>>;
+    /** Another server's, to come after it; left in place. */
+    dataDir?: string;
   } = {},
 ): Promise<Composed> {
-  const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-composed-"));
+  const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), "signalbox-composed-"));
   // Sandboxes run as other users, who must be able to pass through.
   chmodSync(dataDir, 0o711);
   const config = readConfig(["--port", "0", "--data-dir", dataDir, ...(options.flags ?? [])], options.environment ?? {});
@@ -65,6 +68,7 @@ export async function startComposed(
 
   return {
     server,
+    dataDir,
     owner: (await token(LOCAL.organizationId, LOCAL.owner.id)).secret,
     async person(role, of = {}) {
       const organizationId = of.organizationId ?? LOCAL.organizationId;
@@ -95,7 +99,7 @@ export async function startComposed(
     },
     async close() {
       await server.stop();
-      rmSync(dataDir, { recursive: true, force: true });
+      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -75,6 +75,11 @@ export const SETTINGS = {
   anthropicApiKey: { type: "string", secret: true, env: "ANTHROPIC_API_KEY", desc: "Offers Anthropic's models." },
   anthropicBaseUrl: { type: "url", env: "ANTHROPIC_BASE_URL", desc: "Another address for Anthropic's API." },
   ollamaUrl: { type: "url", env: "OLLAMA_URL", desc: "Offers the models of an Ollama server, like http://127.0.0.1:11434." },
+  ollamaHost: {
+    type: "string",
+    env: "OLLAMA_HOST",
+    desc: "Where an Ollama server is looked for when people connect a model; 127.0.0.1:11434 when absent.",
+  },
   compatibleBaseUrl: { type: "url", env: "OPENAI_COMPATIBLE_BASE_URL", desc: "Offers any server that speaks OpenAI's chat completions." },
   compatibleApiKey: { type: "string", secret: true, env: "OPENAI_COMPATIBLE_API_KEY", desc: "Its key, if it wants one." },
   defaultModel: {

@@ -5,6 +5,7 @@ import { AuditEvent } from "./events/audit.ts";
 import { GateEvent, InvocationEvent } from "./events/gate.ts";
 import { IdentityEvent } from "./events/identity.ts";
 import { LedgerEvent, ModelKeyEvent } from "./events/ledger.ts";
+import { ModelConnectionEvent } from "./events/models.ts";
 import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
@@ -19,6 +20,7 @@ const UNIONS = [
   SessionEvent,
   LedgerEvent,
   ModelKeyEvent,
+  ModelConnectionEvent,
   AuditEvent,
 ];
 
@@ -32,6 +34,7 @@ export type AnyEvent =
   | SessionEvent
   | LedgerEvent
   | ModelKeyEvent
+  | ModelConnectionEvent
   | AuditEvent;
 export type EventType = AnyEvent["type"];
 

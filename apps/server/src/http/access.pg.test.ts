@@ -89,7 +89,8 @@ describe.each(guarded.map((route) => [title(route), route] as const))("%s", (_na
     if (scopes.length > 0) expect((await asked(route, scopeless)).status).toBe(403);
   });
 
-  if (route.params !== undefined) {
+  // What a PUT names, it makes: no name of another organization's is in its way.
+  if (route.params !== undefined && route.method !== "PUT") {
     test("does not find another organization's id", async () => {
       const answer = await asked(route, people.get("owner"));
       expect(answer.status, JSON.stringify(answer.body)).toBe(404);

@@ -140,7 +140,7 @@ test("an upstream that takes the call and hangs: 504 after one try, and what it 
 
 test("an upstream that is not there: 502 and nothing is spent", async () => {
   const { upstream, bench, key, id } = await start(() => undefined);
-  await bench.models.resolve("gpt-4o");
+  await bench.models.resolve(ORGANIZATION, "gpt-4o");
   await upstream.close();
   expect(await failure(client(bench, key).chat.completions.create(BODY))).toMatchObject({ status: 502 });
   expect(await lastEntry(bench, id)).toMatchObject({ type: "ledger.released" });

@@ -19,6 +19,7 @@ import { createLateLog } from "../../late-log.ts";
 import { createGate, type GateModule } from "../gate/public.ts";
 import { createLedger, type LedgerModule } from "../ledger/public.ts";
 import type { Attempts } from "./call.ts";
+import { createSecrets } from "../secrets/public.ts";
 import { createModels, type ModelsModule } from "./public.ts";
 
 export const ORGANIZATION = "ws_dev";
@@ -71,6 +72,8 @@ export async function proxyOn(
     ...deps,
     ledger,
     gate,
+    // Nothing is kept here, so no key file is ever made.
+    secrets: createSecrets({ ...deps, organizations: async () => [ORGANIZATION], keysDirectory: "/nonexistent" }),
     upstreams,
     attempts: { pauseMs: 5, ...options.attempts },
     defaultModel: options.defaultModel,

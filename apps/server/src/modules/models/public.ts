@@ -15,8 +15,12 @@ import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { GateModule } from "../gate/public.ts";
 import type { LedgerModule } from "../ledger/public.ts";
+import type { SecretsModule } from "../secrets/public.ts";
 import { CalledOff, DEFAULT_ATTEMPTS, forwardCall, sendError, type Attempts, type Client } from "./call.ts";
 import { createCallers, type ModelCaller } from "./callers.ts";
+import { connectionRoutes } from "./connection-routes.ts";
+import { type ConfiguredConnection, createConnections } from "./connections.ts";
+import { modelConnections } from "./connections.projection.ts";
 import { worstCase } from "./cost.ts";
 import { createHandler, modelNotFound, type ModelHandler } from "./handler.ts";
 import { modelKeys, modelSessions } from "./keys.projection.ts";
@@ -25,6 +29,7 @@ import { createRegistry, type RegisteredModel } from "./registry.ts";
 import type { ModelRequest } from "./request.ts";
 import type { ProxyError } from "./vendor-error.ts";
 
+export type { ConfiguredConnection } from "./connections.ts";
 export type { ModelHandler, SandboxCaller } from "./handler.ts";
 export type { RegisteredModel } from "./registry.ts";
 
@@ -36,6 +41,11 @@ export interface ModelsDeps extends Deps {
   readonly gate: Pick<GateModule, "decide" | "onKillSwitch" | "provideContext">;
   /** In the order of their precedence; `demo` last. */
   readonly upstreams: readonly ModelUpstream[];
+  /** What the configuration says of them, for the list of connections. */
+  readonly configured?: readonly ConfiguredConnection[] | undefined;
+  /** Where Ollama is looked for. */
+  readonly ollamaUrl?: string | undefined;
+  readonly secrets: Pick<SecretsModule, "put" | "get" | "delete">;
   readonly prices?: readonly PriceRule[] | undefined;
   readonly defaultModel?: string | undefined;
   /** The turn under way, so that its cost is told as the run's. */
@@ -61,8 +71,8 @@ export interface ModelsModule extends Module {
   /** The key is shown once, here; only its hash is stored. Keep it out of the unit's value, which is stored too. */
   createVirtualKey(unit: Unit, key: NewVirtualKey): Promise<{ keyId: string; key: string; expiresAt: string }>;
   revokeVirtualKey(unit: Unit, key: { organizationId: string; keyId: string; reason: string }): Promise<void>;
-  resolve(modelId: string): Promise<RegisteredModel | null>;
-  defaultModel(): Promise<RegisteredModel | null>;
+  resolve(organizationId: string, modelId: string): Promise<RegisteredModel | null>;
+  defaultModel(organizationId: string): Promise<RegisteredModel | null>;
   /** Ends the calls under way of an organization (null: all) or of one session; returns how many. */
   cut(organizationId: string | null, sessionId: string | null, error: ProxyError): number;
 }
@@ -81,10 +91,11 @@ const KILLED: ProxyError = {
 
 export function createModels(deps: ModelsDeps): ModelsModule {
   const { db, clock, gate, ledger, logger } = deps;
+  const connections = createConnections(deps);
   const registry = createRegistry({
-    upstreams: deps.upstreams,
+    upstreams: connections.upstreams,
     priceOf: (upstream, model) => priceOf(upstream.kind, model, { overrides: deps.prices }),
-    defaultModel: deps.defaultModel,
+    preferred: connections.preferredModels,
   });
   const callers = createCallers(db, clock.nowMs);
   const attempts = { ...DEFAULT_ATTEMPTS, ...deps.attempts };
@@ -142,7 +153,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
     client: Client,
   ): Promise<void> {
     const answer = (error: ProxyError) => sendError(request.endpoint, error, client);
-    const model = await registry.resolve(request.model);
+    const model = await registry.resolve(caller.organizationId, request.model);
     if (model === null) return answer(modelNotFound(request.model));
     if (caller.models.length > 0 && !caller.models.includes(model.id)) {
       return answer({ status: 403, code: "model_not_allowed", message: `This key may call ${caller.models.join(", ")}, not ${model.id}.` });
@@ -262,13 +273,14 @@ export function createModels(deps: ModelsDeps): ModelsModule {
         if (issued === undefined) throw new Error("a virtual key was committed but not kept");
         return { key_id: issued.keyId, key: issued.key, models: [...models], expires_at: issued.expiresAt };
       }),
-      handle(listModels, async () => {
-        const { models, problems } = await registry.list();
-        const preferred = await registry.defaultModel();
+      handle(listModels, async ({ caller: { organizationId } }) => {
+        const { models, problems } = await registry.list(organizationId);
+        const preferred = await registry.defaultModel(organizationId);
         return { items: models.map((model) => modelView(model, preferred)), problems: [...problems] };
       }),
+      ...connectionRoutes({ ...deps, connections, registry, modelView }),
     ],
-    projections: [modelKeys, modelSessions],
+    projections: [modelKeys, modelSessions, modelConnections],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
 
@@ -278,7 +290,9 @@ export function createModels(deps: ModelsDeps): ModelsModule {
         return key === null ? { ok: false, code: "no_key" } : callers.byKey(key);
       },
       models: async (caller) =>
-        (await registry.list()).models.filter((model) => caller.models.length === 0 || caller.models.includes(model.id)),
+        (await registry.list(caller.organizationId)).models.filter(
+          (model) => caller.models.length === 0 || caller.models.includes(model.id),
+        ),
       call,
       onFault: (error) => logger.error({ err: error }, "the model proxy failed"),
     }),
@@ -299,11 +313,11 @@ export function createModels(deps: ModelsDeps): ModelsModule {
 
     async start() {
       // So that the first session does not wait for it; what went wrong shows in the list and in health.
-      void registry.list();
+      void registry.list(null);
     },
 
     async health() {
-      const { models, problems } = await registry.list();
+      const { models, problems } = await registry.list(null);
       return {
         ok: models.length > 0,
         detail: problems.length === 0 ? null : problems.map(({ upstream, message }) => `${upstream}: ${message}`).join("; "),
@@ -316,6 +330,7 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       // What is not settled by then is reconciled when the next process finds it.
       const deadline = performance.now() + STOP_MS;
       while ((active.size > 0 || settling.size > 0) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+      await connections.close();
       await Promise.all(deps.upstreams.map((upstream) => upstream.close()));
     },
   };

@@ -6,7 +6,7 @@
  * configured keeps it and the other's is `<upstream>/<name>`, a form that always works.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ModelInfo, ModelUpstream } from "@signalbox/providers/model/port";
+import type { ModelInfo, ModelUpstream, UpstreamFailure } from "@signalbox/providers/model/port";
 import type { PricedModel } from "@signalbox/providers/model/prices";
 
 export interface RegisteredModel {
@@ -22,50 +22,54 @@ export interface RegisteredModel {
 }
 
 export interface RegistryOptions {
-  /** In the order of their precedence. */
-  readonly upstreams: readonly ModelUpstream[];
+  /** An organization's, in the order of their precedence. Null: those that the configuration gives everybody. */
+  readonly upstreams: (organizationId: string | null) => Promise<readonly ModelUpstream[]>;
   readonly priceOf: (upstream: ModelUpstream, model: string) => PricedModel;
-  /** Default: the first model of the first real upstream that has one, else the demo's. */
-  readonly defaultModel?: string | undefined;
+  /** In the order of their precedence; then the first model of the first real upstream that has one, else the demo's. */
+  readonly preferred: (organizationId: string | null) => Promise<readonly string[]>;
   readonly rememberMs?: number | undefined;
 }
 
+/** What an upstream said when it was last asked. */
+export interface Listing {
+  readonly models: readonly ModelInfo[];
+  readonly failure: UpstreamFailure | null;
+  readonly at: number;
+}
+
 export interface Registry {
-  list(): Promise<{ models: readonly RegisteredModel[]; problems: readonly { upstream: string; message: string }[] }>;
-  resolve(id: string): Promise<RegisteredModel | null>;
-  defaultModel(): Promise<RegisteredModel | null>;
+  list(
+    organizationId: string | null,
+  ): Promise<{ models: readonly RegisteredModel[]; problems: readonly { upstream: string; message: string }[] }>;
+  resolve(organizationId: string | null, id: string): Promise<RegisteredModel | null>;
+  defaultModel(organizationId: string | null): Promise<RegisteredModel | null>;
+  /** Null: it has not answered yet. */
+  listing(upstream: ModelUpstream): Listing | null;
 }
 
 const REMEMBER_MS = 60_000;
 const LIST_TIMEOUT_MS = 10_000;
 const FIRST_WAIT_MS = 2_000;
 
-interface Listing {
-  models: readonly ModelInfo[];
-  problem: string | null;
-  at: number;
-}
-
-export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = REMEMBER_MS }: RegistryOptions): Registry {
-  const listings = new Map<ModelUpstream, Listing>();
+export function createRegistry({ upstreams: upstreamsOf, priceOf, preferred, rememberMs = REMEMBER_MS }: RegistryOptions): Registry {
+  // Weak: an upstream that was replaced takes what is known of it along.
+  const listings = new WeakMap<ModelUpstream, Listing>();
   const refreshing = new Map<ModelUpstream, Promise<void>>();
 
   async function ask(upstream: ModelUpstream): Promise<void> {
-    const answer = await upstream
-      .models(AbortSignal.timeout(LIST_TIMEOUT_MS))
-      .catch((cause: unknown) => ({ ok: false as const, message: String(cause) }));
+    const answer = await upstream.models(AbortSignal.timeout(LIST_TIMEOUT_MS)).catch((cause: unknown) => thrown(cause));
     listings.set(upstream, {
       models: answer.ok ? answer.models : (listings.get(upstream)?.models ?? []),
-      problem: answer.ok ? null : answer.message,
+      failure: answer.ok ? null : answer,
       at: performance.now(),
     });
   }
 
   /** The first question waits for the answer; later ones take what is known while it is renewed. */
-  async function fresh(upstream: ModelUpstream): Promise<Listing> {
+  async function fresh(upstream: ModelUpstream): Promise<Listing | null> {
     const known = listings.get(upstream);
     // An upstream that is away is asked again sooner, so that it is back soon after it is back.
-    const old = known === undefined || performance.now() - known.at > (known.problem === null ? rememberMs : rememberMs / 12);
+    const old = known === undefined || performance.now() - known.at > (known.failure === null ? rememberMs : rememberMs / 12);
     if (old && !refreshing.has(upstream))
       refreshing.set(
         upstream,
@@ -73,7 +77,7 @@ export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = 
       );
     // One upstream that does not answer must not keep the others' models waiting.
     if (known === undefined) await Promise.race([refreshing.get(upstream), sleep(FIRST_WAIT_MS, undefined, { ref: false })]);
-    return listings.get(upstream) ?? { models: [], problem: "it has not answered yet", at: 0 };
+    return listings.get(upstream) ?? null;
   }
 
   const registered = (upstream: ModelUpstream, info: ModelInfo, id: string): RegisteredModel => ({
@@ -87,26 +91,29 @@ export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = 
     price: priceOf(upstream, info.id),
   });
 
-  async function list(): ReturnType<Registry["list"]> {
-    const found = await Promise.all(upstreams.map(async (upstream) => ({ upstream, listing: await fresh(upstream) })));
+  async function list(organizationId: string | null): ReturnType<Registry["list"]> {
+    const found = await Promise.all(
+      (await upstreamsOf(organizationId)).map(async (upstream) => ({ upstream, listing: await fresh(upstream) })),
+    );
     const models = new Map<string, RegisteredModel>();
     for (const { upstream, listing } of found) {
-      for (const info of listing.models) {
+      for (const info of listing?.models ?? []) {
         const id = models.has(info.id) ? `${upstream.name}/${info.id}` : info.id;
         models.set(id, registered(upstream, info, id));
       }
     }
-    const problems = found.flatMap(({ upstream, listing }) =>
-      listing.problem === null ? [] : [{ upstream: upstream.name, message: listing.problem }],
-    );
+    const problems = found.flatMap(({ upstream, listing }) => {
+      if (listing === null) return [{ upstream: upstream.name, message: "it has not answered yet" }];
+      return listing.failure === null ? [] : [{ upstream: upstream.name, message: listing.failure.message }];
+    });
     return { models: [...models.values()], problems };
   }
 
-  async function resolve(id: string): Promise<RegisteredModel | null> {
-    const { models } = await list();
+  async function resolve(organizationId: string | null, id: string): Promise<RegisteredModel | null> {
+    const { models } = await list(organizationId);
     const plain = models.find((model) => model.id === id);
     if (plain !== undefined) return plain;
-    for (const upstream of upstreams) {
+    for (const upstream of await upstreamsOf(organizationId)) {
       if (!id.startsWith(`${upstream.name}/`)) continue;
       const name = id.slice(upstream.name.length + 1);
       return models.find((model) => model.upstream === upstream && model.upstreamModel === name) ?? null;
@@ -117,10 +124,26 @@ export function createRegistry({ upstreams, priceOf, defaultModel, rememberMs = 
   return {
     list,
     resolve,
-    async defaultModel() {
-      if (defaultModel !== undefined) return resolve(defaultModel);
-      const { models } = await list();
+    listing: (upstream) => listings.get(upstream) ?? null,
+    async defaultModel(organizationId) {
+      // One whose connection is gone gives way to the next.
+      for (const id of await preferred(organizationId)) {
+        const model = await resolve(organizationId, id);
+        if (model !== null) return model;
+      }
+      const { models } = await list(organizationId);
       return models.find((model) => !model.isDemo) ?? models.find((model) => model.isDemo) ?? null;
     },
   };
 }
+
+const thrown = (cause: unknown): UpstreamFailure => ({
+  ok: false,
+  code: "unreachable",
+  message: String(cause),
+  retryable: true,
+  status: undefined,
+  retryAfterMs: undefined,
+  body: undefined,
+  contentType: undefined,
+});

@@ -159,12 +159,12 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       });
     const check = await deps.sandboxCheck();
     if (!check.ok) return refused("sandbox_unavailable", { message: check.reason, fix: check.fix });
-    const model = request.model === undefined ? await deps.models.defaultModel() : await deps.models.resolve(request.model);
+    const model = request.model === undefined ? await deps.models.defaultModel(by.organizationId) : await deps.models.resolve(by.organizationId, request.model);
     if (model === null) {
       return request.model === undefined
         ? refused("no_model_configured", {
             message: "No model is configured.",
-            fix: "Set a model key (for example OPENAI_API_KEY) and start again.",
+            fix: "Connect one under Settings, Models.",
           })
         : refused("model_not_found", {
             message: `There is no model ${request.model}.`,

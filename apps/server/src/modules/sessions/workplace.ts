@@ -133,7 +133,7 @@ export class Workplace {
     const { models, logger, leases } = this.#deps;
     const { harness } = this.#harness();
     const { about } = this.#facts;
-    const model = await models.resolve(about.model);
+    const model = await models.resolve(this.#lease.organizationId, about.model);
     const options: StartOptions = {
       model: {
         baseUrl: MODEL_BASE_URL,
