@@ -6,9 +6,11 @@ import { GateEvent, InvocationEvent } from "./events/gate.ts";
 import { IdentityEvent } from "./events/identity.ts";
 import { LedgerEvent, ModelKeyEvent } from "./events/ledger.ts";
 import { ModelConnectionEvent } from "./events/models.ts";
+import { QuestionEvent } from "./events/questions.ts";
 import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
+import { ShareEvent } from "./events/shares.ts";
 
 const UNIONS = [
   IdentityEvent,
@@ -18,6 +20,8 @@ const UNIONS = [
   GateEvent,
   InvocationEvent,
   SessionEvent,
+  QuestionEvent,
+  ShareEvent,
   LedgerEvent,
   ModelKeyEvent,
   ModelConnectionEvent,
@@ -32,6 +36,8 @@ export type AnyEvent =
   | GateEvent
   | InvocationEvent
   | SessionEvent
+  | QuestionEvent
+  | ShareEvent
   | LedgerEvent
   | ModelKeyEvent
   | ModelConnectionEvent

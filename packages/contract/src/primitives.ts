@@ -43,6 +43,11 @@ export type PreviewId = z.infer<typeof PreviewId>;
 export const ImportId = id("imp", "ImportId");
 export type ImportId = z.infer<typeof ImportId>;
 
+export const QuestionId = id("qst", "QuestionId");
+export type QuestionId = z.infer<typeof QuestionId>;
+export const ShareId = id("shr", "ShareId");
+export type ShareId = z.infer<typeof ShareId>;
+
 /** `ws_…`; `ws_dev` is the local default, so the rest is a slug rather than a ULID. */
 export const OrganizationId = z
   .string()

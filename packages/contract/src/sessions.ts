@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { QuestionOption } from "./events/questions.ts";
 import { FileChange, HarnessName, SessionKind, SessionSource } from "./events/sessions.ts";
 import { InvocationView } from "./gate.ts";
 import {
@@ -45,6 +46,18 @@ export const SessionView = z
     /** The turn under way, if any. */
     current_run: z.object({ id: RunId, status: RunStatus, title: z.string().nullable() }).nullable(),
     latest_step: z.string().nullable(),
+    latest_step_at: Timestamp.nullable(),
+    /** How the last turn that ended did. */
+    outcome: z.enum(["succeeded", "failed", "canceled"]).nullable(),
+    /** What the agent said last in that turn, shortened. */
+    summary: z.string().nullable(),
+    /** The newest message of anybody, shortened. */
+    last_message: z.string().nullable(),
+    /** Prompts that wait for the turn under way. */
+    queued_prompts: z.int(),
+    /** How long turns that ended ran, in all. */
+    active_seconds: z.int(),
+    pending_questions: z.int(),
     pending_approvals: z.int(),
     tool_calls: z.int(),
     messages: z.int(),
@@ -99,11 +112,17 @@ export const createSession = route({
 });
 export const listSessions = route({
   id: "sessions.list",
-  summary: "Sessions, newest first",
+  summary: "Sessions, newest first unless sorted otherwise",
   method: "GET",
   path: "/v1/sessions",
   query: PageQuery.extend({
-    status: SessionStatus.optional(),
+    /** One, or several with commas between. */
+    status: z.union([SessionStatus, z.string().regex(/^[a-z]+(,[a-z]+){0,9}$/)]).optional(),
+    model: z.string().min(1).max(200).optional(),
+    created_by: PrincipalId.optional(),
+    outcome: z.enum(["succeeded", "failed", "canceled"]).optional(),
+    sort: z.enum(["created_at", "updated_at", "cost"]).default("created_at"),
+    /** In title, source and first prompt, or an id. */
     q: z.string().max(200).optional(),
     archived: z.enum(["true", "false"]).default("false"),
   }),
@@ -135,13 +154,17 @@ export const getSessionStatus = route({
 });
 export const renameSession = route({
   id: "sessions.rename",
-  summary: "Rename a session",
+  summary: "Change a session: its title, its model from the next turn on, what it may spend",
   method: "PATCH",
   path: "/v1/sessions/:id",
   params: session,
-  body: z.object({ title: Title }),
+  body: z.object({
+    title: Title.optional(),
+    model: z.string().min(1).max(200).optional(),
+    budget_micro_usd: MicroUsd.min(1).max(1_000_000_000).optional(),
+  }),
   ok: SessionView,
-  refusals: { session_not_found: 404 },
+  refusals: { session_not_found: 404, session_ended: 409, model_not_found: 422, budget_below_spent: 409 },
   access: write,
 });
 export const promptSession = route({
@@ -215,6 +238,7 @@ export const ConversationItem = z
       author: PrincipalId,
       run_id: RunId.nullable(),
       content_md: z.string(),
+      edited_at: Timestamp.nullable().optional(),
     }),
     z.object({ type: z.literal("thought"), seq: z.int(), at: Timestamp, id: z.string(), run_id: RunId.nullable(), text: z.string() }),
     z.object({
@@ -232,6 +256,20 @@ export const ConversationItem = z
       error: z.string().nullable(),
       artifact_id: z.string().nullable(),
       duration_ms: z.int().nullable(),
+      step_id: z.string().nullable().optional(),
+      /** Seq of the event that ended it; null while it runs. */
+      ended_seq: z.int().nullable().optional(),
+      /** What the gate said about something that this call wanted of the world outside. */
+      decision: z
+        .object({
+          decision: z.enum(["allow", "deny", "require_approval"]),
+          action: z.string(),
+          reason_code: z.string(),
+          approval_id: z.string().nullable(),
+          invocation_id: z.string().nullable(),
+        })
+        .nullable()
+        .optional(),
     }),
     z.object({
       type: z.literal("plan"),
@@ -248,6 +286,28 @@ export const ConversationItem = z
       id: z.string(),
       run_id: RunId.nullable(),
       approval_id: z.string(),
+      title: z.string().nullable().optional(),
+      status: z.enum(["pending", "held", "approved", "denied", "expired"]).optional(),
+      decided_by: PrincipalId.nullable().optional(),
+      /** Seq of the verdict. */
+      ended_seq: z.int().nullable().optional(),
+    }),
+    z.object({
+      type: z.literal("question"),
+      seq: z.int(),
+      at: Timestamp,
+      id: z.string(),
+      run_id: RunId.nullable(),
+      question_id: z.string(),
+      header: z.string().nullable(),
+      text: z.string(),
+      options: z.array(QuestionOption),
+      multiple: z.boolean(),
+      free_text: z.boolean(),
+      status: z.enum(["open", "answered", "dismissed"]),
+      answer: z.object({ options: z.array(z.string()), text: z.string().nullable() }).nullable(),
+      closed_by: PrincipalId.nullable(),
+      ended_seq: z.int().nullable(),
     }),
     z.object({
       type: z.literal("run_ended"),
@@ -270,15 +330,41 @@ export const ConversationItem = z
   ])
   .meta({ id: "ConversationItem" });
 export type ConversationItem = z.infer<typeof ConversationItem>;
+/**
+ * A window of the conversation. Items are always in the order of seq within an answer.
+ *
+ * - `order=oldest`: from the beginning on; `next_cursor` goes on towards the end.
+ * - `order=newest`: the end first; `next_cursor` goes on towards the beginning.
+ * - `before_seq`, `after_seq` (exclusive): what is adjacent to that moment on that side.
+ * - `around_seq`: half of `limit` up to and including it, half after it.
+ * - `as_of_seq`: everything as it was right after that event of the room: later items are left out, a tool call
+ *   that ended later runs, a message that was edited later has its older text, an approval is as it was then.
+ */
+export const ConversationQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().max(400).optional(),
+  order: z.enum(["oldest", "newest"]).default("oldest"),
+  before_seq: z.coerce.number().int().min(0).optional(),
+  after_seq: z.coerce.number().int().min(0).optional(),
+  around_seq: z.coerce.number().int().min(0).optional(),
+  as_of_seq: z.coerce.number().int().min(0).optional(),
+});
+export type ConversationQuery = z.infer<typeof ConversationQuery>;
 export const getConversation = route({
   id: "sessions.conversation",
-  summary: "The conversation so far, oldest first",
+  summary: "The conversation, in windows from either end or around a moment, also as it was then",
   method: "GET",
   path: "/v1/sessions/:id/conversation",
   params: session,
-  query: PageQuery,
-  ok: page(ConversationItem).extend({ last_seq: z.int() }).meta({ id: "ConversationPage" }),
-  refusals: { session_not_found: 404 },
+  query: ConversationQuery,
+  ok: page(ConversationItem)
+    .extend({
+      last_seq: z.int(),
+      /** Goes on at the other end of the window: before its first item where `next_cursor` goes on after the last, and the reverse. */
+      prev_cursor: z.string().nullable(),
+    })
+    .meta({ id: "ConversationPage" }),
+  refusals: { session_not_found: 404, cursor_in_future: 400 },
   access: read,
 });
 export const listTurns = route({

@@ -4,6 +4,8 @@
  * client → subscribe, unsubscribe, heartbeat; server → update_batch, heartbeat, error.
  * A watermark is a string, opaque to clients except for equality: `room:` topics use the
  * stream's seq, `session:` topics `epoch.n`, the others a counter per topic and organization.
+ * `presence:<session id>` tells who follows that session: each update is the whole `Presence`, the newest comes
+ * at once, nothing of it is kept (a cursor is ignored), and whoever may follow the session may follow it.
  */
 import { z } from "zod";
 import { Timestamp } from "./primitives.ts";
@@ -20,7 +22,7 @@ export const SYNC_LIMITS = {
 export const Topic = z
   .string()
   .regex(
-    /^(runtime\.(run_summaries|worker_summaries|notifications)|inbox|room:room_[0-9A-Z]{26}|session:ses_[0-9A-Z]{26})$/,
+    /^(runtime\.(run_summaries|worker_summaries|notifications)|inbox|room:room_[0-9A-Z]{26}|session:ses_[0-9A-Z]{26}|presence:ses_[0-9A-Z]{26})$/,
     "unknown topic",
   );
 export type Topic = z.infer<typeof Topic>;

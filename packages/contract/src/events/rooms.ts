@@ -20,5 +20,9 @@ export const RoomEvent = z.discriminatedUnion("type", [
       content_sha256: z.string().optional(),
     }),
   }),
+  z.object({
+    type: z.literal("message.edited"),
+    data: z.object({ message_id: MessageId, thread_id: ThreadId, room_id: RoomId, content_md: Markdown, by: PrincipalId }),
+  }),
 ]);
 export type RoomEvent = z.infer<typeof RoomEvent>;

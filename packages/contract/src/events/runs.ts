@@ -37,6 +37,16 @@ export const RunEvent = z.discriminatedUnion("type", [
       reclaimed: z.boolean(),
     }),
   }),
+  /** While it was queued its prompt was changed, and its title with it. */
+  z.object({ type: z.literal("run.edited"), data: z.object({ run_id, title: z.string(), by: PrincipalId }) }),
+  /**
+   * A queued prompt is to run before another one (null: last). Subject is the run that was moved, so that it and the
+   * start of that run cannot both happen.
+   */
+  z.object({
+    type: z.literal("session.prompt_moved"),
+    data: z.object({ session_id: SessionId, run_id, before_run_id: RunId.nullable(), by: PrincipalId }),
+  }),
   z.object({ type: z.literal("run.started"), data: z.object({ run_id, epoch: z.int().min(0) }) }),
   z.object({ type: z.literal("run.released"), data: z.object({ run_id, epoch: z.int(), reason: z.string().optional() }) }),
   z.object({

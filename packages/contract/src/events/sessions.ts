@@ -51,6 +51,13 @@ export const SessionEvent = z.discriminatedUnion("type", [
     }),
   }),
   z.object({ type: z.literal("session.renamed"), data: z.object({ session_id, title: z.string(), by: PrincipalId }) }),
+  /** From the next turn on. `model_key_id`: the virtual key that took the place of the one before. */
+  z.object({
+    type: z.literal("session.model_changed"),
+    data: z.object({ session_id, model: z.string(), by: PrincipalId, model_key_id: z.string().optional() }),
+  }),
+  /** Out of every list; its files go. The log keeps what happened. */
+  z.object({ type: z.literal("session.deleted"), data: z.object({ session_id, by: PrincipalId }) }),
   /** `starting`: a sandbox is being made (again). */
   z.object({
     type: z.literal("session.starting"),

@@ -60,6 +60,11 @@ export interface LedgerDeps extends Deps {
 export interface LedgerModule extends Module {
   /** Sets or changes what a session may spend; without it every reservation is refused. */
   setBudget(unit: Unit, budget: { organizationId: string; sessionId: string; capMicroUsd: number }): Promise<void>;
+  /** The same for a person who changes it: never below what is spent and held at that moment. */
+  changeBudget(
+    unit: Unit,
+    budget: { organizationId: string; sessionId: string; capMicroUsd: number },
+  ): Promise<{ ok: true } | { ok: false; spent: number; held: number }>;
   /** Durable when it resolves. Throws when the log cannot be written: then nothing may be forwarded. */
   reserve(input: ReserveInput): Promise<{ ok: true; reservation: Reservation } | { ok: false; refusal: BudgetRefusal }>;
   /** Ends a reservation at what the call cost. Resolves when durable; tries again while the database is away. */
@@ -161,6 +166,14 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
       const { stream, subject } = target(organizationId, sessionId, RECONCILER);
       if (!Number.isSafeInteger(capMicroUsd) || capMicroUsd < 0) throw new Error(`a budget of ${capMicroUsd} micro-USD is not money`);
       await unit.decide(budgetLane, stream, subject, { commands: [{ type: "set", sessionId, cap: capMicroUsd }] }, { sessionId });
+    },
+
+    async changeBudget(unit, { organizationId, sessionId, capMicroUsd }) {
+      const { stream, subject } = target(organizationId, sessionId, RECONCILER);
+      const state = await unit.load(budgetLane, stream, subject);
+      if (state.status === "open" && capMicroUsd < state.spent + state.held) return { ok: false, spent: state.spent, held: state.held };
+      await unit.decide(budgetLane, stream, subject, { commands: [{ type: "set", sessionId, cap: capMicroUsd }] }, { sessionId });
+      return { ok: true };
     },
 
     async reserve({ organizationId, sessionId, runId, model, amount, origin }) {

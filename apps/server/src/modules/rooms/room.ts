@@ -3,7 +3,7 @@
  *
  *   room:     (none) ──create──► open ⇄ add_member, remove_member
  *   thread:   (none) ──create──► open
- *   message:  (none) ──post──► posted
+ *   message:  (none) ──post──► posted ⇄ edit
  *
  * Each message is a subject of its own: people and agents who write to one thread at once do not
  * contend, and posting never folds a long conversation. What orders them is the room's stream.
@@ -97,18 +97,22 @@ export const thread: Decider<Thread, ThreadCommand, Of<"thread.created">, never>
 
 export type Message = { readonly status: "none" } | { readonly status: "posted" };
 export interface MessageCommand {
-  readonly type: "post";
+  readonly type: "post" | "edit";
   readonly id: MessageId;
   readonly threadId: ThreadId;
   readonly roomId: RoomId;
   readonly contentMd: string;
+  /** Who edits. */
+  readonly by?: PrincipalId | undefined;
 }
 
-export const message: Decider<Message, MessageCommand, Of<"message.created">, never> = {
+export const message: Decider<Message, MessageCommand, Of<"message.created" | "message.edited">, { code: "message_not_found" }> = {
   initial: { status: "none" },
-  decide: (state, { id, threadId, roomId, contentMd }) =>
-    state.status === "posted"
-      ? accept()
-      : accept({ type: "message.created", data: { message_id: id, thread_id: threadId, room_id: roomId, content_md: contentMd } }),
+  decide(state, { type, id, threadId, roomId, contentMd, by }) {
+    const data = { message_id: id, thread_id: threadId, room_id: roomId, content_md: contentMd };
+    if (type === "post") return state.status === "posted" ? accept() : accept({ type: "message.created", data });
+    if (state.status === "none" || by === undefined) return refuse({ code: "message_not_found" });
+    return accept({ type: "message.edited", data: { ...data, by } });
+  },
   evolve: () => ({ status: "posted" }),
 };

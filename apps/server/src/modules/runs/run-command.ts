@@ -122,6 +122,17 @@ export type RunCommand =
   | RecordCommand
   | { readonly type: "exhaust"; readonly runId: RunId; readonly lease: Lease | null; readonly now: string }
   | { readonly type: "cancel"; readonly runId: RunId; readonly by: PrincipalId; readonly reason?: string | undefined }
+  /** Only while it is queued, both: its prompt was changed; it is to run before another one of its session. */
+  | { readonly type: "edit"; readonly runId: RunId; readonly title: string; readonly by: PrincipalId }
+  | {
+      readonly type: "move";
+      readonly runId: RunId;
+      readonly sessionId: SessionId;
+      readonly beforeRunId: RunId | null;
+      readonly by: PrincipalId;
+    }
+  /** Takes it out of the queue; refused once it began. */
+  | { readonly type: "withdraw"; readonly runId: RunId; readonly by: PrincipalId; readonly reason?: string | undefined }
   | { readonly type: "skip"; readonly runId: RunId; readonly reason: string }
   | {
       readonly type: "resolve";

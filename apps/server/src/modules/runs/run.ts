@@ -125,6 +125,10 @@ function decideOpen(state: Open, command: RunCommand): RunDecision {
       return state.status === "queued"
         ? accept({ type: "run.skipped", data: { run_id: command.runId, reason: command.reason } })
         : refuse({ code: "run_not_queued", details: { status: state.status } });
+    case "edit":
+    case "move":
+    case "withdraw":
+      return decideQueued(state, command);
     case "claim":
       return decideClaim(state, command);
     case "exhaust":
@@ -143,6 +147,22 @@ function decideOpen(state: Open, command: RunCommand): RunDecision {
       if (state.status !== "running") return refuse({ code: "run_not_running", details: { status: state.status } });
       return decideRecord(state.recording, command);
     }
+  }
+}
+
+/** What is still waiting may be changed, moved or withdrawn; each is an event of the run, so that its start and this exclude each other. */
+function decideQueued(state: Open, command: Extract<RunCommand, { type: "edit" | "move" | "withdraw" }>): RunDecision {
+  if (state.status !== "queued") return refuse({ code: "run_not_queued", details: { status: state.status } });
+  const { runId: run_id, by } = command;
+  switch (command.type) {
+    case "edit":
+      return accept({ type: "run.edited", data: { run_id, title: command.title, by } });
+    case "move":
+      return accept({ type: "session.prompt_moved", data: { session_id: command.sessionId, run_id, before_run_id: command.beforeRunId, by } });
+    case "withdraw":
+      return accept({ type: "run.canceled", data: { run_id, by, ...(command.reason === undefined ? {} : { reason: command.reason }) } });
+    default:
+      return unreachable(command);
   }
 }
 
@@ -256,6 +276,10 @@ function decideEnded(state: Ended, command: RunCommand): RunDecision {
           ...(command.comment === undefined ? {} : { comment: command.comment }),
         },
       });
+    case "edit":
+    case "move":
+    case "withdraw":
+      return refuse({ code: "run_not_queued", details: { status: state.status } });
     case "complete":
     case "fail": {
       const refusal: RunRefusal = { code: "run_already_ended", details: { status: state.status } };
@@ -314,6 +338,8 @@ function evolveKnown(state: Known, event: Exclude<RunEvent, { type: "run.created
         : { ...baseOf(state), status: outcome };
     }
     case "run.late_result":
+    case "run.edited":
+    case "session.prompt_moved":
       return state;
     case "run.assigned":
       return { ...state, assignee: event.data.assignee };

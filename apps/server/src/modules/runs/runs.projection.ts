@@ -12,13 +12,14 @@ type Patch = Record<string, unknown>;
 type R = Recorded<RunEvent>;
 
 const COLUMNS =
-  "status, output, summary, error_code, error_message, assignee, claimed_by, attempt_no, epoch, lease_expires_at, started_at, ended_at, subject_version";
+  "status, title, output, summary, error_code, error_message, assignee, claimed_by, attempt_no, epoch, lease_expires_at, started_at, ended_at, subject_version";
 
 export const runList: Projection<RunEvent> = {
   name: "runs.list",
   types: [
     "run.created",
     "run.claimed",
+    "run.edited",
     "run.started",
     "run.released",
     "run.completed",
@@ -102,6 +103,8 @@ function patchOf({ event, occurredAt: at }: R): Patch {
       const { attempt_no, epoch, claimed_by, lease_expires_at } = event.data;
       return { status: "claimed", attempt_no, epoch, claimed_by, lease_expires_at };
     }
+    case "run.edited":
+      return { title: event.data.title ?? null };
     case "run.started":
       return { status: "running", started_at: at };
     case "run.released":

@@ -23,7 +23,7 @@ export interface CommandDeps extends Deps {
   readonly identity: Pick<IdentityModule, "ensurePrincipal">;
   readonly rooms: RoomCommands;
   readonly models: Pick<ModelsModule, "createVirtualKey" | "revokeVirtualKey" | "resolve" | "defaultModel">;
-  readonly ledger: Pick<LedgerModule, "setBudget">;
+  readonly ledger: Pick<LedgerModule, "setBudget" | "changeBudget">;
   readonly gate: Pick<GateModule, "killSwitch">;
   readonly approvals: Pick<ApprovalsModule, "list">;
   readonly forge: Pick<ForgeModule, "check">;
@@ -85,7 +85,13 @@ export interface SessionCommands {
   cancel(by: By, sessionId: string, reason?: string): Promise<{ ok: true } | Refused<"session_not_found" | "no_turn_running">>;
   stop(by: By, sessionId: string, reason?: string): Promise<{ ok: true } | Refused<Ended>>;
   resume(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_resumable" | "kill_switch_active">>;
-  rename(by: By, sessionId: string, title: string): Promise<{ ok: true } | Refused<"session_not_found">>;
+  /** All of it or none: title, model from the next turn on, what it may spend. */
+  change(
+    by: By,
+    sessionId: string,
+    to: { title?: string | undefined; model?: string | undefined; budgetMicroUsd?: number | undefined },
+  ): Promise<{ ok: true } | Refused<Ended | "model_not_found" | "budget_below_spent">>;
+  delete(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_ended">>;
   archive(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_ended">>;
 }
 
@@ -338,7 +344,8 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       const { value } = await log.unit({ organizationId, origin: place.origin }, async (unit) => {
         const state = await unit.load(session, place.stream, place.subject);
         // A paused session kept its key; an ended one's was revoked.
-        const { agent_id: principalId, model } = state.status === "none" ? { agent_id: "", model: "" } : state.about;
+        const { principalId, models } =
+          state.status === "none" ? { principalId: "", models: [] } : { principalId: state.about.agent_id, models: state.models };
         const mayResume = state.status === "stopped" || state.status === "failed";
         const modelKeyId =
           mayResume && !state.archived
@@ -348,7 +355,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
                   sessionId,
                   roomId: place.roomId,
                   principalId,
-                  models: [model],
+                  models,
                   now: clock.now(),
                 })
               ).keyId
@@ -362,9 +369,79 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       return value;
     },
 
-    async rename(by, sessionId, title) {
-      const done = await decideOn(by, sessionId, { type: "rename", title, by: by.principal.id });
-      return done === null ? { ok: true } : refused("session_not_found");
+    async change(by, sessionId, { title, model, budgetMicroUsd }) {
+      const place = await placeOf(by, sessionId);
+      if (place === null) return refused("session_not_found");
+      const { organizationId } = by;
+      const found = model === undefined ? null : await deps.models.resolve(organizationId, model);
+      if (model !== undefined && found === null)
+        return refused("model_not_found", { message: `There is no model ${model}.`, fix: "`GET /v1/models` lists those that there are." });
+      // What was staged before a refusal must not be written: a throw ends the unit, and is caught right here.
+      class Declined extends Error {
+        readonly refusal;
+        constructor(refusal: Refused<Ended | "budget_below_spent">) {
+          super(refusal.refusal.code);
+          this.refusal = refusal;
+        }
+      }
+      try {
+        await log.unit({ organizationId, origin: place.origin }, async (unit) => {
+          const state = await unit.load(session, place.stream, place.subject);
+          if (state.status === "none" || state.deleted) throw new Declined(refused("session_not_found"));
+          if (title !== undefined) await unit.decide(session, place.stream, place.subject, { type: "rename", title, by: by.principal.id });
+          if (found !== null && found.id !== state.model) {
+            if (isEnded(state.status)) throw new Declined(refused("session_ended", endedHint(state)));
+            // A turn under way goes on with its own model, so the new key speaks for both.
+            const { keyId } = await deps.models.createVirtualKey(unit, {
+              organizationId,
+              sessionId,
+              roomId: place.roomId,
+              principalId: state.about.agent_id,
+              models: [...new Set([...state.models, found.id])],
+              now: clock.now(),
+            });
+            if (state.modelKeyId !== null)
+              await deps.models.revokeVirtualKey(unit, { organizationId, keyId: state.modelKeyId, reason: "the session's model was changed" });
+            await unit.decide(session, place.stream, place.subject, {
+              type: "change_model",
+              model: found.id,
+              by: by.principal.id,
+              modelKeyId: keyId,
+            });
+          }
+          if (budgetMicroUsd !== undefined) {
+            const done = await deps.ledger.changeBudget(unit, { organizationId, sessionId, capMicroUsd: budgetMicroUsd });
+            if (!done.ok)
+              throw new Declined(
+                refused("budget_below_spent", {
+                  message: `$${((done.spent + done.held) / 1e6).toFixed(4)} are spent or held already.`,
+                  fix: "Choose a higher budget, or stop the session to spend nothing more.",
+                  details: { spent_micro_usd: done.spent, reserved_micro_usd: done.held },
+                }),
+              );
+          }
+        });
+      } catch (error) {
+        if (error instanceof Declined) return error.refusal;
+        throw error;
+      }
+      return { ok: true };
+    },
+    async delete(by, sessionId) {
+      const place = await placeOf(by, sessionId);
+      if (place === null) return refused("session_not_found");
+      const { organizationId } = by;
+      const { value } = await log.unit({ organizationId, origin: place.origin }, async (unit) => {
+        const decision = await unit.decide(session, place.stream, place.subject, { type: "delete", by: by.principal.id });
+        if (!decision.ok) return decision.refusal.code;
+        if (decision.events.length > 0)
+          unit.enqueue({ kind: "session.purge", organizationId, payload: { session_id: sessionId }, key: sessionId });
+        return null;
+      });
+      if (value === null) return { ok: true };
+      return value === "session_not_ended"
+        ? refused("session_not_ended", { message: "Only a session that has ended can be deleted.", fix: "Stop it first." })
+        : refused("session_not_found");
     },
     async archive(by, sessionId) {
       const refusal = await decideOn(by, sessionId, { type: "archive", by: by.principal.id });

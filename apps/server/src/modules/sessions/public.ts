@@ -58,7 +58,7 @@ export interface SessionsDeps extends Deps {
   readonly approvals: Pick<ApprovalsModule, "list" | "view" | "openBySession">;
   readonly gate: Pick<GateModule, "decide" | "killSwitch" | "provideSession">;
   readonly models: Pick<ModelsModule, "createVirtualKey" | "revokeVirtualKey" | "resolve" | "defaultModel" | "cut">;
-  readonly ledger: Pick<LedgerModule, "setBudget">;
+  readonly ledger: Pick<LedgerModule, "setBudget" | "changeBudget">;
   readonly egress: Pick<EgressModule, "proxy" | "recordDigest">;
   readonly forge: Pick<ForgeModule, "check" | "open" | "checkout" | "setPerson" | "diff">;
   readonly sandboxes: SandboxProvider;

@@ -55,7 +55,7 @@ export interface SessionQueries {
     organizationId: string,
     sessionId: string,
     paging: { limit: number; cursor?: string | undefined },
-  ): Promise<{ items: Item[]; next_cursor: string | null; last_seq: number }>;
+  ): Promise<{ items: Item[]; next_cursor: string | null; prev_cursor: string | null; last_seq: number }>;
   openTurns(organizationId: string, sessionId: string): Promise<{ runId: string; status: string; requestedBy: string }[]>;
 }
 
@@ -130,6 +130,7 @@ export function createSessionQueries(db: Database): SessionQueries {
       return {
         items: found.slice(0, limit).map(itemOf),
         next_cursor: found.length > limit && last !== undefined ? encodeCursor([Number(last.seq)]) : null,
+        prev_cursor: null,
         last_seq: Math.max(Number(head?.seq ?? 0), ...found.slice(-1).map((row) => Number(row.seq))),
       };
     },

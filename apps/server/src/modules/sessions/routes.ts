@@ -111,7 +111,8 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
     }),
     handle(renameSession, async (request) => {
       if ((await writable(request.caller, request.params.id)) === null) return refused("session_not_found");
-      const done = await commands.rename(by(request), request.params.id, request.body.title);
+      const { title, model, budget_micro_usd: budgetMicroUsd } = request.body;
+      const done = await commands.change(by(request), request.params.id, { title, model, budgetMicroUsd });
       return done.ok ? view(request.caller, request.params.id) : done;
     }),
     handle(promptSession, async (request) => {

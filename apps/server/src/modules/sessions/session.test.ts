@@ -8,9 +8,11 @@ type Row = Record<SessionCommand["type"], Outcome>;
 
 const row = (
   stays: Session["status"],
-  rest: Omit<Row, "create" | "rename" | "archive" | "continue"> & { archive: Outcome; continue?: Outcome },
+  rest: Omit<Row, "create" | "rename" | "archive" | "continue" | "change_model" | "delete"> & { archive: Outcome; continue?: Outcome; change_model?: Outcome; delete?: Outcome },
 ): Row => ({
   create: stays,
+  change_model: stays,
+  delete: stays,
   rename: stays,
   continue: stays,
   ...rest,
@@ -26,10 +28,11 @@ const ended = (stays: "stopped" | "failed" | "completed"): Row =>
     complete: "session_ended",
     fail: "session_ended",
     archive: stays,
+    change_model: "session_ended",
     record_changes: "session_ended",
     record_commit: "session_ended",
   });
-const ends = { stop: "stopped", complete: "completed", fail: "failed", archive: "session_not_ended" } as const;
+const ends = { stop: "stopped", complete: "completed", fail: "failed", archive: "session_not_ended", delete: "session_not_ended" } as const;
 
 /** The whole machine. No `Partial`: a new state or command fails to compile until it is decided here. */
 const MACHINE: Record<Session["status"], Row> = {
@@ -46,6 +49,8 @@ const MACHINE: Record<Session["status"], Row> = {
     fail: "session_not_found",
     rename: "session_not_found",
     archive: "session_not_found",
+    change_model: "session_not_found",
+    delete: "session_not_found",
     record_changes: "session_not_found",
     record_commit: "session_not_found",
   },
@@ -154,4 +159,19 @@ test("a history whose payloads were erased folds; without its creation the sessi
   expect([created!, ...erased(rest)].reduce(session.evolve, session.initial)).toMatchObject({ status: "waiting", epoch: 0 });
   const gone = erased(HISTORY.running).reduce(session.evolve, session.initial);
   for (const type of ["boot", "resume", "stop", "ready", "fail"] as const) expect(session.decide(gone, COMMAND[type]).ok, type).toBe(false);
+});
+
+test("a session that was deleted is not found by anything, and stays deleted", () => {
+  const deleted = run(stateOf("stopped"), COMMAND.delete) as Session;
+  for (const command of Object.values(COMMAND)) {
+    const decision = session.decide(deleted, command);
+    if (command.type === "create") expect(decision).toEqual({ ok: true, events: [] });
+    else expect(decision, command.type).toMatchObject({ ok: false, refusal: { code: "session_not_found" } });
+  }
+});
+
+test("another model holds from the change on and is remembered with those before; the same one changes nothing", () => {
+  const changed = run(stateOf("running"), COMMAND.change_model) as Exclude<Session, { status: "none" }>;
+  expect([changed.model, changed.models]).toEqual(["another", ["demo", "another"]]);
+  expect(session.decide(changed, COMMAND.change_model)).toEqual({ ok: true, events: [] });
 });

@@ -18,6 +18,9 @@
  * `failed` have no sandbox, but its files and the conversation are kept, so `resume` brings them back; only a paused
  * session is resumed by a mere prompt. `pausing` and `migrating` of the contract are for snapshots and moves.
  *
+ * `delete` takes an ended session out of every list, for good; whatever comes after it is `session_not_found`.
+ * `change_model` holds from the next turn on.
+ *
  * `epoch` is the fencing number of the hub that boots: an older hub's `boot` or `ready` is refused.
  */
 import type { FileChange, SessionEvent } from "@signalbox/contract/events/sessions";
@@ -31,6 +34,10 @@ export interface SessionFacts {
   readonly about: Created;
   readonly title: string;
   readonly archived: boolean;
+  readonly deleted: boolean;
+  /** With which the next turn runs, and every one before it: a turn under way keeps what it began with. */
+  readonly model: string;
+  readonly models: readonly string[];
   readonly epoch: number;
   readonly baseCommit: string | null;
   readonly agentSessionId: string | null;
@@ -68,6 +75,8 @@ export type SessionCommand =
   | { type: "fail"; code: string; message: string }
   | { type: "rename"; title: string; by: string }
   | { type: "archive"; by: string }
+  | { type: "change_model"; model: string; by: string; modelKeyId?: string | undefined }
+  | { type: "delete"; by: string }
   | {
       type: "record_changes";
       runId?: string | undefined;
@@ -108,6 +117,7 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
       return command.type === "create" ? event("session.created", command.data) : refuse({ code: "session_not_found" });
     }
     const session_id = state.about.session_id;
+    if (state.deleted) return command.type === "create" ? nothing : refuse({ code: "session_not_found" });
     switch (command.type) {
       // A repeated create is the same request again: ids are made once, by the caller.
       case "create":
@@ -118,6 +128,10 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
       case "archive":
         if (!isEnded(state.status)) return refuse({ code: "session_not_ended", details: { status: state.status } });
         return state.archived ? nothing : event("session.archived", { session_id, by: command.by });
+      case "delete":
+        return isEnded(state.status)
+          ? event("session.deleted", { session_id, by: command.by })
+          : refuse({ code: "session_not_ended", details: { status: state.status } });
       default:
         return isEnded(state.status) ? decideEnded(state, command) : decideOpen(state, command);
     }
@@ -130,6 +144,9 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
         about,
         title: about.title,
         archived: false,
+        deleted: false,
+        model: about.model,
+        models: [about.model],
         epoch: 0,
         baseCommit: null,
         agentSessionId: null,
@@ -151,6 +168,13 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
         return { ...state, title: recorded.data.title ?? ERASED };
       case "session.archived":
         return { ...state, archived: true };
+      case "session.deleted":
+        return { ...state, deleted: true };
+      case "session.model_changed": {
+        // An erased change changed nothing that can be known.
+        const { model = state.model, model_key_id }: Partial<typeof recorded.data> = recorded.data;
+        return { ...state, model, modelKeyId: model_key_id ?? state.modelKeyId, models: [...new Set([...state.models, model])] };
+      }
       case "session.starting":
         return state.status === "creating"
           ? { ...facts, epoch: recorded.data.epoch ?? facts.epoch, status: "creating", phase: "starting" }
@@ -188,7 +212,7 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
   },
 };
 
-type Rest = Exclude<SessionCommand, { type: "create" | "rename" | "archive" }>;
+type Rest = Exclude<SessionCommand, { type: "create" | "rename" | "archive" | "delete" }>;
 
 function decideOpen(state: Existing, command: Rest): SessionDecision {
   const session_id = state.about.session_id;
@@ -210,6 +234,10 @@ function decideOpen(state: Existing, command: Rest): SessionDecision {
       return state.status === "paused"
         ? event("session.resumed", { session_id, by: command.by, model_key_id: command.modelKeyId })
         : nothing;
+    case "change_model":
+      return command.model === state.model
+        ? nothing
+        : event("session.model_changed", { session_id, model: command.model, by: command.by, model_key_id: command.modelKeyId });
     case "stop":
       return event("session.stopped", { session_id, reason: command.reason, by: command.by });
     case "complete":
@@ -272,6 +300,7 @@ function decideEnded(state: Existing, command: Rest): SessionDecision {
     case "wait":
     case "continue":
       return nothing;
+    case "change_model":
     case "boot":
     case "ready":
     case "pause":
@@ -287,8 +316,8 @@ function decideEnded(state: Existing, command: Rest): SessionDecision {
 }
 
 function factsOf(state: Existing): SessionFacts {
-  const { about, title, archived, epoch, baseCommit, agentSessionId, modelKeyId, headCommit, changes } = state;
-  return { about, title, archived, epoch, baseCommit, agentSessionId, modelKeyId, headCommit, changes };
+  const { about, title, archived, deleted, model, models, epoch, baseCommit, agentSessionId, modelKeyId, headCommit, changes } = state;
+  return { about, title, archived, deleted, model, models, epoch, baseCommit, agentSessionId, modelKeyId, headCommit, changes };
 }
 
 /** Tells an unchanged tree. */
