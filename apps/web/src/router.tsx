@@ -1,21 +1,25 @@
 /* The map of the app. Every page is a chunk of its own; what a URL can say is validated here. */
-import { SessionId } from "@signalbox/contract/primitives";
+import { ApprovalId, ArtifactId, RoomId, RunId, SessionId } from "@signalbox/contract/primitives";
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, notFound } from "@tanstack/react-router";
 import { AppFrame } from "./frame/app-frame.tsx";
 import { Crash, Missing } from "./frame/crash.tsx";
+import { flag, oneOf, reading, text, whole } from "./frame/search.ts";
 
 const rootRoute = createRootRoute({ notFoundComponent: Missing, errorComponent: Crash });
 
 const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/login",
-  validateSearch: (search): { code?: string | undefined } =>
-    typeof search["code"] === "string"
-      ? { code: search["code"] }
-      : typeof search["code"] === "number"
-        ? { code: String(search["code"]) }
-        : {},
+  validateSearch: reading({ code: text }),
   component: lazyRouteComponent(() => import("./login/login-page.tsx"), "LoginPage"),
+});
+
+/** What was shared by a link: read without signing in, so it has none of the frame. */
+const sharedRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/shared/$token",
+  validateSearch: reading({ at: whole }),
+  component: lazyRouteComponent(() => import("./shared/shared-page.tsx"), "SharedPage"),
 });
 
 /** Everything that needs a person who is signed in. `new` opens the new-session dialog over any page, `sample` with something to try. */
@@ -27,65 +31,192 @@ const frameRoute = createRoute({
   component: AppFrame,
 });
 
-const inboxRoute = createRoute({
+const needsRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/",
-  validateSearch: (search): { tab?: "decided" | undefined } => (search["tab"] === "decided" ? { tab: "decided" } : {}),
-  component: lazyRouteComponent(() => import("./approvals/inbox-page.tsx"), "InboxPage"),
+  validateSearch: reading({ tab: oneOf("decided"), kind: text }),
+  component: lazyRouteComponent(() => import("./needs/needs-page.tsx"), "NeedsPage"),
+});
+
+const approvalRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/approvals/$approvalId",
+  params: identified("approvalId", ApprovalId),
+  /** `decide` is what a notification's button meant: the page asks before it does it. */
+  validateSearch: reading({ decide: oneOf("approve", "deny") }),
+  component: lazyRouteComponent(() => import("./approvals/approval-page.tsx"), "ApprovalPage"),
+});
+
+const welcomeRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/welcome",
+  validateSearch: reading({ step: text }),
+  component: lazyRouteComponent(() => import("./welcome/welcome-page.tsx"), "WelcomePage"),
 });
 
 const sessionsRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/sessions",
-  validateSearch: (search): { q?: string | undefined; archived?: true | undefined } => ({
-    ...(typeof search["q"] === "string" && search["q"] !== "" ? { q: search["q"] } : {}),
-    ...(search["archived"] === true ? { archived: true as const } : {}),
-  }),
+  validateSearch: reading({ q: text, archived: flag, status: text, model: text, repository: text, outcome: text, by: text }),
   component: lazyRouteComponent(() => import("./sessions/sessions-page.tsx"), "SessionsPage"),
 });
 
 const sessionRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/sessions/$sessionId",
-  params: {
-    parse: ({ sessionId }) => {
-      const id = SessionId.safeParse(sessionId);
-      if (!id.success) throw notFound();
-      return { sessionId: id.data };
-    },
-    stringify: ({ sessionId }) => ({ sessionId }),
-  },
-  validateSearch: (search): { pane?: "changes" | "events" | undefined } =>
-    search["pane"] === "changes" || search["pane"] === "events" ? { pane: search["pane"] } : {},
+  params: identified("sessionId", SessionId),
+  /** `at` is a seq of the room's stream: everything shows as it was then. `call` is a tool call's id. */
+  validateSearch: reading({
+    pane: oneOf("changes", "terminal", "files", "preview", "egress", "events"),
+    file: text,
+    line: whole,
+    at: whole,
+    call: text,
+    run: text,
+    message: text,
+  }),
   component: lazyRouteComponent(() => import("./session/session-page.tsx"), "SessionPage"),
+});
+
+const roomsRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/rooms",
+  validateSearch: reading({ q: text, archived: flag }),
+  component: lazyRouteComponent(() => import("./rooms/rooms-page.tsx"), "RoomsPage"),
+});
+
+const roomRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/rooms/$roomId",
+  params: identified("roomId", RoomId),
+  validateSearch: reading({ thread: text, message: text, at: whole, tab: text }),
+  component: lazyRouteComponent(() => import("./rooms/room-page.tsx"), "RoomPage"),
+});
+
+const runsRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/runs",
+  validateSearch: reading({ q: text, status: text, session: text, room: text, sort: text }),
+  component: lazyRouteComponent(() => import("./runs/runs-page.tsx"), "RunsPage"),
+});
+
+const runRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/runs/$runId",
+  params: identified("runId", RunId),
+  validateSearch: reading({ tab: text, step: text, call: text, event: text }),
+  component: lazyRouteComponent(() => import("./runs/run-page.tsx"), "RunPage"),
+});
+
+const correlationRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/correlations/$correlationId",
+  validateSearch: reading({ tab: text, step: text, call: text, event: text }),
+  component: lazyRouteComponent(() => import("./runs/correlation-page.tsx"), "CorrelationPage"),
+});
+
+const artifactRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/artifacts/$artifactId",
+  params: identified("artifactId", ArtifactId),
+  validateSearch: reading({ view: text, line: whole }),
+  component: lazyRouteComponent(() => import("./artifacts/artifact-page.tsx"), "ArtifactPage"),
+});
+
+const policyRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/policy",
+  validateSearch: reading({ tab: text, policy: text, action: text, decision: text }),
+  component: lazyRouteComponent(() => import("./policy/policy-page.tsx"), "PolicyPage"),
+});
+
+const auditRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/audit",
+  validateSearch: reading({ tab: text, stream: text }),
+  component: lazyRouteComponent(() => import("./audit/audit-page.tsx"), "AuditPage"),
 });
 
 const timelineRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/timeline",
-  /** `stream` is `<type>:<id>`; absent: everything, newest first. */
-  validateSearch: (search): { stream?: string | undefined; type?: string | undefined } => ({
-    ...(typeof search["stream"] === "string" ? { stream: search["stream"] } : {}),
-    ...(typeof search["type"] === "string" ? { type: search["type"] } : {}),
-  }),
+  /** `stream` is `<type>:<id>`; absent: everything, newest first. `event` is one entry, opened. */
+  validateSearch: reading({ stream: text, type: text, event: text, at: whole }),
   component: lazyRouteComponent(() => import("./events/timeline-page.tsx"), "TimelinePage"),
+});
+
+const healthRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/health",
+  validateSearch: reading({ tab: text, part: text }),
+  component: lazyRouteComponent(() => import("./health/health-page.tsx"), "HealthPage"),
 });
 
 const settingsRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/settings",
-  component: lazyRouteComponent(() => import("./settings/settings-page.tsx"), "SettingsPage"),
+  component: lazyRouteComponent(() => import("./settings/settings-frame.tsx"), "SettingsFrame"),
 });
+const inSettings = { getParentRoute: () => settingsRoute };
+const settingsRoutes = [
+  createRoute({ ...inSettings, path: "/", component: lazyRouteComponent(() => import("./settings/settings-page.tsx"), "SettingsPage") }),
+  createRoute({ ...inSettings, path: "/models", component: lazyRouteComponent(() => import("./settings/models-page.tsx"), "ModelsPage") }),
+  createRoute({ ...inSettings, path: "/tokens", component: lazyRouteComponent(() => import("./settings/tokens-page.tsx"), "TokensPage") }),
+  createRoute({
+    ...inSettings,
+    path: "/appearance",
+    component: lazyRouteComponent(() => import("./settings/appearance-page.tsx"), "AppearancePage"),
+  }),
+  createRoute({
+    ...inSettings,
+    path: "/notifications",
+    component: lazyRouteComponent(() => import("./settings/notifications-page.tsx"), "NotificationsPage"),
+  }),
+  createRoute({ ...inSettings, path: "/data", component: lazyRouteComponent(() => import("./settings/data-page.tsx"), "DataPage") }),
+] as const;
 
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
     loginRoute,
-    frameRoute.addChildren([inboxRoute, sessionsRoute, sessionRoute, timelineRoute, settingsRoute]),
+    sharedRoute,
+    frameRoute.addChildren([
+      needsRoute,
+      approvalRoute,
+      welcomeRoute,
+      sessionsRoute,
+      sessionRoute,
+      roomsRoute,
+      roomRoute,
+      runsRoute,
+      runRoute,
+      correlationRoute,
+      artifactRoute,
+      policyRoute,
+      auditRoute,
+      timelineRoute,
+      healthRoute,
+      settingsRoute.addChildren(settingsRoutes),
+    ]),
   ]),
   defaultPreload: "intent",
   defaultPendingMs: 300,
   scrollRestoration: true,
 });
+
+/** An address with something that cannot be an id leads nowhere; the server is not asked. */
+function identified<Name extends string, Id extends string>(
+  name: Name,
+  schema: { safeParse(value: unknown): { success: true; data: Id } | { success: false } },
+) {
+  return {
+    parse: (params: Record<Name, string>): Record<Name, Id> => {
+      const id = schema.safeParse(params[name]);
+      if (!id.success) throw notFound();
+      return { [name]: id.data } as Record<Name, Id>;
+    },
+    stringify: (params: Record<Name, Id>): Record<Name, string> => ({ [name]: String(params[name]) }) as Record<Name, string>,
+  };
+}
 
 declare module "@tanstack/react-router" {
   interface Register {

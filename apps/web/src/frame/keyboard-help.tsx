@@ -3,10 +3,7 @@ import { Keys } from "@signalbox/ui/keys";
 import { useAllShortcuts } from "./shortcuts.ts";
 
 export function KeyboardHelp({ onClose }: { onClose(): void }) {
-  const shortcuts = useAllShortcuts();
-  const seen = new Set<string>();
-  // A page's own answer to a key comes after the frame's, and is the one that holds.
-  const shown = [...shortcuts].reverse().filter(({ keys }) => !seen.has(keys) && seen.add(keys));
+  const shown = useAllShortcuts();
   return (
     <Dialog title="Keyboard" description="What the keys do on this page." onClose={onClose}>
       <dl className="grid grid-cols-1 gap-x-8 sm:grid-cols-2">

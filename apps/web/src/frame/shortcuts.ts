@@ -1,13 +1,16 @@
 /*
- * The keyboard. A page says which keys it answers while it is on screen; the newest answer to a key
- * wins. Keys do nothing while someone types or a dialog is open, so a letter never decides by accident.
+ * The keyboard. A page says which keys it answers while it is on screen; the newest answer to a key wins. Single
+ * keys and sequences do nothing while someone types or a dialog is open, so a letter never decides by accident, and
+ * they can be switched off altogether (WCAG 2.1.4). Chords with `Mod` (Ctrl, ⌘ on a Mac) always work.
  */
 import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 
 export interface Shortcut {
-  /** As shown: `j`, `?`, `Enter`, or a sequence like `g s`. */
+  /** As shown: `j`, `?`, `Enter`, a sequence like `g s`, or a chord like `Mod+k`. */
   readonly keys: string;
   readonly label: string;
+  /** Under which heading the keyboard map lists it; absent: what the page in front does. */
+  readonly group?: "Go to" | "Anywhere" | undefined;
   run(): void;
 }
 
@@ -18,31 +21,86 @@ let prefix = "";
 let prefixTimer: ReturnType<typeof setTimeout> | undefined;
 const PREFIX_MS = 1_200;
 
+const SINGLE_KEYS = "signalbox.single-keys";
+let singleKeys = read();
+
+function read(): boolean {
+  try {
+    return localStorage.getItem(SINGLE_KEYS) !== "off";
+  } catch {
+    return true; // Storage may be forbidden; the default then holds.
+  }
+}
+
+export function setSingleKeys(on: boolean): void {
+  singleKeys = on;
+  try {
+    if (on) localStorage.removeItem(SINGLE_KEYS);
+    else localStorage.setItem(SINGLE_KEYS, "off");
+  } catch {
+    // Storage may be forbidden; the choice then holds until the page is left.
+  }
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+export const useSingleKeys = (): boolean => useSyncExternalStore(subscribe, () => singleKeys);
+
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable ||
+      /^(TEXTAREA|SELECT)$/.test(target.tagName) ||
+      (target instanceof HTMLInputElement && !/^(checkbox|radio|button|submit|range)$/.test(target.type)) ||
+      // A terminal, a menu, a list of options: letters mean something there.
+      target.closest("[role=menu], [role=listbox], [role=textbox], [data-takes-keys]") !== null)
+  );
+}
+
+/** `Mod+k` for what was pressed, null when it is no chord. */
+function chordOf(event: KeyboardEvent): string | null {
+  const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
+  const mod = isMac ? event.metaKey : event.ctrlKey;
+  if (!mod || event.altKey || (isMac ? event.ctrlKey : event.metaKey)) return null;
+  return `Mod+${event.shiftKey ? "Shift+" : ""}${event.key.toLowerCase()}`;
 }
 
 function onKeyDown(event: KeyboardEvent): void {
-  if (
-    event.defaultPrevented ||
-    event.metaKey ||
-    event.ctrlKey ||
-    event.altKey ||
-    isTyping(event.target) ||
-    document.querySelector("dialog[open]") !== null
-  )
-    return;
-  // Enter on a focused button or link is that button's.
-  if (event.key === "Enter" && event.target instanceof HTMLElement && event.target.closest("a, button, summary") !== null) return;
-  const pressed = prefix === "" ? event.key : `${prefix} ${event.key}`;
+  if (event.defaultPrevented || event.isComposing) return;
   const all = layers.flatMap((layer) => layer.current).reverse();
+  const chord = chordOf(event);
+  if (chord !== null) {
+    const hit = all.find((shortcut) => shortcut.keys === chord);
+    if (hit === undefined) return;
+    event.preventDefault();
+    hit.run();
+    return;
+  }
+  if (event.metaKey || event.ctrlKey || event.altKey) return;
+  if (isTyping(event.target) || document.querySelector("dialog[open]") !== null) return;
+  const isCharacter = event.key.length === 1;
+  if (isCharacter && !singleKeys) return;
+  // Enter and Space on a focused button or link are that button's; arrows in a group move inside it.
+  if (event.target instanceof HTMLElement) {
+    if (/^(Enter| )$/.test(event.key) && event.target.closest("a, button, summary, [role=button]") !== null) return;
+    if (
+      /^(Arrow|Home|End|Page)/.test(event.key) &&
+      event.target.closest("[role=separator], [role=slider], [role=tablist], [role=radiogroup], [role=group], [role=toolbar], input") !==
+        null
+    )
+      return;
+  }
+  const pressed = prefix === "" ? event.key : `${prefix} ${event.key}`;
   const hit = all.find((shortcut) => shortcut.keys === pressed);
   clearTimeout(prefixTimer);
   prefix = "";
   if (hit !== undefined) {
     event.preventDefault();
     hit.run();
-  } else if (all.some((shortcut) => shortcut.keys.startsWith(`${event.key} `))) {
+  } else if (isCharacter && all.some((shortcut) => shortcut.keys.startsWith(`${event.key} `))) {
     prefix = event.key;
     prefixTimer = setTimeout(() => (prefix = ""), PREFIX_MS);
   }
@@ -66,13 +124,12 @@ export function useShortcuts(shortcuts: readonly Shortcut[]): void {
   }, []);
 }
 
-/** What the keyboard does here and now, for the help. */
+/** What the keyboard does here and now, for the help and the palette. */
 export function useAllShortcuts(): readonly Shortcut[] {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => layers,
-  ).flatMap((layer) => layer.current);
+  const seen = new Set<string>();
+  // A page's own answer to a key comes after the frame's, and is the one that holds.
+  return useSyncExternalStore(subscribe, () => layers)
+    .flatMap((layer) => layer.current)
+    .reverse()
+    .filter(({ keys }) => !seen.has(keys) && seen.add(keys) !== undefined);
 }

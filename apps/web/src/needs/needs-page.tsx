@@ -1,0 +1,4 @@
+/* Home. */
+import { InboxPage } from "../approvals/inbox-page.tsx";
+
+export const NeedsPage = InboxPage;

@@ -1,0 +1,32 @@
+/* The parts of the settings, and the one that is open. */
+import { Link, Outlet } from "@tanstack/react-router";
+
+const PARTS = [
+  { to: "/settings", label: "General" },
+  { to: "/settings/models", label: "Models" },
+  { to: "/settings/tokens", label: "Tokens" },
+  { to: "/settings/appearance", label: "Appearance" },
+  { to: "/settings/notifications", label: "Notifications" },
+  { to: "/settings/data", label: "Data" },
+] as const;
+
+export function SettingsFrame() {
+  return (
+    <>
+      <nav aria-label="Settings" className="mx-auto flex w-full max-w-5xl gap-1 overflow-x-auto border-b border-line px-3 pt-2 sm:px-7">
+        {PARTS.map(({ to, label }) => (
+          <Link
+            key={to}
+            to={to}
+            activeOptions={{ exact: true, includeSearch: false }}
+            className="-mb-px shrink-0 border-b-2 border-transparent px-2.5 py-2 text-sm text-ink-2 -outline-offset-2 hover:text-ink"
+            activeProps={{ className: "!border-ink font-semibold !text-ink", "aria-current": "page" }}
+          >
+            {label}
+          </Link>
+        ))}
+      </nav>
+      <Outlet />
+    </>
+  );
+}

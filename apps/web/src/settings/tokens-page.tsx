@@ -1,0 +1,10 @@
+import { Page } from "../frame/page.tsx";
+import { Tokens } from "./tokens.tsx";
+
+export function TokensPage() {
+  return (
+    <Page title="Tokens" lead="For the command line, engines and scripts. A secret is shown once, when it is made.">
+      <Tokens />
+    </Page>
+  );
+}
