@@ -5,6 +5,7 @@
  *   migrate ─► make modules ─► projection tables ─► log ─► modules start ─► jobs ─► (http listens)
  *   stop:  http stops taking requests ─► jobs ─► modules, last started first ─► log, pools
  */
+import { homedir } from "node:os";
 import path from "node:path";
 import { getHealth } from "@signalbox/contract/system";
 import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
@@ -21,7 +22,7 @@ import { localSandboxes } from "@signalbox/providers/sandbox/local/provider";
 import { Client, Pool } from "pg";
 import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
-import { secretValues, type Config } from "./config.ts";
+import { isLoopback, secretValues, type Config } from "./config.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
 import { handle, type BoundRoute } from "./http/handle.ts";
 import { serveRaw } from "./http/raw.ts";
@@ -43,11 +44,12 @@ import { createGate } from "./modules/gate/public.ts";
 import { createIdentity, type IdentityModule } from "./modules/identity/public.ts";
 import { createLedger } from "./modules/ledger/public.ts";
 import { createModels, MODEL_HOST } from "./modules/models/public.ts";
+import { createRepositories } from "./modules/repositories/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
 import { createSamples } from "./modules/samples/public.ts";
-import { createSessions, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
+import { createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -138,9 +140,11 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     currentRun: (organizationId, sessionId) => theSessions().currentRun(organizationId, sessionId),
   });
   const actions = createActions({ ...deps, gate, approvals, blobs, rooms, redact, organizations });
+  const credentialsFile = config.gitCredentialsFile ?? path.join(config.dataDir, "git-credentials");
+  const repositoryForge = plainGit({ credentialsFile });
   const forge = createForge({
     logger,
-    forge: plainGit({ credentialsFile: config.gitCredentialsFile ?? path.join(config.dataDir, "git-credentials") }),
+    forge: repositoryForge,
     actions,
     session: (sessionId) => theSessions().pushingSession(sessionId),
     directory: path.join(config.dataDir, "forge"),
@@ -178,6 +182,15 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     key: await openSigningKey(path.join(config.dataDir, "keys")),
     rebuild: (of) => rebuildProjections(connection, modules, of),
   });
+  const repositories = createRepositories({
+    forge: repositoryForge,
+    credentialsFile,
+    dataDir: config.dataDir,
+    home: homedir(),
+    mayBrowse: config.publicUrl === undefined || isLoopback(new URL(config.publicUrl).hostname),
+    rooms,
+    recentSources: (organizationId, of) => recentSources(db, organizationId, of),
+  });
   const samples = createSamples({ directory: path.join(config.dataDir, "samples") });
   const feed = createFeed({ ...deps, rooms, live: sessions.live, onRevoked: identity.onRevoked });
   const modules: readonly (readonly [string, Module])[] = [
@@ -193,6 +206,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["forge", forge],
     ["egress", egress],
     ["audit", audit],
+    ["repositories", repositories],
     ["samples", samples],
     ["feed", feed],
     // Last: it runs agents from its start on, and they need all the others.

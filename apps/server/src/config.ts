@@ -288,8 +288,10 @@ function parse(name: string, setting: Setting, raw: string): unknown {
   }
 }
 
+export const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d{1,3}){3})$/.test(host);
+
 function refuseUnsafe({ host }: Config): void {
-  if (host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)) return;
+  if (isLoopback(host)) return;
   throw new ConfigError(
     `Listening on ${host} would let whoever reaches this machine try to sign in, and the only sign-in there is so far is the printed link.`,
     "Listen on 127.0.0.1 (the default) and put a reverse proxy that authenticates people in front; name its address with --public-url.",

@@ -4,6 +4,7 @@ import * as gate from "./gate.ts";
 import * as identity from "./identity.ts";
 import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
+import * as repositories from "./repositories.ts";
 import * as rooms from "./rooms.ts";
 import type { Route } from "./route.ts";
 import * as runs from "./runs.ts";
@@ -11,7 +12,7 @@ import * as sessions from "./sessions.ts";
 import * as sync from "./sync.ts";
 import * as system from "./system.ts";
 
-const MODULES = [system, identity, rooms, runs, approvals, gate, log, sessions, sync, modelConnections];
+const MODULES = [system, identity, rooms, runs, approvals, gate, log, sessions, sync, modelConnections, repositories];
 
 const isRoute = (value: unknown): value is Route =>
   typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;

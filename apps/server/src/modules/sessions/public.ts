@@ -29,6 +29,7 @@ import { sessionsProjection } from "./sessions.projection.ts";
 import { turnsProjection } from "./turns.projection.ts";
 import { createVerdicts } from "./verdicts.ts";
 
+export { recentSources } from "./recent-sources.ts";
 export type { HarnessEntry } from "./ports.ts";
 export type { CreateSession, SessionCommands } from "./commands.ts";
 export type { SessionAccess, SessionDoors } from "./doors.ts";
