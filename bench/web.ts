@@ -209,6 +209,7 @@ async function streaming(cookies: Cookies): Promise<void> {
   await page.goto(`${origin}/sessions/${id}`);
   const composer = page.getByRole("textbox", { name: /message/i });
   await composer.waitFor();
+  // eslint-disable-next-line no-unmodified-loop-condition -- the socket listener counts
   while (deltas < 200) await sleep(100);
   const debug = await context.newCDPSession(page);
   const heap = async (): Promise<number> => {
