@@ -80,6 +80,8 @@ export async function unsandboxedHost(env: Record<string, string> = {}): Promise
       stdout: out.stream,
       stderr: err.stream,
       exited: one.exited,
+      size: null,
+      resize: () => undefined,
       kill: (signal = "SIGTERM") => killGroup(one.child, signal),
       detach: () => {
         out.stream.destroy();

@@ -12,7 +12,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Sandbox, SandboxEnd, SandboxLimits, SandboxProvider, SandboxSpec } from "./port.ts";
+import type { Sandbox, SandboxEnd, SandboxLimits, SandboxProcess, SandboxProvider, SandboxSpec } from "./port.ts";
 
 export type ConformanceSubject = {
   provider: SandboxProvider;
@@ -62,6 +62,151 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
       // By the provider's own list, so that a test that failed half-way leaves nothing behind either.
       for (const record of (await subject?.provider.list()) ?? []) await subject.provider.remove(record.id);
       await subject?.cleanup();
+    });
+
+    describe("terminals", () => {
+      const SHELL = { argv: ["/bin/sh"], env: { PS1: "$ " }, pty: { cols: 100, rows: 30 } };
+      const said = async (process: SandboxProcess, what: RegExp): Promise<string> => {
+        let all = "";
+        for await (const chunk of process.stdout.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+          all += String(chunk);
+          if (what.test(all)) return all;
+        }
+        throw new Error(`it ended without saying ${what}: ${all}`);
+      };
+
+      test("a shell has a real terminal: it echoes, knows its size, and learns of a new one", async () => {
+        const terminal = await sandbox.spawn(SHELL);
+        expect(terminal.size).toEqual({ cols: 100, rows: 30 });
+        terminal.stdin.write("tty; stty size; id -u; pwd\n");
+        expect(await said(terminal, /30 100\r\n1000\r\n\/workspace\r\n/)).toMatch(/stty size[\s\S]*\/dev\/pts\/\d/);
+        terminal.stdin.write("trap 'echo resized; stty size' WINCH; echo ready-$((1+1))\n");
+        await said(terminal, /ready-2/);
+        terminal.resize(132, 43);
+        terminal.stdin.write("\n");
+        await said(terminal, /resized\r\n43 132/);
+        terminal.kill("SIGKILL");
+        expect(await terminal.exited).toMatchObject({ code: null, signal: "SIGKILL" });
+      });
+
+      test("it ends with the shell's own exit code, or by a hang-up", async () => {
+        const asked = await sandbox.spawn(SHELL);
+        asked.stdin.write("exit 7\n");
+        asked.stdout.resume();
+        expect(await asked.exited).toMatchObject({ code: 7, signal: null });
+        const hung = await sandbox.spawn(SHELL);
+        hung.stdout.resume();
+        hung.kill("SIGHUP");
+        expect(await hung.exited).toMatchObject({ code: null, signal: "SIGHUP" });
+      });
+
+      test("control characters are the terminal's: ctrl-c interrupts what runs in it", async () => {
+        const terminal = await sandbox.spawn(SHELL);
+        terminal.stdin.write("sleep 300\n");
+        await said(terminal, /sleep 300/);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        terminal.stdin.write("\u0003");
+        terminal.stdin.write("echo still-$((40+2))\n");
+        await said(terminal, /still-42/);
+        terminal.kill("SIGKILL");
+      });
+
+      test("a flood that nobody reads waits inside, and goes on where it stopped", async () => {
+        const terminal = await sandbox.spawn({ argv: ["/bin/sh", "-c", "seq 1 400000; echo end"], pty: { cols: 80, rows: 24 } });
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        expect(await Promise.race([terminal.exited, new Promise((resolve) => setTimeout(resolve, 50, "waiting"))])).toBe("waiting");
+        const all = String(await bytesOf(terminal.stdout)).split("\r\n");
+        expect([all.length, all[399_999], all[400_000]]).toEqual([400_002, "400000", "end"]);
+      });
+
+      test("it is attached anew with what it showed before", async () => {
+        const first = await sandbox.spawn({ ...SHELL, id: "trm_again" });
+        first.stdin.write("echo before-$((1+1))\n");
+        await said(first, /before-2/);
+        first.resize(90, 20);
+        first.detach();
+        const again = await sandbox.attach("trm_again", { stdoutFrom: 0 });
+        expect([again.size, again.stdoutFrom]).toEqual([{ cols: 90, rows: 20 }, 0]);
+        again.stdin.write("echo after-$((1+1))\n");
+        expect(await said(again, /after-2/)).toContain("before-2");
+        again.kill("SIGKILL");
+      });
+    });
+
+    describe("looking in", () => {
+      const at = (path: string | Buffer) => ({ root: "/workspace", path: Buffer.from(path as string) });
+      const named = async (path: string | Buffer, limit = 2000): Promise<string[]> =>
+        (await sandbox.list(at(path), limit)).entries.map(({ name, type }) => `${name.toString("utf8")} ${type}`);
+
+      test("directories come first, in natural order, with what each is", async () => {
+        await shell("mkdir -p look/b look/a && cd look && echo hi > f10 && echo hello > f9 && ln -s f9 link && mkfifo pipe");
+        expect(await named("look")).toEqual(["a directory", "b directory", "f9 file", "f10 file", "link symlink", "pipe other"]);
+        const { entries } = await sandbox.list(at("look"), 2000);
+        expect(entries.find(({ name }) => String(name) === "f9")).toMatchObject({ sizeBytes: 6 });
+      });
+
+      test("names are bytes, whatever they are", async () => {
+        await shell(
+          `mkdir names && cd names && touch "$(printf 'a\\nb')" "$(printf 'q\\"x')" "$(printf 'bad\\377utf8')" "$(printf 'rtl\\342\\200\\256')"`,
+        );
+        const { entries } = await sandbox.list(at("names"), 2000);
+        expect(entries.map(({ name }) => name.toString("latin1")).toSorted()).toEqual(
+          ["a\nb", 'q"x', "bad\xffutf8", "rtl\xe2\x80\xae"].toSorted(),
+        );
+        const bad = Buffer.from("names/bad\xffutf8", "latin1");
+        expect(await sandbox.open({ root: "/workspace", path: bad }, 10)).toMatchObject({ sizeBytes: 0 });
+      });
+
+      test("a directory of thousands is cut where asked, and says so", async () => {
+        await shell("mkdir many && cd many && seq -f 'f%g' 1 3000 | xargs touch");
+        const listed = await sandbox.list(at("many"), 2000);
+        expect([listed.entries.length, listed.truncated, String(listed.entries[1999]!.name)]).toEqual([2000, true, "f2000"]);
+      });
+
+      test.each([
+        ["../etc", "outside"],
+        ["out", "outside"],
+        ["deep/../../etc", "outside"],
+        ["into/hostname", "outside"],
+        ["proc/root/etc", "outside"],
+        ["nowhere", "ENOENT"],
+        ["loop", "ELOOP"],
+        ["plain/x", "ENOTDIR"],
+      ])("%s leads nowhere: %s", async (path, code) => {
+        await shell("mkdir -p deep; ln -sfn /etc out; ln -sfn /etc into; ln -sfn /proc/self proc; ln -sfn loop loop; echo x > plain");
+        await expect(sandbox.list(at(path), 10)).rejects.toMatchObject({ code });
+        await expect(sandbox.open(at(path), 10)).rejects.toMatchObject({ code });
+      });
+
+      test("a link that stays inside is followed; a FIFO, a directory and a secret of its owner's are not read", async () => {
+        await shell("mkdir -p there; echo inside > there/f; ln -sfn there here; mkfifo never; echo s > secret; chmod 000 secret");
+        expect(String((await sandbox.open(at("here/f"), 100)).content)).toBe("inside\n");
+        for (const path of ["never", "there"]) await expect(sandbox.open(at(path), 10)).rejects.toMatchObject({ code: "not_a_file" });
+        await expect(sandbox.open(at("secret"), 10)).rejects.toMatchObject({ code: "EACCES" });
+      });
+
+      test("a file of 5 MB is read as far as asked", async () => {
+        await shell("head -c 5000000 /dev/zero | tr '\\0' x > big");
+        const big = await sandbox.open(at("big"), 2 * MIB);
+        expect([big.sizeBytes, big.content.length, big.content.every((byte) => byte === 120)]).toEqual([5_000_000, 2 * MIB, true]);
+      });
+
+      test("what listens inside is named, on either loopback and on all addresses, and each is reached", async () => {
+        const serve = (port: number, host: string) =>
+          sandbox.spawn({
+            argv: ["/bin/sh", "-c", `node -e "require('net').createServer(s=>s.end('${port}')).listen(${port},'${host}')"; true`],
+          });
+        const servers = await Promise.all([serve(8301, "127.0.0.1"), serve(8302, "::1"), serve(8303, "0.0.0.0")]);
+        await expect.poll(async () => (await sandbox.ports()).map(({ port }) => port)).toEqual([8301, 8302, 8303]);
+        expect(await sandbox.ports()).toEqual([
+          { port: 8301, loopback: true, process: "node", spawned: null },
+          { port: 8302, loopback: true, process: "node", spawned: null },
+          { port: 8303, loopback: false, process: "node", spawned: null },
+        ]);
+        for (const port of [8301, 8302, 8303]) expect(String(await once(await sandbox.connect(port)))).toBe(String(port));
+        await expect(sandbox.connect(8304)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+        for (const server of servers) server.kill("SIGKILL");
+      });
     });
 
     describe("work inside", () => {

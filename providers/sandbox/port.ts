@@ -11,9 +11,35 @@
  * left alive; what the sandbox says about itself is never trusted further than the sandbox.
  */
 import type { Duplex, Readable } from "node:stream";
-import type { AttachOptions, ExecRequest, ExecResult, Exit, ProcessState, SandboxProcess, SpawnOptions } from "@signalbox/sandboxd/host";
+import type {
+  AttachOptions,
+  DirectoryEntry,
+  DirectoryListing,
+  ExecRequest,
+  ExecResult,
+  Exit,
+  FilePlace,
+  FileStart,
+  PortState,
+  ProcessState,
+  SandboxProcess,
+  SpawnOptions,
+} from "@signalbox/sandboxd/host";
 
-export type { AttachOptions, ExecRequest, ExecResult, Exit, ProcessState, SandboxProcess, SpawnOptions };
+export type {
+  AttachOptions,
+  DirectoryEntry,
+  DirectoryListing,
+  ExecRequest,
+  ExecResult,
+  Exit,
+  FilePlace,
+  FileStart,
+  PortState,
+  ProcessState,
+  SandboxProcess,
+  SpawnOptions,
+};
 
 export type SandboxLimits = {
   memoryBytes: number;
@@ -62,15 +88,22 @@ export type Sandbox = {
   /** Host-owned directory in which the egress proxy listens as `egress.sock`; the sandbox sees it read-only. */
   readonly egressDirectory: string;
   exec(request: ExecRequest): Promise<ExecResult>;
+  /** With `pty` on a terminal of its own; rejects with `pty_unavailable` where the sandbox has none. */
   spawn(options: SpawnOptions): Promise<SandboxProcess>;
   /** After a restart of the server: the same process again, its output from an offset. */
   attach(processId: string, options?: AttachOptions): Promise<SandboxProcess>;
   processes(): Promise<ProcessState[]>;
-  /** A socket to 127.0.0.1:`port` inside, good for `createConnection` of an HTTP client. */
+  /** A socket to `port` of 127.0.0.1 (else ::1) inside, good for `createConnection` of an HTTP client. */
   connect(port: number): Promise<Duplex>;
   /** Rejects with code `too_large` beyond `maxBytes` (default 16 MiB). */
   readFile(path: string, maxBytes?: number): Promise<Buffer>;
   writeFile(path: string, content: string | Buffer | Readable, mode?: number): Promise<void>;
+  /** A directory's entries, directories first, in natural order, at most `limit`. Rejects with `ENOENT`, `ENOTDIR`, `EACCES`, `outside`. */
+  list(place: FilePlace, limit: number): Promise<DirectoryListing>;
+  /** The beginning of an ordinary file; rejects as `list` does, and with `not_a_file`. */
+  open(place: FilePlace, maxBytes: number): Promise<FileStart>;
+  /** What listens on TCP inside, without the sandbox's own parts. */
+  ports(): Promise<PortState[]>;
   /** An uncompressed tar of a directory inside. The stream fails when tar does. */
   tarOut(directory: string): Promise<Readable>;
   tarIn(directory: string, tar: Readable): Promise<void>;

@@ -9,9 +9,22 @@ import { randomUUID } from "node:crypto";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { ChannelSocket } from "./channel-socket.ts";
 import { Mux, type Channel, type Json } from "./mux.ts";
-import { STDERR, STDIN, STDOUT, WIRE_VERSION, type Exit, type FromSandbox, type Hello, type ProcessState, type Request } from "./wire.ts";
+import {
+  STDERR,
+  STDIN,
+  STDOUT,
+  WIRE_VERSION,
+  type Exit,
+  type FromSandbox,
+  type Hello,
+  type Listing,
+  type PortState,
+  type ProcessState,
+  type Request,
+  type TerminalSize,
+} from "./wire.ts";
 
-export type { Exit, ProcessState } from "./wire.ts";
+export type { Exit, PortState, ProcessState, TerminalSize } from "./wire.ts";
 
 const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
 /**
@@ -21,6 +34,7 @@ const DEFAULT_OUTPUT_BYTES = 1024 * 1024;
 const GRACE_MS = 30_000;
 const GREETING_MS = 10_000;
 const WHOLE_FILE_MS = 120_000;
+const LISTING_BYTES = 4 * 1024 * 1024;
 
 export type ExecRequest = {
   argv: string[];
@@ -51,7 +65,15 @@ export type SpawnOptions = {
   /** Name under which `attach` finds it after a restart of the host; default a random one. */
   id?: string | undefined;
   timeoutMs?: number | undefined;
+  /** On a terminal of that size: `stdout` is all that it shows, `stdin` what is typed. Rejects with `pty_unavailable` where there are none. */
+  pty?: TerminalSize | undefined;
 };
+
+/** Paths and names are bytes: not all of them are UTF-8. `path` is relative to `root`, and must not lead out of it (`outside`). */
+export type FilePlace = { root: string; path: Buffer };
+export type DirectoryEntry = { name: Buffer; type: "file" | "directory" | "symlink" | "other"; sizeBytes: number; modifiedMs: number };
+export type DirectoryListing = { entries: DirectoryEntry[]; truncated: boolean };
+export type FileStart = { sizeBytes: number; modifiedMs: number; content: Buffer };
 
 export type SandboxProcess = {
   readonly id: string;
@@ -65,13 +87,16 @@ export type SandboxProcess = {
   /** Resolves when the process ended (its last output may still be on the way); rejects with `SandboxLinkError` when the connection is lost first. */
   readonly exited: Promise<Exit>;
   kill(signal?: NodeJS.Signals): void;
+  /** Of its terminal; null when it has none. */
+  readonly size: TerminalSize | null;
+  resize(cols: number, rows: number): void;
   /** Let go of it: it runs on inside, and may be attached again. */
   detach(): void;
 };
 
 export type AttachOptions = { stdoutFrom?: number | undefined; stderrFrom?: number | undefined };
 
-/** `code` is sandboxd's or the system's (`ENOENT`, `ECONNREFUSED`, `process_not_found`) or one of `link_lost`, `link_timeout`, `too_large`. */
+/** `code` is sandboxd's or the system's (`ENOENT`, `ECONNREFUSED`, `process_not_found`) or one of `link_lost`, `link_timeout`, `too_large`, `unsupported`. */
 export class SandboxLinkError extends Error {
   override name = "SandboxLinkError";
   readonly code: string;
@@ -205,6 +230,44 @@ export class SandboxLink {
     await done;
   }
 
+  /** Directories first, in natural order. */
+  async list({ root, path }: FilePlace, limit: number): Promise<DirectoryListing> {
+    const channel = this.#open({ kind: "list", root, path: path.toString("base64"), limit }, "list");
+    await firstMessage(channel);
+    try {
+      const text = await within(GRACE_MS, "a listing", collect(channel.readable(0), LISTING_BYTES, true));
+      return listingOf(text.bytes.toString("utf8"), limit);
+    } finally {
+      channel.close();
+    }
+  }
+
+  async open({ root, path }: FilePlace, maxBytes: number): Promise<FileStart> {
+    const channel = this.#open({ kind: "open", root, path: path.toString("base64"), maxBytes }, "list");
+    const file = await firstMessage(channel);
+    if (file.type !== "file") throw new SandboxLinkError("protocol", `${file.type} in answer to an open`);
+    try {
+      const start = await within(WHOLE_FILE_MS, "a file", collect(channel.readable(0), maxBytes, true));
+      return { sizeBytes: wholeNumber(file.size), modifiedMs: wholeNumber(file.modifiedMs), content: start.bytes };
+    } finally {
+      channel.close();
+    }
+  }
+
+  /** What listens inside, without sandboxd's own. */
+  async ports(): Promise<PortState[]> {
+    const answer = await firstMessage(this.#open({ kind: "ports" }, "ports"));
+    if (answer.type !== "ports" || !Array.isArray(answer.ports)) throw new SandboxLinkError("protocol", "no ports in answer to ports");
+    return answer.ports
+      .filter(({ port }) => Number.isInteger(port) && port > 0 && port < 65_536)
+      .map((one) => ({
+        port: one.port,
+        loopback: one.loopback === true,
+        process: typeof one.process === "string" ? one.process.slice(0, 100) : null,
+        spawned: typeof one.spawned === "string" ? one.spawned : null,
+      }));
+  }
+
   close(): void {
     this.#closed = true;
     this.#mux?.close(null);
@@ -213,27 +276,36 @@ export class SandboxLink {
   #greet(mux: Mux, body: Json): void {
     if (this.#mux !== mux || this.#hello) return;
     if (body["version"] !== WIRE_VERSION) return mux.close(new SandboxLinkError("version", "sandboxd speaks another version"));
-    this.#hello = { version: WIRE_VERSION, sandbox: String(body["sandbox"]), boot: String(body["boot"]), pid: Number(body["pid"]) };
+    this.#hello = {
+      version: WIRE_VERSION,
+      sandbox: String(body["sandbox"]),
+      boot: String(body["boot"]),
+      pid: Number(body["pid"]),
+      features: featuresOf(body),
+    };
     for (const wake of this.#waiting) wake(this.#hello);
     this.#waiting.clear();
   }
 
-  #open(request: Request): Channel {
+  #open(request: Request, feature?: string): Channel {
     if (!this.#mux || !this.#hello) throw new SandboxLinkError("link_lost", "the sandbox is not connected");
+    if (feature !== undefined && !this.#hello.features.includes(feature))
+      throw new SandboxLinkError("unsupported", "the sandbox was started by an earlier version, which cannot do that");
     return this.#mux.open(request);
   }
 
   async #start(options: SpawnOptions, ephemeral: boolean): Promise<SandboxProcess> {
     const id = options.id ?? randomUUID();
-    const channel = this.#open({
-      kind: "spawn",
+    const request = {
+      kind: "spawn" as const,
       process: id,
       argv: options.argv,
       cwd: options.cwd ?? "/workspace",
       env: options.env ?? {},
       timeoutMs: options.timeoutMs ?? null,
       ephemeral,
-    });
+    };
+    const channel = options.pty ? this.#open({ ...request, pty: options.pty }, "pty") : this.#open(request);
     return processOn(channel, id);
   }
 }
@@ -262,9 +334,36 @@ async function processOn(channel: Channel, id: string): Promise<SandboxProcess> 
     stdout: channel.readable(STDOUT),
     stderr: channel.readable(STDERR),
     exited,
+    size: started.pty ?? null,
+    resize: (cols, rows) => channel.send({ type: "resize", cols, rows }),
     kill: (signal = "SIGTERM") => channel.send({ type: "signal", signal }),
     detach: () => channel.close(),
   };
+}
+
+const featuresOf = (hello: Json): string[] =>
+  Array.isArray(hello["features"]) ? hello["features"].filter((feature) => typeof feature === "string") : [];
+
+const wholeNumber = (value: unknown): number => (Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : 0);
+const ENTRY_TYPES = ["file", "directory", "symlink", "other"] as const;
+
+/** The sandbox's word: what is not a listing is refused, and no more than was asked for is taken. */
+function listingOf(text: string, limit: number): DirectoryListing {
+  let listing: Listing;
+  try {
+    listing = JSON.parse(text) as Listing;
+    return {
+      entries: listing.entries.slice(0, limit).map(({ name, type, size, modifiedMs }) => ({
+        name: Buffer.from(name, "base64"),
+        type: ENTRY_TYPES.find((known) => known === type) ?? "other",
+        sizeBytes: wholeNumber(size),
+        modifiedMs: wholeNumber(modifiedMs),
+      })),
+      truncated: listing.truncated === true || listing.entries.length > limit,
+    };
+  } catch (cause) {
+    throw new SandboxLinkError("protocol", "the listing cannot be understood", { cause });
+  }
 }
 
 type FirstMessageOptions = { timeoutMs?: number; onLater?: (message: FromSandbox) => void; onGone?: (error: Error) => void };

@@ -12,12 +12,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { stripTypeScriptTypes } from "node:module";
+import { createRequire, stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** In the order in which they are linked: each after those that it imports. */
-const FILES = ["wire", "frame", "streams", "mux", "processes", "files", "main"];
+const FILES = ["wire", "frame", "streams", "mux", "pty", "processes", "files", "browse", "ports", "main"];
 
 const sourceOf = (name: string): string => readFileSync(new URL(`./${name}.ts`, import.meta.url), "utf8");
 
@@ -37,6 +37,17 @@ export function writeDaemon(directory: string): Promise<void> {
       else resolve();
     });
   });
+}
+
+/** The native half of node-pty for this host, which sandboxd opens terminals with; null where npm has none for it. */
+export function ptyAddon(): string | null {
+  try {
+    const nodePty = createRequire(import.meta.url).resolve("@lydell/node-pty");
+    return createRequire(nodePty).resolve(`@lydell/node-pty-${process.platform}-${process.arch}/pty.node`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND") return null;
+    throw error;
+  }
 }
 
 /** A file as a function of its own scope that returns what it exports; knows the two forms that these files use. */

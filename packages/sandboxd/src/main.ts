@@ -18,10 +18,12 @@
 import { createServer, connect, type Socket } from "node:net";
 import { readFileSync, watch } from "node:fs";
 import { dirname } from "node:path";
+import { listInto, openInto } from "./browse.ts";
 import { readInto, writeFrom } from "./files.ts";
 import { Mux, type Channel, type Json } from "./mux.ts";
+import { listeningPorts } from "./ports.ts";
 import { fail, Processes, tell } from "./processes.ts";
-import { INSIDE, WIRE_VERSION, type Request } from "./wire.ts";
+import { FEATURES, INSIDE, WIRE_VERSION, type Request } from "./wire.ts";
 
 const REDIAL_FIRST_MS = 50;
 const REDIAL_MOST_MS = 1000;
@@ -52,7 +54,7 @@ function dial(): void {
   socket.once("connect", () => {
     redialMs = REDIAL_FIRST_MS;
     connection = new Mux(socket, { onOpen: (channel, request) => serve(channel, request), onClose: () => hangUp(REDIAL_FIRST_MS) });
-    connection.hello({ version: WIRE_VERSION, sandbox: process.env["SBX_ID"] ?? "", boot, pid: process.pid });
+    connection.hello({ version: WIRE_VERSION, sandbox: process.env["SBX_ID"] ?? "", boot, pid: process.pid, features: FEATURES });
   });
 }
 
@@ -87,13 +89,22 @@ function serve(channel: Channel, raw: Json): void {
       return readInto(channel, request.path);
     case "write":
       return writeFrom(channel, request.path, request.mode);
+    case "list":
+      return listInto(channel, request);
+    case "open":
+      return openInto(channel, request);
+    case "ports":
+      tell(channel, { type: "ports", ports: listeningPorts(processes.names()) });
+      return channel.close();
     default:
       return fail(channel, "unknown_request", "this sandboxd does not know that request");
   }
 }
 
-function connectInside(channel: Channel, port: number): void {
-  const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true });
+/** `localhost` is ::1 for many a development server, and 127.0.0.1 for the others. */
+function connectInside(channel: Channel, port: number, hosts: readonly string[] = ["127.0.0.1", "::1"]): void {
+  const [host = "", ...others] = hosts;
+  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
   const out = channel.writable(0);
   let connected = false;
   socket.once("connect", () => {
@@ -101,12 +112,15 @@ function connectInside(channel: Channel, port: number): void {
     tell(channel, { type: "ready" });
     channel.readable(0).pipe(socket);
     socket.pipe(out);
+    // Not before everything was sent: with a slow reader the socket is closed long before its last bytes have credit.
+    socket.once("close", () => out.end(() => channel.close()));
   });
   socket.once("error", (error: NodeJS.ErrnoException) => {
-    if (!connected) fail(channel, error.code ?? "connect_failed", error.message);
+    if (connected) return;
+    if (others.length > 0 && error.code === "ECONNREFUSED") connectInside(channel, port, others);
+    // Also where there is no IPv6 at all: nothing listens, whatever the second try says.
+    else fail(channel, hosts.length === 1 ? "ECONNREFUSED" : (error.code ?? "connect_failed"), error.message);
   });
-  // Not before everything was sent: with a slow reader the socket is closed long before its last bytes have credit.
-  socket.once("close", () => out.end(() => channel.close()));
   channel.onGone(() => socket.destroy());
 }
 

@@ -13,10 +13,10 @@
  * write(2), exactly as it would with a slow terminal. Dropping was rejected because an agent that speaks
  * JSON-RPC on its stdout is broken by one missing byte.
  */
-import type { ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { Channel } from "./mux.ts";
+import { openTerminal } from "./pty.ts";
 import {
   STDERR,
   STDIN,
@@ -26,6 +26,7 @@ import {
   type FromSandbox,
   type ProcessState,
   type SpawnRequest,
+  type TerminalSize,
   type ToSandbox,
 } from "./wire.ts";
 
@@ -47,30 +48,47 @@ export class Processes {
     return [...this.#running.values()].map((running) => running.state());
   }
 
+  /** By pid. */
+  names(): Map<number, string> {
+    return new Map(this.list().map(({ pid, process }) => [pid, process]));
+  }
+
   spawn(channel: Channel, request: SpawnRequest): void {
     if (this.#running.has(request.process)) {
       return fail(channel, "process_exists", `a process named ${request.process} exists already`);
     }
-    const [command, ...rest] = request.argv;
-    if (command === undefined) return fail(channel, "bad_request", "argv is empty");
-    // Loaded by the first command, not before the greeting.
-    const { spawn } = process.getBuiltinModule("node:child_process");
-    // A group of its own, so that a signal reaches what it started; setsid'd children end with the sandbox.
-    const child = spawn(command, rest, {
-      cwd: request.cwd,
-      env: { ...this.#baseEnv, ...request.env },
-      detached: true,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    child.once("error", (error: NodeJS.ErrnoException) => {
-      if (child.pid === undefined) fail(channel, error.code ?? "spawn_failed", error.message);
-    });
-    if (child.pid === undefined) return;
+    if (request.argv.length === 0) return fail(channel, "bad_request", "argv is empty");
+    const child = request.pty ? this.#onTerminal(channel, request, request.pty) : this.#onPipes(channel, request);
+    if (child === null) return;
     preferAsOomVictim(child.pid);
     const running = new Running(request, child, () => this.#running.delete(request.process));
     this.#running.set(request.process, running);
     running.attach(channel, null, null);
-    child.once("exit", () => this.#dropOldExited());
+    child.onExit(() => this.#dropOldExited());
+  }
+
+  #onPipes(channel: Channel, { argv, cwd, env }: SpawnRequest): Child | null {
+    const [command = "", ...rest] = argv;
+    // Loaded by the first command, not before the greeting.
+    const { spawn } = process.getBuiltinModule("node:child_process");
+    // A group of its own, so that a signal reaches what it started; setsid'd children end with the sandbox.
+    const child = spawn(command, rest, { cwd, env: { ...this.#baseEnv, ...env }, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+    const { pid } = child;
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      if (pid === undefined) fail(channel, error.code ?? "spawn_failed", error.message);
+    });
+    if (pid === undefined) return null;
+    const { stdin, stdout, stderr } = child;
+    return { pid, stdin, stdout, stderr, onExit: (listener) => void child.once("exit", listener) };
+  }
+
+  #onTerminal(channel: Channel, { argv, cwd, env }: SpawnRequest, size: TerminalSize): Child | null {
+    try {
+      return openTerminal({ argv, cwd, env: { ...this.#baseEnv, ...env }, ...size });
+    } catch (error) {
+      fail(channel, "pty_unavailable", (error as Error).message);
+      return null;
+    }
   }
 
   attach(channel: Channel, request: AttachRequest): void {
@@ -85,24 +103,36 @@ export class Processes {
   }
 }
 
+/** A child process, whether it runs on pipes or on a terminal. */
+type Child = {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  onExit(listener: (code: number | null, signal: string | null) => void): void;
+  resize?(cols: number, rows: number): void;
+};
+
 class Running {
   readonly #request: SpawnRequest;
-  readonly #child: ChildProcess;
+  readonly #child: Child;
   readonly #forget: () => void;
   readonly #stdout: Output;
   readonly #stderr: Output;
   #channel: Channel | null = null;
   #exit: Exit | null = null;
   #timedOut = false;
+  #size: TerminalSize | undefined;
 
-  constructor(request: SpawnRequest, child: ChildProcess, forget: () => void) {
+  constructor(request: SpawnRequest, child: Child, forget: () => void) {
     this.#request = request;
+    this.#size = request.pty;
     this.#child = child;
     this.#forget = forget;
-    this.#stdout = new Output(child.stdout!);
-    this.#stderr = new Output(child.stderr!);
+    this.#stdout = new Output(child.stdout);
+    this.#stderr = new Output(child.stderr);
     // EPIPE when the process closed its stdin; its exit tells the story.
-    child.stdin!.on("error", () => undefined);
+    child.stdin.on("error", () => undefined);
     const timer =
       request.timeoutMs === null
         ? null
@@ -110,7 +140,7 @@ class Running {
             this.#timedOut = true;
             this.signal("SIGKILL");
           }, request.timeoutMs);
-    child.once("exit", (code, signal) => {
+    child.onExit((code, signal) => {
       if (timer) clearTimeout(timer);
       const linger = setTimeout(() => {
         this.#stdout.cut();
@@ -129,16 +159,21 @@ class Running {
   }
 
   state(): ProcessState {
-    return { process: this.#request.process, pid: this.#child.pid!, exit: this.#exit };
+    return { process: this.#request.process, pid: this.#child.pid, exit: this.#exit };
   }
 
   signal(signal: string): void {
-    try {
-      process.kill(-this.#child.pid!, signal);
-    } catch (error) {
-      // ESRCH: the group is gone already, which is what a signal is for. Anything else is a bad signal name.
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH" && this.#channel) {
-        fail(this.#channel, "bad_signal", `cannot send ${signal}`);
+    const { pid } = this.#child;
+    // The group first; a process that was forked onto a terminal a moment ago has not made its own yet.
+    for (const target of this.#size && !this.#exit ? [-pid, pid] : [-pid]) {
+      try {
+        process.kill(target, signal);
+        return;
+      } catch (error) {
+        // ESRCH: it is gone already, which is what a signal is for. Anything else is a bad signal name.
+        if ((error as NodeJS.ErrnoException).code === "ESRCH") continue;
+        if (this.#channel) fail(this.#channel, "bad_signal", `cannot send ${signal}`);
+        return;
       }
     }
   }
@@ -149,18 +184,20 @@ class Running {
     this.#channel = channel;
     tell(channel, {
       type: "started",
-      pid: this.#child.pid!,
+      pid: this.#child.pid,
       stdoutFrom: this.#stdout.rewind(stdoutFrom),
       stderrFrom: this.#stderr.rewind(stderrFrom),
+      ...(this.#size && { pty: this.#size }),
     });
-    channel.readable(STDIN).pipe(this.#child.stdin!, { end: false });
+    channel.readable(STDIN).pipe(this.#child.stdin, { end: false });
     // Only the host's own word ends it: a channel that closes, by `detach` or a newer attachment, leaves the process as it is.
     channel.readable(STDIN).once("end", () => {
-      if (this.#channel === channel) this.#child.stdin!.end();
+      if (this.#channel === channel) this.#child.stdin.end();
     });
     channel.onMessage((raw) => {
       const message = raw as ToSandbox;
       if (message.type === "signal") this.signal(message.signal);
+      else if (message.type === "resize") this.#resize(message.cols, message.rows);
     });
     channel.onGone((error) => {
       if (this.#channel !== channel) return;
@@ -176,6 +213,12 @@ class Running {
     void this.#stdout.sendTo(channel, STDOUT);
     void this.#stderr.sendTo(channel, STDERR);
     this.#tellExit();
+  }
+
+  #resize(cols: number, rows: number): void {
+    if (!this.#size || this.#exit) return;
+    this.#size = { cols, rows };
+    this.#child.resize?.(cols, rows);
   }
 
   #tellExit(): void {

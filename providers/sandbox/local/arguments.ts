@@ -12,6 +12,8 @@ export type Plan = {
   hostname: string;
   etc: string;
   daemon: string;
+  /** node-pty's addon, where there is one for this host. */
+  pty: string | null;
   node: string;
   tools: Mount[];
   controlDirectory: string;
@@ -121,6 +123,7 @@ function bubblewrap(plan: Plan): string[] {
     plan.node,
     `${INSIDE.tools}/node`,
   );
+  if (plan.pty !== null) argv.push("--ro-bind", plan.pty, INSIDE.pty);
   for (const tool of plan.tools) argv.push("--ro-bind", tool.source, tool.target);
   argv.push(
     "--ro-bind",

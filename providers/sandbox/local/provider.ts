@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, rmSync } from "node:fs";
 import { chown, readFile, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { ptyAddon } from "@signalbox/sandboxd/image";
 import { INSIDE } from "@signalbox/sandboxd/wire";
 import type { ProviderCheck, Sandbox, SandboxProvider, SandboxRecord, SandboxSpec } from "../port.ts";
 import { startArguments, type Plan } from "./arguments.ts";
@@ -55,7 +56,15 @@ const START_WITHIN_MS = 30_000;
 const ADOPT_WITHIN_MS = 15_000;
 const TMPFS_MOST_BYTES = 2 * 1024 ** 3;
 
-type Prepared = { etc: string; daemon: string; node: string; seccomp: string | null; inherited: number[]; cgroups: CgroupBase | null };
+type Prepared = {
+  etc: string;
+  daemon: string;
+  pty: string | null;
+  node: string;
+  seccomp: string | null;
+  inherited: number[];
+  cgroups: CgroupBase | null;
+};
 
 export function localSandboxes(options: LocalOptions): SandboxProvider {
   const dataDir = resolve(options.dataDir);
@@ -73,13 +82,23 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
     const blocked = asRoot ? blockedAt(join(dataDir, "sandboxes", "any")) : null;
     if (blocked !== null) throw new Error(`no other user may pass through ${blocked}, and a sandbox runs as another user`);
     forgetTheDead(recordsIn(join(dataDir, "sandboxes")), dataDir);
-    const [etc, daemon, node, seccomp] = await Promise.all([
+    const addon = ptyAddon();
+    const [etc, daemon, pty, node, seccomp] = await Promise.all([
       etcDirectory(dataDir),
       daemonDirectory(dataDir),
+      addon === null ? null : open(addon),
       open(options.node ?? process.execPath),
       seccompFile(dataDir),
     ]);
-    return { etc, daemon, node, seccomp, inherited: inheritedDescriptors(), cgroups: options.cgroups === false ? null : findCgroupBase() };
+    return {
+      etc,
+      daemon,
+      pty,
+      node,
+      seccomp,
+      inherited: inheritedDescriptors(),
+      cgroups: options.cgroups === false ? null : findCgroupBase(),
+    };
   }
 
   /** Once per provider; a failure is tried again the next time, since its cause may have been mended. */
@@ -133,7 +152,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
   }
 
   async function startIn(places: Places, spec: SandboxSpec, since: () => number): Promise<Sandbox> {
-    const { etc, daemon, node, seccomp, cgroups, inherited } = await ready();
+    const { etc, daemon, pty, node, seccomp, cgroups, inherited } = await ready();
     const tools = await Promise.all(
       spec.tools.map(async (tool) => ({ source: await open(tool.source), target: `${INSIDE.tools}/${basename(tool.name)}` })),
     );
@@ -152,6 +171,7 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       hostname: "sandbox",
       etc,
       daemon,
+      pty,
       node,
       tools,
       controlDirectory: places.control,

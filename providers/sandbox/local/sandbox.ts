@@ -16,8 +16,12 @@ import { PassThrough, type Duplex, type Readable } from "node:stream";
 import { SandboxLink, SandboxLinkError } from "@signalbox/sandboxd/host";
 import type {
   AttachOptions,
+  DirectoryListing,
   ExecRequest,
   ExecResult,
+  FilePlace,
+  FileStart,
+  PortState,
   ProcessState,
   Sandbox,
   SandboxEnd,
@@ -108,6 +112,18 @@ export class LocalSandbox implements Sandbox {
 
   writeFile(path: string, content: string | Buffer | Readable, mode?: number): Promise<void> {
     return this.#link.writeFile(path, content, mode);
+  }
+
+  list(place: FilePlace, limit: number): Promise<DirectoryListing> {
+    return this.#link.list(place, limit);
+  }
+
+  open(place: FilePlace, maxBytes: number): Promise<FileStart> {
+    return this.#link.open(place, maxBytes);
+  }
+
+  ports(): Promise<PortState[]> {
+    return this.#link.ports();
   }
 
   async tarOut(directory: string): Promise<Readable> {
