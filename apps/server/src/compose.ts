@@ -40,10 +40,12 @@ import { createAudit, openSigningKey } from "./modules/audit/public.ts";
 import { createEgress } from "./modules/egress/public.ts";
 import { createFeed } from "./modules/feed/public.ts";
 import { createForge } from "./modules/forge/public.ts";
+import { createFiles } from "./modules/files/public.ts";
 import { createGate } from "./modules/gate/public.ts";
 import { createIdentity, type IdentityModule } from "./modules/identity/public.ts";
 import { createLedger } from "./modules/ledger/public.ts";
 import { createModels, MODEL_HOST } from "./modules/models/public.ts";
+import { createPreviews, openPreviewKey } from "./modules/previews/public.ts";
 import { createRepositories } from "./modules/repositories/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
@@ -192,6 +194,18 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     recentSources: (organizationId, of) => recentSources(db, organizationId, of),
   });
   const samples = createSamples({ directory: path.join(config.dataDir, "samples") });
+  const files = createFiles({ doors: sessions });
+  const previews = createPreviews({
+    ...deps,
+    pool: workerPool,
+    doors: sessions,
+    key: await openPreviewKey(path.join(config.dataDir, "keys")),
+    domain: config.previewDomain,
+    publicUrl,
+    isPublic: config.publicUrl !== undefined,
+    localPort: () => port,
+    lifetimeMs: config.previewTtlS * 1000,
+  });
   const feed = createFeed({ ...deps, rooms, live: sessions.live, onRevoked: identity.onRevoked });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
@@ -209,6 +223,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["repositories", repositories],
     ["samples", samples],
     ["feed", feed],
+    ["files", files],
+    ["previews", previews],
     // Last: it runs agents from its start on, and they need all the others.
     ["sessions", sessions],
   ];
@@ -252,6 +268,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     const metrics = createMetrics();
     metrics.gauge("signalbox_event_streams", "Open server-sent event streams.", () => http.streams());
     metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
+    metrics.gauge("signalbox_preview_connections", "Open requests and sockets through previews.", () => previews.connections);
     metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
     const http: HttpServer = await createHttpServer({
       routes: [...modules.flatMap(([, module]) => module.routes), healthRoute(modules, theLog())],
@@ -262,12 +279,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       observe: metrics.observe,
       traced: telemetry?.traced,
       onUpgrade: { "/v1/sync": feed.upgrade },
+      elsewhere: previews,
       async more(app) {
         await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
         await serveWeb(app, {
           directory: path.join(TREE, "apps/web/dist"),
           openApi: path.join(TREE, "packages/contract/openapi.json"),
           metrics,
+          frameSource: previews.frameSource,
         });
       },
     });
@@ -286,6 +305,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       },
       async stop() {
         feed.disconnect();
+        previews.disconnect();
         await http.close();
         await jobs.close();
         await stopModules();

@@ -46,6 +46,20 @@ export const SETTINGS = {
     flag: "public-url",
     desc: "Where people reach the server, when that is not http://<host>:<port> (a reverse proxy on this machine).",
   },
+  previewDomain: {
+    type: "string",
+    env: "SIGNALBOX_PREVIEW_DOMAIN",
+    flag: "preview-domain",
+    desc: "Domain of which every name below leads here (a wildcard DNS record and certificate), for previews of what runs in sandboxes; not one that the public URL is in. preview.localhost, which browsers resolve to this machine, when absent.",
+  },
+  previewTtlS: {
+    type: "integer",
+    default: 8 * 3600,
+    min: 60,
+    max: 30 * 86_400,
+    env: "SIGNALBOX_PREVIEW_TTL_S",
+    desc: "Seconds until a preview's address expires.",
+  },
   dataDir: {
     type: "string",
     default: defaultDataDir,
@@ -115,6 +129,14 @@ export const SETTINGS = {
     max: 30 * 86_400,
     env: "SIGNALBOX_APPROVAL_TTL_S",
     desc: "Seconds until an undecided approval expires.",
+  },
+  stuckAfterS: {
+    type: "integer",
+    default: 600,
+    min: 10,
+    max: 86_400,
+    env: "SIGNALBOX_STUCK_AFTER_S",
+    desc: "Seconds without any event after which a run that works, and waits for nobody, is shown as stuck.",
   },
   leaseTtlMs: {
     type: "integer",
@@ -290,12 +312,30 @@ function parse(name: string, setting: Setting, raw: string): unknown {
 
 export const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d{1,3}){3})$/.test(host);
 
-function refuseUnsafe({ host }: Config): void {
+function refuseUnsafe({ host, previewDomain, publicUrl }: Config): void {
+  if (previewDomain !== undefined) refuseUnsafeDomain(previewDomain, publicUrl);
   if (isLoopback(host)) return;
   throw new ConfigError(
     `Listening on ${host} would let whoever reaches this machine try to sign in, and the only sign-in there is so far is the printed link.`,
     "Listen on 127.0.0.1 (the default) and put a reverse proxy that authenticates people in front; name its address with --public-url.",
   );
+}
+
+/** What runs in a sandbox must not share a host name, nor the cookies of one, with the application. */
+function refuseUnsafeDomain(domain: string, publicUrl: string | undefined): void {
+  if (!/^(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/.test(domain))
+    throw new ConfigError(
+      `"${domain}" is not a domain for previews.`,
+      "Name one in lower case, without * and without a port, like preview.example.com.",
+    );
+  if (publicUrl === undefined)
+    throw new ConfigError("A preview domain needs the public URL too.", "Name it with --public-url: previews use its scheme and port.");
+  const { hostname } = new URL(publicUrl);
+  if (hostname === domain || hostname.endsWith(`.${domain}`))
+    throw new ConfigError(
+      `${hostname} is in the preview domain ${domain}, so that pages of sandboxes could set cookies for the application.`,
+      "Use another domain for previews, best one that is registered apart.",
+    );
 }
 
 /** The log's writer and listener, the sessions' six, and one for migrations and rebuilds. */

@@ -11,6 +11,7 @@ import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
 import { ShareEvent } from "./events/shares.ts";
+import { PreviewEvent, TerminalEvent } from "./events/workbench.ts";
 
 const UNIONS = [
   IdentityEvent,
@@ -22,6 +23,8 @@ const UNIONS = [
   SessionEvent,
   QuestionEvent,
   ShareEvent,
+  TerminalEvent,
+  PreviewEvent,
   LedgerEvent,
   ModelKeyEvent,
   ModelConnectionEvent,
@@ -38,6 +41,8 @@ export type AnyEvent =
   | SessionEvent
   | QuestionEvent
   | ShareEvent
+  | TerminalEvent
+  | PreviewEvent
   | LedgerEvent
   | ModelKeyEvent
   | ModelConnectionEvent

@@ -1,5 +1,6 @@
 /* Every route there is; registration, client, OpenAPI, reference and access matrix read this list. */
 import * as approvals from "./approvals.ts";
+import * as attention from "./attention.ts";
 import * as gate from "./gate.ts";
 import * as identity from "./identity.ts";
 import * as log from "./log.ts";
@@ -11,8 +12,12 @@ import * as runs from "./runs.ts";
 import * as sessions from "./sessions.ts";
 import * as sync from "./sync.ts";
 import * as system from "./system.ts";
+import * as workbench from "./workbench.ts";
 
-const MODULES = [system, identity, rooms, runs, approvals, gate, log, sessions, sync, modelConnections, repositories];
+// Terminals follow with what serves them.
+const { createTerminal: _create, listTerminals: _list, closeTerminal: _close, ...served } = workbench;
+
+const MODULES = [system, identity, rooms, runs, approvals, gate, log, sessions, sync, modelConnections, repositories, attention, served];
 
 const isRoute = (value: unknown): value is Route =>
   typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;

@@ -10,7 +10,7 @@
  * and nothing else: what happened is in the log under that id.
  */
 import { createHash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import cookiePlugin from "@fastify/cookie";
 import type { Route } from "@signalbox/contract/route";
@@ -38,8 +38,16 @@ export interface ServerOptions {
   /** Runs the handler inside a span. */
   readonly traced?: (<T>(name: string, work: () => Promise<T>) => Promise<T>) | undefined;
   readonly onUpgrade?: Readonly<Record<string, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>> | undefined;
+  /** Other host names that lead here (previews): what is asked of them reaches no route, whatever its path. */
+  readonly elsewhere?: Elsewhere | undefined;
   /** Adds what is no route of the contract: files, `/metrics`, the model proxy. */
   readonly more?: ((app: FastifyInstance) => Promise<void>) | undefined;
+}
+
+export interface Elsewhere {
+  owns(host: string | undefined): boolean;
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 export interface HttpServer {
@@ -53,6 +61,7 @@ export interface HttpServer {
 
 const DEFAULT_BODY_LIMIT = 2 * 1024 * 1024;
 const CLOSE_GRACE_MS = 10_000;
+const KEEP_ALIVE_MS = 72_000;
 
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
@@ -75,6 +84,16 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     forceCloseConnections: "idle",
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
     exposeHeadRoutes: false,
+    serverFactory(handler) {
+      const { elsewhere } = options;
+      const server = createServer((request, response) =>
+        elsewhere?.owns(request.headers.host) === true ? elsewhere.request(request, response) : handler(request, response),
+      );
+      server.keepAliveTimeout = KEEP_ALIVE_MS;
+      // A body may take as long as it takes; slow headers have a limit of their own below.
+      server.requestTimeout = 0;
+      return server;
+    },
   });
   await app.register(cookiePlugin);
   jsonBodies(app);
@@ -235,6 +254,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const path = (request.url ?? "/").split("?")[0] ?? "/";
     const { host, origin } = request.headers;
+    if (options.elsewhere?.owns(host) === true) return options.elsewhere.upgrade(request, socket, head);
     const accept = options.onUpgrade?.[path];
     if (!hosts.isOwn(host) || (origin !== undefined && !hosts.isOwnOrigin(origin, host))) return refuseUpgrade(socket, "403 Forbidden");
     if (accept === undefined) return refuseUpgrade(socket, "404 Not Found");

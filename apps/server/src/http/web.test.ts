@@ -9,6 +9,8 @@ import { serveWeb } from "./web.ts";
 const home = mkdtempSync(path.join(tmpdir(), "signalbox-web-"));
 let app: FastifyInstance;
 
+const frameSource = () => "http://*.preview.localhost:4400";
+
 beforeAll(async () => {
   mkdirSync(path.join(home, "dist/assets"), { recursive: true });
   writeFileSync(path.join(home, "dist/index.html"), "<!doctype html><title>Signalbox</title>");
@@ -16,7 +18,12 @@ beforeAll(async () => {
   writeFileSync(path.join(home, "secret.txt"), "secret");
   writeFileSync(path.join(home, "openapi.json"), '{"openapi":"3.1.1"}');
   app = Fastify();
-  await serveWeb(app, { directory: path.join(home, "dist"), openApi: path.join(home, "openapi.json"), metrics: createMetrics() });
+  await serveWeb(app, {
+    directory: path.join(home, "dist"),
+    openApi: path.join(home, "openapi.json"),
+    metrics: createMetrics(),
+    frameSource,
+  });
 });
 afterAll(async () => {
   await app.close();
@@ -29,7 +36,9 @@ test.each(["/", "/sessions", "/sessions/ses_1?peek=1", "/login?code=sbl_x"])(
     const answer = await app.inject({ url });
     expect([answer.statusCode, answer.headers["cache-control"]]).toEqual([200, "no-cache"]);
     expect(answer.body).toContain("<title>Signalbox</title>");
-    expect(answer.headers["content-security-policy"]).toMatch(/default-src 'none'; script-src 'self';.*frame-ancestors 'none'/);
+    expect(answer.headers["content-security-policy"]).toMatch(
+      /default-src 'none'; script-src 'self';.*frame-ancestors 'none'; frame-src http:\/\/\*\.preview\.localhost:4400$/,
+    );
   },
 );
 
@@ -58,7 +67,12 @@ test("the contract is served", async () => {
 
 test("without a built app the address says what to do", async () => {
   const bare = Fastify();
-  await serveWeb(bare, { directory: path.join(home, "none"), openApi: path.join(home, "openapi.json"), metrics: createMetrics() });
+  await serveWeb(bare, {
+    directory: path.join(home, "none"),
+    openApi: path.join(home, "openapi.json"),
+    metrics: createMetrics(),
+    frameSource,
+  });
   const answer = await bare.inject({ url: "/" });
   expect([answer.statusCode, answer.body]).toEqual([503, expect.stringContaining("npm start")]);
   await bare.close();

@@ -11,28 +11,33 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Metrics } from "../metrics.ts";
 
 /** No inline scripts, nothing from elsewhere. Styles: component libraries set style attributes. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data: blob:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "manifest-src 'self'",
-  "worker-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+const contentSecurityPolicy = (frameSource: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data: blob:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "manifest-src 'self'",
+    "worker-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    // Previews of what runs in sandboxes, each on a host name of its own.
+    `frame-src ${frameSource}`,
+  ].join("; ");
 
 export interface WebOptions {
   /** `apps/web/dist`. */
   readonly directory: string;
   readonly openApi: string;
   readonly metrics: Metrics;
+  /** What the app may show in a frame; asked at each answer, since the port is known once the server listens. */
+  readonly frameSource: () => string;
 }
 
-export async function serveWeb(app: FastifyInstance, { directory, openApi, metrics }: WebOptions): Promise<void> {
+export async function serveWeb(app: FastifyInstance, { directory, openApi, metrics, frameSource }: WebOptions): Promise<void> {
   app.get("/openapi.json", { config: { operation: "openapi" } }, async (_request, reply) => {
     const text = await readFile(openApi, "utf8");
     return reply.header("content-type", "application/json; charset=utf-8").header("cache-control", "no-cache").send(text);
@@ -60,7 +65,7 @@ export async function serveWeb(app: FastifyInstance, { directory, openApi, metri
     setHeaders(reply, file) {
       const hashed = file.startsWith(path.join(directory, "assets") + path.sep);
       reply.header("cache-control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
-      reply.header("content-security-policy", CONTENT_SECURITY_POLICY);
+      reply.header("content-security-policy", contentSecurityPolicy(frameSource()));
     },
   });
   const page = (reply: FastifyReply) => reply.sendFile("index.html");
