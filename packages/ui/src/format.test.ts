@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, duration, money, remaining, repositoryName } from "./format.ts";
+import { ago, bytes, duration, money, remaining, repositoryName } from "./format.ts";
 
 const NOON = Date.parse("2030-06-15T12:00:00.000Z");
 const before = (ms: number): string => new Date(NOON - ms).toISOString();
@@ -40,3 +40,12 @@ test.each([
   ["https://github.com/acme/exports.git", "exports"],
   ["/", "/"],
 ])("%s is called %s", (url, name) => expect(repositoryName(url)).toBe(name));
+
+test.each([
+  [0, "0 bytes"],
+  [1, "1 byte"],
+  [999, "999 bytes"],
+  [1000, "1.0 KB"],
+  [123_456, "123 KB"],
+  [5_300_000_000, "5.3 GB"],
+])("%d bytes read as %s", (size, text) => expect(bytes(size)).toBe(text));

@@ -60,3 +60,11 @@ export function repositoryName(url: string): string {
 
 /** JSON for reading: indented, and a plain string as itself. */
 export const readable = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
+
+const UNITS = ["bytes", "KB", "MB", "GB", "TB"] as const;
+/** In steps of 1,000, as disks and networks count: `1.2 MB`. */
+export function bytes(size: number): string {
+  const step = Math.min(UNITS.length - 1, size < 1000 ? 0 : Math.floor(Math.log10(size) / 3));
+  const value = size / 1000 ** step;
+  return `${step === 0 || value >= 100 ? Math.round(value).toLocaleString() : value.toFixed(1)} ${step === 0 && size === 1 ? "byte" : UNITS[step]}`;
+}

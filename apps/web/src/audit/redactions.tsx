@@ -1,0 +1,66 @@
+import { listRedactions } from "@signalbox/contract/log";
+import { LoadMore } from "@signalbox/ui/load-more";
+import { Empty, Skeleton } from "@signalbox/ui/placeholder";
+import { Timestamp } from "@signalbox/ui/timestamp";
+import { Trouble } from "@signalbox/ui/trouble";
+import { infiniteQueryOptions, useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Eraser } from "lucide-react";
+import { client } from "../data/api.ts";
+import { useNames } from "../data/queries.ts";
+
+const redactionsQuery = infiniteQueryOptions({
+  queryKey: ["audit", "redactions"],
+  queryFn: ({ pageParam, signal }) =>
+    client.call(listRedactions, { query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
+  initialPageParam: "",
+  getNextPageParam: (page) => page.next_cursor,
+  select: (data) => data.pages.flatMap((page) => page.items),
+});
+
+/** What was erased from the log, by whom and why; the chain holds without it. */
+export function Redactions() {
+  const nameOf = useNames();
+  const list = useInfiniteQuery(redactionsQuery);
+  if (list.error !== null && list.data === undefined) return <Trouble error={list.error} onRetry={() => void list.refetch()} />;
+  if (list.data === undefined) return <Skeleton rows={3} className="h-14" />;
+  if (list.data.length === 0)
+    return (
+      <Empty icon={<Eraser size={32} />} title="Nothing was erased">
+        When someone erases an event's content, its place in the chain stays, and who did it and why stands here.
+      </Empty>
+    );
+  return (
+    <>
+      <ol className="soft-shadow divide-y divide-line overflow-clip rounded-lg border border-line bg-panel">
+        {list.data.map((event) => {
+          const data = event.data as { event_id?: string; reason?: string };
+          return (
+            <li key={event.event_id} className="px-4 py-3">
+              <p className="flex flex-wrap items-baseline gap-x-4">
+                <span className="min-w-0 flex-1 basis-60 font-medium">{data.reason ?? "No reason was given."}</span>
+                <span className="text-sm text-ink-3">
+                  <Timestamp at={event.occurred_at} />
+                </span>
+              </p>
+              <p className="mt-0.5 flex flex-wrap gap-x-4 text-sm text-ink-2">
+                <span>by {nameOf(event.principal.id)}</span>
+                {data.event_id !== undefined && (
+                  <Link to="/timeline" search={{ event: data.event_id }} className="font-mono underline underline-offset-2">
+                    {data.event_id}
+                  </Link>
+                )}
+              </p>
+            </li>
+          );
+        })}
+      </ol>
+      <LoadMore
+        hasMore={list.hasNextPage}
+        isLoading={list.isFetchingNextPage}
+        onMore={() => void list.fetchNextPage()}
+        label="Older ones"
+      />
+    </>
+  );
+}
