@@ -36,12 +36,13 @@ import { createBlobs } from "./blobs.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
+import { createAttention } from "./modules/attention/public.ts";
 import { createAudit, openSigningKey } from "./modules/audit/public.ts";
 import { createEgress } from "./modules/egress/public.ts";
 import { createFeed } from "./modules/feed/public.ts";
 import { createForge } from "./modules/forge/public.ts";
 import { createFiles } from "./modules/files/public.ts";
-import { createGate } from "./modules/gate/public.ts";
+import { createGate, registeredAction } from "./modules/gate/public.ts";
 import { createIdentity, type IdentityModule } from "./modules/identity/public.ts";
 import { createLedger } from "./modules/ledger/public.ts";
 import { createModels, MODEL_HOST } from "./modules/models/public.ts";
@@ -122,6 +123,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const approvals = createApprovals({
     ...deps,
     rooms,
+    riskOf: (action) => registeredAction(action)?.risk ?? "danger",
     findRun: runs.view,
     findSession: async (organizationId, sessionId) => {
       const found = await theSessions().sessionOf(organizationId, sessionId);
@@ -206,7 +208,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     localPort: () => port,
     lifetimeMs: config.previewTtlS * 1000,
   });
-  const feed = createFeed({ ...deps, rooms, live: sessions.live, onRevoked: identity.onRevoked });
+  const attention = createAttention({ ...deps, rooms, approvals, stuckAfterMs: config.stuckAfterS * 1000 });
+  const feed = createFeed({ ...deps, rooms, live: sessions.live, inbox: attention.inbox, onRevoked: identity.onRevoked });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
     ["rooms", rooms],
@@ -222,6 +225,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["audit", audit],
     ["repositories", repositories],
     ["samples", samples],
+    ["attention", attention],
     ["feed", feed],
     ["files", files],
     ["previews", previews],

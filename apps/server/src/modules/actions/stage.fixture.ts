@@ -15,7 +15,7 @@ import { createBlobs } from "../../blobs.ts";
 import { openDatabase } from "../../database.ts";
 import { createLateLog } from "../../late-log.ts";
 import { createApprovals } from "../approvals/public.ts";
-import { createGate } from "../gate/public.ts";
+import { createGate, registeredAction } from "../gate/public.ts";
 import { type ActionRequest, createActions, type Executor } from "./public.ts";
 
 export const ORGANIZATION = "ws_dev";
@@ -41,7 +41,7 @@ export async function startStage(connection: ConnectionFor, options: StageOption
   const db = openDatabase(connection("sb_app"), { connections: 6, onError });
   const late = createLateLog();
   const deps = { log: late.log, db, clock, logger };
-  const approvals = createApprovals({ ...deps, rooms, findRun: async () => null, findSession: async () => null });
+  const approvals = createApprovals({ ...deps, rooms, riskOf: (action) => registeredAction(action)?.risk ?? "danger", findRun: async () => null, findSession: async () => null });
   const gate = createGate({ ...deps, approvals, principalExists: async () => true, killSwitchForced: options.killSwitchForced ?? false });
   const actions = createActions({
     ...deps,

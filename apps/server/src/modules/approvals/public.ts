@@ -9,7 +9,15 @@ import type { Deps, Job, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import { approval, type ApprovalCommand, type Call, type RequestApproval } from "./approval.ts";
 import { approvalInbox } from "./inbox.projection.ts";
-import { type ApprovalFilter, type ApprovalRecord, countOpenBySession, findApproval, findApprovals, findCovering } from "./queries.ts";
+import {
+  type ApprovalFilter,
+  type ApprovalRecord,
+  countOpenBySession,
+  findApproval,
+  findApprovals,
+  findCovering,
+  viewApprovals,
+} from "./queries.ts";
 import { approvalRoutes } from "./routes.ts";
 
 export { approval, type Approval, type ApprovalCommand, type Call, type RequestApproval } from "./approval.ts";
@@ -28,6 +36,7 @@ export interface Closed {
 
 export interface ApprovalsModule extends Module {
   view(organizationId: string, approvalId: string): Promise<ApprovalRecord | null>;
+  views(organizationId: string, approvalIds: readonly string[]): Promise<ReadonlyMap<string, ApprovalRecord>>;
   /** Newest first. Throws `InvalidCursor`, which the shell answers. */
   list(
     organizationId: string,
@@ -64,6 +73,8 @@ export interface ApprovalsDeps extends Deps {
     organizationId: string,
     runId: string,
   ) => Promise<{ readonly room_id: string | null; readonly session_id: string | null } | null>;
+  /** What the registry of actions says; an action that it does not know is dangerous. */
+  readonly riskOf: (action: string) => "read" | "write" | "danger";
   readonly findSession: (organizationId: string, sessionId: string) => Promise<{ readonly room_id: string } | null>;
 }
 
@@ -117,6 +128,7 @@ export function createApprovals(deps: ApprovalsDeps): ApprovalsModule {
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: { "approval.expire": expire },
     view: (organizationId, id) => findApproval(db, organizationId, id),
+    views: (organizationId, ids) => viewApprovals(db, organizationId, ids),
     list: (organizationId, filter, paging) => findApprovals(db, organizationId, filter, paging),
     openBySession: (organizationId, ids) => countOpenBySession(db, organizationId, ids),
     covering: (organizationId, call) => findCovering(db, organizationId, call, clock.now()),

@@ -52,6 +52,18 @@ export async function findApproval(db: Database, organizationId: string, id: str
   return rows[0] === undefined ? null : view(rows[0]);
 }
 
+export async function viewApprovals(
+  db: Database,
+  organizationId: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, ApprovalRecord>> {
+  if (ids.length === 0) return new Map();
+  const { rows } = await db.inOrganization(organizationId, (tx) =>
+    sql<Row>`select ${APPROVAL} where id = any(${[...ids]}::text[])`.execute(tx),
+  );
+  return new Map(rows.map((row) => [row.id, view(row)]));
+}
+
 /** Newest first. Throws `InvalidCursor`. */
 export async function findApprovals(
   db: Database,

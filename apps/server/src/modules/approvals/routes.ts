@@ -1,9 +1,14 @@
+import type { Verdict } from "@signalbox/contract/approvals";
+import type { ApprovalScope } from "@signalbox/contract/events/approvals";
+import { type BulkDecision, decideManyApprovals } from "@signalbox/contract/attention";
 import { decideApproval, getApproval, listApprovals, requestApproval } from "@signalbox/contract/approvals";
 import type { ApprovalId, CallHash, PrincipalId } from "@signalbox/contract/primitives";
 import type { StreamRef } from "@signalbox/eventlog/log";
+import type { Origin } from "@signalbox/eventlog/log";
 import { callHash } from "@signalbox/kernel/canonical";
+import type { z } from "zod";
 import { newId } from "@signalbox/kernel/id";
-import { type BoundRoute, type Caller, handle, refused } from "../../http/handle.ts";
+import { type BoundRoute, type Caller, handle, type RefusalOf, type Refused, refused } from "../../http/handle.ts";
 import { hasRoomRole } from "../rooms/public.ts";
 import type { ApprovalsDeps, ApprovalsModule } from "./public.ts";
 import { type ApprovalRecord, findApproval, findApprovals } from "./queries.ts";
@@ -18,8 +23,22 @@ const NO_APPROVAL = refused("approval_not_found", {
   fix: "List the open ones with GET /v1/approvals?status=open.",
 });
 
+const NOT_IN_BULK = refused("not_in_bulk", {
+  message: "This one is dangerous: look at it and decide it by itself.",
+});
+
 /** An approval in a room that the caller is not in does not exist for them. */
-export function approvalRoutes({ log, db, clock, rooms, approvals, findRun, findSession, streamOf }: RouteDeps): readonly BoundRoute[] {
+export function approvalRoutes({
+  log,
+  db,
+  clock,
+  rooms,
+  approvals,
+  findRun,
+  findSession,
+  riskOf,
+  streamOf,
+}: RouteDeps): readonly BoundRoute[] {
   async function visible(caller: Caller, id: string): Promise<ApprovalRecord | null> {
     const found = await findApproval(db, caller.organizationId, id);
     if (found === null || found.room_id === null) return found;
@@ -29,6 +48,53 @@ export function approvalRoutes({ log, db, clock, rooms, approvals, findRun, find
     const found = await findApproval(db, organizationId, id);
     if (found === null) throw new Error(`${id} was written but cannot be read`);
     return found;
+  }
+
+  async function decideOne(
+    caller: Caller,
+    origin: Origin,
+    id: string,
+    body: { decision: Verdict; reason?: string | undefined; scope?: ApprovalScope | undefined; expires_at?: string | undefined },
+  ): Promise<ApprovalRecord | Refused<RefusalOf<typeof decideApproval>>> {
+    const found = await visible(caller, id);
+    if (found === null) return NO_APPROVAL;
+    const role = found.room_id === null ? null : await rooms.roleIn(caller, found.room_id);
+    if (role !== null && !hasRoomRole(role, "approver")) {
+      return refused("room_role_too_low", {
+        message: `This needs the role approver in this room; yours is ${role}.`,
+        details: { role, least: "approver" },
+      });
+    }
+    const verdict = { approvalId: id as ApprovalId, by: caller.principal.id as PrincipalId, reason: body.reason, now: clock.now() };
+    const decision = await approvals.decide(
+      { organizationId: caller.organizationId, origin, approval: found },
+      body.decision === "approve"
+        ? { type: "approve", ...verdict, scope: body.scope, validUntil: body.expires_at }
+        : { type: body.decision, ...verdict },
+    );
+    if (decision.ok) return written(caller.organizationId, id);
+    switch (decision.refusal.code) {
+      case "approval_closed":
+        return refused("approval_closed", {
+          details: decision.refusal.details,
+          message:
+            decision.refusal.details.by === null
+              ? "It expired before anybody decided."
+              : `${decision.refusal.details.by} has ${decision.refusal.details.status} it already.`,
+        });
+      case "approval_lapsed":
+        return refused("approval_lapsed", {
+          details: decision.refusal.details,
+          message: "Its time to be answered is over.",
+          fix: "Let the agent ask again.",
+        });
+      case "expires_at_invalid":
+        return refused("expires_at_invalid", { details: decision.refusal.details, fix: "Give a time in the future, or none for 24 h." });
+      case "approval_not_found":
+        return NO_APPROVAL;
+      default:
+        throw new Error(`a verdict was refused with ${decision.refusal.code}`);
+    }
   }
 
   return [
@@ -92,46 +158,26 @@ export function approvalRoutes({ log, db, clock, rooms, approvals, findRun, find
 
     handle(getApproval, async ({ caller, params }) => (await visible(caller, params.id)) ?? NO_APPROVAL),
 
-    handle(decideApproval, async ({ caller, params, body, origin }) => {
-      const found = await visible(caller, params.id);
-      if (found === null) return NO_APPROVAL;
-      const role = found.room_id === null ? null : await rooms.roleIn(caller, found.room_id);
-      if (role !== null && !hasRoomRole(role, "approver")) {
-        return refused("room_role_too_low", {
-          message: `This needs the role approver in this room; yours is ${role}.`,
-          details: { role, least: "approver" },
-        });
+    handle(decideApproval, async ({ caller, params, body, origin }) => decideOne(caller, origin, params.id, body)),
+
+    handle(decideManyApprovals, async ({ caller, body, origin }) => {
+      const items: z.input<typeof BulkDecision>[] = [];
+      // One after the other, each in a unit of its own: what one refuses is not the others' concern.
+      for (const id of new Set(body.ids)) {
+        const found = body.decision === "approve" ? await visible(caller, id) : null;
+        const answer = found !== null && riskOf(found.action) === "danger" ? NOT_IN_BULK : await decideOne(caller, origin, id, body);
+        items.push(
+          "refusal" in answer
+            ? {
+                id,
+                ok: false,
+                approval: (await visible(caller, id)) ?? null,
+                error: { code: answer.refusal.code, message: answer.refusal.message ?? answer.refusal.code },
+              }
+            : { id, ok: true, approval: answer, error: null },
+        );
       }
-      const verdict = { approvalId: params.id, by: caller.principal.id as PrincipalId, reason: body.reason, now: clock.now() };
-      const decision = await approvals.decide(
-        { organizationId: caller.organizationId, origin, approval: found },
-        body.decision === "approve"
-          ? { type: "approve", ...verdict, scope: body.scope, validUntil: body.expires_at }
-          : { type: body.decision, ...verdict },
-      );
-      if (decision.ok) return written(caller.organizationId, params.id);
-      switch (decision.refusal.code) {
-        case "approval_closed":
-          return refused("approval_closed", {
-            details: decision.refusal.details,
-            message:
-              decision.refusal.details.by === null
-                ? "It expired before anybody decided."
-                : `${decision.refusal.details.by} has ${decision.refusal.details.status} it already.`,
-          });
-        case "approval_lapsed":
-          return refused("approval_lapsed", {
-            details: decision.refusal.details,
-            message: "Its time to be answered is over.",
-            fix: "Let the agent ask again.",
-          });
-        case "expires_at_invalid":
-          return refused("expires_at_invalid", { details: decision.refusal.details, fix: "Give a time in the future, or none for 24 h." });
-        case "approval_not_found":
-          return NO_APPROVAL;
-        default:
-          throw new Error(`a verdict was refused with ${decision.refusal.code}`);
-      }
+      return { items, decided: items.filter(({ ok }) => ok).length };
     }),
   ];
 }

@@ -1,6 +1,7 @@
 /* The one feed: rooms over SSE, rooms and sessions over `sync:v1`, events over HTTP. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { OrganizationRole } from "@signalbox/contract/primitives";
 import { createSyncToken, SYNC_LIMITS, Topic } from "@signalbox/contract/sync";
 import { sql } from "kysely";
 import { WebSocketServer } from "ws";
@@ -11,15 +12,18 @@ import { eventRoutes } from "./events.ts";
 import type { LiveSource } from "./live-source.ts";
 import { roomStreamRoute } from "./room-stream.ts";
 import { createRoomSources, sessionSource } from "./sources.ts";
-import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
+import { createSubscriptions, type Subscriptions, type TopicSource } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
 import { createSyncTokens } from "./sync-token.ts";
 
 export type { LiveSource, LiveUpdate } from "./live-source.ts";
+export type { Frame, TopicSource } from "./subscriptions.ts";
 
 export interface FeedDeps extends Deps {
   readonly rooms: RoomAccess;
   readonly live: LiveSource;
+  /** What waits for one person. */
+  readonly inbox: { source(organizationId: string, principalId: string, role: OrganizationRole): TopicSource };
   readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
 }
 
@@ -37,14 +41,15 @@ export interface FeedModule extends Module {
   stats(): { readonly followers: number; readonly sockets: number };
 }
 
-const SCOPES = ["room:*", "session:*"];
+const SCOPES = ["room:*", "session:*", "inbox"];
 
 export function createFeed(deps: FeedDeps): FeedModule {
   const { log, db, live, clock, logger } = deps;
   const sources = createRoomSources(log);
   const subscriptions = createSubscriptions(
     (topic) => {
-      const [kind, organizationId = "", id = ""] = topic.split(":");
+      const [kind, organizationId = "", id = "", role = ""] = topic.split(":");
+      if (kind === "inbox") return deps.inbox.source(organizationId, id, role as OrganizationRole);
       return kind === "room" ? sources.of(organizationId, id) : sessionSource(live, id);
     },
     (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"),

@@ -8,6 +8,9 @@ import type { Frame, TopicSource } from "./subscriptions.ts";
 /** Room topics carry the organization: the engine is shared by all, and room ids alone prove nothing. */
 export const roomTopic = (organizationId: string, roomId: string): string => `room:${organizationId}:${roomId}`;
 export const sessionTopic = (organizationId: string, sessionId: string): string => `session:${organizationId}:${sessionId}`;
+/** One person's; the role decides in which rooms they are. */
+export const inboxTopic = (organizationId: string, principalId: string, role: string): string =>
+  `inbox:${organizationId}:${principalId}:${role}`;
 
 const PAGE = 500;
 

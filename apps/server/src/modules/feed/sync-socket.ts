@@ -18,7 +18,7 @@ import type { WebSocket } from "ws";
 import { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
 import type { FeedParts } from "./public.ts";
-import { roomTopic, sessionTopic } from "./sources.ts";
+import { inboxTopic, roomTopic, sessionTopic } from "./sources.ts";
 import { batchTexts, caughtUpText } from "./sync-frames.ts";
 import type { Following } from "./subscriptions.ts";
 import type { SyncGrant } from "./sync-token.ts";
@@ -82,9 +82,11 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
   }
 
   /** Null when the topic does not exist for this caller. */
-  async function admit(topic: string): Promise<{ readonly key: string; readonly roomId: string; readonly roomHead: string } | null> {
+  async function admit(topic: string): Promise<{ readonly key: string; readonly roomId: string | null; readonly roomHead: string } | null> {
     const [kind, id = ""] = topic.split(":");
     if (!grant.scopes.some((scope) => scope === topic || scope === `${kind}:*`)) return null;
+    // Everybody has a list of their own; its source looks at memberships itself.
+    if (kind === "inbox") return { key: inboxTopic(grant.organizationId, grant.principal.id, grant.role), roomId: null, roomHead: "0" };
     const roomId = kind === "room" ? id : await live.roomOf(grant.organizationId, id);
     if (roomId === null) return null;
     // The head first: a membership that ends after it is seen by the feed itself.
@@ -95,8 +97,7 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
 
   async function subscribe(topic: string, after: string | undefined, perBatch: number): Promise<void> {
     if (!Topic.safeParse(topic).success) return refuse("bad_topic", topic, "There is no topic of that name.");
-    if (!topic.startsWith("room:") && !topic.startsWith("session:"))
-      return refuse("bad_topic", topic, "This server does not publish that topic.");
+    if (topic.startsWith("runtime.")) return refuse("bad_topic", topic, "This server does not publish that topic.");
     if (after !== undefined && !Watermark.safeParse(after).success)
       return refuse("bad_subscription", topic, "resume_after must be a watermark that this server gave.");
     const admitted = await admit(topic);
@@ -127,7 +128,7 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     });
     // A session's deltas do not say who left its room; the room's own feed does.
     const watch =
-      isRoom || member === undefined
+      isRoom || member === undefined || admitted.roomId === null
         ? undefined
         : subscriptions.follow(roomTopic(grant.organizationId, admitted.roomId), admitted.roomHead, {
             deliver: () => undefined,

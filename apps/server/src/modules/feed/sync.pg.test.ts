@@ -140,14 +140,14 @@ test("topics that are unknown, not published, malformed in their cursor or not t
   const stranger = `room:${newId("room")}`;
   const outsider = await c.person("member");
   const socket = await open(await tokenOf(c.owner));
-  socket.send({ type: "subscribe", topics: ["weather", "inbox", stranger, `session:${newId("ses")}`, topic] });
+  socket.send({ type: "subscribe", topics: ["weather", "runtime.notifications", stranger, `session:${newId("ses")}`, topic] });
   await caughtUp(socket, topic);
   expect((await socket.error("bad_topic")).stale_topics).toEqual(["weather"]);
   const refused = socket.frames
     .filter((frame) => frame.type === "error")
     .map((frame) => [frame.code, frame.stale_topics?.[0]?.split(":")[0]]);
   expect(refused.map(String).toSorted()).toEqual([
-    "bad_topic,inbox",
+    "bad_topic,runtime.notifications",
     "bad_topic,weather",
     "forbidden_topic,room",
     "forbidden_topic,session",
@@ -294,6 +294,11 @@ async function ownFeed(role: "owner" | "member" = "owner") {
     logger: pino({ level: "silent" }),
     rooms: c.server.rooms,
     live,
+    inbox: {
+      source: () => {
+        throw new Error("nobody follows an inbox here");
+      },
+    },
     onRevoked: () => () => undefined,
   });
   const server = createServer().listen(0, "127.0.0.1");

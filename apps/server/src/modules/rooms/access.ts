@@ -16,8 +16,8 @@ export interface RoomAccess {
     caller: Pick<Caller, "organizationId" | "principal" | "role">,
     threadId: string,
   ): Promise<{ readonly roomId: string; readonly role: RoomRole } | null>;
-  /** Null: all of the organization's. */
-  visibleRooms(caller: Pick<Caller, "organizationId" | "principal" | "role">): Promise<readonly string[] | null>;
+  /** Null: all of the organization's. With `least`, those where the caller is that or more. */
+  visibleRooms(caller: Pick<Caller, "organizationId" | "principal" | "role">, least?: RoomRole): Promise<readonly string[] | null>;
 }
 
 type Who = Pick<Caller, "organizationId" | "principal" | "role">;
@@ -69,12 +69,13 @@ export function createRoomAccess(db: Database): RoomAccess {
       return role === null ? null : { roomId: rows[0]!.room_id, role };
     },
 
-    async visibleRooms(caller) {
+    async visibleRooms(caller, least = "viewer") {
       if (ownsAll(caller)) return null;
+      const roles = (Object.keys(RANK) as RoomRole[]).filter((role) => hasRoomRole(role, least));
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
         sql<{
           room_id: string;
-        }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role is not null`.execute(tx),
+        }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role = any(${roles}::text[])`.execute(tx),
       );
       return rows.map((row) => row.room_id);
     },

@@ -1,0 +1,165 @@
+import type { AuditEvent } from "@signalbox/contract/events/audit";
+import type { RunEvent } from "@signalbox/contract/events/runs";
+import type { SessionEvent } from "@signalbox/contract/events/sessions";
+import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
+import { ATTENTION_TYPES, closingOf, openingOf } from "./item.ts";
+
+type Created = Recorded<Extract<RunEvent, { type: "run.created" }>>;
+type Redacted = Recorded<Extract<AuditEvent, { type: "event.redacted" }>>;
+
+const ACTIVE = new Set(["run.claimed", "run.started"]);
+const INACTIVE = new Set([
+  "run.released",
+  "run.completed",
+  "run.failed",
+  "run.needs_human",
+  "run.timed_out",
+  "run.canceled",
+  "run.skipped",
+]);
+const TITLE_LENGTH = 160;
+
+/** Keeps `proj_attention` and what its rows need to know of runs and sessions. */
+export const attentionList: Projection = {
+  name: "attention",
+  types: [
+    ...ATTENTION_TYPES,
+    "run.created",
+    "run.claimed",
+    "run.started",
+    "run.released",
+    "run.skipped",
+    "session.created",
+    "session.renamed",
+    "event.redacted",
+  ],
+  tables: ["proj_attention", "proj_attention_runs", "proj_attention_sessions"],
+
+  async project(tx, batch) {
+    await sessions(tx, batch);
+    await runs(tx, batch);
+    // One by one and in order: within a batch a thing may open and close again. They are rare.
+    for (const r of batch) {
+      const closing = closingOf(r);
+      if (closing !== null) {
+        await tx.query(
+          `update proj_attention set closed_at = $1, outcome = $2
+            where organization_id = $3 and closed_at is null and kind = any($4) and opened_at <= $1
+              and ($5::text is null or subject_id = $5) and ($6::text is null or session_id = $6)`,
+          [r.recordedAt, closing.outcome, r.organizationId, closing.kinds, closing.subjectId ?? null, closing.sessionId ?? null],
+        );
+      }
+      await open(tx, r);
+    }
+    for (const r of batch) if (r.event.type === "event.redacted") await redact(tx, r as Redacted);
+  },
+};
+
+async function open(tx: Tx, r: Recorded): Promise<void> {
+  const opening = openingOf(r);
+  if (opening === null) return;
+  const { id, kind, title, detail } = opening;
+  const ofRun = kind === "run_failed" || kind === "run_needs_human";
+  const ofSession = kind === "session_failed";
+  const data = r.event.data as { session_id?: string; run_id?: string };
+  await tx.query(
+    `insert into proj_attention (organization_id, id, kind, subject_id, room_id, session_id, run_id, for_principal, title, detail, title_event, detail_event, opened_at, closed_at, outcome)
+     select $1, $2, $3, $4, coalesce($5, r.room_id), coalesce($6, r.session_id), $7,
+            case when $8 then r.requested_by when $9 then s.created_by end,
+            coalesce($10, r.title, s.title), $11, case when $10::text is not null then $12::uuid else coalesce(r.title_event, s.title_event) end, $12, $13,
+            f.opened_at, case when f.opened_at is not null then 'session_failed' end
+       from (select 1) one
+       left join proj_attention_runs r on $8 and r.organization_id = $1 and r.run_id = $4
+       left join proj_attention_sessions s on s.organization_id = $1 and s.session_id = coalesce($6, r.session_id)
+       left join lateral (select opened_at from proj_attention where $3 = 'run_failed' and organization_id = $1 and session_id = coalesce($6, r.session_id)
+                            and kind = 'session_failed' and closed_at is null limit 1) f on true
+     on conflict do nothing`,
+    [
+      r.organizationId,
+      id,
+      kind,
+      r.subjectId,
+      r.roomId ?? (r.stream.type === "room" ? r.stream.id : null),
+      ofSession ? r.subjectId : (data.session_id ?? r.sessionId ?? null),
+      ofRun ? r.subjectId : (data.run_id ?? r.runId ?? null),
+      ofRun,
+      ofSession,
+      title?.slice(0, TITLE_LENGTH) ?? null,
+      detail,
+      r.eventId,
+      r.recordedAt,
+    ],
+  );
+}
+
+async function runs(tx: Tx, batch: readonly Recorded[]): Promise<void> {
+  const created = batch.filter((r): r is Created => r.event.type === "run.created");
+  if (created.length > 0) {
+    await tx.query(
+      `insert into proj_attention_runs (organization_id, run_id, requested_by, title, title_event, room_id, session_id, is_active, subject_version)
+       select o, i, b, t, e, m, s, false, v
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::bigint[]) as c (o, i, b, t, e, m, s, v)
+       on conflict do nothing`,
+      columns(created, (r) => [
+        r.organizationId,
+        r.subjectId,
+        r.event.data.requested_by ?? null,
+        titleOf(r.event.data),
+        r.eventId,
+        r.roomId ?? (r.stream.type === "room" ? r.stream.id : null),
+        r.event.data.session_id ?? r.sessionId ?? null,
+        r.subjectVersion,
+      ]),
+    );
+  }
+  const changed = new Map<string, Recorded>();
+  for (const r of batch) if (ACTIVE.has(r.event.type) || INACTIVE.has(r.event.type)) changed.set(`${r.organizationId} ${r.subjectId}`, r);
+  if (changed.size === 0) return;
+  await tx.query(
+    `update proj_attention_runs p set is_active = c.a, subject_version = c.v
+       from unnest($1::text[], $2::text[], $3::boolean[], $4::bigint[]) as c (o, i, a, v)
+      where p.organization_id = c.o and p.run_id = c.i and p.subject_version < c.v`,
+    columns([...changed.values()], (r) => [r.organizationId, r.subjectId, ACTIVE.has(r.event.type), r.subjectVersion]),
+  );
+}
+
+/** An erased one has neither. */
+function titleOf({ title, goal }: Partial<Created["event"]["data"]>): string | null {
+  const line = title ?? goal?.split("\n").find((one) => one.trim() !== "");
+  return line === undefined ? null : line.trim().slice(0, TITLE_LENGTH);
+}
+
+async function sessions(tx: Tx, batch: readonly Recorded[]): Promise<void> {
+  type Named = Recorded<Extract<SessionEvent, { type: "session.created" | "session.renamed" }>>;
+  const named = batch.filter((r): r is Named => r.event.type === "session.created" || r.event.type === "session.renamed");
+  for (const r of named) {
+    await tx.query(
+      `insert into proj_attention_sessions as p (organization_id, session_id, created_by, title, title_event, subject_version) values ($1, $2, $3, $4, $5, $6)
+       on conflict (organization_id, session_id) do update set title = excluded.title, title_event = excluded.title_event, subject_version = excluded.subject_version
+        where p.subject_version < excluded.subject_version`,
+      [
+        r.organizationId,
+        r.subjectId,
+        r.event.type === "session.created" ? (r.event.data.created_by ?? null) : null,
+        r.event.data.title ?? null,
+        r.eventId,
+        r.subjectVersion,
+      ],
+    );
+  }
+}
+
+async function redact(tx: Tx, r: Redacted): Promise<void> {
+  if (r.event.data.level !== "full") return;
+  const values = [r.organizationId, r.event.data.target_event_id];
+  await tx.query(`update proj_attention set title = null where organization_id = $1 and title_event = $2`, values);
+  await tx.query(`update proj_attention set detail = null where organization_id = $1 and detail_event = $2`, values);
+  await tx.query(`update proj_attention_runs set title = null where organization_id = $1 and title_event = $2`, values);
+  await tx.query(`update proj_attention_sessions set title = null where organization_id = $1 and title_event = $2`, values);
+}
+
+/** Rows to columns, the shape that `unnest` wants. */
+function columns<R>(rows: readonly R[], row: (r: R) => readonly unknown[]): unknown[][] {
+  const table = rows.map(row);
+  return (table[0] ?? []).map((_, i) => table.map((r) => r[i]));
+}
