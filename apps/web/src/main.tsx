@@ -4,6 +4,9 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { queries } from "./data/api.ts";
+import { followVersions } from "./offline/new-version.ts";
+import { followVisits } from "./palette/recent.ts";
+import { followWorker } from "./push/worker.ts";
 import { router } from "./router.tsx";
 import "@signalbox/ui/styles/index.css";
 
@@ -16,3 +19,6 @@ createRoot(root).render(
     </QueryClientProvider>
   </StrictMode>,
 );
+followVersions(router);
+followVisits(router);
+followWorker(router);

@@ -8,14 +8,16 @@ export function DropdownMenu({
   trigger,
   entries,
   align = "start",
+  defaultOpen = false,
 }: {
   trigger: ReactElement;
   entries: readonly MenuEntry[];
   align?: "start" | "end";
+  defaultOpen?: boolean;
 }) {
   const layer = useLayer();
   return (
-    <Radix.Root modal={false}>
+    <Radix.Root modal={false} defaultOpen={defaultOpen}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal container={layer}>
         <Radix.Content

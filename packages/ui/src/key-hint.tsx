@@ -19,7 +19,7 @@ export function KeyHint({ keys }: { keys: string }) {
               key={key}
               className="inline-flex h-5 min-w-5 items-center justify-center rounded-sm border border-line-strong bg-raised px-1 text-plate whitespace-nowrap text-ink-2"
             >
-              {CAPS[key] ?? key}
+              {CAPS[key] ?? (chord.includes("+") && key.length === 1 ? key.toUpperCase() : key)}
             </kbd>
           ))}
         </span>

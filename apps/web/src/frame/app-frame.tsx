@@ -6,24 +6,30 @@ import { lazy, Suspense, useState } from "react";
 import { meQuery } from "../data/queries.ts";
 import { useWakeUps } from "../data/live.ts";
 import { SignedOut } from "../login/signed-out.tsx";
+import { useLastKnown } from "../offline/last-known.ts";
+import { LiveRegion } from "@signalbox/ui/live-region";
 import { Toasts } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { BottomNav } from "./bottom-nav.tsx";
-import { KeyboardHelp } from "./keyboard-help.tsx";
+import { PLACES } from "./nav-items.ts";
 import { Notices } from "./notices.tsx";
 import { useShortcuts } from "./shortcuts.ts";
 import { Sidebar } from "./sidebar.tsx";
+import { useLitIcon } from "./waiting.ts";
 
 const frameRoute = getRouteApi("/frame");
 const NewSessionDialog = lazy(() =>
   import("../sessions/new-session-dialog.tsx").then(({ NewSessionDialog }) => ({ default: NewSessionDialog })),
 );
+const KeyboardHelp = lazy(() => import("./keyboard-help.tsx").then(({ KeyboardHelp }) => ({ default: KeyboardHelp })));
+const CommandPalette = lazy(() => import("../palette/command-palette.tsx").then(({ CommandPalette }) => ({ default: CommandPalette })));
 
 export function AppFrame() {
   const me = useQuery(meQuery);
+  useLastKnown(me);
   useWakeUps(me.isSuccess);
-  if (me.data !== undefined) return <SignedIn />;
   if (me.error instanceof ApiError && me.error.status === 401) return <SignedOut />;
+  if (me.data !== undefined) return <SignedIn />;
   if (me.error !== null) {
     return (
       <main className="mx-auto max-w-xl space-y-4 p-6 pt-24">
@@ -38,17 +44,15 @@ export function AppFrame() {
 function SignedIn() {
   const search = frameRoute.useSearch();
   const navigate = useNavigate();
-  const [help, setHelp] = useState(false);
+  const [over, setOver] = useState<"help" | "palette" | null>(null);
   const setNew = (open: boolean): void =>
     void navigate({ to: ".", search: (previous) => ({ ...previous, new: open ? true : undefined }), replace: !open });
-
+  useLitIcon();
   useShortcuts([
-    { keys: "n", label: "New session", run: () => setNew(true) },
-    { keys: "g i", label: "Go to Needs you", run: () => void navigate({ to: "/" }) },
-    { keys: "g s", label: "Go to sessions", run: () => void navigate({ to: "/sessions" }) },
-    { keys: "g t", label: "Go to the timeline", run: () => void navigate({ to: "/timeline" }) },
-    { keys: "g ,", label: "Go to settings", run: () => void navigate({ to: "/settings" }) },
-    { keys: "?", label: "This help", run: () => setHelp(true) },
+    { keys: "Mod+k", label: "Search and commands", group: "Anywhere", run: () => setOver("palette") },
+    { keys: "n", label: "New session", group: "Anywhere", run: () => setNew(true) },
+    { keys: "?", label: "This map", group: "Anywhere", run: () => setOver("help") },
+    ...Object.values(PLACES).map(({ keys, label, to }) => ({ keys, label, group: "Go to" as const, run: () => void navigate({ to }) })),
   ]);
 
   return (
@@ -59,7 +63,7 @@ function SignedIn() {
       >
         Skip to content
       </a>
-      <Sidebar onNew={() => setNew(true)} onHelp={() => setHelp(true)} />
+      <Sidebar onNew={() => setNew(true)} onPalette={() => setOver("palette")} onHelp={() => setOver("help")} />
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <Notices />
         <main id="main" tabIndex={-1} className="relative min-h-0 flex-1 overflow-y-auto focus:outline-none">
@@ -68,12 +72,23 @@ function SignedIn() {
           </Suspense>
         </main>
       </div>
-      <BottomNav onNew={() => setNew(true)} />
+      <BottomNav onNew={() => setNew(true)} onPalette={() => setOver("palette")} />
       <Suspense>
         {search.new !== undefined && <NewSessionDialog withSample={search.new === "sample"} onClose={() => setNew(false)} />}
+        {over === "help" && <KeyboardHelp onClose={() => setOver(null)} />}
+        {over === "palette" && (
+          <CommandPalette
+            onClose={() => setOver(null)}
+            onNew={() => {
+              setOver(null);
+              setNew(true);
+            }}
+            onHelp={() => setOver("help")}
+          />
+        )}
       </Suspense>
-      {help && <KeyboardHelp onClose={() => setHelp(false)} />}
       <Toasts />
+      <LiveRegion />
     </div>
   );
 }

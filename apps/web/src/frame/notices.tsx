@@ -3,10 +3,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { OctagonX, Unplug } from "lucide-react";
 import { killSwitchQuery } from "../data/queries.ts";
-import { useUnreachable } from "../data/reach.ts";
+import { useLastHeard } from "../data/reach.ts";
+import { ago } from "@signalbox/ui/format";
+import { useNow } from "@signalbox/ui/now";
 
 export function Notices() {
-  const lost = useUnreachable();
+  const heardAt = useLastHeard();
   const { data: killSwitch } = useQuery(killSwitchQuery);
   return (
     <div role="status">
@@ -19,12 +21,22 @@ export function Notices() {
           <span className="underline">Settings</span>
         </Link>
       )}
-      {lost && (
-        <p className="flex items-center gap-2.5 border-b border-line bg-sunken px-4 py-2 text-sm text-ink-2">
-          <Unplug size={16} aria-hidden />
-          The server does not answer. What you see is the last known state; it goes on by itself when the server is back.
-        </p>
-      )}
+      {heardAt !== null && <Away heardAt={heardAt} />}
     </div>
+  );
+}
+
+function Away({ heardAt }: { heardAt: number }) {
+  const now = useNow();
+  const since = ago(new Date(heardAt).toISOString(), now);
+  return (
+    <p className="flex items-start gap-2.5 border-b border-line bg-sunken px-4 py-2 text-sm text-ink-2">
+      <Unplug size={16} aria-hidden className="mt-0.5 shrink-0" />
+      <span>
+        {navigator.onLine ? "The server does not answer." : "This device is offline."} What you see is the last known state
+        {/* The minute changes while one looks: it is not read out each time. */}
+        <span aria-hidden>{since === "just now" ? "" : ` (${since})`}</span>; it goes on by itself.
+      </span>
+    </p>
   );
 }

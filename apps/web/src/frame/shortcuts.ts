@@ -74,7 +74,8 @@ function onKeyDown(event: KeyboardEvent): void {
   const chord = chordOf(event);
   if (chord !== null) {
     const hit = all.find((shortcut) => shortcut.keys === chord);
-    if (hit === undefined) return;
+    // A terminal has its own use for Ctrl K.
+    if (hit === undefined || (event.target instanceof HTMLElement && event.target.closest(".xterm, [data-takes-keys]") !== null)) return;
     event.preventDefault();
     hit.run();
     return;

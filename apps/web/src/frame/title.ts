@@ -1,11 +1,9 @@
-import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { openApprovalsQuery } from "../data/queries.ts";
+import { useWaiting } from "./waiting.ts";
 
 /** The tab's title: how many things wait, then where one is. */
 export function useTitle(where: string): void {
-  const { data: open } = useQuery(openApprovalsQuery);
-  const waiting = open?.length ?? 0;
+  const waiting = useWaiting();
   useEffect(() => {
     document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${where} · Signalbox`;
   }, [waiting, where]);

@@ -1,0 +1,19 @@
+/* Leaves: the cookie ends, and nothing of what was seen stays in this browser. */
+import { logout } from "@signalbox/contract/identity";
+import { toast } from "@signalbox/ui/toasts";
+import { client, queries } from "../data/api.ts";
+import { forgetRecent } from "../palette/recent.ts";
+import { forget } from "./last-known.ts";
+
+export async function signOut(): Promise<void> {
+  try {
+    await client.call(logout, { body: {} });
+  } catch (error) {
+    toast(`You are still signed in: ${error instanceof Error ? error.message : "the server does not answer"}`, "danger");
+    return;
+  }
+  queries.clear();
+  await forget();
+  forgetRecent();
+  window.location.assign("/login");
+}
