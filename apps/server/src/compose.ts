@@ -185,6 +185,9 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     logPool: workerPool,
     key: await openSigningKey(path.join(config.dataDir, "keys")),
     rebuild: (of) => rebuildProjections(connection, modules, of),
+    blobs,
+    importsDirectory: path.join(config.dataDir, "imports"),
+    projections: () => modules.flatMap(([, module]) => module.projections),
   });
   const repositories = createRepositories({
     forge: repositoryForge,

@@ -3,6 +3,7 @@ import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
 import * as gate from "./gate.ts";
 import * as identity from "./identity.ts";
+import * as imports from "./imports.ts";
 import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
@@ -17,7 +18,7 @@ import * as workbench from "./workbench.ts";
 // Terminals follow with what serves them.
 const { createTerminal: _create, listTerminals: _list, closeTerminal: _close, ...served } = workbench;
 
-const MODULES = [system, identity, rooms, runs, approvals, gate, log, sessions, sync, modelConnections, repositories, attention, served];
+const MODULES = [system, identity, rooms, runs, approvals, gate, log, imports, sessions, sync, modelConnections, repositories, attention, served];
 
 const isRoute = (value: unknown): value is Route =>
   typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;

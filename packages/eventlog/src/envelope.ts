@@ -13,6 +13,7 @@ import { canonicalJson, wellFormed } from "@signalbox/kernel/canonical";
 import { randomView, uuidv7 } from "@signalbox/kernel/id";
 import type { Scanner } from "./dlp.ts";
 import { SCANNER_VERSION } from "./dlp.ts";
+import { translated } from "./foreign.ts";
 import type { DomainEvent, Origin, Recorded, StreamRef } from "./log.ts";
 
 /** An event that is ready to be chained. */
@@ -201,9 +202,12 @@ export interface StoredRow {
   readonly hash: Buffer;
   /** Null once erased. */
   readonly data: string | null;
+  /** Null but for what was imported. */
+  readonly import_id: string | null;
+  readonly organization_id: string;
 }
 
-export const STORED_COLUMNS = "e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data";
+export const STORED_COLUMNS = "e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data, e.import_id, e.organization_id";
 
 interface Header {
   event_id: string;
@@ -229,6 +233,11 @@ interface Header {
 
 /** An erased event reads with empty data and redaction `full`; its header, and so its hash, stay as they were. */
 export function recordedOf(row: StoredRow): Recorded {
+  const event = asStored(row);
+  return row.import_id === null ? event : translated(event, { organizationId: row.organization_id, importId: row.import_id });
+}
+
+function asStored(row: Omit<StoredRow, "import_id" | "organization_id">): Recorded {
   const h = JSON.parse(row.header) as Header;
   return {
     eventId: h.event_id,

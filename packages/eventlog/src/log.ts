@@ -67,6 +67,8 @@ export interface Recorded<E extends DomainEvent = DomainEvent> {
   readonly redaction: "none" | "partial" | "full";
   readonly prevHash: string;
   readonly hash: string;
+  /** Set on what came with an import: ids are those given to it here (`foreign.ts`), hashes are the other side's. */
+  readonly importId?: string | undefined;
 }
 
 export interface Tx {
@@ -121,6 +123,14 @@ export interface UnitOptions {
 
 export type UnitResult<T> = { readonly value: T; readonly events: readonly Recorded[]; readonly replayed: boolean };
 
+/** Hints may repeat, come late and out of order; the log is the truth. */
+export interface AppendedHint {
+  readonly position: number;
+  readonly streams: readonly { readonly organizationId: string; readonly stream: StreamRef; readonly seq: number }[];
+  /** All events of one commit of this process, as they stand in the log; absent where only the heads are known. */
+  readonly recorded?: readonly Recorded[] | undefined;
+}
+
 export interface EventLog {
   /**
    * Runs `work`, then appends everything it staged in one transaction with inline projections
@@ -150,10 +160,8 @@ export interface EventLog {
   readAll(options: { afterPosition: number; limit: number; types?: readonly string[] | undefined }): Promise<Recorded[]>;
   /** Current head (last seq, 0 when empty) of a stream, from memory when followed. */
   head(organizationId: string, stream: StreamRef): Promise<number>;
-  /** Wake-up hint after commits of any process; carries no events. Returns the unsubscribe function. */
-  onAppended(
-    listener: (hint: { position: number; streams: readonly { organizationId: string; stream: StreamRef; seq: number }[] }) => void,
-  ): () => void;
+  /** Wake-up hint after commits of any process. Returns the unsubscribe function. */
+  onAppended(listener: (hint: AppendedHint) => void): () => void;
 }
 
 /**
@@ -163,6 +171,8 @@ export interface EventLog {
 export interface Projection<E extends DomainEvent = DomainEvent> {
   readonly name: string;
   readonly types: readonly E["type"][];
+  /** Those of `types` that it also takes from imported logs; default none. Never what grants anything or starts work. */
+  readonly imported?: readonly E["type"][] | undefined;
   /** Tables it writes; rebuilt from the log into a shadow schema. */
   readonly tables: readonly string[];
   project(tx: Tx, batch: readonly Recorded<E>[]): Promise<void>;

@@ -17,6 +17,7 @@ import { Pool } from "pg";
 import { createScanner, type Scanner, type SecretRegistry } from "./dlp.ts";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import { IdempotencyConflict, TooContended } from "./faults.ts";
+import { isForeign } from "./foreign.ts";
 import { createListener } from "./listener.ts";
 import type { DomainEvent, EventLog, NewJob, Projection, Recorded, StreamRef, Tx, Unit, UnitOptions, UnitResult } from "./log.ts";
 import { createStateCache, createTurns, type Folded } from "./subjects.ts";
@@ -78,6 +79,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   const turns = createTurns();
   const loader: Loader = {
     async fold(decider, organizationId, subject, from) {
+      if (isForeign(subject)) return foldForeign(decider, organizationId, subject, from);
       const { rows } = await pool.query<{ type: string; data: string | null; subject_version: string }>({
         name: "evt_fold",
         text: `select e.type, p.data, e.subject_version from public.evt_events e join public.evt_payloads p using (position)
@@ -93,6 +95,13 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
       }
       return { state, version };
     },
+  };
+  /** To look at only: `Unit.decide` refuses to write. */
+  const foldForeign: Loader["fold"] = async (decider, organizationId, subject) => {
+    const events = await stored("where e.organization_id = $1 and e.subject = $2 order by e.subject_version", [organizationId, subject]);
+    let state = decider.initial;
+    for (const { event } of events) state = decider.evolve(state, event as Parameters<typeof decider.evolve>[1]);
+    return { state, version: events.at(-1)?.subjectVersion ?? 0 };
   };
   const deps = { scanner, loader, cache, turns, now: clock.now };
   try {

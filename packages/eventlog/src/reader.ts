@@ -8,7 +8,8 @@
  * The checkpoint moves in the handler's transaction: what the handler writes through `tx` happens
  * exactly once, everything else at least once. One process at a time reads under a name (the
  * checkpoint row is its lock); the others stand by. Positions become visible in order (the advisory
- * lock in 0001-log.sql), so `position > checkpoint` misses nothing.
+ * lock in 0001-log.sql), so `position > checkpoint` misses nothing. What was imported is history of
+ * somewhere else and is handed to no reader: nothing here reacts to it.
  */
 import type pg from "pg";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
@@ -112,7 +113,7 @@ export function startReader(options: ReaderOptions): Reader {
     const { rows } = await client.query<StoredRow>({
       name: types === undefined ? "evt_reader_all" : "evt_reader_types",
       text: `select ${STORED_COLUMNS} from public.evt_events e join public.evt_payloads p using (position)
-              where e.position > $1 and e.position <= $2 ${types === undefined ? "" : "and e.type = any($4)"} order by e.position limit $3`,
+              where e.position > $1 and e.position <= $2 and e.import_id is null ${types === undefined ? "" : "and e.type = any($4)"} order by e.position limit $3`,
       values: types === undefined ? [checkpoint, high, batchSize] : [checkpoint, high, batchSize, types],
     });
     const full = rows.length === batchSize;

@@ -11,6 +11,7 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
+import { dueTo } from "./foreign.ts";
 import type { Projection, Recorded } from "./log.ts";
 import { txOf } from "./organization.ts";
 
@@ -107,12 +108,12 @@ function replayer(client: pg.ClientBase, { projections }: ProjectionSchema) {
           [position, types],
         );
         const events: Recorded[] = rows.map(recordedOf);
-        for (const projection of projections) {
-          // Without a position, as when it ran inline: a projection must not come to rely on it.
-          const due = events
-            .filter((event) => projection.types.includes(event.event.type))
-            .map((event) => ({ ...event, position: undefined }));
-          if (due.length > 0) await projection.project(tx, due);
+        for (const piece of pieces(events)) {
+          for (const projection of projections) {
+            // Without a position, as when it ran inline: a projection must not come to rely on it.
+            const due = dueTo(projection, piece).map((event) => ({ ...event, position: undefined }));
+            if (due.length > 0) await projection.project(tx, due);
+          }
         }
         count += events.length;
         position = events.at(-1)?.position ?? position;
@@ -120,6 +121,19 @@ function replayer(client: pg.ClientBase, { projections }: ProjectionSchema) {
       }
     },
   };
+}
+
+/**
+ * What ends or forgets an import changes rows that other projections made, so it stands alone: a copy that was removed
+ * and came again must not be forgotten because both are in one batch.
+ */
+function pieces(events: readonly Recorded[]): Recorded[][] {
+  const out: Recorded[][] = [[]];
+  for (const event of events) {
+    if (event.event.type === "log.imported" || event.event.type === "log.import_removed") out.push([event], []);
+    else out.at(-1)!.push(event);
+  }
+  return out.filter((piece) => piece.length > 0);
 }
 
 async function compare(client: pg.ClientBase, shadow: string, tables: readonly string[]): Promise<TableDrift[]> {

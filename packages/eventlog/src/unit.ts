@@ -2,6 +2,7 @@ import type { Decider, Decision } from "@signalbox/kernel/decider";
 import { ulid } from "@signalbox/kernel/id";
 import { wellFormed } from "@signalbox/kernel/canonical";
 import type { Scanner } from "./dlp.ts";
+import { ForeignIsReadOnly, isForeign } from "./foreign.ts";
 import { redactionRecords, seal, type Entry } from "./envelope.ts";
 import type { DomainEvent, NewJob, Origin, StreamRef, Unit, UnitOptions } from "./log.ts";
 import type { Folded, StateCache, Turns } from "./subjects.ts";
@@ -100,6 +101,7 @@ export class Attempt implements Unit {
     command: C,
     origin?: Partial<Origin>,
   ): Promise<Decision<E, R>> {
+    if (isForeign(subject) || isForeign(stream.id)) throw new ForeignIsReadOnly(subject);
     const found = await this.#subject(decider, subject);
     const decision = decider.decide(found.state as S, command);
     for (const event of decision.events ?? []) this.#stage(found, stream, subject, event, origin);

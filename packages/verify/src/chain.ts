@@ -74,7 +74,11 @@ const ENTRY = Uint8Array.of(0);
 const LINK = Uint8Array.of(1);
 
 export async function linkHash(primitives: Primitives, prev: Uint8Array, seq: number, header: string): Promise<Uint8Array> {
-  const entry = await primitives.sha256(concat(ENTRY, utf8(header)));
+  return linkEntry(primitives, prev, seq, await primitives.sha256(concat(ENTRY, utf8(header))));
+}
+
+/** The same for an event of which only its entry hash is known. */
+export async function linkEntry(primitives: Primitives, prev: Uint8Array, seq: number, entry: Uint8Array): Promise<Uint8Array> {
   const place = new Uint8Array(8);
   new DataView(place.buffer).setBigUint64(0, BigInt(seq));
   return primitives.sha256(concat(LINK, prev, place, entry));

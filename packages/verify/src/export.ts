@@ -6,15 +6,24 @@
  *   checkpoint… {"kind":"checkpoint","note","heads":[{stream,seq,hash}]}                  oldest first
  *   end         {"kind":"end","events":N,"checkpoints":M}
  *
+ * `signalbox-export/2`, of one session, also has, among its events:
+ *
+ *   links       {"kind":"links","stream","from_seq","entry_hashes"}   the entry hashes (base64, 32 bytes each) of
+ *               events that are not given: the chain of a stream in `parts` is followed through them
+ *   blob        {"kind":"blob","sha256","base64"}                     content that events name by its hash
+ *
+ * Of a stream in `parts` only some events are there, each proved to stand where it says, since the
+ * chain from the first of them leads to a head that a checkpoint signed. The others stay unknown.
+ *
  * A complete export starts every stream at seq 1. What it proves: no event was changed, dropped,
  * added or reordered inside a stream; and up to the newest checkpoint, no tail was cut and no whole
  * stream removed. What it cannot prove: that events after the newest checkpoint are all there. Without
  * any checkpoint it would prove nothing, since whoever rewrote everything could leave them out: not valid.
  */
-import { follow, GENESIS, jsonObject, type ChainedEvent, type Head, type Mismatch } from "./chain.ts";
+import { follow, GENESIS, jsonObject, linkEntry, type ChainedEvent, type Head, type Mismatch } from "./chain.ts";
 import { rootOf, type StreamHead } from "./merkle.ts";
 import { openNote, type VerifierKey } from "./note.ts";
-import { equal, hashText, type Primitives } from "./primitives.ts";
+import { equal, fromBase64, hashBytes, hashText, type Primitives } from "./primitives.ts";
 
 export interface ExportReport {
   readonly valid: boolean;
@@ -27,6 +36,10 @@ export interface ExportReport {
   readonly checkpoints: number;
   /** Position up to which a valid checkpoint vouches; null when none does. */
   readonly covered_to: number | null;
+  /** Events that no valid checkpoint vouches for. */
+  readonly uncovered: number;
+  /** Ids of the keys whose signatures were valid. */
+  readonly signed_by: readonly string[];
   readonly first_mismatch: Mismatch | null;
   /** Everything else that is wrong, in plain sentences, each naming its place. */
   readonly problems: readonly string[];
@@ -43,9 +56,12 @@ type Line =
       readonly organization_id: string;
       readonly complete: boolean;
       readonly stream?: string;
+      readonly parts?: readonly string[];
     }
   | EventLine
   | { readonly kind: "checkpoint"; readonly note: string; readonly heads: readonly StreamHead[] }
+  | { readonly kind: "links"; readonly stream: string; readonly from_seq: number; readonly entry_hashes: string }
+  | { readonly kind: "blob"; readonly sha256: string; readonly base64: string }
   | { readonly kind: "end"; readonly events: number; readonly checkpoints: number };
 
 /** Problems beyond this many are counted, not told. */
@@ -65,6 +81,10 @@ export async function verifyExport(
   const erased: { stream: string; seq: number; event_id: string; event_type: string }[] = [];
   const redacted = new Set<string>();
   const problems: string[] = [];
+  const signedBy = new Set<string>();
+  /** Streams of which only some events are there, and where the first of them stands. */
+  const parts = new Map<string, number | null>();
+  let isSecondFormat = false;
   let [firstMismatch, organization, onlyStream, ended]: [Mismatch | null, string | null, string | null, boolean] = [
     null,
     null,
@@ -74,6 +94,7 @@ export async function verifyExport(
   let [complete, untold]: [boolean, number] = [true, 0];
   let [events, checkpoints, lastPosition, number]: [number, number, number, number] = [0, 0, 0, 0];
   let coveredTo: number | null = null;
+  let coveredHeads: readonly StreamHead[] = [];
   let olderHeads: readonly StreamHead[] = [];
 
   for await (const text of lines) {
@@ -95,10 +116,20 @@ export async function verifyExport(
     }
     switch (line.kind) {
       case "header":
-        if (line.format !== "signalbox-export/1") problem(`format ${line.format} is not one this verifier knows`);
+        isSecondFormat = line.format === "signalbox-export/2";
+        if (line.format !== "signalbox-export/1" && !isSecondFormat) problem(`format ${line.format} is not one this verifier knows`);
         organization = line.organization_id;
         complete = line.complete;
         onlyStream = complete ? null : (line.stream ?? "");
+        if (isSecondFormat && !complete) for (const part of line.parts ?? []) if (part !== onlyStream) parts.set(part, null);
+        break;
+      case "links":
+        await links(line);
+        break;
+      case "blob":
+        if (!isSecondFormat) problem(`line ${number} is not a line of this format`);
+        else if (hashText(await primitives.sha256(fromBase64(line.base64) ?? new Uint8Array())) !== line.sha256)
+          problem(`line ${number}: the content is not that of ${line.sha256}`);
         break;
       case "event":
         await event(line);
@@ -139,6 +170,8 @@ export async function verifyExport(
     erased: erased.length,
     checkpoints,
     covered_to: coveredTo,
+    uncovered: uncovered(),
+    signed_by: [...signedBy],
     first_mismatch: firstMismatch,
     problems: untold === 0 ? problems : [...problems, `and ${untold} more`],
   };
@@ -149,11 +182,11 @@ export async function verifyExport(
     if (line.position <= lastPosition) problem(`${stream} ${line.seq}: position ${line.position} does not follow ${lastPosition}`);
     lastPosition = line.position;
     // Whoever flips a whole log to a partial one, to leave streams out, must also leave out all but one.
-    if (onlyStream !== null && stream !== onlyStream)
+    if (onlyStream !== null && stream !== onlyStream && !parts.has(stream))
       problem(`${stream} ${line.seq}: the export says it is of ${onlyStream || "no stream"} only`);
     // After a break everything hangs in the air; one mismatch names the place.
     if (broken.has(stream)) return;
-    const checked = await follow(primitives, heads.get(stream) ?? GENESIS, line);
+    const checked = await follow(primitives, heads.get(stream) ?? beginning(stream, line), line);
     if (!checked.ok) {
       broken.add(stream);
       return mismatch(checked.mismatch);
@@ -176,6 +209,35 @@ export async function verifyExport(
     else if (type === "event.redacted") redacted.add(String(jsonObject(line.data)?.["target_event_id"]));
   }
 
+  /** Of a part the first event's own link is taken as given: what follows it leads to a signed head, or it is refused. */
+  function beginning(stream: string, line: EventLine): Head {
+    if (!parts.has(stream)) return GENESIS;
+    parts.set(stream, line.seq);
+    return { seq: line.seq - 1, hash: hashBytes(line.prev_hash) ?? new Uint8Array(32) };
+  }
+
+  async function links({ stream, from_seq, entry_hashes }: Extract<Line, { kind: "links" }>): Promise<void> {
+    const entries = fromBase64(entry_hashes);
+    const head = heads.get(stream);
+    if (broken.has(stream)) return;
+    if (!parts.has(stream) || head === undefined || entries === null || entries.length % 32 !== 0 || head.seq + 1 !== from_seq)
+      return problem(`${stream} ${from_seq}: links that continue nothing`);
+    let { seq, hash } = head;
+    for (let at = 0; at < entries.length; at += 32) {
+      hash = await linkEntry(primitives, hash, ++seq, entries.subarray(at, at + 32));
+      remember(stream, seq, hash);
+    }
+    heads.set(stream, { seq, hash });
+  }
+
+  /** What is newer than the newest valid checkpoint, or in a stream that it does not know. */
+  function uncovered(): number {
+    const covered = new Map((coveredTo === null ? [] : coveredHeads).map((head) => [head.stream, head.seq]));
+    let count = 0;
+    for (const [stream, head] of heads) count += Math.max(0, head.seq - (covered.get(stream) ?? (parts.get(stream) ?? 1) - 1));
+    return count;
+  }
+
   async function checkpoint(note: string, stated: readonly StreamHead[]): Promise<void> {
     checkpoints++;
     const opened = await openNote(primitives, note, keys);
@@ -190,6 +252,7 @@ export async function verifyExport(
       );
       return;
     }
+    signedBy.add(opened.keyId);
     const { streams, rootHash, position } = opened.checkpoint;
     if (organization !== null && opened.checkpoint.origin !== `signalbox/${organization}`)
       problem(`${name} speaks for ${opened.checkpoint.origin}, not for ${organization}`);
@@ -210,6 +273,8 @@ export async function verifyExport(
       if (here === head.hash) continue;
       // An export of one stream or session has the others' heads only as leaves of the tree.
       if (!complete && !heads.has(head.stream)) continue;
+      // Older than the first that is here of a part.
+      if (head.seq < (parts.get(head.stream) ?? 1)) continue;
       if (broken.has(head.stream)) continue;
       whole = false;
       const last = heads.get(head.stream)?.seq ?? 0;
@@ -217,10 +282,14 @@ export async function verifyExport(
         problem(`${head.stream} ends at ${last}, but ${name} was signed when it had ${head.seq} events: its tail was removed`);
       else problem(`${head.stream} ${head.seq}: ${name} was signed over ${head.hash}, the export has ${here}`);
     }
-    if (whole) coveredTo = position;
+    if (!whole) return;
+    coveredTo = position;
+    coveredHeads = stated;
   }
 
+  /** Kept from the first that is here on: a part may begin far into its stream. */
   function remember(stream: string, seq: number, hash: Uint8Array): void {
+    seq -= (parts.get(stream) ?? 1) - 1;
     let known = hashes.get(stream);
     if (known === undefined || known.length < seq * 32) {
       const larger = new Uint8Array(Math.max(512, (known?.length ?? 0) * 2));
@@ -230,7 +299,9 @@ export async function verifyExport(
     known.set(hash, (seq - 1) * 32);
   }
   function hashAt(stream: string, seq: number): string | null {
-    if (seq < 1 || seq > (heads.get(stream)?.seq ?? 0)) return null;
+    const first = parts.get(stream) ?? 1;
+    if (seq < first || seq > (heads.get(stream)?.seq ?? 0)) return null;
+    seq -= first - 1;
     return hashText(hashes.get(stream)!.subarray((seq - 1) * 32, seq * 32));
   }
   function problem(text: string): void {
@@ -253,6 +324,12 @@ function parse(text: string): Line | null {
         return typeof line.note === "string" && Array.isArray(line.heads) && line.heads.every(isHead) ? line : null;
       case "header":
         return typeof line.organization_id === "string" && typeof line.complete === "boolean" ? line : null;
+      case "links":
+        return typeof line.stream === "string" && Number.isSafeInteger(line.from_seq) && typeof line.entry_hashes === "string"
+          ? line
+          : null;
+      case "blob":
+        return typeof line.sha256 === "string" && typeof line.base64 === "string" ? line : null;
       case "end":
         return line;
       default:

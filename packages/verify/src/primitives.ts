@@ -32,7 +32,12 @@ export function hashBytes(text: unknown): Uint8Array | null {
   return out;
 }
 
-export const toBase64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
+/** In pieces: a call takes only so many arguments. */
+export function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
 
 /** Null for what is not base64. */
 export function fromBase64(text: string): Uint8Array | null {

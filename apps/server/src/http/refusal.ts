@@ -2,6 +2,7 @@
 import type { ErrorBody } from "@signalbox/contract/error";
 import { type Route, SHELL_REFUSALS, type ShellRefusal } from "@signalbox/contract/route";
 import { IdempotencyConflict, LogUnavailable, OutcomeUnknown, TooContended } from "@signalbox/eventlog/faults";
+import { ForeignIsReadOnly } from "@signalbox/eventlog/foreign";
 import type { z } from "zod";
 import { InvalidCursor } from "./cursor.ts";
 import type { Refused } from "./handle.ts";
@@ -61,6 +62,8 @@ export function thrownAnswer(error: unknown, requestId: string): Answer | null {
   if (error instanceof ShellRefused) return answer(error.code, error.message, error.fix, error.details);
   if (error instanceof InvalidCursor)
     return answer("invalid_cursor", "The cursor is not one of this list.", "Use next_cursor of the page before, or leave it out to begin.");
+  if (error instanceof ForeignIsReadOnly)
+    return answer("session_imported", "This came with an imported log and is read-only.", "Start a session of your own.");
   if (error instanceof IdempotencyConflict) {
     return error.reason === "other_body"
       ? answer(

@@ -14,6 +14,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Duplex } from "node:stream";
 import cookiePlugin from "@fastify/cookie";
 import type { Route } from "@signalbox/contract/route";
+import { isForeign } from "@signalbox/eventlog/foreign";
 import { canonicalJson, type Json } from "@signalbox/kernel/canonical";
 import { newId } from "@signalbox/kernel/id";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -295,6 +296,11 @@ const crossSite = (): ShellRefused =>
     fix: "Act from this server's own pages, or use an API token.",
   });
 
+const imported = (): ShellRefused =>
+  new ShellRefused("session_imported", "This came with an imported log and is read-only.", {
+    fix: "Start a session of your own; an import is removed whole with DELETE /v1/audit/imports/:id.",
+  });
+
 const operationOf = (request: FastifyRequest): string =>
   (request.routeOptions.config as { operation?: string } | undefined)?.operation ?? "other";
 
@@ -312,6 +318,8 @@ function parse(route: Route, request: FastifyRequest): { params?: unknown; query
     const parsed = route.params.safeParse(request.params);
     if (!parsed.success) throw invalidRequest("path", parsed.error);
     out.params = parsed.data;
+    // Known by its looks, whosever it is: nothing is said about what there is.
+    if (route.method !== "GET" && Object.values(parsed.data).some((id) => typeof id === "string" && isForeign(id))) throw imported();
   }
   const query = strictQuery(route).safeParse(request.query);
   if (!query.success) throw invalidRequest("query", query.error);

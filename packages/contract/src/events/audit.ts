@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EventId, ImportId, OrganizationId, SessionId, Sha256 } from "../primitives.ts";
+import { EventId, ImportId, OrganizationId, RoomId, SessionId, Sha256 } from "../primitives.ts";
 
 export const AuditEvent = z.discriminatedUnion("type", [
   z.object({
@@ -29,12 +29,16 @@ export const AuditEvent = z.discriminatedUnion("type", [
       source_organization_id: OrganizationId,
       streams: z.int(),
       events: z.int(),
+      rooms: z.array(RoomId),
       sessions: z.array(SessionId),
       signed_by: z.string(),
       /** sha256 over its stream heads: the same log has the same. */
       digest: Sha256,
     }),
   }),
-  z.object({ type: z.literal("log.import_removed"), data: z.object({ import_id: ImportId, events: z.int(), digest: Sha256 }) }),
+  z.object({
+    type: z.literal("log.import_removed"),
+    data: z.object({ import_id: ImportId, events: z.int(), rooms: z.array(RoomId), sessions: z.array(SessionId), digest: Sha256 }),
+  }),
 ]);
 export type AuditEvent = z.infer<typeof AuditEvent>;

@@ -1,5 +1,6 @@
 /* Keeps `proj_invocations`. Changes of one invocation within a batch are merged; the last word on a column wins. */
 import type { InvocationEvent } from "@signalbox/contract/events/gate";
+import { importProjection } from "@signalbox/eventlog/append-foreign";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
 import { unreachable } from "@signalbox/kernel/decider";
 
@@ -9,18 +10,21 @@ type Row = Record<string, unknown>;
 type R = Recorded<InvocationEvent>;
 const COLUMNS = "status, approval_id, reason_code, result, error_code, error_message, executing_at, ended_at, subject_version";
 
+const TYPES = [
+  "invocation.requested",
+  "invocation.approved",
+  "invocation.denied",
+  "invocation.expired",
+  "invocation.executing",
+  "invocation.completed",
+  "invocation.failed",
+  "invocation.unknown",
+] as const;
+
 export const invocationList: Projection<InvocationEvent> = {
   name: "actions.invocations",
-  types: [
-    "invocation.requested",
-    "invocation.approved",
-    "invocation.denied",
-    "invocation.expired",
-    "invocation.executing",
-    "invocation.completed",
-    "invocation.failed",
-    "invocation.unknown",
-  ],
+  types: TYPES,
+  imported: TYPES,
   tables: ["proj_invocations"],
 
   async project(tx, batch) {
@@ -53,6 +57,17 @@ export const invocationList: Projection<InvocationEvent> = {
     );
   },
 };
+
+/** What was still to be done where it came from is not done here. */
+export const importedInvocations = importProjection({
+  name: "actions.imported",
+  tables: ["proj_invocations"],
+  end: [
+    `update proj_invocations v set status = 'expired' from import i
+      where v.organization_id = i.organization_id and v.room_id = any(i.rooms) and v.status in ('pending', 'approved', 'executing', 'unknown')`,
+  ],
+  remove: ["delete from proj_invocations v using import i where v.organization_id = i.organization_id and v.room_id = any(i.rooms)"],
+});
 
 /** An erased request keeps its place in the list, and nothing else. */
 function requestedRow(r: R, d: Partial<Extract<InvocationEvent, { type: "invocation.requested" }>["data"]>): Row {

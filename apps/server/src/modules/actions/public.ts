@@ -16,7 +16,7 @@ import { type GateModule, recordRuling, registeredAction, type Ruling } from "..
 import type { RoomAccess } from "../rooms/public.ts";
 import { createExecution, WORKER } from "./execute.ts";
 import { invocation, type InvocationCall, type InvocationCommand } from "./invocation.ts";
-import { invocationList } from "./invocations.projection.ts";
+import { importedInvocations, invocationList } from "./invocations.projection.ts";
 import { findInvocation, findInvocations, idsByStatus, type InvocationFilter, type InvocationRecord, sessionLoad } from "./queries.ts";
 import { actionRoutes } from "./routes.ts";
 import { createWaiting } from "./waiting.ts";
@@ -275,7 +275,7 @@ export function createActions(deps: ActionsDeps): ActionsModule {
 
   return {
     routes: actionRoutes({ ...deps, execution }),
-    projections: [invocationList],
+    projections: [invocationList, importedInvocations],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       ...execution.jobs,

@@ -5,6 +5,7 @@
  * projector. Changes of one approval within a batch are merged; the last word on a column wins.
  */
 import type { ApprovalEvent } from "@signalbox/contract/events/approvals";
+import { importProjection } from "@signalbox/eventlog/append-foreign";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
 import { unreachable } from "@signalbox/kernel/decider";
 
@@ -17,6 +18,7 @@ const COLUMNS = "status, held_by, decided_by, decided_at, reason, scope, used_by
 export const approvalInbox: Projection<ApprovalEvent> = {
   name: "approvals.inbox",
   types: ["approval.requested", "approval.held", "approval.approved", "approval.denied", "approval.expired", "approval.used"],
+  imported: ["approval.requested", "approval.held", "approval.approved", "approval.denied", "approval.expired", "approval.used"],
   tables: ["proj_approvals"],
 
   async project(tx, batch) {
@@ -49,6 +51,17 @@ export const approvalInbox: Projection<ApprovalEvent> = {
     );
   },
 };
+
+/** A question that was open where it came from is not put to anybody here, and no answer given there allows anything. */
+export const importedApprovals = importProjection({
+  name: "approvals.imported",
+  tables: ["proj_approvals"],
+  end: [
+    `update proj_approvals a set status = case when a.status = 'approved' then a.status else 'expired' end, used_by = coalesce(a.used_by, 'imported')
+       from import i where a.organization_id = i.organization_id and a.room_id = any(i.rooms) and a.status in ('pending', 'held', 'approved')`,
+  ],
+  remove: ["delete from proj_approvals a using import i where a.organization_id = i.organization_id and a.room_id = any(i.rooms)"],
+});
 
 /** An erased question keeps its place in the list; its time is over. */
 function openedRow(r: R, d: Partial<Extract<ApprovalEvent, { type: "approval.requested" }>["data"]>): Row {

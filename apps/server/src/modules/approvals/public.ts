@@ -8,7 +8,7 @@ import type { Decision } from "@signalbox/kernel/decider";
 import type { Deps, Job, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import { approval, type ApprovalCommand, type Call, type RequestApproval } from "./approval.ts";
-import { approvalInbox } from "./inbox.projection.ts";
+import { approvalInbox, importedApprovals } from "./inbox.projection.ts";
 import {
   type ApprovalFilter,
   type ApprovalRecord,
@@ -124,7 +124,7 @@ export function createApprovals(deps: ApprovalsDeps): ApprovalsModule {
 
   const module: ApprovalsModule = {
     routes: [],
-    projections: [approvalInbox],
+    projections: [approvalInbox, importedApprovals],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: { "approval.expire": expire },
     view: (organizationId, id) => findApproval(db, organizationId, id),

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createBlobs } from "../../blobs.ts";
 import { openDatabase, type RequestDatabase } from "../../database.ts";
 import type { Module } from "../../module.ts";
 import { checkpoint } from "./checkpoint.ts";
@@ -51,6 +52,9 @@ beforeAll(async () => {
     key,
     organizations: () => Promise.resolve([ORG]),
     rebuild: () => Promise.resolve([]),
+    blobs: createBlobs(join(keys, "blobs")),
+    importsDirectory: join(keys, "imports"),
+    projections: () => [],
   });
   write = async (stream, text) => {
     const result = await log.run(

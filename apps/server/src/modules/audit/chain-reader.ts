@@ -17,12 +17,13 @@ interface Row {
   readonly salt: Buffer | null;
   readonly prev_hash: Buffer;
   readonly hash: Buffer;
+  readonly import_id: string | null;
 }
 
 /** Keeps a page well below a megabyte for ordinary events. */
 const PAGE = 500;
 
-const columns = sql`e.position, e.stream_type, e.stream_id, e.seq, e.recorded_at, e.header, p.data, p.salt, e.prev_hash, e.hash`;
+const columns = sql`e.position, e.stream_type, e.stream_id, e.seq, e.recorded_at, e.header, p.data, p.salt, e.prev_hash, e.hash, e.import_id`;
 
 /** One stream, ascending by seq, after `afterSeq` (exclusive). */
 export async function* storedStream(
@@ -44,13 +45,13 @@ export async function* storedStream(
   }
 }
 
-/** The organization's whole log up to and with `lastPosition`, ascending by position. */
+/** The organization's own log up to and with `lastPosition`, ascending by position; what it imported is another's. */
 export async function* storedLog(db: Database, organizationId: string, lastPosition: number): AsyncGenerator<StoredEvent> {
   for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
       sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
-        where e.organization_id = ${organizationId} and e.position > ${from} and e.position <= ${lastPosition}
+        where e.organization_id = ${organizationId} and e.position > ${from} and e.position <= ${lastPosition} and e.import_id is null
         order by e.position limit ${PAGE}`.execute(tx),
     );
     for (const row of rows.rows) yield storedEvent(row);
@@ -59,9 +60,55 @@ export async function* storedLog(db: Database, organizationId: string, lastPosit
   }
 }
 
+/**
+ * What a session's export tells of other streams than its room's: its budget and what its model calls cost, and what
+ * the principals in it are called. Ascending by position, up to and with `lastPosition`.
+ */
+export async function storedParts(
+  db: Database,
+  organizationId: string,
+  roomId: string,
+  sessionId: string,
+  lastPosition: number,
+): Promise<StoredEvent[]> {
+  const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+    sql<Row>`with who as (
+        select distinct header::jsonb -> 'principal' ->> 'id' as id from evt_events
+         where organization_id = ${organizationId} and stream_type = 'room' and stream_id = ${roomId}
+      )
+      select ${columns} from evt_events e join evt_payloads p using (position)
+       where e.organization_id = ${organizationId} and e.position <= ${lastPosition} and e.import_id is null
+         and ((e.stream_type = 'ledger' and e.subject = ${`budget:${sessionId}`})
+           or (e.stream_type = 'organization' and e.type = 'principal.registered' and e.subject in (select 'principal:' || id from who)))
+       order by e.position`.execute(tx),
+  );
+  return rows.map(storedEvent);
+}
+
+/** One import as it came, ascending by position. */
+export async function* storedImport(db: Database, organizationId: string, importId: string): AsyncGenerator<StoredEvent> {
+  for (let after = 0; ;) {
+    const from = after;
+    const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+      sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
+        where e.organization_id = ${organizationId} and e.import_id = ${importId} and e.position > ${from}
+        order by e.position limit ${PAGE}`.execute(tx),
+    );
+    for (const row of rows.rows) yield storedEvent(row);
+    if (rows.rows.length < PAGE) return;
+    after = Number(rows.rows.at(-1)!.position);
+  }
+}
+
+/** An imported event's stream has another name here than in what was hashed. */
+const hashedStream = (row: Row): { type: string; id: string } =>
+  row.import_id === null
+    ? { type: row.stream_type, id: row.stream_id }
+    : (JSON.parse(row.header) as { stream: { type: string; id: string } }).stream;
+
 const storedEvent = (row: Row): StoredEvent => ({
   position: Number(row.position),
-  stream: { type: row.stream_type, id: row.stream_id },
+  stream: hashedStream(row),
   seq: Number(row.seq),
   recorded_at: row.recorded_at.toISOString(),
   header: row.header,

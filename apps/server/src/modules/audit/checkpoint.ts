@@ -37,11 +37,11 @@ async function signNow(pool: pg.Pool, key: SigningKey, organizationId: string, n
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
     await client.query("begin isolation level repeatable read");
     const { rows } = await client.query<{ stream: string; seq: string; hash: Buffer }>(
-      `select stream_type || ':' || stream_id as stream, seq, hash from evt_stream_heads where organization_id = $1 and seq > 0`,
+      `select stream_type || ':' || stream_id as stream, seq, hash from evt_stream_heads where organization_id = $1 and seq > 0 and import_id is null`,
       [organizationId],
     );
     const at = await client.query<{ position: string | null; newest: string | null }>(
-      `select (select max(position) from evt_events where organization_id = $1) as position,
+      `select (select max(position) from evt_events where organization_id = $1 and import_id is null) as position,
               (select max(position) from audit_checkpoints where organization_id = $1) as newest`,
       [organizationId],
     );

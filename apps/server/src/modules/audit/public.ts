@@ -10,7 +10,7 @@ import {
   verifyStream,
 } from "@signalbox/contract/log";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
-import type { Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
+import type { Projection, Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
 import type { RebuildReport } from "@signalbox/eventlog/rebuild";
 import { follow, GENESIS, type Head, type Mismatch } from "@signalbox/verify/chain";
 import { nodePrimitives } from "@signalbox/verify/node";
@@ -19,17 +19,26 @@ import { sql, type Kysely } from "kysely";
 import type pg from "pg";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
-import { handle, refused, type StreamFrame } from "../../http/handle.ts";
+import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import { envelopeOf } from "../../envelope.ts";
-import { storedLog, storedStream } from "./chain-reader.ts";
+import type { Blobs } from "../../blobs.ts";
+import { storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
+import { createExports } from "./export.ts";
+import { createImports, type ImportDeps, type Imports } from "./imports.ts";
 import { redaction } from "./redaction.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 export { openSigningKey } from "./signing-key.ts";
 
 export interface AuditDeps extends Deps {
+  readonly blobs: Blobs;
+  /** `<data-dir>/imports`: where uploads wait. */
+  readonly importsDirectory: string;
+  /** Of all modules, for what an import shows. */
+  readonly projections: () => readonly Projection[];
+  readonly atImport?: ImportDeps["at"];
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
   readonly key: SigningKey;
@@ -38,27 +47,31 @@ export interface AuditDeps extends Deps {
   readonly rebuild: (options: { dryRun: boolean }) => Promise<readonly RebuildReport[]>;
 }
 
-const CHECKPOINT_PAGE = 20;
 const STREAM = /^(room|organization|ledger):[0-9A-Za-z_]+$/;
 const EraseJob = z.object({ target: z.string() });
 
-export function createAudit(deps: AuditDeps): Module {
-  const { db, log, logPool, key } = deps;
+export interface AuditModule extends Module {
+  readonly imports: Imports;
+}
 
-  async function headSeq(organizationId: string, stream: StreamRef): Promise<number> {
+export function createAudit(deps: AuditDeps): AuditModule {
+  const { db, log, logPool, key } = deps;
+  const exports = createExports(deps);
+  const imports = createImports({ ...deps, exports, directory: deps.importsDirectory, at: deps.atImport });
+
+  async function headOf(organizationId: string, stream: StreamRef): Promise<{ seq: number; importId: string | null } | null> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<{
-        seq: string;
-      }>`select seq from evt_stream_heads where organization_id = ${organizationId} and stream_type = ${stream.type} and stream_id = ${stream.id}`.execute(
-        tx,
-      ),
+      sql<{ seq: string; import_id: string | null }>`select seq, import_id from evt_stream_heads
+        where organization_id = ${organizationId} and stream_type = ${stream.type} and stream_id = ${stream.id} and seq > 0`.execute(tx),
     );
-    return Number(rows[0]?.seq ?? 0);
+    return rows[0] === undefined ? null : { seq: Number(rows[0].seq), importId: rows[0].import_id };
   }
 
   async function verify(organizationId: string, stream: StreamRef, fromSeq: number) {
-    const lastSeq = await headSeq(organizationId, stream);
-    if (lastSeq === 0) return null;
+    const at = await headOf(organizationId, stream);
+    if (at === null) return null;
+    const lastSeq = at.seq;
+    if (at.importId !== null) return { ...(await imports.verify(organizationId, at.importId)), lastSeq };
     let head: Head | null = fromSeq <= 1 ? GENESIS : null;
     let checked = 0;
     let mismatch: Mismatch | null = null;
@@ -84,55 +97,8 @@ export function createAudit(deps: AuditDeps): Module {
     return rows[0] === undefined ? null : recordedOf(rows[0]);
   }
 
-  /** Up to and with `last`, oldest first, in small pages: each holds the heads of all streams. */
-  async function* exportedCheckpoints(
-    organizationId: string,
-    last: number,
-  ): AsyncGenerator<{ note: string; heads: string; position: string }> {
-    for (let after = 0; ;) {
-      const from = after;
-      const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-        sql<{ note: string; heads: string; position: string }>`select note, heads, position from audit_checkpoints
-          where organization_id = ${organizationId} and position > ${from} and position <= ${last} order by position limit ${CHECKPOINT_PAGE}`.execute(
-          tx,
-        ),
-      );
-      yield* rows;
-      if (rows.length < CHECKPOINT_PAGE) return;
-      after = Number(rows.at(-1)!.position);
-    }
-  }
-
-  /** The format is documented where it is checked: `packages/verify/src/export.ts`. */
-  async function* exportLines(organizationId: string, stream: StreamRef | null, now: string): AsyncGenerator<StreamFrame> {
-    const line = (value: object): StreamFrame => ({ text: JSON.stringify(value) });
-    // A checkpoint now, so that the export's own end is vouched for.
-    const last = (await checkpoint(logPool, key, organizationId, now))?.position ?? 0;
-    yield line({
-      kind: "header",
-      format: "signalbox-export/1",
-      organization_id: organizationId,
-      exported_at: now,
-      complete: stream === null,
-      ...(stream === null ? {} : { stream: `${stream.type}:${stream.id}` }),
-      keys: [(await key.verifierKey(organizationId)).text],
-    });
-    let events = 0;
-    const source = stream === null ? storedLog(db, organizationId, last) : storedStream(db, organizationId, stream, 0);
-    for await (const event of source) {
-      if (event.position > last) break;
-      events++;
-      yield line({ kind: "event", ...event });
-    }
-    let checkpoints = 0;
-    for await (const one of exportedCheckpoints(organizationId, last)) {
-      checkpoints++;
-      yield { text: `{"kind":"checkpoint","note":${JSON.stringify(one.note)},"heads":${one.heads}}` };
-    }
-    yield line({ kind: "end", events, checkpoints });
-  }
-
   const routes = [
+    ...imports.routes,
     handle(verifyStream, async ({ query, caller }) => {
       const stream = streamRef(query.stream);
       const result = await verify(caller.organizationId, stream, query.from_seq);
@@ -172,20 +138,25 @@ export function createAudit(deps: AuditDeps): Module {
           message: `"${query.stream.replaceAll("\0", "")}" is not a stream.`,
           fix: "Name one as <type>:<id>, like room:room_01J…",
         });
-      let stream: StreamRef | null = query.stream === undefined ? null : streamRef(query.stream);
+      const { organizationId } = caller;
       if (query.session_id !== undefined) {
-        const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
-          sql<{
-            stream_id: string;
-          }>`select stream_id from evt_events where organization_id = ${caller.organizationId} and stream_type = 'room' and subject = ${`session:${query.session_id}`} limit 1`.execute(
+        const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+          sql<{ stream_id: string; import_id: string | null }>`select stream_id, import_id from evt_events
+            where organization_id = ${organizationId} and stream_type = 'room' and subject = ${`session:${query.session_id}`} limit 1`.execute(
             tx,
           ),
         );
-        if (rows[0] === undefined) return refused("session_not_found");
-        stream = { type: "room", id: rows[0].stream_id };
+        const room = rows[0];
+        if (room === undefined) return refused("session_not_found");
+        return room.import_id === null
+          ? exports.session(organizationId, room.stream_id, query.session_id, now)
+          : exports.imported(organizationId, room.import_id);
       }
-      if (stream !== null && (await headSeq(caller.organizationId, stream)) === 0) return refused("stream_not_found");
-      return exportLines(caller.organizationId, stream, now);
+      const stream = query.stream === undefined ? null : streamRef(query.stream);
+      if (stream === null) return exports.whole(organizationId, null, now);
+      const head = await headOf(organizationId, stream);
+      if (head === null) return refused("stream_not_found");
+      return head.importId === null ? exports.whole(organizationId, stream, now) : exports.imported(organizationId, head.importId);
     }),
     handle(redactEvent, async ({ body, caller, origin }) => {
       const target = await eventBy(caller.organizationId, body.event_id);
@@ -253,7 +224,9 @@ export function createAudit(deps: AuditDeps): Module {
     routes,
     projections: [],
     schemas: [],
-    jobs: { "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
+    jobs: { ...imports.jobs, "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
+    start: imports.tidy,
+    imports,
     schedules: [
       {
         name: "audit.checkpoint",

@@ -1,7 +1,7 @@
 /* `/v1/events`: the log, filtered, as far as the caller's rooms reach. */
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import { getEvent, listEvents } from "@signalbox/contract/log";
-import { recordedOf, type StoredRow } from "@signalbox/eventlog/envelope";
+import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
 import { sql, type RawBuilder } from "kysely";
 import { z } from "zod";
 import { envelopeOf } from "../../envelope.ts";
@@ -9,7 +9,7 @@ import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Caller } from "../../http/handle.ts";
 import type { FeedParts } from "./public.ts";
 
-const COLUMNS = sql`e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data`;
+const COLUMNS = sql.raw(STORED_COLUMNS);
 const FROM = sql`evt_events e join evt_payloads p using (position)`;
 
 export function eventRoutes({ db, rooms, sessionRoom }: FeedParts): readonly BoundRoute[] {

@@ -20,9 +20,9 @@ import { remaining, type BudgetCommand, type BudgetRefusal, type Outcome, type U
 import { createHolder, DEFAULT_HOLDER_TIMES, type HolderTimes } from "./holder.ts";
 import { budgetLane, createLanes } from "./lanes.ts";
 import { type SessionUsage, sessionCosts, sessionUsage } from "./queries.ts";
-import { usageProjection } from "./usage.projection.ts";
+import { importedUsage, usageProjection } from "./usage.projection.ts";
 
-export type { Outcome, Usage } from "./budget.ts";
+export { budget, type Budget, type Outcome, type Usage } from "./budget.ts";
 export type { SessionUsage } from "./queries.ts";
 
 export interface Reservation {
@@ -157,7 +157,7 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
     routes: [
       handle(getUsage, async ({ caller, params }) => (await usage(caller.organizationId, params.id)) ?? refused("session_not_found")),
     ],
-    projections: [usageProjection],
+    projections: [usageProjection, importedUsage],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     schedules: [{ name: "ledger.reconcile", cron: "*/15 * * * * *", run: async () => void (await reconcile()) }],

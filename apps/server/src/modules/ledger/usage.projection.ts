@@ -1,4 +1,5 @@
 import type { LedgerEvent } from "@signalbox/contract/events/ledger";
+import { importProjection } from "@signalbox/eventlog/append-foreign";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
 
 /**
@@ -9,12 +10,23 @@ import type { Projection, Recorded } from "@signalbox/eventlog/log";
 export const usageProjection: Projection<LedgerEvent> = {
   name: "ledger.usage",
   types: ["budget.set", "ledger.reserved", "ledger.settled", "ledger.released", "budget.refused"],
+  // What an imported session spent shows in the session. Nothing of it is held, and it is no cost of ours: see `days`.
+  imported: ["budget.set", "ledger.settled"],
   tables: ["proj_budgets", "proj_reservations", "proj_usage", "proj_usage_days"],
 
   async project(tx, batch) {
     if (batch.length > 0) await tx.query(STATEMENT, columns(batch));
   },
 };
+
+export const importedUsage = importProjection({
+  name: "ledger.imported",
+  tables: ["proj_budgets", "proj_usage"],
+  end: [],
+  remove: ["proj_budgets", "proj_usage"].map(
+    (table) => `delete from ${table} t using import i where t.organization_id = i.organization_id and t.session_id = any(i.sessions)`,
+  ),
+});
 
 const STATEMENT = `
 with incoming as (
@@ -56,7 +68,7 @@ with incoming as (
 )
 insert into proj_usage_days as p (organization_id, day, model, calls, cost, input_tokens, output_tokens)
 select organization_id, (at at time zone 'UTC')::date, model, count(*), sum(amount), sum(input_tokens), sum(output_tokens)
-  from fresh where type = 'ledger.settled' group by 1, 2, 3
+  from fresh where type = 'ledger.settled' and session_id !~ '^ses_Z' group by 1, 2, 3
 on conflict (organization_id, day, model) do update
    set calls = p.calls + excluded.calls, cost = p.cost + excluded.cost,
        input_tokens = p.input_tokens + excluded.input_tokens, output_tokens = p.output_tokens + excluded.output_tokens`;

@@ -1,5 +1,6 @@
 /* Whom a room admits. Admins and owners of the organization own every room; everybody else is what the room made them. */
 import type { RoomRole } from "@signalbox/contract/events/rooms";
+import { isForeign } from "@signalbox/eventlog/foreign";
 import { sql } from "kysely";
 import { hasRole } from "../../http/authenticate.ts";
 import type { Caller } from "../../http/handle.ts";
@@ -51,13 +52,13 @@ export function createRoomAccess(db: Database): RoomAccess {
             left join proj_room_members m on m.organization_id = r.organization_id and m.room_id = r.id and m.principal_id = ${caller.principal.id}
            where r.id = ${roomId}`.execute(tx),
       );
-      return roleOf(caller, rows[0]);
+      return roleOf(caller, roomId, rows[0]);
     },
 
     async roleInThread(caller, threadId) {
       if (ownsAll(caller)) {
         const roomId = await roomOf(caller.organizationId, threadId);
-        return roomId === null ? null : { roomId, role: "owner" };
+        return roomId === null ? null : { roomId, role: isForeign(roomId) ? "viewer" : "owner" };
       }
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
         sql<{ room_id: string; role: RoomRole | null }>`
@@ -65,8 +66,9 @@ export function createRoomAccess(db: Database): RoomAccess {
             left join proj_room_members m on m.organization_id = t.organization_id and m.room_id = t.room_id and m.principal_id = ${caller.principal.id}
            where t.id = ${threadId}`.execute(tx),
       );
-      const role = roleOf(caller, rows[0]);
-      return role === null ? null : { roomId: rows[0]!.room_id, role };
+      const found = rows[0];
+      const role = found === undefined ? null : roleOf(caller, found.room_id, found);
+      return role === null ? null : { roomId: found!.room_id, role };
     },
 
     async visibleRooms(caller, least = "viewer") {
@@ -82,7 +84,9 @@ export function createRoomAccess(db: Database): RoomAccess {
   };
 }
 
-function roleOf(caller: Who, row: { role: RoomRole | null } | undefined): RoomRole | null {
+/** Nobody writes in a room that was imported. */
+function roleOf(caller: Who, roomId: string, row: { role: RoomRole | null } | undefined): RoomRole | null {
   if (row === undefined) return null;
-  return ownsAll(caller) ? "owner" : row.role;
+  if (!ownsAll(caller)) return row.role;
+  return isForeign(roomId) ? "viewer" : "owner";
 }

@@ -7,7 +7,7 @@ import { newId } from "@signalbox/kernel/id";
 import type { Deps, Module } from "../../module.ts";
 import { createRoomAccess, type RoomAccess } from "./access.ts";
 import { message, room, thread } from "./room.ts";
-import { roomsProjection } from "./rooms.projection.ts";
+import { importedRooms, roomsProjection } from "./rooms.projection.ts";
 import { roomRoutes } from "./routes.ts";
 
 export { hasRoomRole, type RoomAccess } from "./access.ts";
@@ -51,7 +51,7 @@ export function createRooms(deps: RoomsDeps): RoomsModule {
     ...access,
     ...roomCommands,
     routes: roomRoutes({ ...deps, access, commands: roomCommands }),
-    projections: [roomsProjection],
+    projections: [roomsProjection, importedRooms],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
   };

@@ -1,5 +1,7 @@
 import type { AuditEvent } from "@signalbox/contract/events/audit";
 import type { RoomEvent } from "@signalbox/contract/events/rooms";
+import { changes, LATER } from "./changes.ts";
+import { importProjection } from "@signalbox/eventlog/append-foreign";
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
 
 type Redacted = Extract<AuditEvent, { type: "event.redacted" }>;
@@ -12,7 +14,9 @@ type Of<T extends Event["type"]> = Recorded<Extract<Event, { type: T }>>;
  */
 export const roomsProjection: Projection<Event> = {
   name: "rooms",
-  types: ["room.created", "room.member_added", "room.member_removed", "thread.created", "message.created", "event.redacted"],
+  types: ["room.created", "room.member_added", "room.member_removed", "thread.created", "message.created", ...LATER, "event.redacted"],
+  // Not the members: whoever they were there, they are nobody here.
+  imported: ["room.created", "thread.created", "message.created", "room.renamed", "message.edited", "event.redacted"],
   tables: ["proj_rooms", "proj_room_members", "proj_threads", "proj_messages"],
 
   async project(tx, batch) {
@@ -20,9 +24,21 @@ export const roomsProjection: Projection<Event> = {
     await members(tx, batch);
     await threads(tx, of(batch, "thread.created"));
     await messages(tx, of(batch, "message.created"));
+    await changes(tx, batch);
     await redactions(tx, of(batch, "event.redacted"));
   },
 };
+
+export const importedRooms = importProjection({
+  name: "rooms.imported",
+  tables: ["proj_rooms", "proj_threads", "proj_messages"],
+  end: [],
+  remove: [
+    "delete from proj_messages t using import i where t.organization_id = i.organization_id and t.room_id = any(i.rooms)",
+    "delete from proj_threads t using import i where t.organization_id = i.organization_id and t.room_id = any(i.rooms)",
+    "delete from proj_rooms t using import i where t.organization_id = i.organization_id and t.id = any(i.rooms)",
+  ],
+});
 
 async function rooms(tx: Tx, created: readonly Of<"room.created">[]): Promise<void> {
   if (created.length === 0) return;
@@ -77,8 +93,10 @@ async function messages(tx: Tx, created: readonly Of<"message.created">[]): Prom
   if (placed.length === 0) return;
   await tx.query(
     `with added as (
-       insert into proj_messages (organization_id, id, thread_id, room_id, author_id, author_type, content_md, run_id, created_at, seq, event_id)
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::bigint[], $11::uuid[])
+       insert into proj_messages (organization_id, id, thread_id, room_id, author_id, author_type, content_md, run_id, created_at, seq, event_id, mentions)
+       select o, i, t, m, a, k, c, r, at, s, e, array(select jsonb_array_elements_text(n))
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::bigint[], $11::uuid[], $12::jsonb[])
+           as x (o, i, t, m, a, k, c, r, at, s, e, n)
        on conflict do nothing returning organization_id, thread_id
      )
      update proj_threads t set message_count = message_count + a.n
@@ -96,6 +114,8 @@ async function messages(tx: Tx, created: readonly Of<"message.created">[]): Prom
       r.occurredAt,
       r.seq,
       r.eventId,
+      // Arrays of arrays must be rectangular for unnest; names travel as JSON.
+      JSON.stringify(r.event.data.mentions ?? []),
     ]),
   );
 }

@@ -22,7 +22,7 @@ import {
 import { readRoutes } from "./read-routes.ts";
 import { runRecord } from "./record.projection.ts";
 import type { NewArtifact } from "./run-command.ts";
-import { runList } from "./runs.projection.ts";
+import { importedRuns, runList } from "./runs.projection.ts";
 
 /** `unit.decide(run, stream, "run:run_…", command)`; `PLATFORM` is the writer of turns and automations. */
 export { isOpen, run, type Run, type RunCommand, type RunRefusal, type Writer } from "./run.ts";
@@ -74,7 +74,7 @@ export function createRuns(deps: RunsDeps): RunsModule {
 
   return {
     routes: [...readRoutes({ ...deps, artifact }), ...engineRoutes({ ...deps, engine })],
-    projections: [runList, runRecord],
+    projections: [runList, runRecord, importedRuns],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: engine.jobs,
     view: (organizationId, runId) => findRun(db, organizationId, runId),

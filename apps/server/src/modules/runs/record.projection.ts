@@ -8,6 +8,7 @@ type Row = Record<string, unknown>;
 export const runRecord: Projection<RunEvent> = {
   name: "runs.record",
   types: ["step.created", "tool.invoked", "tool.succeeded", "tool.failed", "artifact.created"],
+  imported: ["step.created", "tool.invoked", "tool.succeeded", "tool.failed", "artifact.created"],
   tables: ["proj_steps", "proj_tool_calls", "proj_artifacts"],
 
   async project(tx, events) {

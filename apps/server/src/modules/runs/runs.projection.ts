@@ -6,6 +6,7 @@
  * `jsonb_populate_record` overlays a patch on the row: columns that a patch does not name stay.
  */
 import type { RunEvent } from "@signalbox/contract/events/runs";
+import { importProjection } from "@signalbox/eventlog/append-foreign";
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
 
 type Patch = Record<string, unknown>;
@@ -14,24 +15,27 @@ type R = Recorded<RunEvent>;
 const COLUMNS =
   "status, title, output, summary, error_code, error_message, assignee, claimed_by, attempt_no, epoch, lease_expires_at, started_at, ended_at, subject_version";
 
+const TYPES = [
+  "run.created",
+  "run.claimed",
+  "run.edited",
+  "run.started",
+  "run.released",
+  "run.completed",
+  "run.failed",
+  "run.needs_human",
+  "run.timed_out",
+  "run.canceled",
+  "run.skipped",
+  "run.resolved",
+  "run.assigned",
+  "run.unassigned",
+] as const;
+
 export const runList: Projection<RunEvent> = {
   name: "runs.list",
-  types: [
-    "run.created",
-    "run.claimed",
-    "run.edited",
-    "run.started",
-    "run.released",
-    "run.completed",
-    "run.failed",
-    "run.needs_human",
-    "run.timed_out",
-    "run.canceled",
-    "run.skipped",
-    "run.resolved",
-    "run.assigned",
-    "run.unassigned",
-  ],
+  types: TYPES,
+  imported: TYPES,
   tables: ["proj_runs", "proj_run_attempts"],
 
   async project(tx, batch) {
@@ -40,6 +44,27 @@ export const runList: Projection<RunEvent> = {
     await keepAttempts(tx, batch);
   },
 };
+
+const OF_RUNS =
+  "t.organization_id = i.organization_id and t.run_id in (select r.id from proj_runs r where r.organization_id = i.organization_id and r.room_id = any(i.rooms))";
+
+/** What was open when it was exported is over here: no engine is offered it, nobody waits for it. */
+export const importedRuns = importProjection({
+  name: "runs.imported",
+  tables: ["proj_runs", "proj_run_attempts", "proj_steps", "proj_tool_calls", "proj_artifacts"],
+  end: [
+    `update proj_runs r set status = 'canceled', error_code = 'imported', error_message = 'It had not ended when it was exported.',
+            lease_expires_at = null
+       from import i where r.organization_id = i.organization_id and r.room_id = any(i.rooms) and r.status in ('queued', 'claimed', 'running', 'needs_human')`,
+  ],
+  remove: [
+    ...["proj_run_attempts", "proj_steps", "proj_tool_calls", "proj_artifacts"].map(
+      (table) => `delete from ${table} t using import i where ${OF_RUNS}`,
+    ),
+    "delete from proj_artifacts t using import i where t.organization_id = i.organization_id and t.room_id = any(i.rooms)",
+    "delete from proj_runs t using import i where t.organization_id = i.organization_id and t.room_id = any(i.rooms)",
+  ],
+});
 
 async function insertCreated(tx: Tx, batch: readonly R[]): Promise<void> {
   const rows = batch.flatMap((r) => (r.event.type === "run.created" ? [createdRow(r, r.event.data)] : []));

@@ -18,6 +18,7 @@ import type { RunsModule } from "../runs/public.ts";
 import { createSessionCommands, type SessionCommands } from "./commands.ts";
 import { createDoors, type SessionDoors } from "./doors.ts";
 import { createHubs } from "./hubs.ts";
+import { withImported } from "./imported.projection.ts";
 import { itemsProjection } from "./items.projection.ts";
 import { createLeases, LEASE_TTL_MS } from "./lease.ts";
 import { createLive } from "./live.ts";
@@ -138,7 +139,7 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     ...createDoors({ ...deps, queries, hubs }),
     routes: sessionRoutes({ ...deps, queries, commands, hubs, leases }),
     // The list looks runs and approvals up in the tables of the two before it.
-    projections: [turnsProjection, itemsProjection, sessionsProjection],
+    projections: withImported([turnsProjection, itemsProjection, sessionsProjection]),
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       "session.boot": (job) => hubs.ensure(job.organizationId, idOf(job)),

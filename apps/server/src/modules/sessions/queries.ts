@@ -37,6 +37,9 @@ interface Row {
   current_status: string | null;
   epoch: string;
   patch_artifact_id: string | null;
+  import_id: string | null;
+  import_from: string | null;
+  import_names: string | null;
 }
 export interface SessionRow {
   readonly view: SessionView_;
@@ -62,7 +65,10 @@ export interface SessionQueries {
 const ListKey = z.tuple([z.iso.datetime(), z.string()]);
 const ItemKey = z.tuple([z.int().min(0)]);
 
-const SELECT = sql`select s.*, t.title as current_title, t.status as current_status from proj_sessions s left join proj_session_turns t on t.run_id = s.current_run_id`;
+const SELECT = sql`select s.*, t.title as current_title, t.status as current_status,
+    i.id as import_id, i.source_organization_id as import_from, i.names as import_names
+  from proj_sessions s left join proj_session_turns t on t.run_id = s.current_run_id
+    left join evt_imports i on s.id like 'ses\\_Z%' and i.organization_id = s.organization_id and s.id = any(i.sessions)`;
 
 const iso = (at: Date): string => at.toISOString();
 
@@ -92,6 +98,10 @@ function viewOf(row: Row): SessionView_ {
     cost_micro_usd: Number(row.cost),
     budget_micro_usd: Number(row.budget),
     archived: row.archived,
+    imported:
+      row.import_id === null
+        ? null
+        : { import_id: row.import_id, from: row.import_from, names: JSON.parse(row.import_names ?? "{}") as Record<string, string> },
   } as SessionView_;
 }
 
