@@ -16,6 +16,8 @@ import {
 } from "./primitives.ts";
 import { route } from "./route.ts";
 
+/** `preview`: its first 160 characters as plain text. */
+export const LastMessage = z.object({ id: MessageId, author: Principal, preview: z.string(), at: Timestamp }).meta({ id: "LastMessage" });
 export const RoomView = z
   .object({
     id: RoomId,
@@ -34,7 +36,7 @@ export const RoomView = z
     unread_count: z.int().min(0),
     /** Unread ones that name you. */
     mention_count: z.int().min(0),
-    last_message: z.object({ id: MessageId, author: Principal, preview: z.string(), at: Timestamp }).nullable(),
+    last_message: LastMessage.nullable(),
   })
   .meta({ id: "Room" });
 export const ThreadView = z
@@ -45,6 +47,8 @@ export const ThreadView = z
     created_by: PrincipalId,
     created_at: Timestamp,
     message_count: z.int(),
+    last_message: LastMessage.nullable(),
+    unread_count: z.int().min(0),
   })
   .meta({ id: "Thread" });
 export const MessageView = z
@@ -57,6 +61,7 @@ export const MessageView = z
     run_id: RunId.nullable(),
     created_at: Timestamp,
     seq: z.int(),
+    mentions: z.array(PrincipalId),
   })
   .meta({ id: "Message" });
 export const MemberView = z.object({ principal_id: PrincipalId, role: RoomRole }).meta({ id: "RoomMember" });
@@ -82,7 +87,15 @@ export const listRooms = route({
   summary: "Rooms that you may see, newest first",
   method: "GET",
   path: "/v1/rooms",
-  query: PageQuery,
+  query: PageQuery.extend({
+    /** Part of the title. */
+    q: z.string().trim().max(200).optional(),
+    unread: z.enum(["true"]).optional(),
+    kind: z.enum(["session", "discussion"]).optional(),
+    archived: z.enum(["true", "false"]).default("false"),
+    /** `activity`: the last message first. */
+    order: z.enum(["created", "activity"]).default("created"),
+  }),
   ok: page(RoomView).meta({ id: "RoomPage" }),
   refusals: {},
   access: read,
@@ -169,12 +182,21 @@ export const createMessage = route({
 });
 export const listMessages = route({
   id: "messages.list",
-  summary: "Messages of a thread, oldest first",
+  summary: "Messages of a thread, oldest first unless `order` says newest",
   method: "GET",
   path: "/v1/threads/:id/messages",
   params: z.object({ id: ThreadId }),
-  query: PageQuery,
-  ok: page(MessageView).meta({ id: "MessagePage" }),
-  refusals: { thread_not_found: 404 },
+  query: PageQuery.extend({
+    order: z.enum(["oldest", "newest"]).default("oldest"),
+    /** A message, with as many before it as after, oldest first. */
+    around: MessageId.optional(),
+  }),
+  ok: page(MessageView)
+    .extend({
+      /** With `around`: for `order=newest`, what comes before the first of these. */
+      prev_cursor: z.string().nullable(),
+    })
+    .meta({ id: "MessagePage" }),
+  refusals: { thread_not_found: 404, message_not_found: 404 },
   access: read,
 });

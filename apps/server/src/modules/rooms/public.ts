@@ -11,6 +11,7 @@ import { importedRooms, roomsProjection } from "./rooms.projection.ts";
 import { roomRoutes } from "./routes.ts";
 
 export { hasRoomRole, type RoomAccess } from "./access.ts";
+export { message, room, type Room } from "./room.ts";
 
 /** What is staged in the caller's unit. Ids may be given, or are made. Streams and envelope context are set here. */
 export interface RoomCommands {
@@ -33,7 +34,13 @@ export interface RoomCommands {
   /** `origin.principal` is the author. Whether they may write there is the caller's to have asked (`roleInThread`). */
   postMessage(
     unit: Unit,
-    of: { readonly id?: string | undefined; readonly roomId: string; readonly threadId: string; readonly contentMd: string },
+    of: {
+      readonly id?: string | undefined;
+      readonly roomId: string;
+      readonly threadId: string;
+      readonly contentMd: string;
+      readonly mentions?: readonly string[] | undefined;
+    },
     origin?: Partial<Origin>,
   ): Promise<string>;
 }
@@ -92,12 +99,19 @@ export const roomCommands: RoomCommands = {
     );
     return id;
   },
-  async postMessage(unit, { id = newId("msg"), roomId, threadId, contentMd }, origin) {
+  async postMessage(unit, { id = newId("msg"), roomId, threadId, contentMd, mentions }, origin) {
     await unit.decide(
       message,
       { type: "room", id: roomId },
       `message:${id}`,
-      { type: "post", id: id as MessageId, threadId: threadId as ThreadId, roomId: roomId as RoomId, contentMd },
+      {
+        type: "post",
+        id: id as MessageId,
+        threadId: threadId as ThreadId,
+        roomId: roomId as RoomId,
+        contentMd,
+        mentions: mentions as readonly PrincipalId[] | undefined,
+      },
       { ...origin, roomId, threadId },
     );
     return id;

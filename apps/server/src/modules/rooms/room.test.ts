@@ -15,15 +15,25 @@ const created: RoomOwnEvent[] = [
 const joined: RoomOwnEvent[] = [...created, { type: "room.member_added", data: { room_id: ID, principal_id: GUEST, role: "viewer" } }];
 const left: RoomOwnEvent[] = [...joined, { type: "room.member_removed", data: { room_id: ID, principal_id: GUEST } }];
 
-const HISTORY = { none: [], created, joined, left } as const;
-const COMMAND: Record<"create" | "add" | "add_again" | "promote" | "remove", RoomCommand> = {
+const archived: RoomOwnEvent[] = [...joined, { type: "room.archived", data: { room_id: ID, by: OWNER } }];
+
+const HISTORY = { none: [], created, joined, left, archived } as const;
+const COMMAND: Record<
+  "create" | "add" | "add_again" | "promote" | "remove" | "rename" | "same_name" | "archive" | "unarchive",
+  RoomCommand
+> = {
   create: { type: "create", id: ID, title: "A", by: OWNER },
   add: { type: "add_member", principalId: GUEST, role: "viewer" },
   add_again: { type: "add_member", principalId: OWNER, role: "owner" },
   promote: { type: "add_member", principalId: GUEST, role: "approver" },
   remove: { type: "remove_member", principalId: GUEST },
+  rename: { type: "rename", title: "B", by: OWNER },
+  same_name: { type: "rename", title: "A", by: OWNER },
+  archive: { type: "archive", by: OWNER },
+  unarchive: { type: "unarchive", by: OWNER },
 };
 
+const OPEN = { rename: ["room.renamed"], same_name: [], archive: ["room.archived"], unarchive: [] } as const;
 /** What each command does in each history: the events' types, or the refusal. */
 const MACHINE: Record<keyof typeof HISTORY, Record<keyof typeof COMMAND, readonly string[] | string>> = {
   none: {
@@ -32,10 +42,25 @@ const MACHINE: Record<keyof typeof HISTORY, Record<keyof typeof COMMAND, readonl
     add_again: "room_not_found",
     promote: "room_not_found",
     remove: "room_not_found",
+    rename: "room_not_found",
+    same_name: "room_not_found",
+    archive: "room_not_found",
+    unarchive: "room_not_found",
   },
-  created: { create: [], add: ["room.member_added"], add_again: [], promote: ["room.member_added"], remove: "member_not_found" },
-  joined: { create: [], add: [], add_again: [], promote: ["room.member_added"], remove: ["room.member_removed"] },
-  left: { create: [], add: ["room.member_added"], add_again: [], promote: ["room.member_added"], remove: "member_not_found" },
+  created: { create: [], add: ["room.member_added"], add_again: [], promote: ["room.member_added"], remove: "member_not_found", ...OPEN },
+  joined: { create: [], add: [], add_again: [], promote: ["room.member_added"], remove: ["room.member_removed"], ...OPEN },
+  left: { create: [], add: ["room.member_added"], add_again: [], promote: ["room.member_added"], remove: "member_not_found", ...OPEN },
+  archived: {
+    create: [],
+    add: [],
+    add_again: [],
+    promote: ["room.member_added"],
+    remove: ["room.member_removed"],
+    rename: ["room.renamed"],
+    same_name: [],
+    archive: [],
+    unarchive: ["room.unarchived"],
+  },
 };
 
 for (const [history, row] of Object.entries(MACHINE) as [keyof typeof HISTORY, (typeof MACHINE)["none"]][]) {

@@ -1,7 +1,7 @@
 /*
  * A room and who is in it; a thread in a room; a message in a thread.
  *
- *   room:     (none) ──create──► open ⇄ add_member, remove_member
+ *   room:     (none) ──create──► open ⇄ add_member, remove_member, rename, archive, unarchive
  *   thread:   (none) ──create──► open
  *   message:  (none) ──post──► posted ⇄ edit
  *
@@ -16,7 +16,13 @@ type Of<T extends RoomEvent["type"]> = Extract<RoomEvent, { type: T }>;
 
 export type Room =
   | { readonly status: "none" }
-  | { readonly status: "open"; readonly id: RoomId; readonly members: ReadonlyMap<string, RoomRole> };
+  | {
+      readonly status: "open";
+      readonly id: RoomId;
+      readonly title: string | null;
+      readonly isArchived: boolean;
+      readonly members: ReadonlyMap<string, RoomRole>;
+    };
 export type RoomCommand =
   | {
       readonly type: "create";
@@ -26,8 +32,11 @@ export type RoomCommand =
       readonly sessionId?: SessionId | undefined;
     }
   | { readonly type: "add_member"; readonly principalId: PrincipalId; readonly role: RoomRole }
-  | { readonly type: "remove_member"; readonly principalId: PrincipalId };
-type RoomOwnEvent = Of<"room.created" | "room.member_added" | "room.member_removed">;
+  | { readonly type: "remove_member"; readonly principalId: PrincipalId }
+  | { readonly type: "rename"; readonly title: string; readonly by: PrincipalId }
+  | { readonly type: "archive"; readonly by: PrincipalId }
+  | { readonly type: "unarchive"; readonly by: PrincipalId };
+type RoomOwnEvent = Of<`room.${"created" | "member_added" | "member_removed" | "renamed" | "archived" | "unarchived"}`>;
 export type RoomRefusal = { code: "room_not_found" } | { code: "member_not_found" };
 
 export const room: Decider<Room, RoomCommand, RoomOwnEvent, RoomRefusal> = {
@@ -52,12 +61,27 @@ export const room: Decider<Room, RoomCommand, RoomOwnEvent, RoomRefusal> = {
 
   evolve(state, event) {
     // The id is in every event; an erased `room.created` (data gone) still opened the room.
-    if (event.type === "room.created") return { status: "open", id: event.data.room_id, members: new Map() };
+    if (event.type === "room.created") {
+      const { room_id: id, title } = event.data;
+      return { status: "open", id, title: title ?? null, isArchived: false, members: new Map() };
+    }
     if (state.status === "none") throw new Error(`${event.type} before room.created`);
     const members = new Map(state.members);
-    if (event.type === "room.member_added") members.set(event.data.principal_id, event.data.role);
-    else members.delete(event.data.principal_id);
-    return { ...state, members };
+    switch (event.type) {
+      case "room.member_added":
+        members.set(event.data.principal_id, event.data.role);
+        return { ...state, members };
+      case "room.member_removed":
+        members.delete(event.data.principal_id);
+        return { ...state, members };
+      case "room.renamed":
+        return { ...state, title: event.data.title ?? null };
+      case "room.archived":
+      case "room.unarchived":
+        return { ...state, isArchived: event.type === "room.archived" };
+      default:
+        return unreachable(event);
+    }
   },
 };
 
@@ -73,6 +97,20 @@ function decideOpen(state: Extract<Room, { status: "open" }>, command: RoomComma
     case "remove_member":
       if (!state.members.has(command.principalId)) return refuse({ code: "member_not_found" as const });
       return accept<RoomOwnEvent>({ type: "room.member_removed", data: { room_id: state.id, principal_id: command.principalId } });
+    case "rename": {
+      const { title, by } = command;
+      return title === state.title
+        ? accept<RoomOwnEvent>()
+        : accept<RoomOwnEvent>({ type: "room.renamed", data: { room_id: state.id, title, by } });
+    }
+    case "archive":
+      return state.isArchived
+        ? accept<RoomOwnEvent>()
+        : accept<RoomOwnEvent>({ type: "room.archived", data: { room_id: state.id, by: command.by } });
+    case "unarchive":
+      return state.isArchived
+        ? accept<RoomOwnEvent>({ type: "room.unarchived", data: { room_id: state.id, by: command.by } })
+        : accept<RoomOwnEvent>();
     default:
       return unreachable(command);
   }
@@ -102,15 +140,20 @@ export interface MessageCommand {
   readonly threadId: ThreadId;
   readonly roomId: RoomId;
   readonly contentMd: string;
+  /** Members whom it names. */
+  readonly mentions?: readonly PrincipalId[] | undefined;
   /** Who edits. */
   readonly by?: PrincipalId | undefined;
 }
 
 export const message: Decider<Message, MessageCommand, Of<"message.created" | "message.edited">, { code: "message_not_found" }> = {
   initial: { status: "none" },
-  decide(state, { type, id, threadId, roomId, contentMd, by }) {
+  decide(state, { type, id, threadId, roomId, contentMd, mentions = [], by }) {
     const data = { message_id: id, thread_id: threadId, room_id: roomId, content_md: contentMd };
-    if (type === "post") return state.status === "posted" ? accept() : accept({ type: "message.created", data });
+    if (type === "post") {
+      if (state.status === "posted") return accept();
+      return accept({ type: "message.created", data: mentions.length === 0 ? data : { ...data, mentions: [...mentions] } });
+    }
     if (state.status === "none" || by === undefined) return refuse({ code: "message_not_found" });
     return accept({ type: "message.edited", data: { ...data, by } });
   },

@@ -13,27 +13,21 @@ import {
   listThreads,
   removeMember,
   type MessageView,
-  type RoomView,
   type ThreadView,
 } from "@signalbox/contract/rooms";
 import { newId } from "@signalbox/kernel/id";
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Caller } from "../../http/handle.ts";
 import { hasRoomRole, type RoomAccess } from "./access.ts";
+import { mentionsIn } from "./mentions.ts";
+import { readingRoutes } from "./reading-routes.ts";
 import { room } from "./room.ts";
+import { lastMessage, roomRows, type RoomRow, roomView } from "./room-rows.ts";
 import { ERASED } from "./rooms.projection.ts";
 import type { RoomCommands, RoomsDeps } from "./public.ts";
 
-interface RoomRow {
-  id: string;
-  title: string;
-  session_id: string | null;
-  created_by: string;
-  created_at: Date;
-  last_seq: string;
-}
 interface ThreadRow {
   id: string;
   room_id: string;
@@ -41,6 +35,12 @@ interface ThreadRow {
   created_by: string;
   created_at: Date;
   message_count: number;
+  last_id: string | null;
+  last_author: string | null;
+  last_author_type: PrincipalType | null;
+  last_text: string | null;
+  last_at: Date | null;
+  unread_count: number;
 }
 interface MessageRow {
   id: string;
@@ -52,11 +52,12 @@ interface MessageRow {
   run_id: string | null;
   created_at: Date;
   seq: string;
+  mentions: string[];
 }
 
 type Posted = Recorded<Extract<RoomEvent, { type: "message.created" }>>;
 
-const NO_ROOM = refused("room_not_found", {
+export const NO_ROOM = refused("room_not_found", {
   message: "There is no such room, or you are not in it.",
   fix: "List the rooms you may see with GET /v1/rooms.",
 });
@@ -64,7 +65,7 @@ const NO_THREAD = refused("thread_not_found", {
   message: "There is no such thread, or you are not in its room.",
   fix: "List a room's threads with GET /v1/rooms/:id/threads.",
 });
-const tooLow = (role: RoomRole, least: RoomRole) =>
+export const tooLow = (role: RoomRole, least: RoomRole) =>
   refused("room_role_too_low", {
     message: `This needs the role ${least} in this room; yours is ${role}.`,
     fix: "Ask an owner of the room.",
@@ -73,19 +74,14 @@ const tooLow = (role: RoomRole, least: RoomRole) =>
 
 const byTime = z.tuple([z.iso.datetime(), z.string()]);
 
-export function roomRoutes({
-  log,
-  db,
-  access,
-  commands,
-  displayNames,
-}: RoomsDeps & { access: RoomAccess; commands: RoomCommands }): readonly BoundRoute[] {
+export type RoomRouteDeps = RoomsDeps & { access: RoomAccess; commands: RoomCommands };
+
+export function roomRoutes(deps: RoomRouteDeps): readonly BoundRoute[] {
+  const { log, db, access, commands, displayNames } = deps;
+
   async function readRoom(caller: Caller, id: string): Promise<RoomRow> {
     const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-      sql<RoomRow>`
-        select r.*, coalesce(h.seq, 0) as last_seq from proj_rooms r
-          left join evt_stream_heads h on h.organization_id = r.organization_id and h.stream_type = 'room' and h.stream_id = r.id
-         where r.id = ${id}`.execute(tx),
+      sql<RoomRow>`${roomRows(caller.principal.id)} where r.id = ${id}`.execute(tx),
     );
     const row = rows[0];
     if (row === undefined) throw new Error(`${id} was written but cannot be read`);
@@ -94,11 +90,50 @@ export function roomRoutes({
 
   async function readThread(caller: Caller, id: string): Promise<ThreadRow> {
     const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-      sql<ThreadRow>`select * from proj_threads where id = ${id}`.execute(tx),
+      sql<ThreadRow>`${threadRows(caller.principal.id)} where t.id = ${id}`.execute(tx),
     );
     const row = rows[0];
     if (row === undefined) throw new Error(`${id} was written but cannot be read`);
     return row;
+  }
+
+  /** Members of a room, as they may be named in it. */
+  async function nameable(caller: Caller, roomId: string): Promise<{ id: string; displayName: string }[]> {
+    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+      sql<{ id: string }>`select principal_id as id from proj_room_members where room_id = ${roomId} and role is not null`.execute(tx),
+    );
+    const names = await displayNames(
+      caller.organizationId,
+      rows.map(({ id }) => id),
+    );
+    return [...names].map(([id, displayName]) => ({ id, displayName }));
+  }
+
+  async function messagesFrom(caller: Caller, threadId: string, order: "oldest" | "newest", cursor: number | undefined, limit: number) {
+    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+      order === "oldest"
+        ? sql<MessageRow>`select * from proj_messages where thread_id = ${threadId} and seq > ${cursor ?? 0} order by seq limit ${limit + 1}`.execute(
+            tx,
+          )
+        : sql<MessageRow>`select * from proj_messages where thread_id = ${threadId} and (${cursor ?? null}::bigint is null or seq < ${cursor ?? null}::bigint)
+                           order by seq desc limit ${limit + 1}`.execute(tx),
+    );
+    return pageOf(rows, limit, messageView, (row) => [Number(row.seq)]);
+  }
+
+  async function messagesAround(caller: Caller, threadId: string, id: string, limit: number) {
+    const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
+      sql<{ seq: string }>`select seq from proj_messages where thread_id = ${threadId} and id = ${id}`.execute(tx),
+    );
+    const seq = rows[0] === undefined ? null : Number(rows[0].seq);
+    if (seq === null)
+      return refused("message_not_found", {
+        message: "There is no such message in this thread.",
+        fix: "List the thread without `around`.",
+      });
+    const before = await messagesFrom(caller, threadId, "newest", seq, Math.floor(limit / 2));
+    const after = await messagesFrom(caller, threadId, "oldest", seq - 1, limit - before.items.length);
+    return { items: [...before.items.toReversed(), ...after.items], next_cursor: after.next_cursor, prev_cursor: before.next_cursor };
   }
 
   async function readMessage(caller: Caller, id: string): Promise<MessageRow> {
@@ -123,15 +158,20 @@ export function roomRoutes({
     handle(listRooms, async ({ caller, query }) => {
       const after = decodeCursor(query.cursor, byTime);
       const visible = await access.visibleRooms(caller);
+      const at = query.order === "activity" ? sql`coalesce(x.last_at, x.created_at)` : sql`x.created_at`;
+      const like = query.q === undefined || query.q === "" ? null : `%${query.q.replaceAll(/[\\%_]/g, "\\$&")}%`;
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-        sql<RoomRow>`
-          select r.*, coalesce(h.seq, 0) as last_seq from proj_rooms r
-            left join evt_stream_heads h on h.organization_id = r.organization_id and h.stream_type = 'room' and h.stream_id = r.id
+        sql<RoomRow & { sorted_at: Date }>`
+          select x.*, ${at} as sorted_at from (${roomRows(caller.principal.id)}
            where (${visible}::text[] is null or r.id = any(${visible}::text[]))
-             and (${after?.[0] ?? null}::timestamptz is null or (r.created_at, r.id) < (${after?.[0] ?? null}::timestamptz, ${after?.[1] ?? null}::text))
-           order by r.created_at desc, r.id desc limit ${query.limit + 1}`.execute(tx),
+             and r.is_archived = ${query.archived === "true"}
+             and (${query.kind ?? null}::text is null or (r.session_id is not null) = (${query.kind ?? null}::text = 'session'))
+             and (${like}::text is null or r.title ilike ${like}::text)) x
+           where (${query.unread ?? null}::text is null or x.unread_count > 0)
+             and (${after?.[0] ?? null}::timestamptz is null or (${at}, x.id) < (${after?.[0] ?? null}::timestamptz, ${after?.[1] ?? null}::text))
+           order by ${at} desc, x.id desc limit ${query.limit + 1}`.execute(tx),
       );
-      return pageOf(rows, query.limit, roomView, (row) => [row.created_at.toISOString(), row.id]);
+      return pageOf(rows, query.limit, roomView, (row) => [row.sorted_at.toISOString(), row.id]);
     }),
 
     handle(getRoom, async ({ caller, params }) =>
@@ -186,10 +226,10 @@ export function roomRoutes({
       const after = decodeCursor(query.cursor, byTime);
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
         sql<ThreadRow>`
-          select * from proj_threads
-           where room_id = ${params.id}
-             and (${after?.[0] ?? null}::timestamptz is null or (created_at, id) < (${after?.[0] ?? null}::timestamptz, ${after?.[1] ?? null}::text))
-           order by created_at desc, id desc limit ${query.limit + 1}`.execute(tx),
+          ${threadRows(caller.principal.id)}
+           where t.room_id = ${params.id}
+             and (${after?.[0] ?? null}::timestamptz is null or (t.created_at, t.id) < (${after?.[0] ?? null}::timestamptz, ${after?.[1] ?? null}::text))
+           order by t.created_at desc, t.id desc limit ${query.limit + 1}`.execute(tx),
       );
       return pageOf(rows, query.limit, threadView, (row) => [row.created_at.toISOString(), row.id]);
     }),
@@ -200,9 +240,10 @@ export function roomRoutes({
       if (!hasRoomRole(found.role, "member")) return tooLow(found.role, "member");
       const { roomId } = found;
       const id = newId("msg");
+      const mentions = body.content_md.includes("@") ? mentionsIn(body.content_md, await nameable(caller, roomId)) : [];
       const { events } = await log.unit(
         { organizationId: caller.organizationId, origin, idempotency, newSubjects: [`message:${id}`] },
-        (unit) => commands.postMessage(unit, { id, roomId, threadId: params.id, contentMd: body.content_md }),
+        (unit) => commands.postMessage(unit, { id, roomId, threadId: params.id, contentMd: body.content_md, mentions }),
       );
       const posted = events.find((r): r is Posted => r.event.type === "message.created");
       // Answered from what was just written (as the log keeps it, secrets redacted), not read again.
@@ -218,44 +259,38 @@ export function roomRoutes({
         run_id: null,
         created_at: posted.occurredAt,
         seq: posted.seq,
+        mentions: posted.event.data.mentions ?? [],
       };
     }),
 
     handle(listMessages, async ({ caller, params, query }) => {
       if ((await access.roleInThread(caller, params.id)) === null) return NO_THREAD;
-      const after = decodeCursor(query.cursor, z.tuple([z.int()]));
-      const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-        sql<MessageRow>`select * from proj_messages where thread_id = ${params.id} and seq > ${after?.[0] ?? 0} order by seq limit ${query.limit + 1}`.execute(
-          tx,
-        ),
-      );
-      return pageOf(rows, query.limit, messageView, (row) => [Number(row.seq)]);
+      const cursor = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0];
+      return query.around === undefined
+        ? { ...(await messagesFrom(caller, params.id, query.order, cursor, query.limit)), prev_cursor: null }
+        : messagesAround(caller, params.id, query.around, query.limit);
     }),
+
+    ...readingRoutes({ ...deps, readRoom }),
   ];
 }
 
-const target = (caller: Caller, origin: Parameters<RoomsDeps["log"]["unit"]>[0]["origin"], roomId: string) => ({
+export const target = (caller: Caller, origin: Parameters<RoomsDeps["log"]["unit"]>[0]["origin"], roomId: string) => ({
   organizationId: caller.organizationId,
   origin: { ...origin, roomId },
   stream: { type: "room" as const, id: roomId },
   subject: `room:${roomId}`,
 });
 
-const roomView = (row: RoomRow): z.input<typeof RoomView> => ({
-  id: row.id,
-  title: row.title,
-  session_id: row.session_id,
-  created_by: row.created_by,
-  created_at: row.created_at.toISOString(),
-  last_seq: Number(row.last_seq),
-  kind: row.session_id === null ? "discussion" : "session",
-  archived: false,
-  member_count: 0,
-  read_seq: 0,
-  unread_count: 0,
-  mention_count: 0,
-  last_message: null,
-});
+/** To be followed by a `where` on `t`. */
+const threadRows = (principalId: string): RawBuilder<unknown> => sql`
+  select t.*, l.id as last_id, l.author_id as last_author, l.author_type as last_author_type, left(l.content_md, 2000) as last_text, l.created_at as last_at,
+         (select count(*)::int from (select 1 from proj_messages m where m.organization_id = t.organization_id and m.thread_id = t.id and m.author_id <> ${principalId}
+            and m.seq > coalesce((select read_seq from room_reads c where c.principal_id = ${principalId} and c.room_id = t.room_id), 0) limit 999) unread) as unread_count
+    from proj_threads t
+    left join lateral (select id, author_id, author_type, content_md, created_at from proj_messages m
+                        where m.organization_id = t.organization_id and m.thread_id = t.id order by seq desc limit 1) l on true`;
+
 const threadView = (row: ThreadRow): z.input<typeof ThreadView> => ({
   id: row.id,
   room_id: row.room_id,
@@ -263,6 +298,8 @@ const threadView = (row: ThreadRow): z.input<typeof ThreadView> => ({
   created_by: row.created_by,
   created_at: row.created_at.toISOString(),
   message_count: row.message_count,
+  last_message: lastMessage(row),
+  unread_count: row.unread_count,
 });
 const messageView = (row: MessageRow): z.input<typeof MessageView> => ({
   id: row.id,
@@ -273,4 +310,5 @@ const messageView = (row: MessageRow): z.input<typeof MessageView> => ({
   run_id: row.run_id,
   created_at: row.created_at.toISOString(),
   seq: Number(row.seq),
+  mentions: row.mentions,
 });

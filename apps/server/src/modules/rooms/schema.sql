@@ -5,6 +5,10 @@ create table proj_rooms (
   session_id      text,
   created_by      text        not null,
   created_at      timestamptz not null,
+  is_archived     boolean     not null default false,
+  -- Seq of the event that said so last.
+  title_seq       bigint      not null default 0,
+  archived_seq    bigint      not null default 0,
   primary key (organization_id, id)
 );
 create index proj_rooms_newest on proj_rooms (organization_id, created_at desc, id desc);
@@ -51,10 +55,15 @@ create table proj_messages (
   run_id          text,
   created_at      timestamptz not null,
   seq             bigint      not null,
+  -- The event whose text this is.
   event_id        uuid        not null,
+  -- Seq of the edit whose text this is.
+  text_seq        bigint,
+  mentions        text[]      not null default '{}',
   primary key (organization_id, id)
 );
 create index proj_messages_thread on proj_messages (organization_id, thread_id, seq);
+create index proj_messages_room on proj_messages (organization_id, room_id, seq);
 create index proj_messages_event on proj_messages (event_id);
 alter table proj_messages enable row level security;
 create policy organization on proj_messages using (organization_id = current_setting('signalbox.organization_id', true));
