@@ -196,7 +196,7 @@ export const backoff = (failures: number): number =>
   Math.min(BACKOFF_MS.last, BACKOFF_MS.first * 2 ** (failures - 1)) * (0.5 + Math.random() / 2);
 
 function path(route: Route, params: Record<string, unknown>): string {
-  return route.path.replaceAll(/:([a-zA-Z]+)/g, (_, name: string) => {
+  return route.path.replaceAll(/:([a-zA-Z_]+)/g, (_, name: string) => {
     const value = params[name];
     if (value === undefined) throw new TypeError(`${route.id} needs the path parameter ${name}`);
     return encodeURIComponent(String(value));
