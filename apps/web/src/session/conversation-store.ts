@@ -1,28 +1,69 @@
 /*
  * Keeps one session's conversation current, for as long as the page looks at it.
  *
- *   hydrate (all pages) ──► feed from the first page's last_seq ──► events …
- *                      └──► session:<id> from the beginning of what is kept ──► deltas …
+ *   newest window ──► feed from that window's last_seq ──► events …
+ *        │       └──► session:<id> from the beginning of the turn under way ──► deltas …
+ *        └── older(), newer(): windows beside what is held, as the reader scrolls there
  *
- * The deltas are asked for from the start of their retention: replaying them is what puts a
- * half-said sentence back after a reload. Whatever arrives within one frame is drawn once.
+ * Whatever arrives within one frame is drawn once. While one is at the end, only so many items are held
+ * (`HELD`); whoever reads far above holds more (`HELD_AWAY`), and then lets go of the newest.
+ *
+ * Opened `asOf` a seq it holds the conversation as it was then, and follows nothing.
  */
+import { ApiError } from "@signalbox/client/client";
 import type { EventEnvelope } from "@signalbox/contract/envelope";
-import { streamRoom } from "@signalbox/contract/log";
-import { getConversation, type SessionView } from "@signalbox/contract/sessions";
+import type { ConversationItem } from "@signalbox/contract/sessions";
 import type { SessionDelta } from "@signalbox/contract/sync";
-import { client, queries, sync } from "../data/api.ts";
-import { refreshApprovals, sessionQuery } from "../data/queries.ts";
-import { delta, EMPTY, event, forgetParts, hydrate, type Conversation } from "./conversation.ts";
+import {
+  delta,
+  EMPTY,
+  event,
+  extend,
+  forgetParts,
+  hydrate,
+  newestSeq,
+  prepend,
+  trimNewer,
+  trimOlder,
+  type Conversation,
+} from "./conversation.ts";
 
-/** Before every watermark there is. */
-const FROM_THE_START = "0.0";
-const REFRESH_MS = 200;
+const WINDOW = 120;
+const HELD = 600;
+const HELD_AWAY = 3_000;
+/** Trimming one item at a time would move every row with each event. */
+const SLACK = 200;
+
+export interface WindowAnswer {
+  readonly items: readonly ConversationItem[];
+  readonly hasOlder: boolean;
+  /** Every event up to this seq is in the answer, as far as it is within the window. */
+  readonly lastSeq: number;
+}
+
+/** Where a conversation comes from: a session of one's own, or one that was shared. */
+export interface ConversationSource {
+  /** The `limit` newest items; with `before` only of those with a smaller seq, with `asOf` as things stood then. */
+  window(query: {
+    readonly limit: number;
+    readonly before?: number | undefined;
+    readonly asOf?: number | undefined;
+    readonly signal: AbortSignal;
+  }): Promise<WindowAnswer>;
+  /** Every event after `fromSeq`, for ever; ends by refusal or abort. */
+  events(fromSeq: number, signal: AbortSignal): AsyncIterable<EventEnvelope>;
+  deltas(on: { update(change: SessionDelta, epoch: string): void; stale(): void }): () => void;
+  /** After each event that was taken in. */
+  onEvent?(envelope: EventEnvelope): void;
+  /** The session says that its state changed. */
+  onState?(): void;
+}
 
 export interface ConversationView {
   readonly conversation: Conversation;
-  readonly phase: "loading" | "ready" | "failed";
+  readonly phase: "loading" | "ready" | "failed" | "gone";
   readonly error: Error | null;
+  readonly isReadingOlder: boolean;
 }
 
 export interface ConversationStore {
@@ -30,18 +71,28 @@ export interface ConversationStore {
   get(): ConversationView;
   /** Every event of the room as it arrives, for panes that show them. */
   onEvent(listener: (envelope: EventEnvelope) => void): () => void;
+  /** The reader is near the oldest that is held. */
+  older(): Promise<void>;
+  /** The reader is near the newest that is held, and there is more. */
+  newer(): Promise<void>;
+  toNewest(): Promise<void>;
+  /** Whether the reader is at the end: then what is far above may go. */
+  setAtEnd(isAtEnd: boolean): void;
+  /** Reads back until the item is held; false when the conversation has none of that id. */
+  reach(itemId: string): Promise<boolean>;
   retry(): void;
   close(): void;
 }
 
-export function followConversation(session: Pick<SessionView, "id" | "room_id">): ConversationStore {
-  const { id, room_id: roomId } = session;
+export function openConversation(source: ConversationSource, asOf?: number): ConversationStore {
   const closed = new AbortController();
   const listeners = new Set<() => void>();
   const eventListeners = new Set<(envelope: EventEnvelope) => void>();
-  let view: ConversationView = { conversation: EMPTY, phase: "loading", error: null };
+  let view: ConversationView = { conversation: EMPTY, phase: "loading", error: null, isReadingOlder: false };
   let next = view;
   let frame = 0;
+  let isAtEnd = true;
+  let endDeltas = (): void => undefined;
 
   function set(change: Partial<ConversationView>): void {
     next = { ...next, ...change };
@@ -51,77 +102,89 @@ export function followConversation(session: Pick<SessionView, "id" | "room_id">)
       for (const listener of listeners) listener();
     });
   }
-  const fold = (change: (conversation: Conversation) => Conversation): void => set({ conversation: change(next.conversation) });
-
-  /** Oldest first, page by page; what is already read shows. */
-  async function read(): Promise<number> {
-    let firstSeq: number | null = null;
-    let cursor: string | null = null;
-    do {
-      const page: Awaited<ReturnType<typeof readPage>> = await readPage(cursor);
-      firstSeq ??= page.last_seq;
-      const seq = firstSeq;
-      cursor = page.next_cursor;
-      // Only the last page completes the reading: until then the feed must not skip anything.
-      fold((conversation) => hydrate(conversation, page.items, cursor === null ? seq : 0));
-    } while (cursor !== null);
-    return firstSeq;
+  function fold(change: (conversation: Conversation) => Conversation): void {
+    let conversation = change(next.conversation);
+    const held = conversation.items.size;
+    if (isAtEnd && conversation.newer === null && held > HELD + SLACK) conversation = trimOlder(conversation, HELD);
+    else if (!isAtEnd && held > HELD_AWAY + SLACK) conversation = trimNewer(conversation, HELD_AWAY);
+    if (conversation !== next.conversation) set({ conversation });
   }
-  const readPage = (cursor: string | null) =>
-    client.call(getConversation, { params: { id }, query: { limit: 200, ...(cursor === null ? {} : { cursor }) }, signal: closed.signal });
+  const read = (before?: number, limit = WINDOW): Promise<WindowAnswer> => source.window({ limit, before, asOf, signal: closed.signal });
+
+  async function hydrateNewest(): Promise<number> {
+    const window = await read();
+    fold((conversation) => hydrate(conversation, window, window.lastSeq));
+    return window.lastSeq;
+  }
 
   async function follow(fromSeq: number): Promise<void> {
-    for await (const { data } of client.events(streamRoom, { params: { roomId }, query: { from_seq: fromSeq }, signal: closed.signal })) {
-      fold((conversation) => event(conversation, data));
-      for (const listener of eventListeners) listener(data);
-      // The text of a very long message is not in its event.
-      if (data.type === "message.created" && !hasText(data.data)) void read().catch(() => undefined); // Its event is here already; the next reading brings the text.
-      refreshAfter(data);
+    for await (const envelope of source.events(fromSeq, closed.signal)) {
+      fold((conversation) => event(conversation, envelope));
+      for (const listener of eventListeners) listener(envelope);
+      // The text of a very long message is not in its event; its item is here already, the next reading brings the text.
+      if (envelope.type === "message.created" && !hasText(envelope.data)) void hydrateNewest().catch(() => undefined);
+      source.onEvent?.(envelope);
     }
-  }
-
-  const due = new Set<"session" | "diff" | "approvals">();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  function refresh(what: "session" | "diff" | "approvals"): void {
-    due.add(what);
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      if (due.has("session")) void queries.invalidateQueries({ queryKey: sessionQuery(id).queryKey, exact: true });
-      if (due.has("diff")) void queries.invalidateQueries({ queryKey: ["session", id, "diff"] });
-      if (due.has("approvals")) {
-        refreshApprovals();
-        void queries.invalidateQueries({ queryKey: ["approval"] });
-      }
-      due.clear();
-    }, REFRESH_MS);
-  }
-  function refreshAfter({ type }: EventEnvelope): void {
-    refresh("session");
-    if (type === "session.changes_recorded" || type.startsWith("tool.") || type === "run.completed") refresh("diff");
-    if (type.startsWith("approval.") || type.startsWith("invocation.")) refresh("approvals");
   }
 
   async function run(): Promise<void> {
     set({ phase: "loading", error: null });
     try {
-      const seq = await read();
+      const seq = await hydrateNewest();
       set({ phase: "ready" });
-      await follow(seq);
+      if (asOf === undefined) await follow(seq);
     } catch (error) {
-      if (!closed.signal.aborted) set({ phase: "failed", error: error instanceof Error ? error : new Error(String(error)) });
+      if (closed.signal.aborted) return;
+      const isGone = error instanceof ApiError && (error.status === 404 || error.status === 410);
+      set({ phase: isGone ? "gone" : "failed", error: error instanceof Error ? error : new Error(String(error)) });
     }
   }
 
-  const endDeltas = sync.subscribe(`session:${id}`, {
-    after: FROM_THE_START,
-    onUpdate: ({ payload, doc_key }) => {
-      const change = payload as SessionDelta;
-      const epoch = doc_key.slice(doc_key.indexOf(":") + 1).split(".")[0] ?? "";
-      fold((conversation) => delta(conversation, change, epoch));
-      if (change.kind === "state") refresh("session");
-    },
-    onStale: () => fold(forgetParts),
-  });
+  let reading: Promise<void> | null = null;
+  /** One reading of older windows at a time: a second would ask for the same. */
+  function older(limit?: number): Promise<void> {
+    const before = next.conversation.older;
+    if (reading !== null || before === null) return reading ?? Promise.resolve();
+    set({ isReadingOlder: true });
+    reading = read(before, limit)
+      .then((window) => fold((conversation) => prepend(conversation, before, window)))
+      .finally(() => {
+        reading = null;
+        set({ isReadingOlder: false });
+      });
+    return reading;
+  }
+
+  let readingNewer: Promise<void> | null = null;
+  function newer(): Promise<void> {
+    if (next.conversation.newer === null || readingNewer !== null) return readingNewer ?? Promise.resolve();
+    const after = newestSeq(next.conversation);
+    // No more than `WINDOW` items can lie within so many seqs, so none is left out between.
+    readingNewer = read(after + WINDOW + 1)
+      .then((window) => {
+        const isEnd = after + WINDOW >= next.conversation.lastSeq;
+        fold((conversation) =>
+          extend(
+            conversation,
+            after,
+            window.items.filter(({ seq }) => seq > after),
+            isEnd,
+          ),
+        );
+      })
+      .finally(() => (readingNewer = null));
+    return readingNewer;
+  }
+
+  if (asOf === undefined) {
+    endDeltas = source.deltas({
+      update(change, epoch) {
+        fold((conversation) => delta(conversation, change, epoch));
+        if (change.kind === "state") source.onState?.();
+      },
+      stale: () => fold(forgetParts),
+    });
+  }
   void run();
 
   return {
@@ -134,10 +197,31 @@ export function followConversation(session: Pick<SessionView, "id" | "room_id">)
       eventListeners.add(listener);
       return () => eventListeners.delete(listener);
     },
+    older: () => older(),
+    newer,
+    async toNewest() {
+      isAtEnd = true;
+      if (next.conversation.newer !== null) await hydrateNewest();
+    },
+    setAtEnd(is) {
+      isAtEnd = is;
+    },
+    async reach(itemId) {
+      while (!closed.signal.aborted) {
+        if (next.conversation.items.has(itemId)) return true;
+        if (next.phase !== "ready" || next.conversation.older === null) {
+          if (next.phase !== "loading") return false;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          continue;
+        }
+        isAtEnd = false;
+        await older(200);
+      }
+      return false;
+    },
     retry: () => void run(),
     close() {
       closed.abort();
-      clearTimeout(timer);
       cancelAnimationFrame(frame);
       endDeltas();
     },

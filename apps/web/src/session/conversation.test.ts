@@ -1,9 +1,22 @@
 import type { EventEnvelope } from "@signalbox/contract/envelope";
-import type { ConversationItem } from "@signalbox/contract/sessions";
 import type { SessionDelta } from "@signalbox/contract/sync";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { delta, EMPTY, entries, event, forgetParts, hydrate, type Conversation } from "./conversation.ts";
+import {
+  delta,
+  EMPTY,
+  event,
+  extend,
+  forgetParts,
+  hydrate,
+  inOrder,
+  prepend,
+  trimNewer,
+  trimOlder,
+  type Conversation,
+  type Window,
+} from "./conversation.ts";
+import { NOTHING_QUEUED, rowsOf } from "./rows.ts";
 
 const RUN = "run_01J00000000000000000000001";
 const OTHER_RUN = "run_01J00000000000000000000002";
@@ -49,7 +62,7 @@ const TURN: readonly EventEnvelope[] = [
 const HEAD = TURN.length;
 
 /** What `sessions.conversation` answers once everything up to `seq` is recorded. */
-const reading = (seq: number): ConversationItem[] => [...TURN.slice(0, seq).reduce(event, EMPTY).items.values()];
+const reading = (seq: number): Window => ({ items: [...TURN.slice(0, seq).reduce(event, EMPTY).items.values()], hasOlder: false });
 
 const text = (id: string, said: string, run = RUN): SessionDelta => ({ kind: "text", part_id: id, run_id: run, delta: said });
 const started = (id: string): SessionDelta => ({
@@ -63,14 +76,16 @@ const started = (id: string): SessionDelta => ({
 const printed = (id: string, said: string): SessionDelta => ({ kind: "tool_output", part_id: id, run_id: RUN, delta: said });
 const done = (id: string, seq: number | null): SessionDelta => ({ kind: "part_done", part_id: id, run_id: RUN, seq });
 const say = (state: Conversation, ...changes: SessionDelta[]): Conversation => changes.reduce((s, change) => delta(s, change, "1"), state);
+/** Rows top to bottom, with what is being said or printed in them. */
+const entries = (state: Conversation) =>
+  rowsOf(state, { today: "2030-01-01", queued: NOTHING_QUEUED }).filter(({ kind }) => kind !== "day");
 const shown = (state: Conversation): string[] =>
-  entries(state).map(({ item, live }) =>
-    item === null
-      ? `live ${live.kind}: ${live.text}`
-      : live === null
-        ? `${item.type} ${item.id}`
-        : `${item.type} ${item.id} + ${live.text}`,
-  );
+  entries(state).map((row) => {
+    const live = state.parts.find(({ id }) => id === row.key);
+    if (row.kind === "live") return `live ${row.part}: ${live?.text}`;
+    if (row.kind === "day" || row.kind === "lookups") return row.kind;
+    return live === undefined ? `${row.item.type} ${row.item.id}` : `${row.item.type} ${row.item.id} + ${live.text}`;
+  });
 
 describe("what is being said", () => {
   test("words of one part are joined in the order in which they came", () => {
@@ -121,16 +136,85 @@ describe("what is being said", () => {
 
 describe("what was recorded", () => {
   test("only the newest plan of a turn shows", () => {
-    const plans = entries(TURN.reduce(event, EMPTY)).filter(({ item }) => item?.type === "plan");
-    expect(plans.map(({ item }) => item?.seq)).toEqual([7]);
+    const plans = entries(TURN.reduce(event, EMPTY)).flatMap((row) =>
+      row.kind === "item" && row.item.type === "plan" ? [row.item.seq] : [],
+    );
+    expect(plans).toEqual([7]);
   });
   test("a reading from before a call ended does not take its end back", () => {
     const ended = TURN.reduce(event, EMPTY);
     expect(hydrate(ended, reading(4), 4)).toMatchObject({ items: ended.items, lastSeq: HEAD });
   });
+  test("a call that ended before it was read is not under way", () => {
+    const late = event({ ...EMPTY, lastSeq: 5 }, TURN[5]!);
+    const read = hydrate(late, reading(4), 6);
+    expect(read.items.get("tc_1")).toMatchObject({ status: "failed", error: "exit 1", ended_seq: 6 });
+  });
+  test("a message that was edited keeps its newest words, whichever reading comes last", () => {
+    const edited = event(
+      TURN.slice(0, 1).reduce(event, EMPTY),
+      recorded("message.edited", 2, { message_id: "msg_ask", content_md: "fix both" }, "user"),
+    );
+    expect(hydrate(edited, reading(1), 1).items.get("msg_ask")).toMatchObject({ content_md: "fix both", edited_at: AT });
+  });
+  test("an approval is decided in place", () => {
+    const decided = event(TURN.reduce(event, EMPTY), recorded("approval.approved", 11, { approval_id: "appr_1", by: "usr_2" }, "user"));
+    expect(decided.items.get("appr_1")).toMatchObject({ status: "approved", decided_by: "usr_2", ended_seq: 11 });
+  });
   test("an event that is already known changes nothing", () => {
     const all = TURN.reduce(event, EMPTY);
     expect(TURN.reduce(event, all)).toBe(all);
+  });
+});
+
+describe("a window of a long conversation", () => {
+  const LONG = Array.from({ length: 100 }, (_, i) =>
+    recorded("message.created", i + 1, { message_id: `msg_${i + 1}`, content_md: `${i + 1}` }, "user", `run_${i}`),
+  );
+  const all = [...LONG.reduce(event, EMPTY).items.values()];
+  const window = (from: number, to: number): Window => ({ items: all.slice(from - 1, to), hasOlder: from > 1 });
+  const held = (state: Conversation): number[] => inOrder(state.items).map(({ seq }) => seq);
+  const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+  test("older windows join without a gap until the beginning", () => {
+    let state = hydrate(EMPTY, window(81, 100), 100);
+    expect(state.older).toBe(81);
+    state = prepend(state, 81, window(41, 80));
+    state = prepend(state, 41, window(1, 40));
+    expect(held(state)).toEqual(range(1, 100));
+    expect(state.older).toBeNull();
+  });
+  test("an older window that was asked for from another place is dropped", () => {
+    const state = hydrate(EMPTY, window(81, 100), 100);
+    expect(prepend(state, 50, window(1, 49))).toBe(state);
+  });
+  test("what is let go at the far end is counted, and comes back in order and without a gap", () => {
+    let state = trimNewer(hydrate(EMPTY, window(1, 90), 90), 30);
+    expect([held(state).at(-1), state.newer]).toEqual([30, 60]);
+    state = LONG.slice(90).reduce(event, state);
+    expect(state.newer).toBe(70);
+    state = extend(state, 30, all.slice(30, 60), false);
+    expect([held(state).at(-1), state.newer]).toEqual([60, 40]);
+    state = extend(state, 60, all.slice(60), true);
+    expect(held(state)).toEqual(range(1, 100));
+    expect(state.newer).toBeNull();
+  });
+  test("what comes while the newest window is being read is not lost", () => {
+    const away = LONG.slice(90, 95).reduce(event, trimNewer(hydrate(EMPTY, window(1, 90), 90), 30));
+    // Read when 93 was the newest; 94 and 95 came by the feed meanwhile.
+    const back = hydrate(away, window(74, 93), 93);
+    expect(held(back)).toEqual(range(74, 95));
+    expect([back.newer, back.older, back.lastSeq]).toEqual([null, 74, 95]);
+  });
+  test("a reading after an absence takes the place of what is held when there is a gap between", () => {
+    const before = hydrate(EMPTY, window(1, 20), 20);
+    expect(held(hydrate(before, window(81, 100), 100))).toEqual(range(81, 100));
+    expect(held(hydrate(before, window(15, 40), 40))).toEqual(range(1, 40));
+  });
+  test("at the end the oldest go, and can be read again", () => {
+    const state = trimOlder(hydrate(EMPTY, window(1, 100), 100), 40);
+    expect([held(state)[0], state.older]).toEqual([61, 61]);
+    expect(held(prepend(state, 61, window(41, 60)))[0]).toBe(41);
   });
 });
 
@@ -149,11 +233,15 @@ test("however reading, feed and deltas interleave, the same conversation stands 
   const expected = shown(TURN.reduce(event, EMPTY));
   fc.assert(
     fc.property(fc.nat(HEAD), fc.nat(HEAD), fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }), (readAt, pageSplit, order) => {
-      // The first page is read at `readAt`; the second page later, so it may already know more.
-      const first = reading(readAt);
-      const later = reading(Math.max(readAt, pageSplit));
-      let state = hydrate(EMPTY, first.slice(0, 2), 0);
-      state = hydrate(state, later, readAt);
+      // The newest items are read at `readAt`; those before them later, so that reading may already know more.
+      const first = reading(readAt).items;
+      const cut = Math.max(0, first.length - 3);
+      let state = hydrate(EMPTY, { items: first.slice(cut), hasOlder: cut > 0 }, readAt);
+      const before = state.older;
+      if (before !== null) {
+        const later = reading(Math.max(readAt, pageSplit)).items.filter(({ seq }) => seq < before);
+        state = prepend(state, before, { items: later, hasOlder: false });
+      }
       const feed = TURN.slice(readAt);
       let nextEvent = 0;
       let nextDelta = 0;
@@ -162,7 +250,7 @@ test("however reading, feed and deltas interleave, the same conversation stands 
         else if (nextDelta < DELTAS.length) state = delta(state, DELTAS[nextDelta++]!, "1");
         const keys = entries(state).map(({ key }) => key);
         expect(new Set(keys).size).toBe(keys.length);
-        const seqs = entries(state).flatMap(({ item }) => item?.seq ?? []);
+        const seqs = inOrder(state.items).map(({ seq }) => seq);
         expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
       }
       while (nextEvent < feed.length) state = event(state, feed[nextEvent++]!);

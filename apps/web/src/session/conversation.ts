@@ -1,18 +1,25 @@
 /*
  * One conversation out of three sources, in any order of arrival:
  *
- *   sessions.conversation   completed items up to a seq        (hydrate)
- *   the room's feed         every event after that seq          (event)
+ *   sessions.conversation   a window of completed items         (hydrate, prepend, extend)
+ *   the room's feed         every event after that              (event)
  *   session:<id>            parts that are still being said     (delta)
  *
  * Completed items are the truth and have ids, so reading one twice changes nothing and an older
  * reading never takes back a newer one. A live part carries the id of the message, step or tool call
  * that it becomes: it is shown until that is here, and so nothing is ever shown twice or not at all.
+ *
+ * What is held is one window without gaps, of a conversation that may be far longer:
+ *
+ *     … not held │ older ── items ── newer │ counted, not held …
+ *                └ null at the beginning   └ null at the end, which is where one mostly is
+ *
+ * `trimOlder` and `trimNewer` let go of what is far from where one reads.
  */
 import type { EventEnvelope } from "@signalbox/contract/envelope";
-import type { AnyEvent } from "@signalbox/contract/events";
 import type { ConversationItem } from "@signalbox/contract/sessions";
 import type { SessionDelta } from "@signalbox/contract/sync";
+import { changeOf, itemOf, type Change } from "./item-of-event.ts";
 
 export interface LivePart {
   readonly id: string;
@@ -34,10 +41,18 @@ export interface Cost {
 }
 
 export interface Conversation {
-  /** By id. */
+  /** By id; in the order of their seqs once `inOrder`. */
   readonly items: ReadonlyMap<string, ConversationItem>;
-  /** Every event up to and including this seq is in `items`. */
+  /** There is more before this seq; null: the conversation begins with what is held. */
+  readonly older: number | null;
+  /** How many items came that are not held, after the last one that is; null: all are. */
+  readonly newer: number | null;
+  /** The last of those: what came while the newest window was being read is in them. */
+  readonly tail: readonly ConversationItem[];
+  /** Every event up to and including this seq was taken in. */
   readonly lastSeq: number;
+  /** Changes of items that are not held (yet): a window read earlier may still bring such an item as it was before. */
+  readonly changes: ReadonlyMap<string, Change>;
   readonly parts: readonly LivePart[];
   readonly startedRuns: ReadonlySet<string>;
   readonly endedRuns: ReadonlySet<string>;
@@ -49,7 +64,11 @@ export interface Conversation {
 
 export const EMPTY: Conversation = {
   items: new Map(),
+  older: null,
+  newer: null,
+  tail: [],
   lastSeq: 0,
+  changes: new Map(),
   parts: [],
   startedRuns: new Set(),
   endedRuns: new Set(),
@@ -58,20 +77,95 @@ export const EMPTY: Conversation = {
   cost: null,
 };
 
-/** A reading over HTTP. `lastSeq` is that of the first page: later pages may already hold more, which is harmless. */
-export function hydrate(state: Conversation, items: readonly ConversationItem[], lastSeq: number): Conversation {
-  return settle({ ...put(state, items), lastSeq: Math.max(state.lastSeq, lastSeq) });
+/** Changes of what nobody reads are not kept for ever. */
+const KEPT_CHANGES = 500;
+const KEPT_TAIL = 200;
+
+/** A window as the server reads it: its items in any order, and whether there are items before them. */
+export interface Window {
+  readonly items: readonly ConversationItem[];
+  readonly hasOlder: boolean;
+}
+
+/** The newest window, with every event up to `lastSeq` in it. Joins what is held where they touch, else takes its place. */
+export function hydrate(state: Conversation, window: Window, lastSeq: number): Conversation {
+  const oldest = seqs(window.items)[0];
+  const touches = state.newer === null && oldest !== undefined && (!window.hasOlder || oldest <= state.lastSeq);
+  const joined = touches && state.items.size > 0;
+  const next = put(put(joined ? state : { ...state, items: new Map() }, window.items), state.tail.filter(({ seq }) => seq > lastSeq));
+  const older = joined ? state.older : window.hasOlder && oldest !== undefined ? oldest : null;
+  return settle({
+    ...next,
+    older: joined && !window.hasOlder ? null : older,
+    newer: null,
+    tail: [],
+    lastSeq: Math.max(state.lastSeq, lastSeq),
+  });
+}
+
+/** What was said before the oldest that is held. Ignored when it was asked for from another place. */
+export function prepend(state: Conversation, before: number, window: Window): Conversation {
+  if (state.older !== before) return state;
+  return settle({ ...put(state, window.items), older: window.hasOlder ? (seqs(window.items)[0] ?? null) : null });
+}
+
+/** What was said after the newest that is held, without a gap; `isEnd`: that is all there is. */
+export function extend(state: Conversation, after: number, items: readonly ConversationItem[], isEnd: boolean): Conversation {
+  if (state.newer === null || newestSeq(state) !== after) return state;
+  const fresh = items.filter((item) => !state.items.has(item.id)).length;
+  return settle(
+    isEnd
+      ? { ...put(put(state, items), state.tail), newer: null, tail: [] }
+      : { ...put(state, items), newer: Math.max(0, state.newer - fresh) },
+  );
+}
+
+/** Lets go of the oldest items beyond `keep`. */
+export function trimOlder(state: Conversation, keep: number): Conversation {
+  if (state.items.size <= keep) return state;
+  const kept = inOrder(state.items).slice(-keep);
+  return { ...state, items: byId(kept), older: kept[0]?.seq ?? null };
+}
+
+/** Lets go of the newest items beyond `keep`, for someone who reads far above. */
+export function trimNewer(state: Conversation, keep: number): Conversation {
+  if (state.items.size <= keep) return state;
+  const ordered = inOrder(state.items);
+  return {
+    ...state,
+    items: byId(ordered.slice(0, keep)),
+    newer: (state.newer ?? 0) + ordered.length - keep,
+    tail: [...state.tail, ...ordered.slice(keep)].slice(-KEPT_TAIL),
+  };
 }
 
 /** One event of the session's room. */
 export function event(state: Conversation, envelope: EventEnvelope): Conversation {
   if (envelope.seq <= state.lastSeq) return state;
-  const item = itemOf(state, envelope);
-  let next = item === null ? state : put(state, [item]);
+  const change = changeOf(envelope);
+  let next = change === null ? take(state, itemOf(envelope)) : apply(state, change);
   if (envelope.type === "run.started" && envelope.run_id !== undefined)
     next = { ...next, startedRuns: with_(next.startedRuns, envelope.run_id) };
   return settle({ ...next, lastSeq: envelope.seq });
 }
+
+function take(state: Conversation, item: ConversationItem | null): Conversation {
+  if (item === null) return state;
+  if (state.newer === null) return put(state, [item]);
+  return { ...state, ...runsOf(state, [item]), newer: state.newer + 1, tail: [...state.tail, item].slice(-KEPT_TAIL) };
+}
+
+function apply(state: Conversation, change: Change): Conversation {
+  const known = state.items.get(change.id);
+  if (known?.type === change.type) {
+    const items = new Map(state.items).set(known.id, changed(known, change));
+    return { ...state, items };
+  }
+  const changes = new Map(state.changes).set(change.id, change);
+  if (changes.size > KEPT_CHANGES) changes.delete(changes.keys().next().value!);
+  return { ...state, changes };
+}
+const changed = (item: ConversationItem, { set }: Change): ConversationItem => ({ ...item, ...set }) as ConversationItem;
 
 /** One update of `session:<id>`; `epoch` is the part of its key before the dot. */
 export function delta(state: Conversation, change: SessionDelta, epoch: string): Conversation {
@@ -111,50 +205,59 @@ export function delta(state: Conversation, change: SessionDelta, epoch: string):
 /** The server no longer has the deltas we would need: what is open starts over with the next ones. */
 export const forgetParts = (state: Conversation): Conversation => ({ ...state, parts: [] });
 
-export type Entry =
-  | { readonly key: string; readonly item: ConversationItem; readonly live: LivePart | null }
-  | { readonly key: string; readonly item: null; readonly live: LivePart };
+export const isUnderWay = (item: ConversationItem): boolean => item.type === "tool_call" && item.status === "invoked";
 
-/** What is shown, top to bottom. A run shows its newest plan only. */
-export function entries(state: Conversation): Entry[] {
-  const ordered = inOrder(state.items);
-  const newestPlan = new Map<string | null, number>();
-  for (const item of ordered) if (item.type === "plan") newestPlan.set(item.run_id, item.seq);
-  const shown = ordered.filter((item) => item.type !== "plan" || newestPlan.get(item.run_id) === item.seq);
-
-  const live = new Map(state.parts.map((part) => [part.id, part]));
-  return [
-    // A call under way shows in its own place what it prints.
-    ...shown.map((item): Entry => ({ key: item.id, item, live: isUnderWay(item) ? (live.get(item.id) ?? null) : null })),
-    ...state.parts.filter((part) => !state.items.has(part.id)).map((part): Entry => ({ key: part.id, item: null, live: part })),
-  ];
-}
-
-const isUnderWay = (item: ConversationItem): boolean => item.type === "tool_call" && item.status === "invoked";
-
-/** Items change far less often than what is being said, and sorting ten thousand of them for every word would show. */
+/** Items change far less often than what is being said, and sorting thousands of them for every word would show. */
 const orders = new WeakMap<Conversation["items"], readonly ConversationItem[]>();
-function inOrder(items: Conversation["items"]): readonly ConversationItem[] {
+export function inOrder(items: Conversation["items"]): readonly ConversationItem[] {
   const known = orders.get(items);
   if (known !== undefined) return known;
   const ordered = [...items.values()].sort((a, b) => a.seq - b.seq);
   orders.set(items, ordered);
   return ordered;
 }
+export const newestSeq = (state: Conversation): number => inOrder(state.items).at(-1)?.seq ?? 0;
+
+const seqs = (items: readonly ConversationItem[]): number[] => items.map(({ seq }) => seq).sort((a, b) => a - b);
+const byId = (items: readonly ConversationItem[]): Conversation["items"] => new Map(items.map((item) => [item.id, item]));
 
 function put(state: Conversation, incoming: readonly ConversationItem[]): Conversation {
   const items = new Map(state.items);
+  for (const item of incoming) {
+    const known = items.get(item.id);
+    const change = state.changes.get(item.id);
+    const read = change?.type === item.type && isOpen(item) ? changed(item, change) : item;
+    // What has ended stays ended, and what was edited edited, whichever reading of it comes last.
+    if (known === undefined || (age(known) <= age(read) && (isOpen(known) || !isOpen(read)))) items.set(item.id, read);
+  }
+  return { ...state, ...runsOf(state, incoming), items };
+}
+
+/** Something about it is still to come. */
+const isOpen = (item: ConversationItem): boolean => {
+  switch (item.type) {
+    case "message":
+      return item.edited_at == null;
+    case "tool_call":
+      return item.status === "invoked";
+    case "approval":
+    case "question":
+      return item.ended_seq == null;
+    default:
+      return false;
+  }
+};
+const age = (item: ConversationItem): string => (item.type === "message" ? (item.edited_at ?? "") : "");
+
+function runsOf(state: Conversation, incoming: readonly ConversationItem[]): Pick<Conversation, "startedRuns" | "endedRuns"> {
   const startedRuns = new Set(state.startedRuns);
   const endedRuns = new Set(state.endedRuns);
   for (const item of incoming) {
-    const known = items.get(item.id);
-    // A call that has ended stays ended, whichever reading of it comes last.
-    if (known === undefined || isUnderWay(known) || !isUnderWay(item)) items.set(item.id, item);
     if (item.run_id === null) continue;
     if (item.type === "run_ended") endedRuns.add(item.run_id);
     else if (item.type !== "message" || item.role === "agent") startedRuns.add(item.run_id);
   }
-  return { ...state, items, startedRuns, endedRuns };
+  return { startedRuns, endedRuns };
 }
 
 /** Parts whose end is now known go; a call under way keeps its part, which holds what it prints. */
@@ -191,87 +294,3 @@ function patch(state: Conversation, id: string, change: (part: LivePart) => Live
 }
 
 const with_ = <T>(set: ReadonlySet<T>, value: T): ReadonlySet<T> => (set.has(value) ? set : new Set(set).add(value));
-
-/** The item that an event makes or changes, worded as `sessions.conversation` words it; null when it does not show there. */
-function itemOf(state: Conversation, envelope: EventEnvelope): ConversationItem | null {
-  const at = { seq: envelope.seq, at: envelope.occurred_at, id: envelope.event_id as string, run_id: envelope.run_id ?? null };
-  // The server validated it against the contract before it was appended.
-  const { type, data } = { type: envelope.type, data: envelope.data } as AnyEvent;
-  const notice = (level: "info" | "warning" | "error", text: string): ConversationItem => ({ ...at, type: "notice", level, text });
-  switch (type) {
-    case "message.created":
-      return {
-        ...at,
-        type: "message",
-        id: data.message_id,
-        role: envelope.principal.type === "agent" ? "agent" : "user",
-        author: envelope.principal.id,
-        content_md: data.content_md ?? "",
-      };
-    case "step.thought":
-      return { ...at, id: data.step_id, type: "thought", text: data.text };
-    case "step.plan_updated":
-      return { ...at, type: "plan", entries: data.entries };
-    case "tool.invoked":
-      return {
-        ...at,
-        type: "tool_call",
-        id: data.tool_call_id,
-        name: data.name,
-        title: data.title ?? null,
-        status: "invoked",
-        arguments: data.arguments,
-        output: null,
-        output_truncated: false,
-        error: null,
-        artifact_id: null,
-        duration_ms: null,
-      };
-    case "tool.succeeded":
-    case "tool.failed": {
-      const known = state.items.get(data.tool_call_id);
-      if (known?.type !== "tool_call") return null;
-      return {
-        ...known,
-        status: type === "tool.failed" ? "failed" : "succeeded",
-        error: type === "tool.failed" ? data.error : null,
-        output: data.output ?? null,
-        output_truncated: data.output_truncated ?? false,
-        artifact_id: data.artifact_id ?? null,
-        duration_ms: data.duration_ms,
-      };
-    }
-    case "approval.requested":
-      return { ...at, id: data.approval_id, type: "approval", approval_id: data.approval_id };
-    case "run.completed":
-      return { ...at, type: "run_ended", run_id: data.run_id, status: "succeeded", message: null };
-    case "run.failed":
-      return { ...at, type: "run_ended", run_id: data.run_id, status: "failed", message: data.message };
-    case "run.needs_human":
-      return { ...at, type: "run_ended", run_id: data.run_id, status: "needs_human", message: data.reason };
-    case "run.timed_out":
-      return {
-        ...at,
-        type: "run_ended",
-        run_id: data.run_id,
-        status: "timed_out",
-        message: `The turn was ended after ${Math.round(data.after_ms / 60_000)} minutes.`,
-      };
-    case "run.canceled":
-      return { ...at, type: "run_ended", run_id: data.run_id, status: "canceled", message: data.reason ?? null };
-    case "session.paused":
-      return notice("warning", data.reason);
-    case "session.resumed":
-      return notice("info", "The session is being brought back.");
-    case "session.stopped":
-      return notice("info", data.reason);
-    case "session.failed":
-      return notice("error", data.message);
-    case "session.committed":
-      return notice("info", `Committed ${data.commit.slice(0, 7)} on ${data.branch}: ${data.message}`);
-    case "egress.blocked":
-      return notice("warning", `Blocked a request to ${data.host}: ${data.reason}`);
-    default:
-      return null;
-  }
-}

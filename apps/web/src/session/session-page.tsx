@@ -1,157 +1,266 @@
-/* One session: what is said in the middle, what it changed and recorded beside it. */
+/*
+ * One session: what is said in the middle, what it changed and recorded beside it.
+ *
+ *   asked ──► loaded ──┬── live: follows, can be answered
+ *     │                ├── `at`: as it was then, nothing can be said
+ *     └──► missing     └──► gone: deleted while it was open
+ */
 import type { SessionView } from "@signalbox/contract/sessions";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { SplitPane } from "@signalbox/ui/split-pane";
+import { Trouble } from "@signalbox/ui/trouble";
+import { useMedia } from "@signalbox/ui/use-media";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
-import { Suspense, type ReactNode } from "react";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { Suspense, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { useDecide } from "../approvals/decide.ts";
 import { isRefusal } from "../data/api.ts";
-import { openApprovalsQuery, sessionQuery } from "../data/queries.ts";
+import { openApprovalsQuery, sessionQuery, useNames } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import { useTitle } from "../frame/title.ts";
-import { isEnded, stateWord } from "../sessions/state.ts";
-import { Skeleton } from "@signalbox/ui/placeholder";
-import { Trouble } from "@signalbox/ui/trouble";
-import { useMedia } from "@signalbox/ui/use-media";
-import { Composer } from "./composer.tsx";
-import { ConversationView } from "./conversation-view.tsx";
-import { SessionHeader } from "./session-header.tsx";
-import { PANES, type Pane } from "./panes/panes.ts";
-import { useConversation } from "./use-conversation.ts";
+import { isDeferred, isEnded, stateWord } from "../sessions/state.ts";
+import { useAnnouncements } from "./announcer.ts";
+import { Composer, queuedOf, type ComposerHandle } from "./composer/composer.tsx";
+import { promptsQuery } from "./composer/prompt-queue.tsx";
+import type { Conversation } from "./conversation.ts";
+import type { ConversationStore } from "./conversation-store.ts";
+import { ConversationView, Underway, underwayText } from "./conversation-view.tsx";
+import { Gone } from "./gone.tsx";
+import { SessionHeader } from "./header/session-header.tsx";
+import { PaneTabs } from "./pane-tabs.tsx";
+import { PANES } from "./panes/panes.ts";
+import { PinnedPlan } from "./pinned-plan.tsx";
+import { createOpenRows, Rows, type RowContext } from "./rows/row-context.ts";
+import { NOTHING_QUEUED } from "./rows.ts";
+import { sessionSource } from "./session-source.ts";
+import { FailedStart, Starting } from "./starting.tsx";
+import { TimelineSlot, useMove } from "./timeline-slot.tsx";
+import { useTurnCosts } from "./turn-costs.ts";
+import { useConversationAt, useLiveConversation } from "./use-conversation.ts";
 
 const route = getRouteApi("/frame/sessions/$sessionId");
 
 export function SessionPage() {
   const { sessionId } = route.useParams();
   const session = useQuery(sessionQuery(sessionId));
+  // What was on screen when it was deleted is known to be there no more; a reader must not go on as if it were.
+  const isMissing = session.error !== null && isRefusal(session.error, "session_not_found");
+  if (isMissing) return session.data === undefined ? <Missing /> : <Gone title={session.data.title} />;
   if (session.data !== undefined) return <Loaded key={sessionId} session={session.data} />;
-  if (session.error === null) {
-    return (
-      <div className="mx-auto max-w-3xl p-8">
-        <Skeleton rows={4} className="h-20" />
-      </div>
-    );
-  }
-  return isRefusal(session.error, "session_not_found") ? (
-    <Missing />
-  ) : (
-    <Trouble error={session.error} onRetry={() => void session.refetch()} className="m-6" />
-  );
-}
-
-function Loaded({ session }: { session: SessionView }) {
-  const { store, ...state } = useConversation(session);
-  const { pane } = route.useSearch();
-  const isWide = useMedia("(min-width: 1200px)");
-  const { data: open } = useQuery(openApprovalsQuery);
-  const decide = useDecide();
-  useTitle(session.title);
-
-  const waiting = open?.find((approval) => approval.session_id === session.id);
-  const answer = (decision: "approve" | "deny" | "hold"): void => {
-    if (waiting !== undefined && !decide.isPending) decide.mutate({ id: waiting.id, decision });
-  };
-  useShortcuts([
-    { keys: "a", label: "Approve what waits here", run: () => answer("approve") },
-    { keys: "d", label: "Deny what waits here", run: () => answer("deny") },
-    { keys: "h", label: "Hold what waits here", run: () => answer("hold") },
-  ]);
-
-  const shown = pane ?? (isWide ? "changes" : "conversation");
-  const Beside = (PANES.find(({ name }) => name === shown) ?? PANES[0]!).Component;
-  const beside = <Suspense>{store !== null && <Beside session={session} conversation={store} at={null} />}</Suspense>;
+  if (session.error !== null) return <Trouble error={session.error} onRetry={() => void session.refetch()} className="m-6" />;
   return (
-    <div className="flex h-full flex-col">
-      <SessionHeader session={session} cost={state.conversation.cost} />
-      {!isWide && <Tabs session={session} shown={shown} withConversation />}
-      <div className="flex min-h-0 flex-1">
-        {(isWide || shown === "conversation") && (
-          <section className="flex min-w-0 flex-1 flex-col">
-            <ConversationView session={session} state={state} keyedApproval={waiting?.id ?? null} onRetry={() => store?.retry()} />
-            {isEnded(session.status) ? <Ended session={session} /> : <Composer session={session} />}
-          </section>
-        )}
-        {isWide && (
-          <aside className="flex w-[27rem] min-w-0 shrink-0 flex-col border-l border-line bg-panel 2xl:w-[36rem]">
-            <Tabs session={session} shown={shown} />
-            {beside}
-          </aside>
-        )}
-        {!isWide && shown !== "conversation" && <section className="flex min-w-0 flex-1 flex-col bg-panel">{beside}</section>}
-      </div>
+    <div className="mx-auto max-w-3xl p-8">
+      <Skeleton rows={4} className="h-20" />
     </div>
   );
 }
 
-function Tabs({ session, shown, withConversation = false }: { session: SessionView; shown: string; withConversation?: boolean }) {
-  return (
-    <nav aria-label="Parts of the session" className="flex shrink-0 gap-1 border-b border-line bg-panel px-3">
-      {withConversation && (
-        <Tab
-          name="Conversation"
-          isShown={shown === "conversation"}
-          badge={session.pending_approvals === 0 ? null : session.pending_approvals}
-          wantsYou
-          pane={undefined}
-        />
-      )}
-      {PANES.map((pane) => (
-        <PaneTab key={pane.name} session={session} pane={pane} isShown={shown === pane.name} />
-      ))}
-    </nav>
-  );
+function Loaded({ session }: { session: SessionView }) {
+  const live = useLiveConversation(session);
+  useAnnouncements(live);
+  useTitle(session.title);
+  const isGone = useSyncExternalStore(live?.subscribe ?? none, () => live?.get().phase === "gone");
+  if (isGone) return <Gone title={session.title} />;
+  if (live === null) return null;
+  return <Workplace session={session} live={live} />;
 }
+const none = (): (() => void) => () => undefined;
 
-function PaneTab({ session, pane, isShown }: { session: SessionView; pane: Pane; isShown: boolean }) {
-  return (
-    <Tab
-      name={pane.label}
-      isShown={isShown}
-      badge={pane.Badge === undefined ? null : <pane.Badge session={session} />}
-      pane={pane.name as "changes" | "events"}
+function Workplace({ session, live }: { session: SessionView; live: ConversationStore }) {
+  const { pane, at: moment, call, message } = route.useSearch();
+  const navigate = useNavigate();
+  const at = moment ?? null;
+  const isWide = useMedia("(min-width: 1200px)");
+  const isImported = session.imported != null;
+  const cost = useConversation(live, ({ cost }) => cost);
+  const lastSeq = useConversation(live, ({ lastSeq }) => lastSeq);
+  const move = useMove();
+
+  const panes = PANES.map(({ name }) => name);
+  const shown = pane ?? (isWide ? "changes" : "conversation");
+  const turn = (by: 1 | -1): void => {
+    const parts: (typeof pane)[] = isWide ? [...panes] : [undefined, ...panes];
+    const next = parts[(parts.indexOf(isWide ? (pane ?? "changes") : pane) + by + parts.length) % parts.length];
+    void navigate({ to: ".", search: (previous) => ({ ...previous, pane: next }), replace: true });
+  };
+  useShortcuts([
+    { keys: "]", label: "Next pane", run: () => turn(1) },
+    { keys: "[", label: "Pane before", run: () => turn(-1) },
+  ]);
+
+  const Beside = (PANES.find(({ name }) => name === shown) ?? PANES[0]!).Component;
+  const beside = (
+    <Suspense fallback={<Skeleton rows={4} className="m-4 h-10" />}>
+      <Beside session={session} conversation={live} at={at} />
+    </Suspense>
+  );
+  const timeline = <TimelineSlot session={session} conversation={live} at={at} lastSeq={lastSeq} onMove={move} />;
+  const conversation = (
+    <Talk
+      session={session}
+      live={live}
+      at={at}
+      isImported={isImported}
+      target={call ?? message ?? null}
+      aboveComposer={isWide ? null : timeline}
     />
   );
-}
-
-function Tab({
-  name,
-  isShown,
-  badge,
-  wantsYou = false,
-  pane,
-}: {
-  name: string;
-  isShown: boolean;
-  badge: ReactNode;
-  wantsYou?: boolean;
-  pane: "changes" | "events" | undefined;
-}) {
   return (
-    <Link
-      to="."
-      search={(previous) => ({ ...previous, pane })}
-      replace
-      // Which part shows also depends on the width, so it is not for the address alone to say.
-      activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}
-      activeProps={{}}
-      aria-current={isShown ? "page" : undefined}
-      className="-mb-px flex items-center gap-1.5 border-b-2 border-transparent px-2.5 py-2 text-sm text-ink-2 hover:text-ink aria-[current]:border-ink aria-[current]:font-semibold aria-[current]:text-ink"
-    >
-      {name}
-      <span
-        className={`rounded-full px-1.5 text-plate empty:hidden ${wantsYou ? "bg-signal font-bold text-on-signal" : "bg-sunken text-ink-2"}`}
-      >
-        {badge}
-      </span>
-    </Link>
+    <div className="flex h-full flex-col">
+      <SessionHeader session={session} cost={cost} isImported={isImported} />
+      {isWide && timeline}
+      {!isWide && <PaneTabs session={session} shown={shown} withConversation />}
+      {isWide ? (
+        <SplitPane
+          label="Conversation and what is beside it"
+          storageKey="session"
+          initial={60}
+          min={35}
+          max={80}
+          className="flex-1"
+          first={conversation}
+          second={
+            <aside aria-label="Beside the conversation" className="flex min-h-0 flex-1 flex-col bg-panel">
+              <PaneTabs session={session} shown={shown} />
+              {beside}
+            </aside>
+          }
+        />
+      ) : shown === "conversation" ? (
+        conversation
+      ) : (
+        <section className="flex min-h-0 min-w-0 flex-1 flex-col bg-panel">{beside}</section>
+      )}
+    </div>
   );
 }
 
-function Ended({ session }: { session: SessionView }) {
-  return (
-    <p className="border-t border-line px-4 py-4 text-center text-sm text-ink-2">
-      {stateWord(session)}
-      {session.status_reason !== null && `: ${session.status_reason}`}. Resume it to go on with the same files and conversation.
-    </p>
+interface TalkProps {
+  session: SessionView;
+  live: ConversationStore;
+  at: number | null;
+  isImported: boolean;
+  /** The item that the address names. */
+  target: string | null;
+  aboveComposer: ReactNode;
+}
+
+function Talk({ session, live, at, isImported, target, aboveComposer }: TalkProps) {
+  const source = useMemo(() => sessionSource({ id: session.id, room_id: session.room_id }), [session.id, session.room_id]);
+  const store = useConversationAt(live, source, at) ?? live;
+  const composer = useRef<ComposerHandle>(null);
+  const [openRows] = useState(createOpenRows);
+  const nameOf = useNames();
+  const { data: open } = useQuery(openApprovalsQuery);
+  const { data: prompts } = useQuery({
+    ...promptsQuery(session.id),
+    enabled: !isImported && (session.current_run !== null || session.queued_prompts !== 0),
+  });
+  const decide = useDecide();
+  const isReadOnly = isImported || at !== null;
+  const ended = isEnded(session.status);
+
+  const keyedApproval = open?.find((approval) => approval.session_id === session.id)?.id ?? null;
+  const keyedQuestion = useConversation(live, openQuestion);
+  const answer = (decision: "approve" | "deny" | "hold"): void => {
+    if (keyedApproval !== null && !isReadOnly && !decide.isPending) decide.mutate({ id: keyedApproval, decision });
+  };
+  useShortcuts(
+    keyedApproval === null || isReadOnly
+      ? []
+      : [
+          { keys: "a", label: "Approve what waits here", run: () => answer("approve") },
+          { keys: "d", label: "Deny what waits here", run: () => answer("deny") },
+          { keys: "h", label: "Hold what waits here", run: () => answer("hold") },
+        ],
   );
+
+  const lastSeq = useConversation(store, ({ lastSeq }) => lastSeq);
+  const endedRuns = useConversation(store, ({ endedRuns }) => endedRuns.size);
+  const costOf = useTurnCosts(session.id, lastSeq, isImported ? 0 : endedRuns);
+  const names = session.imported?.names;
+  const canWrite = !isReadOnly && !ended;
+  const context: RowContext = {
+    store,
+    session,
+    isReadOnly,
+    nameOf: (id) =>
+      names === undefined ? nameOf(id) : id === null ? "nobody" : (names[id] ?? (id.startsWith("agt_") ? "Agent" : "Somebody")),
+    keyedApproval,
+    keyedQuestion,
+    openRows,
+    linkTo: ({ id, type }) => {
+      const address = new URL(window.location.href);
+      address.search = new URLSearchParams(type === "tool_call" ? { call: id } : { message: id }).toString();
+      return address.href;
+    },
+    quote: canWrite ? (text) => composer.current?.quote(text) : null,
+    costOf,
+  };
+
+  const waiting = queuedOf(session, prompts?.items ?? [])
+    .map(({ run_id: run }) => run)
+    .join(" ");
+  const queued = useMemo(() => (waiting === "" ? NOTHING_QUEUED : new Set(waiting.split(" "))), [waiting]);
+  const progress = useConversation(live, ({ progress }) => progress);
+  const isSaying = useConversation(live, ({ parts }) => parts.length > 0);
+  const isEmpty = useConversation(store, ({ items }) => items.size === 0);
+  const isStarting = (session.status === "creating" && !isDeferred(session)) || session.status === "resuming";
+  const isWorking = session.status === "running" && session.current_run !== null;
+  const needs = session.pending_approvals + (session.pending_questions ?? 0) > 0;
+  const underway =
+    at !== null || isSaying || needs || isEmpty ? null : isStarting || isWorking ? (
+      <Underway text={underwayText(session, progress)} />
+    ) : session.status === "failed" && session.tool_calls === 0 ? (
+      <FailedStart session={session} />
+    ) : null;
+
+  return (
+    <Rows value={context}>
+      <section aria-label="What is said" className="flex min-h-0 min-w-0 flex-1 flex-col">
+        {at === null && <PinnedPlan store={live} runId={session.current_run?.id ?? null} />}
+        <ConversationView
+          key={at === null ? "live" : "then"}
+          store={store}
+          queued={at === null ? queued : NOTHING_QUEUED}
+          target={target}
+          empty={
+            at === null ? (
+              <Starting session={session} store={live} progress={progress} />
+            ) : (
+              <p className="py-12 text-center text-ink-2">Nothing had been said yet.</p>
+            )
+          }
+          underway={underway}
+        />
+        {aboveComposer}
+        {isImported ? (
+          <Foot>Imported from {session.imported?.from}: it can be read and scrubbed, and nothing can be said to it.</Foot>
+        ) : at !== null ? null : ended ? (
+          <Foot>
+            {stateWord(session)}
+            {session.status_reason !== null && `: ${session.status_reason.replace(/\.$/, "")}`}. Resume it to go on with the same files and
+            conversation.
+          </Foot>
+        ) : (
+          <Composer ref={composer} session={session} store={live} />
+        )}
+      </section>
+    </Rows>
+  );
+}
+
+function Foot({ children }: { children: ReactNode }) {
+  return <p className="shrink-0 border-t border-line px-4 py-3.5 text-center text-sm text-ink-2">{children}</p>;
+}
+
+/** Something of a conversation; drawn again only when that changes. */
+function useConversation<T>(store: ConversationStore, pick: (conversation: Conversation) => T): T {
+  return useSyncExternalStore(store.subscribe, () => pick(store.get().conversation));
+}
+
+function openQuestion({ items }: Conversation): string | null {
+  for (const item of items.values()) if (item.type === "question" && item.status === "open") return item.question_id;
+  return null;
 }

@@ -1,27 +1,60 @@
 import type { SessionView } from "@signalbox/contract/sessions";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { EMPTY } from "./conversation.ts";
-import { followConversation, type ConversationStore, type ConversationView } from "./conversation-store.ts";
+import { openConversation, type ConversationSource, type ConversationStore, type ConversationView } from "./conversation-store.ts";
+import { sessionSource } from "./session-source.ts";
 
-const WAITING: ConversationView = { conversation: EMPTY, phase: "loading", error: null };
+const WAITING: ConversationView = { conversation: EMPTY, phase: "loading", error: null, isReadingOlder: false };
 const none = (): (() => void) => () => undefined;
 
-/** The conversation of the session on screen; changes when something is said. */
-export function useConversation({
-  id,
-  room_id,
-}: Pick<SessionView, "id" | "room_id">): ConversationView & { store: ConversationStore | null } {
+/** The live conversation of a session, open for as long as the page is. */
+export function useLiveConversation({ id, room_id }: Pick<SessionView, "id" | "room_id">): ConversationStore | null {
   const [store, setStore] = useState<ConversationStore | null>(null);
   useEffect(() => {
-    const following = followConversation({ id, room_id });
+    const source = sessionSource({ id, room_id });
+    const following = openConversation(source);
     // Opened and closed with the page, not with a render: an abandoned render would leave it open.
     // oxlint-disable-next-line react/set-state-in-effect -- the store is the external thing that the effect opens
     setStore(following);
     return () => {
       following.close();
+      source.close();
       setStore(null);
     };
   }, [id, room_id]);
-  const view = useSyncExternalStore(store?.subscribe ?? none, store?.get ?? (() => WAITING));
-  return { ...view, store };
+  return store;
+}
+
+/**
+ * The conversation as it was after a seq; the live one for null. While a moment is read the one before it stays on
+ * screen, so that dragging through time shows moments and not their loading.
+ */
+export function useConversationAt(
+  live: ConversationStore | null,
+  source: ConversationSource | null,
+  at: number | null,
+): ConversationStore | null {
+  const [then, setThen] = useState<ConversationStore | null>(null);
+  useEffect(() => {
+    if (at === null || source === null) return;
+    const store = openConversation(source, at);
+    let isShown = false;
+    const end = store.subscribe(() => {
+      if (isShown || store.get().phase === "loading") return;
+      isShown = true;
+      setThen((before) => {
+        if (before !== store) before?.close();
+        return store;
+      });
+    });
+    return () => {
+      end();
+      if (!isShown) store.close();
+    };
+  }, [source, at]);
+  return at === null ? live : (then ?? live);
+}
+
+export function useConversationView(store: ConversationStore | null): ConversationView {
+  return useSyncExternalStore(store?.subscribe ?? none, store?.get ?? (() => WAITING));
 }

@@ -16,8 +16,11 @@ export interface PaneProps {
   readonly at: number | null;
 }
 
+/** As the router's `pane` has them. */
+export type PaneName = "changes" | "terminal" | "files" | "preview" | "egress" | "events";
+
 export interface Pane {
-  readonly name: string;
+  readonly name: PaneName;
   readonly label: string;
   readonly icon: LucideIcon;
   readonly Component: ComponentType<PaneProps>;
