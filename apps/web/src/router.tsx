@@ -14,6 +14,13 @@ const loginRoute = createRoute({
   component: lazyRouteComponent(() => import("./login/login-page.tsx"), "LoginPage"),
 });
 
+/** Every component in its states, for whoever works on them (docs/design.md). Linked from nowhere in the app. */
+const galleryRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/gallery",
+  component: lazyRouteComponent(() => import("./gallery/gallery-page.tsx"), "GalleryPage"),
+});
+
 /** What was shared by a link: read without signing in, so it has none of the frame. */
 const sharedRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -178,6 +185,7 @@ const settingsRoutes = [
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
     loginRoute,
+    galleryRoute,
     sharedRoute,
     frameRoute.addChildren([
       needsRoute,

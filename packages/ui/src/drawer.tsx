@@ -19,7 +19,7 @@ export function Drawer({ title, onClose, children }: { title: string; onClose():
         onClose();
       }}
       onPointerDown={(event) => event.target === event.currentTarget && onClose()}
-      className="drawer soft-shadow m-0 ml-auto h-dvh max-h-none w-full max-w-md overscroll-contain border-l border-line bg-panel p-0 narrow:mt-auto narrow:h-auto narrow:max-h-[85dvh] narrow:max-w-none narrow:rounded-t-lg narrow:border-t narrow:border-l-0"
+      className="drawer soft-shadow m-0 ml-auto h-dvh max-h-none w-full max-w-md overscroll-contain border-l border-line bg-panel p-0 narrow:mt-auto narrow:h-fit narrow:max-h-[85dvh] narrow:max-w-none narrow:rounded-t-lg narrow:border-t narrow:border-l-0"
     >
       <Layer value={layer}>
         <header className="sticky top-0 z-10 flex items-center gap-3 border-b border-line bg-panel px-5 py-3">

@@ -132,5 +132,6 @@ export function useAllShortcuts(): readonly Shortcut[] {
   return useSyncExternalStore(subscribe, () => layers)
     .flatMap((layer) => layer.current)
     .reverse()
-    .filter(({ keys }) => !seen.has(keys) && seen.add(keys) !== undefined);
+    .filter(({ keys }) => !seen.has(keys) && seen.add(keys) !== undefined)
+    .reverse();
 }

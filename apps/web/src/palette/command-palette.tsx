@@ -108,11 +108,13 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
           ),
       ),
     },
+    { label: "Keyboard map", icon: Keyboard, keys: "?", also: ["shortcuts", "help", "keys"], run: onHelp },
+  ];
+  const box: Deed[] = [
     { label: "Kill switch", icon: OctagonX, also: ["stop everything", "emergency", "halt"], run: () => go("/settings") },
     { label: "Light theme", icon: Sun, also: ["appearance", "day"], run: doing(() => setTheme("light")) },
     { label: "Dark theme", icon: Moon, also: ["appearance", "night"], run: doing(() => setTheme("dark")) },
     { label: "Theme as the system", icon: Monitor, also: ["appearance", "auto"], run: doing(() => setTheme("system")) },
-    { label: "Keyboard map", icon: Keyboard, keys: "?", also: ["shortcuts", "help", "keys"], run: onHelp },
     { label: "Sign out", icon: LogOut, also: ["log out", "leave"], run: doing(() => void signOut()) },
   ];
   const settings = ["Models", "Tokens", "Appearance", "Notifications", "Data"];
@@ -179,13 +181,7 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
                 ))}
             </Group>
           )}
-          <Group name="Do">
-            {deeds.map(({ label, icon, keys, also = [], run }) => (
-              <Entry key={label} value={label} keywords={also} icon={icon} keys={keys} onSelect={run}>
-                {label}
-              </Entry>
-            ))}
-          </Group>
+          <Deeds name="Do" deeds={deeds} />
           {onPage.length > 0 && (
             <Group name="On this page">
               {onPage.map(({ keys, label, run }) => (
@@ -213,6 +209,7 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
               </Entry>
             ))}
           </Group>
+          <Deeds name="This box" deeds={box} />
         </Command.List>
       </Command>
     </dialog>
@@ -221,15 +218,21 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
 
 function Group({ name, forceMount = false, children }: { name: string; forceMount?: boolean; children: ReactNode }) {
   return (
-    <Command.Group
-      heading={name}
-      forceMount={forceMount}
-      className="[&_[cmdk-group-heading]]:plate [&_[cmdk-group-heading]]:px-3 [&_[cmdk-group-heading]]:pt-2 [&_[cmdk-group-heading]]:pb-1"
-    >
+    <Command.Group heading={name} forceMount={forceMount} className="palette-group">
       {children}
     </Command.Group>
   );
 }
+
+const Deeds = ({ name, deeds }: { name: string; deeds: readonly Deed[] }) => (
+  <Group name={name}>
+    {deeds.map(({ label, icon, keys, also = [], run }) => (
+      <Entry key={label} value={label} keywords={also} icon={icon} keys={keys} onSelect={run}>
+        {label}
+      </Entry>
+    ))}
+  </Group>
+);
 
 interface EntryProps {
   value: string;
