@@ -52,6 +52,7 @@ import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
 import { createSamples } from "./modules/samples/public.ts";
+import { createSearch } from "./modules/search/public.ts";
 import { createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
@@ -229,6 +230,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["repositories", repositories],
     ["samples", samples],
     ["attention", attention],
+    ["search", createSearch({ ...deps, rooms })],
     ["feed", feed],
     ["files", files],
     ["previews", previews],
