@@ -119,6 +119,21 @@ export function sandboxConformance(name: string, start: () => Promise<Conformanc
         expect([all.length, all[399_999], all[400_000]]).toEqual([400_002, "400000", "end"]);
       });
 
+      test("what is typed and not read waits, and nothing else waits with it", async () => {
+        const terminal = await sandbox.spawn({
+          argv: ["/bin/sh", "-c", "stty raw -echo; echo deaf; sleep 2; wc -c"],
+          pty: { cols: 80, rows: 24 },
+        });
+        await said(terminal, /deaf/);
+        for (let i = 0; i < 10; i++) terminal.stdin.write(Buffer.alloc(100_000, "x"));
+        const started = performance.now();
+        for (let i = 0; i < 10; i++) expect(await shell("echo quick")).toBe("quick");
+        expect(performance.now() - started).toBeLessThan(1500);
+        terminal.stdin.end(Buffer.alloc(0));
+        terminal.kill("SIGKILL");
+        await terminal.exited;
+      });
+
       test("it is attached anew with what it showed before", async () => {
         const first = await sandbox.spawn({ ...SHELL, id: "trm_again" });
         first.stdin.write("echo before-$((1+1))\n");

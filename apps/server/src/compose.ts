@@ -51,8 +51,8 @@ import { createRepositories } from "./modules/repositories/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
+import { createTerminalsModule } from "./modules/terminals/public.ts";
 import { createSamples } from "./modules/samples/public.ts";
-import { createSearch } from "./modules/search/public.ts";
 import { createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
@@ -214,6 +214,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   const attention = createAttention({ ...deps, rooms, approvals, stuckAfterMs: config.stuckAfterS * 1000 });
   const feed = createFeed({ ...deps, rooms, live: sessions.live, inbox: attention.inbox, onRevoked: identity.onRevoked });
+  const terminals = createTerminalsModule({
+    ...deps,
+    pool: workerPool,
+    doors: sessions,
+    verifyToken: feed.verifyToken,
+    onRevoked: identity.onRevoked,
+    hasEnded: async (organizationId, sessionId) => (await theSessions().sessionOf(organizationId, sessionId))?.hasEnded ?? true,
+  });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
     ["rooms", rooms],
@@ -230,10 +238,10 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["repositories", repositories],
     ["samples", samples],
     ["attention", attention],
-    ["search", createSearch({ ...deps, rooms })],
     ["feed", feed],
     ["files", files],
     ["previews", previews],
+    ["terminals", terminals],
     // Last: it runs agents from its start on, and they need all the others.
     ["sessions", sessions],
   ];
@@ -277,6 +285,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     const metrics = createMetrics();
     metrics.gauge("signalbox_event_streams", "Open server-sent event streams.", () => http.streams());
     metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
+    metrics.gauge("signalbox_terminal_sockets", "Open sockets on terminals.", () => terminals.sockets);
     metrics.gauge("signalbox_preview_connections", "Open requests and sockets through previews.", () => previews.connections);
     metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
     const http: HttpServer = await createHttpServer({
@@ -287,7 +296,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       publicUrl: config.publicUrl,
       observe: metrics.observe,
       traced: telemetry?.traced,
-      onUpgrade: { "/v1/sync": feed.upgrade },
+      onUpgrade: { "/v1/sync": feed.upgrade, "/v1/terminals/socket": terminals.upgrade },
       elsewhere: previews,
       async more(app) {
         await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
@@ -315,6 +324,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       async stop() {
         feed.disconnect();
         previews.disconnect();
+        terminals.disconnect();
         await http.close();
         await jobs.close();
         await stopModules();

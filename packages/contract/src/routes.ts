@@ -7,20 +7,15 @@ import * as imports from "./imports.ts";
 import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
-import * as roomReading from "./room-reading.ts";
 import * as rooms from "./rooms.ts";
 import type { Route } from "./route.ts";
 import * as runs from "./runs.ts";
-import * as search from "./search.ts";
 import * as sessions from "./sessions.ts";
 import * as sync from "./sync.ts";
 import * as system from "./system.ts";
 import * as workbench from "./workbench.ts";
 
-// Terminals follow with what serves them.
-const { createTerminal: _create, listTerminals: _list, closeTerminal: _close, ...served } = workbench;
-
-const MODULES = [system, identity, rooms, runs, approvals, gate, log, imports, sessions, sync, modelConnections, repositories, attention, roomReading, search, served];
+const MODULES = [system, identity, rooms, runs, approvals, gate, log, imports, sessions, sync, modelConnections, repositories, attention, workbench];
 
 const isRoute = (value: unknown): value is Route =>
   typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;

@@ -1,10 +1,10 @@
 /*
  * The doors into a session's sandbox: files, terminals, ports and previews.
  *
- * The terminal's bytes go over a WebSocket of its own at `/v1/terminals/socket?token=&terminal=`, where `token` is
+ * The terminal's bytes go over a WebSocket of its own at `/v1/terminals/socket?token=&terminal=&from=`, where `token` is
  * a sync token (`POST /v1/sync/token`). Binary frames are the terminal's bytes, both ways; text frames are the JSON
  * declared here. A socket closes with 4401 when its token or credential ends (fetch another and connect again),
- * 4403 when the caller may not see the session (any more), 4404 when there is no such terminal, 4408 when nothing was
+ * 4403 when the caller may not see the session (any more), 4404 when there is no such terminal, 4409 when its sandbox is not running, 4408 when nothing was
  * heard of the client (answer pings), 4413 when it does not read, 4429 when it sends too many frames, 1000 after `exit`.
  */
 import { z } from "zod";
@@ -204,9 +204,14 @@ export const TerminalErrorCode = z.enum([
 
 export const TerminalServerFrame = z
   .discriminatedUnion("type", [
-    /** First; the next `replayed_bytes` of binary data are what was printed before. `read_only`: this client may watch only. */
+    /**
+     * First; the next `replayed_bytes` of binary data are what was printed before, beginning with byte number `offset` of
+     * the terminal's output. A client that was cut off connects with `from` = the number of the first byte that it does
+     * not have, and gets no byte twice, as long as they are kept. `read_only`: this client may watch only.
+     */
     z.object({
       type: z.literal("ready"),
+      offset: z.int().min(0),
       replayed_bytes: z.int().min(0),
       cols: z.int(),
       rows: z.int(),

@@ -16,7 +16,7 @@
 import { writeFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Channel } from "./mux.ts";
-import { openTerminal } from "./pty.ts";
+import { openTerminal, sessionOf } from "./pty.ts";
 import {
   STDERR,
   STDIN,
@@ -164,11 +164,13 @@ class Running {
 
   signal(signal: string): void {
     const { pid } = this.#child;
-    // The group first; a process that was forked onto a terminal a moment ago has not made its own yet.
-    for (const target of this.#size && !this.#exit ? [-pid, pid] : [-pid]) {
+    const isKill = this.#size !== undefined && signal === "SIGKILL";
+    // A process that was forked onto a terminal a moment ago has not made its group yet: then it is meant alone.
+    const targets = isKill ? [...sessionOf(pid), pid] : this.#size && !this.#exit ? [-pid, pid] : [-pid];
+    for (const target of targets) {
       try {
         process.kill(target, signal);
-        return;
+        if (!isKill) return;
       } catch (error) {
         // ESRCH: it is gone already, which is what a signal is for. Anything else is a bad signal name.
         if ((error as NodeJS.ErrnoException).code === "ESRCH") continue;

@@ -4,6 +4,7 @@
  * The addon is mounted beside this file, and loaded when the first terminal is opened: no sandbox's start waits for it.
  * It has no dependency but Node's own interface, so it needs no folder of modules.
  */
+import { readdirSync, readFileSync, writeSync } from "node:fs";
 import { Readable, Writable } from "node:stream";
 import { INSIDE } from "./wire.ts";
 
@@ -34,7 +35,8 @@ export type Terminal = {
 };
 
 /** What a terminal device takes for the end of input when it stands at the start of a line. */
-const END_OF_TRANSMISSION = "\u0004";
+const END_OF_TRANSMISSION = Buffer.from("\u0004");
+const WRITE_AGAIN_MS = 10;
 
 let addon: Addon | null = null;
 
@@ -44,6 +46,20 @@ function load(): Addon {
   process.dlopen(module, INSIDE.pty);
   addon = module.exports as Addon;
   return addon;
+}
+
+/** Everything that was started in a terminal and has not left it with `setsid`: a shell gives each job a group of its own. */
+export function sessionOf(leader: number): number[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const [, , , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return Number(session) === leader ? [Number(name)] : [];
+    } catch {
+      return []; // gone
+    }
+  });
 }
 
 export function openTerminal(of: { argv: string[]; cwd: string; env: { [name: string]: string }; cols: number; rows: number }): Terminal {
@@ -64,11 +80,24 @@ export function openTerminal(of: { argv: string[]; cwd: string; env: { [name: st
   device.once("close", () => (open = false));
   // EIO: nobody inside has the terminal open any more. That is its end, and no fault.
   device.on("error", () => device.destroy());
+  // Not through the stream: libuv writes to the master of a terminal with the whole process waiting, and so did
+  // sandboxd for a program that did not read what was pasted. The descriptor itself does not block.
+  const type = (bytes: Buffer, done: () => void): void => {
+    if (!open || device.destroyed) return done();
+    let wrote = 0;
+    try {
+      wrote = writeSync(fd, bytes);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return done();
+    }
+    if (wrote === bytes.length) done();
+    else setTimeout(() => type(bytes.subarray(wrote), done), wrote === 0 ? WRITE_AGAIN_MS : 0);
+  };
   return {
     pid,
     stdin: new Writable({
-      write: (chunk: Buffer, _encoding, done) => void device.write(chunk, (error) => done(open ? error : null)),
-      final: (done) => void device.write(END_OF_TRANSMISSION, () => done()),
+      write: (chunk: Buffer, _encoding, done) => type(chunk, done),
+      final: (done) => type(END_OF_TRANSMISSION, done),
     }),
     stdout: device,
     stderr: Readable.from([]),

@@ -5,7 +5,10 @@ import { PreviewId, PrincipalId, SessionId, TerminalId, Timestamp } from "../pri
 const session_id = SessionId;
 
 export const TerminalEvent = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("terminal.opened"), data: z.object({ session_id, terminal_id: TerminalId, by: PrincipalId }) }),
+  z.object({
+    type: z.literal("terminal.opened"),
+    data: z.object({ session_id, terminal_id: TerminalId, cols: z.int(), rows: z.int(), by: PrincipalId }),
+  }),
   z.object({
     type: z.literal("terminal.closed"),
     data: z.object({

@@ -14,9 +14,10 @@ import { roomStreamRoute } from "./room-stream.ts";
 import { createRoomSources, sessionSource } from "./sources.ts";
 import { createSubscriptions, type Subscriptions, type TopicSource } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
-import { createSyncTokens } from "./sync-token.ts";
+import { createSyncTokens, type SyncGrant } from "./sync-token.ts";
 
 export type { LiveSource, LiveUpdate } from "./live-source.ts";
+export type { SyncGrant } from "./sync-token.ts";
 export type { Frame, TopicSource } from "./subscriptions.ts";
 
 export interface FeedDeps extends Deps {
@@ -35,6 +36,8 @@ export interface FeedParts extends FeedDeps {
 export interface FeedModule extends Module {
   /** A WebSocket upgrade for `/v1/sync`; host and origin have been checked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** For other sockets that are opened with a sync token. */
+  verifyToken(token: string): SyncGrant | "expired" | "invalid";
   /** Ends every feed and socket; the HTTP server cannot close while they are open. */
   disconnect(): void;
   /** For `/metrics`. */
@@ -111,6 +114,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
         sockets.add(socket);
       });
     },
+    verifyToken: (token) => tokens.verify(token, clock.nowMs()),
     stats: () => ({ followers: subscriptions.followers(), sockets: sockets.size }),
 
     async start() {

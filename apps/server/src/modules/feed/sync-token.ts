@@ -6,6 +6,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
+import type { Scope } from "@signalbox/contract/route";
 import { newId } from "@signalbox/kernel/id";
 import { z } from "zod";
 import type { Caller } from "../../http/handle.ts";
@@ -21,6 +22,7 @@ const Claims = z.object({
   org: z.string(),
   role: z.enum(["viewer", "member", "approver", "admin", "owner"]),
   scopes: z.array(z.string()).min(1),
+  acs: z.array(z.enum(["read", "write", "approve", "admin", "engine"])),
   jti: z.string(),
   crd: z.string().optional(),
   iat: z.number(),
@@ -34,6 +36,8 @@ export interface SyncGrant {
   readonly role: OrganizationRole;
   /** Topics, or `room:*`, `session:*`. */
   readonly scopes: readonly string[];
+  /** What the credential that asked for it was allowed: a socket that takes input must not allow more. */
+  readonly access: readonly Scope[];
   /** The API token or cookie session it was made with; ends with it. */
   readonly credentialId: string | undefined;
   readonly expiresAtMs: number;
@@ -60,6 +64,7 @@ export function createSyncTokens(key: Buffer = randomBytes(32)): SyncTokens {
         org: caller.organizationId,
         role: caller.role,
         scopes: [...scopes],
+        acs: [...caller.scopes],
         jti: newId("jti"),
         crd: caller.credential?.id,
         iat,
@@ -82,6 +87,7 @@ export function createSyncTokens(key: Buffer = randomBytes(32)): SyncTokens {
         principal: { id: claims.sub, type: claims.typ },
         role: claims.role,
         scopes: claims.scopes,
+        access: claims.acs,
         credentialId: claims.crd,
         expiresAtMs: claims.exp * 1000,
       };
