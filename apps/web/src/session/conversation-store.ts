@@ -27,12 +27,14 @@ import {
   trimOlder,
   type Conversation,
 } from "./conversation.ts";
+import { needsReading } from "./item-of-event.ts";
 
 const WINDOW = 120;
 const HELD = 600;
 const HELD_AWAY = 3_000;
 /** Trimming one item at a time would move every row with each event. */
 const SLACK = 200;
+const ANEW_MS = 150;
 
 export interface WindowAnswer {
   readonly items: readonly ConversationItem[];
@@ -50,8 +52,8 @@ export interface ConversationSource {
     readonly asOf?: number | undefined;
     readonly signal: AbortSignal;
   }): Promise<WindowAnswer>;
-  /** Every event after `fromSeq`, for ever; ends by refusal or abort. */
-  events(fromSeq: number, signal: AbortSignal): AsyncIterable<EventEnvelope>;
+  /** Every event after `fromSeq`, for ever; ends by refusal or abort. null: something happened, read the newest anew. */
+  events(fromSeq: number, signal: AbortSignal): AsyncIterable<EventEnvelope | null>;
   deltas(on: { update(change: SessionDelta, epoch: string): void; stale(): void }): () => void;
   /** After each event that was taken in. */
   onEvent?(envelope: EventEnvelope): void;
@@ -117,12 +119,26 @@ export function openConversation(source: ConversationSource, asOf?: number): Con
     return window.lastSeq;
   }
 
+  let anew: ReturnType<typeof setTimeout> | undefined;
+  /** Many reasons at once are one reading. */
+  function readAnew(): void {
+    anew ??= setTimeout(() => {
+      anew = undefined;
+      // What is shown stays true without it; the next reason tries again.
+      if (next.conversation.newer === null) void hydrateNewest().catch(() => undefined);
+    }, ANEW_MS);
+  }
+
   async function follow(fromSeq: number): Promise<void> {
     for await (const envelope of source.events(fromSeq, closed.signal)) {
+      if (envelope === null) {
+        readAnew();
+        continue;
+      }
       fold((conversation) => event(conversation, envelope));
       for (const listener of eventListeners) listener(envelope);
-      // The text of a very long message is not in its event; its item is here already, the next reading brings the text.
-      if (envelope.type === "message.created" && !hasText(envelope.data)) void hydrateNewest().catch(() => undefined);
+      // The text of a very long message is not in its event, nor what the gate decided in that of the call it was about.
+      if ((envelope.type === "message.created" && !hasText(envelope.data)) || needsReading(envelope.type)) readAnew();
       source.onEvent?.(envelope);
     }
   }
@@ -222,6 +238,7 @@ export function openConversation(source: ConversationSource, asOf?: number): Con
     retry: () => void run(),
     close() {
       closed.abort();
+      clearTimeout(anew);
       cancelAnimationFrame(frame);
       endDeltas();
     },

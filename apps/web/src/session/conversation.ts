@@ -92,7 +92,10 @@ export function hydrate(state: Conversation, window: Window, lastSeq: number): C
   const oldest = seqs(window.items)[0];
   const touches = state.newer === null && oldest !== undefined && (!window.hasOlder || oldest <= state.lastSeq);
   const joined = touches && state.items.size > 0;
-  const next = put(put(joined ? state : { ...state, items: new Map() }, window.items), state.tail.filter(({ seq }) => seq > lastSeq));
+  const next = put(
+    put(joined ? state : { ...state, items: new Map() }, window.items),
+    state.tail.filter(({ seq }) => seq > lastSeq),
+  );
   const older = joined ? state.older : window.hasOlder && oldest !== undefined ? oldest : null;
   return settle({
     ...next,
