@@ -1,22 +1,17 @@
 /*
  * The wake-up: tells this process that streams grew, whoever appended.
  *
- *   own commits     → told at once by the writer
+ *   own commits     → told at once by the writer, with their events
  *   other processes → NOTIFY, heard on the writing connection: a connection that notifies itself
  *                     costs nothing, a second one would be woken for every commit of our own
  *   after a gap     → the heads that moved meanwhile are read and told
  *
  * Appenders notify only while another process shares the presence lock (5927083, 0001-log.sql).
- * Hints may repeat and may arrive late; they never carry events. Heads are remembered only while
- * the connection stands: without it, memory could be an older truth.
+ * Hints may repeat and may arrive late. Heads are remembered only while the connection stands:
+ * without it, memory could be an older truth.
  */
 import type pg from "pg";
-import type { Recorded, StreamRef } from "./log.ts";
-
-export interface AppendedHint {
-  readonly position: number;
-  readonly streams: readonly { readonly organizationId: string; readonly stream: StreamRef; readonly seq: number }[];
-}
+import type { AppendedHint, Recorded, StreamRef } from "./log.ts";
 
 export interface Listener {
   subscribe(listener: (hint: AppendedHint) => void): () => void;
@@ -107,7 +102,7 @@ export function createListener(options: { readonly pool: pg.Pool; readonly onErr
         });
         position = Math.max(position, event.position ?? 0);
       }
-      tell({ position, streams: [...streams.values()] });
+      tell({ position, streams: [...streams.values()], recorded });
     },
     head: (organizationId, stream) => (client === undefined ? null : (heads.get(keyOf(organizationId, stream)) ?? null)),
     remember(organizationId, stream, seq) {

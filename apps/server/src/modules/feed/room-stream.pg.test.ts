@@ -17,6 +17,7 @@ interface Reader {
   readonly status: number;
   readonly ids: number[];
   readonly types: string[];
+  readonly texts: string[];
   until(count: number): Promise<void>;
   ended(): Promise<void>;
   cut(): void;
@@ -27,6 +28,7 @@ function follow(room: string, options: { token?: string; from?: number; last?: s
   return new Promise((resolve, reject) => {
     const ids: number[] = [];
     const types: string[] = [];
+    const texts: string[] = [];
     let over = false;
     const request: ClientRequest = get(
       {
@@ -49,7 +51,9 @@ function follow(room: string, options: { token?: string; from?: number; last?: s
             const id = /^id: (\d+)$/m.exec(frame)?.[1];
             if (id === undefined) continue;
             ids.push(Number(id));
-            types.push((JSON.parse(/^data: (.*)$/m.exec(frame)![1]!) as { type: string }).type);
+            const data = /^data: (.*)$/m.exec(frame)![1]!;
+            texts.push(data);
+            types.push((JSON.parse(data) as { type: string }).type);
           }
         });
         response.on("close", () => (over = true));
@@ -58,6 +62,7 @@ function follow(room: string, options: { token?: string; from?: number; last?: s
           status: response.statusCode!,
           ids,
           types,
+          texts,
           until: async (count) => expect.poll(() => ids.length, { timeout: 8000, interval: 5 }).toBeGreaterThanOrEqual(count),
           ended: async () => expect.poll(() => over, { timeout: 8000, interval: 5 }).toBe(true),
           cut: () => request.destroy(),
@@ -84,6 +89,24 @@ test("a reader gets the whole history, then what comes, each once and in order",
   await reader.until(9);
   expect(reader.ids).toEqual(upTo(0, 9));
   reader.cut();
+});
+
+test("what comes live, from the writer's memory, is to the byte what history says afterwards", async () => {
+  const { room, say } = await newRoom();
+  const live = await follow(room);
+  await live.until(3);
+  // Replaced before hashing (U+0000, a lone surrogate), redacted with records of its own, and several at once.
+  await say("nul \u0000 half \ud83d, ümlaut, 1e21");
+  await say(`ghp_${"a1B2".repeat(9)}`);
+  await Promise.all(Array.from({ length: 12 }, (_, i) => say(`at once ${i}`)));
+  await live.until(3 + 2 + 2 + 12);
+  const later = await follow(room);
+  await later.until(live.ids.length);
+  expect(live.ids).toEqual(upTo(0, live.ids.length));
+  expect(later.texts).toEqual(live.texts);
+  expect(live.types).toContain("event.redacted");
+  live.cut();
+  later.cut();
 });
 
 test("a cut reader resumes after its last id and misses nothing, whatever was written meanwhile", async () => {

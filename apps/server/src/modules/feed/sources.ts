@@ -8,19 +8,31 @@ import type { Frame, TopicSource } from "./subscriptions.ts";
 /** Room topics carry the organization: the engine is shared by all, and room ids alone prove nothing. */
 export const roomTopic = (organizationId: string, roomId: string): string => `room:${organizationId}:${roomId}`;
 export const sessionTopic = (organizationId: string, sessionId: string): string => `session:${organizationId}:${sessionId}`;
+export const presenceTopic = (organizationId: string, sessionId: string): string => `presence:${organizationId}:${sessionId}`;
 /** One person's; the role decides in which rooms they are. */
 export const inboxTopic = (organizationId: string, principalId: string, role: string): string =>
   `inbox:${organizationId}:${principalId}:${role}`;
 
 const PAGE = 500;
 
-/** Wakes each followed room once per hint, whatever else the hint names. */
+/** What a room's channel is told: events that this process has just committed, or only that there is something to read. */
+type Wake = (committed?: readonly Recorded[]) => void;
+
+/**
+ * Wakes each followed room once per hint, whatever else the hint names. What this process committed
+ * itself is published from memory when it continues what was published; all else is read from the log.
+ */
 export function createRoomSources(log: EventLog): { of(organizationId: string, roomId: string): TopicSource; close(): void } {
-  const awake = new Map<string, () => void>();
-  const unsubscribe = log.onAppended(({ streams }) => {
+  const awake = new Map<string, Wake>();
+  const unsubscribe = log.onAppended(({ streams, recorded }) => {
     // A hint that names no streams was too long to: anything may have moved.
     if (streams.length === 0) for (const wake of awake.values()) wake();
-    for (const { organizationId, stream } of streams) if (stream.type === "room") awake.get(roomTopic(organizationId, stream.id))?.();
+    for (const { organizationId, stream } of streams) {
+      if (stream.type !== "room") continue;
+      awake.get(roomTopic(organizationId, stream.id))?.(
+        recorded?.filter((one) => one.stream.id === stream.id && one.stream.type === "room" && one.organizationId === organizationId),
+      );
+    }
   });
 
   function of(organizationId: string, roomId: string): TopicSource {
@@ -34,6 +46,8 @@ export function createRoomSources(log: EventLog): { of(organizationId: string, r
         let running = false;
         let again = false;
         let over = false;
+        let committed: Recorded[] = [];
+        let isTurnDue = false;
         async function pull(): Promise<void> {
           if (running || position === "") {
             again = true;
@@ -53,8 +67,26 @@ export function createRoomSources(log: EventLog): { of(organizationId: string, r
             running = false;
           }
         }
+        /** After whoever committed was answered: a thousand writes take longer than that one. */
+        function turn(): void {
+          isTurnDue = false;
+          const next = committed;
+          committed = [];
+          if (over) return;
+          const from = running || position === "" ? Number.NaN : Number(position) + 1;
+          if (!next.every(({ seq }, i) => seq === from + i)) return wake();
+          const frames = next.map(eventFrame);
+          position = frames.at(-1)?.id ?? position;
+          publish(frames);
+        }
         // A read that fails (Postgres restarting) is tried again soon: the hint that led to it will not come again.
-        const wake = (): void => void pull().catch(() => setTimeout(() => over || wake(), 250).unref());
+        const wake: Wake = (events) => {
+          if (events === undefined) return void pull().catch(() => setTimeout(() => over || wake(), 250).unref());
+          committed.push(...events);
+          if (isTurnDue) return;
+          isTurnDue = true;
+          setImmediate(turn);
+        };
         const topic = roomTopic(organizationId, roomId);
         awake.set(topic, wake);
         try {
