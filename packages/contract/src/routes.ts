@@ -1,21 +1,50 @@
 /* Every route there is; registration, client, OpenAPI, reference and access matrix read this list. */
 import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
+import * as evidence from "./evidence.ts";
 import * as gate from "./gate.ts";
 import * as identity from "./identity.ts";
 import * as imports from "./imports.ts";
 import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
+import * as operations from "./operations.ts";
+import * as questions from "./questions.ts";
+import * as roomReading from "./room-reading.ts";
 import * as rooms from "./rooms.ts";
 import type { Route } from "./route.ts";
 import * as runs from "./runs.ts";
+import * as search from "./search.ts";
+import * as sessionHistory from "./session-history.ts";
+import * as sessionQueue from "./session-queue.ts";
 import * as sessions from "./sessions.ts";
 import * as sync from "./sync.ts";
 import * as system from "./system.ts";
 import * as workbench from "./workbench.ts";
 
-const MODULES = [system, identity, rooms, runs, approvals, gate, log, imports, sessions, sync, modelConnections, repositories, attention, workbench];
+const MODULES = [
+  system,
+  identity,
+  rooms,
+  runs,
+  approvals,
+  gate,
+  log,
+  imports,
+  evidence,
+  sessions,
+  sessionHistory,
+  sessionQueue,
+  questions,
+  sync,
+  modelConnections,
+  repositories,
+  attention,
+  roomReading,
+  search,
+  operations,
+  workbench,
+];
 
 const isRoute = (value: unknown): value is Route =>
   typeof value === "object" && value !== null && "method" in value && "path" in value && "access" in value;

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { OrganizationRole } from "@signalbox/contract/primitives";
+import { getPresence } from "@signalbox/contract/session-queue";
 import { createSyncToken, SYNC_LIMITS, Topic } from "@signalbox/contract/sync";
 import { sql } from "kysely";
 import { WebSocketServer } from "ws";
@@ -10,26 +11,29 @@ import type { Deps, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import { eventRoutes } from "./events.ts";
 import type { LiveSource } from "./live-source.ts";
+import { createPresence, type PresenceBook } from "./presence.ts";
 import { roomStreamRoute } from "./room-stream.ts";
-import { createRoomSources, sessionSource } from "./sources.ts";
-import { createSubscriptions, type Subscriptions, type TopicSource } from "./subscriptions.ts";
+import { createRoomSources, roomTopic, sessionSource } from "./sources.ts";
+import { createSubscriptions, type Follower, type Following, type Subscriptions, type TopicSource } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
 import { createSyncTokens, type SyncGrant } from "./sync-token.ts";
 
 export type { LiveSource, LiveUpdate } from "./live-source.ts";
 export type { SyncGrant } from "./sync-token.ts";
-export type { Frame, TopicSource } from "./subscriptions.ts";
+export type { Follower, Following, Frame, TopicSource } from "./subscriptions.ts";
 
 export interface FeedDeps extends Deps {
   readonly rooms: RoomAccess;
   readonly live: LiveSource;
   /** What waits for one person. */
   readonly inbox: { source(organizationId: string, principalId: string, role: OrganizationRole): TopicSource };
+  readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
 }
 
 export interface FeedParts extends FeedDeps {
   readonly subscriptions: Subscriptions;
+  readonly presence: PresenceBook;
   readonly sessionRoom: (organizationId: string, sessionId: string) => Promise<string | null>;
 }
 
@@ -38,6 +42,8 @@ export interface FeedModule extends Module {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** For other sockets that are opened with a sync token. */
   verifyToken(token: string): SyncGrant | "expired" | "invalid";
+  /** A room's events from after that seq on, for doors of other modules; who may follow is theirs to know. */
+  followRoom(organizationId: string, roomId: string, after: number, follower: Follower): Following;
   /** Ends every feed and socket; the HTTP server cannot close while they are open. */
   disconnect(): void;
   /** For `/metrics`. */
@@ -49,10 +55,16 @@ const SCOPES = ["room:*", "session:*", "inbox"];
 export function createFeed(deps: FeedDeps): FeedModule {
   const { log, db, live, clock, logger } = deps;
   const sources = createRoomSources(log);
+  const presence = createPresence({
+    now: clock.now,
+    displayNames: deps.displayNames,
+    onError: (error) => logger.error({ err: error }, "who follows a session could not be told"),
+  });
   const subscriptions = createSubscriptions(
     (topic) => {
       const [kind, organizationId = "", id = "", role = ""] = topic.split(":");
       if (kind === "inbox") return deps.inbox.source(organizationId, id, role as OrganizationRole);
+      if (kind === "presence") return presence.source(organizationId, id);
       return kind === "room" ? sources.of(organizationId, id) : sessionSource(live, id);
     },
     (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"),
@@ -63,6 +75,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
   const parts: FeedParts = {
     ...deps,
     subscriptions,
+    presence,
     async sessionRoom(organizationId, sessionId) {
       const { rows } = await db.inOrganization(organizationId, (tx) =>
         sql<{ id: string }>`select id from proj_rooms where session_id = ${sessionId}`.execute(tx),
@@ -77,6 +90,11 @@ export function createFeed(deps: FeedDeps): FeedModule {
     routes: [
       roomStreamRoute(parts),
       ...eventRoutes(parts),
+      handle(getPresence, async ({ caller, params }) => {
+        const roomId = await live.roomOf(caller.organizationId, params.id);
+        if (roomId === null || (await deps.rooms.roleIn(caller, roomId)) === null) return refused("session_not_found");
+        return { viewers: await presence.viewers(caller.organizationId, params.id) };
+      }),
       handle(createSyncToken, async ({ caller, body }) => {
         const scopes = body.scopes ?? SCOPES;
         const unknown = scopes.filter((scope) => !SCOPES.includes(scope) && !Topic.safeParse(scope).success);
@@ -115,6 +133,8 @@ export function createFeed(deps: FeedDeps): FeedModule {
       });
     },
     verifyToken: (token) => tokens.verify(token, clock.nowMs()),
+    followRoom: (organizationId, roomId, after, follower) =>
+      subscriptions.follow(roomTopic(organizationId, roomId), String(after), follower),
     stats: () => ({ followers: subscriptions.followers(), sockets: sockets.size }),
 
     async start() {

@@ -18,7 +18,7 @@ import type { WebSocket } from "ws";
 import { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
 import type { FeedParts } from "./public.ts";
-import { inboxTopic, roomTopic, sessionTopic } from "./sources.ts";
+import { inboxTopic, presenceTopic, roomTopic, sessionTopic } from "./sources.ts";
 import { batchTexts, caughtUpText } from "./sync-frames.ts";
 import type { Following } from "./subscriptions.ts";
 import type { SyncGrant } from "./sync-token.ts";
@@ -47,7 +47,7 @@ interface Subscribed {
 }
 
 export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedParts, onClosed: () => void): SyncSocket {
-  const { log, rooms, live, subscriptions, clock } = parts;
+  const { log, rooms, live, subscriptions, presence, clock } = parts;
   const topics = new Map<string, Subscribed>();
   const caller = { organizationId: grant.organizationId, principal: { ...grant.principal, displayName: "" }, role: grant.role };
   let heardMs = clock.nowMs();
@@ -84,7 +84,9 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
   /** Null when the topic does not exist for this caller. */
   async function admit(topic: string): Promise<{ readonly key: string; readonly roomId: string | null; readonly roomHead: string } | null> {
     const [kind, id = ""] = topic.split(":");
-    if (!grant.scopes.some((scope) => scope === topic || scope === `${kind}:*`)) return null;
+    // Who looks at a session is part of the session.
+    const scoped = kind === "presence" ? `session:${id}` : topic;
+    if (!grant.scopes.some((scope) => scope === scoped || scope === topic || scope === `${scoped.split(":")[0]}:*`)) return null;
     // Everybody has a list of their own; its source looks at memberships itself.
     if (kind === "inbox") return { key: inboxTopic(grant.organizationId, grant.principal.id, grant.role), roomId: null, roomHead: "0" };
     const roomId = kind === "room" ? id : await live.roomOf(grant.organizationId, id);
@@ -92,7 +94,8 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     // The head first: a membership that ends after it is seen by the feed itself.
     const roomHead = String(await log.head(grant.organizationId, { type: "room", id: roomId }));
     if ((await rooms.roleIn(caller, roomId)) === null) return null;
-    return { key: kind === "room" ? roomTopic(grant.organizationId, id) : sessionTopic(grant.organizationId, id), roomId, roomHead };
+    const key = kind === "room" ? roomTopic : kind === "presence" ? presenceTopic : sessionTopic;
+    return { key: key(grant.organizationId, id), roomId, roomHead };
   }
 
   async function subscribe(topic: string, after: string | undefined, perBatch: number): Promise<void> {
@@ -110,7 +113,12 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     if (topics.size >= MAX_TOPICS) return refuse("bad_subscription", topic, `A socket follows at most ${MAX_TOPICS} topics.`);
 
     const member = hasRole(grant.role, "admin") ? undefined : { principalId: grant.principal.id, checkedAt: admitted.roomHead };
-    const following = subscriptions.follow(admitted.key, after ?? null, {
+    // Of presence there is only the newest, and it comes at once.
+    const from = topic.startsWith("presence:") ? "0" : (after ?? null);
+    const leave = topic.startsWith("session:")
+      ? presence.join(grant.organizationId, topic.slice("session:".length), grant.principal.id)
+      : null;
+    const following = subscriptions.follow(admitted.key, from, {
       deliver(frames, replaying) {
         if (replaying) return replay(batchTexts(topic, frames, { complete: false, perBatch }));
         return batchTexts(topic, frames, { complete: true, perBatch }).forEach(push);
@@ -119,6 +127,7 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
       ended(reason) {
         topics.delete(topic);
         watch?.close();
+        leave?.();
         if (reason === "stale")
           refuse("stale_cursor", topic, "What follows this cursor is no longer kept. Read the state over HTTP, then follow again.");
         else if (reason === "membership") refuse("forbidden_topic", topic, "You are no longer in this room.");
@@ -140,6 +149,7 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
       close: () => {
         following.close();
         watch?.close();
+        leave?.();
       },
     });
   }

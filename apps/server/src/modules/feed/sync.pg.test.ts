@@ -299,6 +299,7 @@ async function ownFeed(role: "owner" | "member" = "owner") {
         throw new Error("nobody follows an inbox here");
       },
     },
+    displayNames: (_organization, ids) => Promise.resolve(new Map(ids.map((id) => [id, id]))),
     onRevoked: () => () => undefined,
   });
   const server = createServer().listen(0, "127.0.0.1");

@@ -126,3 +126,6 @@ async function mergeBase(directory: string, commit: string): Promise<string | nu
   const found = await git(["-C", directory, "merge-base", "HEAD", commit]);
   return found.exitCode === 0 ? found.stdout.toString().trim() : null;
 }
+
+export const hasCommit = async (directory: string, commit: string): Promise<boolean> =>
+  /^[0-9a-f]{40}$/.test(commit) && (await git(["-C", directory, "cat-file", "-e", `${commit}^{commit}`])).exitCode === 0;

@@ -13,7 +13,7 @@ import { z } from "zod";
 import type { Deps, Module } from "../../module.ts";
 import type { ActionsModule, EffectOutcome, Executor, ExecutorCall } from "../actions/public.ts";
 import { gitProxy, type GitIdentity } from "./git-proxy.ts";
-import { quarantine, summarise } from "./mirror.ts";
+import { hasCommit, quarantine, summarise } from "./mirror.ts";
 import type { RefCommand, RefReport } from "./pkt-line.ts";
 import { executePush, PushCall, reconcilePush, type PushEnd } from "./push.ts";
 import { checkOut, diffWorkspace, setCoAuthor, type Person, type Workspace, type WorkspaceDiff } from "./workspace.ts";
@@ -43,8 +43,16 @@ export interface OpenedSource {
 export interface ForgeModule extends Module {
   /** Reads the remote's refs only: whether a session could begin there. */
   check(source: RepositorySource): Promise<CheckedSource | ForgeFailure>;
-  /** Makes the session's mirror. Again for the same session keeps what it has. */
-  open(of: { organizationId: string; sessionId: string; source: RepositorySource }): Promise<OpenedSource | ForgeFailure>;
+  /**
+   * Makes the session's mirror. Again for the same session keeps what it has. `baseCommit`: where the session began,
+   * when its mirror is made again after `close`; what it changed is told against that as long as the remote has it.
+   */
+  open(of: {
+    organizationId: string;
+    sessionId: string;
+    source: RepositorySource;
+    baseCommit?: string | undefined;
+  }): Promise<OpenedSource | ForgeFailure>;
   /** Clones into the sandbox through the git proxy, or begins an empty repository for a session without source. */
   checkout(workspace: Workspace, of: { sessionId: string; agent: Person }): Promise<void>;
   /** Whose prompt the next commits follow: co-author of each. */
@@ -103,7 +111,12 @@ export function createForge(deps: ForgeDeps): ForgeModule {
     }
   }
 
-  async function open(of: { organizationId: string; sessionId: string; source: RepositorySource }): Promise<OpenedSource | ForgeFailure> {
+  async function open(of: {
+    organizationId: string;
+    sessionId: string;
+    source: RepositorySource;
+    baseCommit?: string | undefined;
+  }): Promise<OpenedSource | ForgeFailure> {
     const known = await sourceOf(of.sessionId);
     if (known !== null) return { ok: true, ...known };
     const source = await forge.check(of.source);
@@ -116,7 +129,7 @@ export function createForge(deps: ForgeDeps): ForgeModule {
     const file: SourceFile = {
       remoteUrl: source.remoteUrl,
       hasWorkingTree: source.hasWorkingTree,
-      baseCommit: source.commit,
+      baseCommit: of.baseCommit !== undefined && (await hasCommit(mirrorPath(of.sessionId), of.baseCommit)) ? of.baseCommit : source.commit,
       baseBranch: source.branch,
       workBranch: `signalbox/${of.sessionId.slice(-8).toLowerCase()}`,
     };

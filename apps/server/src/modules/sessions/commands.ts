@@ -132,7 +132,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
     },
     origin: Partial<Origin>,
   ): Promise<void> {
-    const title = firstLine(of.text, 120);
+    const title = firstLine(of.text, PROMPT_TITLE_CHARS);
     const context = { ...origin, sessionId: of.sessionId, runId: of.runId };
     await rooms.postMessage(unit, { id: of.messageId, roomId: of.roomId, threadId: of.threadId, contentMd: of.text }, context);
     await unit.decide(
@@ -165,7 +165,10 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       });
     const check = await deps.sandboxCheck();
     if (!check.ok) return refused("sandbox_unavailable", { message: check.reason, fix: check.fix });
-    const model = request.model === undefined ? await deps.models.defaultModel(by.organizationId) : await deps.models.resolve(by.organizationId, request.model);
+    const model =
+      request.model === undefined
+        ? await deps.models.defaultModel(by.organizationId)
+        : await deps.models.resolve(by.organizationId, request.model);
     if (model === null) {
       return request.model === undefined
         ? refused("no_model_configured", {
@@ -401,7 +404,11 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
               now: clock.now(),
             });
             if (state.modelKeyId !== null)
-              await deps.models.revokeVirtualKey(unit, { organizationId, keyId: state.modelKeyId, reason: "the session's model was changed" });
+              await deps.models.revokeVirtualKey(unit, {
+                organizationId,
+                keyId: state.modelKeyId,
+                reason: "the session's model was changed",
+              });
             await unit.decide(session, place.stream, place.subject, {
               type: "change_model",
               model: found.id,
@@ -490,7 +497,8 @@ function endedHint(state: Session): { message: string; fix: string; details: unk
   return { message: `The session has ended (${state.status}).`, fix, details: { status: state.status } };
 }
 
-const firstLine = (text: string, limit: number): string => {
+export const PROMPT_TITLE_CHARS = 120;
+export const firstLine = (text: string, limit: number): string => {
   const line = text.trim().split("\n", 1)[0]!.trim();
   return line.length <= limit ? line || "Message" : `${line.slice(0, limit - 1)}…`;
 };

@@ -578,6 +578,8 @@ export class Hub {
           code: known ? error.code : "internal_error",
           message,
         });
+        const payload = { session_id: this.sessionId };
+        unit.enqueue({ kind: "session.teardown", organizationId: this.organizationId, payload, key: this.sessionId });
       });
     } catch (again) {
       this.#deps.logger.error(

@@ -1,40 +1,7 @@
-import type { AnyEvent } from "@signalbox/contract/events";
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
-import { unreachable } from "@signalbox/kernel/decider";
 import { columns } from "./columns.ts";
+import { decisionOf, endsItem, erasedBody, erasedOutcome, isDecision, itemOf, outcomeOf, runOf, type ItemEvent } from "./items.ts";
 import { ERASED } from "./session.ts";
-
-type ItemEvent = Extract<
-  AnyEvent,
-  {
-    type:
-      | "message.created"
-      | "step.thought"
-      | "step.plan_updated"
-      | "tool.invoked"
-      | "tool.succeeded"
-      | "tool.failed"
-      | "approval.requested"
-      | "run.completed"
-      | "run.failed"
-      | "run.canceled"
-      | "run.needs_human"
-      | "run.timed_out"
-      | "session.paused"
-      | "session.resumed"
-      | "session.stopped"
-      | "session.failed"
-      | "session.committed"
-      | "egress.blocked"
-      | "event.redacted";
-  }
->;
-
-interface Item {
-  readonly id: string;
-  readonly type: "message" | "thought" | "tool_call" | "plan" | "approval" | "run_ended" | "notice";
-  readonly body: object;
-}
 
 /** Keeps `proj_session_items`. Ids are those of the events' own objects, so an item is one row however often it is replayed. */
 export const itemsProjection: Projection<ItemEvent> = {
@@ -47,6 +14,18 @@ export const itemsProjection: Projection<ItemEvent> = {
     "tool.succeeded",
     "tool.failed",
     "approval.requested",
+    "approval.held",
+    "approval.approved",
+    "approval.denied",
+    "approval.expired",
+    "question.asked",
+    "question.answered",
+    "question.dismissed",
+    "message.edited",
+    "invocation.requested",
+    "policy.denied",
+    "session.model_changed",
+    "session.deleted",
     "run.completed",
     "run.failed",
     "run.canceled",
@@ -88,28 +67,17 @@ export const itemsProjection: Projection<ItemEvent> = {
         ]),
       );
     }
-    const outcomes = mine.filter(
-      ({ r }) => (r.event.type === "tool.succeeded" || r.event.type === "tool.failed") && r.redaction !== "full",
+    await outcomes(tx, batch);
+    await edits(tx, batch);
+    await decisions(tx, mine);
+    const deleted = batch.flatMap((r) => (r.event.type === "session.deleted" ? [r.subjectId] : []));
+    if (deleted.length > 0) await tx.query(`delete from proj_session_items where session_id = any($1)`, [deleted]);
+    const erased = batch.flatMap((r) =>
+      r.event.type === "event.redacted" && r.event.data.level === "full" ? r.event.data.target_event_id : [],
     );
-    if (outcomes.length > 0) {
-      await tx.query(
-        `update proj_session_items i set outcome = o.outcome, outcome_event = o.event
-           from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as o (session_id, id, outcome, event)
-          where i.session_id = o.session_id and i.id = o.id and i.outcome is null`,
-        columns(outcomes, ({ r, sessionId }) => [
-          sessionId,
-          (r.event.data as { tool_call_id: string }).tool_call_id,
-          JSON.stringify(outcomeOf(r)),
-          r.eventId,
-        ]),
-      );
-    }
-    const erased = batch.flatMap((r) => (r.event.type === "event.redacted" ? (r.event.data.target_event_id ?? []) : []));
     if (erased.length > 0) await erase(tx, erased);
   },
 };
-
-const runOf = (r: Recorded<ItemEvent>): string | undefined => r.runId ?? (r.subject.startsWith("run:") ? r.subjectId : undefined);
 
 /** A run may be ended by a route that knows nothing of sessions. */
 async function sessionsOfRuns(tx: Tx, batch: readonly Recorded<ItemEvent>[]): Promise<Map<string, string>> {
@@ -122,120 +90,80 @@ async function sessionsOfRuns(tx: Tx, batch: readonly Recorded<ItemEvent>[]): Pr
   return new Map(rows.map((row) => [row.run_id, row.session_id]));
 }
 
-/** Leaves what a replay of the erased events leaves (`itemOf` with no data). */
-async function erase(tx: Tx, events: readonly string[]): Promise<void> {
-  await tx.query(`delete from proj_session_items where event_id = any($1) and type in ('thought', 'tool_call', 'plan', 'notice')`, [
-    events,
-  ]);
-  await tx.query(`update proj_session_items set outcome = null, outcome_event = null where outcome_event = any($1)`, [events]);
-  const { rows } = await tx.query<{ session_id: string; id: string; type: string; body: string }>(
-    `select session_id, id, type, body from proj_session_items where event_id = any($1) and type in ('message', 'run_ended')`,
-    [events],
-  );
-  if (rows.length === 0) return;
-  const bodyOf = (row: { type: string; body: string }): object => ({
-    ...(JSON.parse(row.body) as object),
-    ...(row.type === "message" ? { content_md: ERASED } : { message: null }),
-  });
+/** Ends are of the item with that id, whoever wrote them: a verdict does not name the session. */
+async function outcomes(tx: Tx, batch: readonly Recorded<ItemEvent>[]): Promise<void> {
+  // Within a batch only the last word on an item matters.
+  const ended = new Map(batch.flatMap((r) => (outcomeOf(r) === null ? [] : [[endsItem(r), r] as const])));
+  if (ended.size === 0) return;
   await tx.query(
-    `update proj_session_items i set body = e.body from unnest($1::text[], $2::text[], $3::text[]) as e (session_id, id, body) where i.session_id = e.session_id and i.id = e.id`,
-    columns(rows, (row) => [row.session_id, row.id, JSON.stringify(bodyOf(row))]),
+    `update proj_session_items i set outcome = o.outcome, outcome_event = o.event, outcome_seq = o.seq
+       from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[]) as o (id, outcome, event, seq, organization_id)
+      where i.organization_id = o.organization_id and i.id = o.id and (i.outcome_seq is null or i.outcome_seq < o.seq)
+        and (i.type <> 'tool_call' or i.outcome_seq is null)`,
+    columns([...ended.entries()], ([id, r]) => [id, textOf(outcomeOf(r)!.value), r.eventId, r.seq, r.organizationId]),
   );
 }
 
-function outcomeOf({ event }: Recorded<ItemEvent>): object {
-  if (event.type !== "tool.succeeded" && event.type !== "tool.failed") throw new Error(`not an outcome: ${event.type}`);
-  const { output, output_truncated, artifact_id, duration_ms } = event.data;
-  return {
-    status: event.type === "tool.succeeded" ? "succeeded" : "failed",
-    output: output ?? null,
-    output_truncated: output_truncated ?? false,
-    artifact_id: artifact_id ?? null,
-    duration_ms,
-    error: event.type === "tool.failed" ? event.data.error : null,
-  };
+async function edits(tx: Tx, batch: readonly Recorded<ItemEvent>[]): Promise<void> {
+  const edited = new Map(batch.filter((r) => r.event.type === "message.edited").map((r) => [r.subjectId, r]));
+  if (edited.size === 0) return;
+  await tx.query(
+    `update proj_session_items i set edited = o.text, edited_at = o.at, edited_seq = o.seq, edited_event = o.event
+       from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[]) as o (id, text, at, seq, event, organization_id)
+      where i.organization_id = o.organization_id and i.id = o.id and (i.edited_seq is null or i.edited_seq < o.seq)`,
+    columns([...edited.values()], (r) => [
+      r.subjectId,
+      r.event.type === "message.edited" ? (r.event.data.content_md ?? ERASED) : ERASED,
+      r.occurredAt,
+      r.seq,
+      r.eventId,
+      r.organizationId,
+    ]),
+  );
 }
 
-const KEPT_ERASED: ReadonlySet<ItemEvent["type"]> = new Set([
-  "message.created",
-  "approval.requested",
-  "run.completed",
-  "run.failed",
-  "run.canceled",
-  "run.needs_human",
-  "run.timed_out",
-]);
-
-function itemOf(r: Recorded<ItemEvent>): Item | null {
-  const { event } = r;
-  if (r.redaction === "full" && !KEPT_ERASED.has(event.type)) return null;
-  switch (event.type) {
-    case "message.created":
-      return {
-        id: r.subjectId,
-        type: "message",
-        body: {
-          role: r.principal.type === "agent" ? "agent" : "user",
-          author: r.principal.id,
-          content_md: r.redaction === "full" ? ERASED : event.data.content_md,
-        },
-      };
-    case "step.thought":
-      // A thought is a step of its own (`recorder.ts`), so the step's id is the thought's.
-      return { id: event.data.step_id, type: "thought", body: { text: event.data.text } };
-    case "step.plan_updated":
-      return { id: r.eventId, type: "plan", body: { entries: event.data.entries } };
-    case "tool.invoked":
-      return {
-        id: event.data.tool_call_id,
-        type: "tool_call",
-        body: { name: event.data.name, title: event.data.title ?? null, arguments: event.data.arguments },
-      };
-    case "tool.succeeded":
-    case "tool.failed":
-    case "event.redacted":
-      return null;
-    case "approval.requested":
-      return { id: r.subjectId, type: "approval", body: {} };
-    case "run.completed":
-      return ended(r, "succeeded", null);
-    case "run.failed":
-      return ended(r, "failed", event.data.message ?? null);
-    case "run.canceled":
-      return ended(r, "canceled", event.data.reason ?? null);
-    case "run.needs_human":
-      return ended(r, "needs_human", event.data.reason ?? null);
-    case "run.timed_out":
-      return ended(
-        r,
-        "timed_out",
-        r.redaction === "full" ? null : `The turn was ended after ${Math.round(event.data.after_ms / 60_000)} minutes.`,
-      );
-    case "session.paused":
-      return notice(r, "warning", event.data.reason);
-    case "session.resumed":
-      return notice(r, "info", "The session is being brought back.");
-    case "session.stopped":
-      return notice(r, "info", event.data.reason);
-    case "session.failed":
-      return notice(r, "error", event.data.message);
-    case "session.committed":
-      return notice(r, "info", `Committed ${event.data.commit.slice(0, 7)} on ${event.data.branch}: ${event.data.message}`);
-    case "egress.blocked":
-      return notice(r, "warning", `Blocked a request to ${event.data.host}: ${event.data.reason}`);
-    default:
-      return unreachable(event);
+/** What the gate said while a tool call ran is about that call: the last one of its turn that had begun and not ended. */
+async function decisions(tx: Tx, mine: readonly { r: Recorded<ItemEvent>; sessionId: string }[]): Promise<void> {
+  const said = mine.filter(({ r }) => isDecision(r) && runOf(r) !== undefined);
+  for (const { r, sessionId } of said) {
+    await tx.query(
+      `update proj_session_items i set decision = $4, decision_seq = $3, decision_event = $5
+        where i.session_id = $1 and (i.decision_seq is null or i.decision_seq < $3)
+          and i.id = (select c.id from proj_session_items c
+                       where c.session_id = $1 and c.run_id = $2 and c.type = 'tool_call' and c.seq < $3
+                         and (c.outcome_seq is null or c.outcome_seq > $3) order by c.seq desc limit 1)`,
+      [sessionId, runOf(r), r.seq, textOf(decisionOf(r)), r.eventId],
+    );
   }
 }
 
-/** Only turns are conversation: the end of a task in a session's room is the task's own affair. */
-const ended = (r: Recorded<ItemEvent>, status: string, message: string | null): Item => ({
-  id: r.eventId,
-  type: "run_ended",
-  body: { status, message },
-});
-const notice = (r: Recorded<ItemEvent>, level: "info" | "warning" | "error", text: string): Item => ({
-  id: r.eventId,
-  type: "notice",
-  body: { level, text },
-});
+const textOf = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
+
+/** Leaves what a replay of the erased events leaves (`itemOf`, `outcomeOf` and `decisionOf` with no data). */
+async function erase(tx: Tx, events: readonly string[]): Promise<void> {
+  await tx.query(
+    `delete from proj_session_items where event_id = any($1) and type in ('thought', 'tool_call', 'plan', 'notice', 'question')`,
+    [events],
+  );
+  await tx.query(`update proj_session_items set edited = $2 where edited_event = any($1)`, [events, ERASED]);
+  await tx.query(`update proj_session_items set decision = null where decision_event = any($1)`, [events]);
+  const { rows } = await tx.query<{ session_id: string; id: string; type: string; body: string; outcome: string | null; own: boolean }>(
+    `select session_id, id, type, body, outcome, event_id = any($1) as own from proj_session_items
+      where (event_id = any($1) and type in ('message', 'run_ended', 'approval')) or outcome_event = any($1)`,
+    [events],
+  );
+  if (rows.length === 0) return;
+  await tx.query(
+    `update proj_session_items i set body = e.body, outcome = e.outcome,
+            outcome_event = case when e.outcome is null then null else i.outcome_event end,
+            outcome_seq = case when e.outcome is null then null else i.outcome_seq end
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as e (session_id, id, body, outcome)
+      where i.session_id = e.session_id and i.id = e.id`,
+    columns(rows, (row) => [
+      row.session_id,
+      row.id,
+      row.own ? JSON.stringify(erasedBody(row.type, JSON.parse(row.body) as object)) : row.body,
+      row.own ? row.outcome : textOf(row.outcome === null ? null : erasedOutcome(row.type, JSON.parse(row.outcome) as { status: string })),
+    ]),
+  );
+}

@@ -3,6 +3,7 @@ import path from "node:path";
 import { createScanner, type SecretRegistry } from "@signalbox/eventlog/dlp";
 import type { SandboxLimits, SandboxProvider } from "@signalbox/providers/sandbox/port";
 import { Pool, type ClientConfig } from "pg";
+import { refused } from "../../http/handle.ts";
 import type { Deps, Job, Module } from "../../module.ts";
 import type { ActionsModule } from "../actions/public.ts";
 import type { ApprovalsModule } from "../approvals/public.ts";
@@ -15,15 +16,21 @@ import type { LedgerModule } from "../ledger/public.ts";
 import type { ModelsModule } from "../models/public.ts";
 import type { RoomsModule } from "../rooms/public.ts";
 import type { RunsModule } from "../runs/public.ts";
+import { createAfterlife } from "./afterlife.ts";
 import { createSessionCommands, type SessionCommands } from "./commands.ts";
 import { createDoors, type SessionDoors } from "./doors.ts";
+import type { ConversationReader } from "./conversation.ts";
+import { createHistory } from "./history.ts";
 import { createHubs } from "./hubs.ts";
 import { withImported } from "./imported.projection.ts";
 import { itemsProjection } from "./items.projection.ts";
 import { createLeases, LEASE_TTL_MS } from "./lease.ts";
 import { createLive } from "./live.ts";
+import { createMoments, momentRoutes, type Moments } from "./moment-routes.ts";
 import type { HarnessEntry } from "./ports.ts";
 import { createSessionQueries, type SessionQueries } from "./queries.ts";
+import { questionsProjection } from "./questions.projection.ts";
+import { createQuestions, type Questions } from "./questions.ts";
 import { sessionRoutes } from "./routes.ts";
 import { hasEnded } from "./session.ts";
 import { sessionsProjection } from "./sessions.projection.ts";
@@ -33,11 +40,18 @@ import { createVerdicts } from "./verdicts.ts";
 export { recentSources } from "./recent-sources.ts";
 export type { HarnessEntry } from "./ports.ts";
 export type { CreateSession, SessionCommands } from "./commands.ts";
+export type { QuestionRecord } from "./questions.ts";
+export { question, type Question } from "./question.ts";
 export type { SessionAccess, SessionDoors } from "./doors.ts";
 
 export interface SessionsModule extends Module, SessionDoors {
   readonly commands: SessionCommands;
   readonly queries: SessionQueries;
+  /** What agents ask of people. */
+  readonly questions: Pick<Questions, "view" | "list">;
+  /** Of sessions that the caller has admitted somebody to already. */
+  readonly conversation: ConversationReader;
+  readonly moments: Moments;
   /** For the feed. */
   readonly live: LiveSource;
   /** Null when the organization has no such session. */
@@ -62,7 +76,7 @@ export interface SessionsDeps extends Deps {
   readonly models: Pick<ModelsModule, "createVirtualKey" | "revokeVirtualKey" | "resolve" | "defaultModel" | "cut">;
   readonly ledger: Pick<LedgerModule, "setBudget" | "changeBudget">;
   readonly egress: Pick<EgressModule, "proxy" | "recordDigest">;
-  readonly forge: Pick<ForgeModule, "check" | "open" | "checkout" | "setPerson" | "diff">;
+  readonly forge: Pick<ForgeModule, "check" | "open" | "checkout" | "setPerson" | "diff" | "close">;
   readonly sandboxes: SandboxProvider;
   readonly limits: SandboxLimits;
   /** By the contract's harness name. */
@@ -124,7 +138,26 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     digest: (run) => deps.egress.recordDigest(run),
     displayName: async (organizationId, id) => (await deps.identity.displayNames(organizationId, [id])).get(id) ?? id,
   });
-  const verdicts = createVerdicts({ ...deps, pool, commands, roomOf });
+  const history = createHistory(db, (organizationId, roomId) => deps.log.head(organizationId, { type: "room", id: roomId }));
+  const moments = createMoments(history);
+  const questions = createQuestions({
+    ...deps,
+    openApprovals: async (organizationId, sessionId) =>
+      (await deps.approvals.openBySession(organizationId, [sessionId])).get(sessionId) ?? 0,
+  });
+  const conversation: ConversationReader = async ({ organizationId, sessionId, roomId }, query) => {
+    const asOf = query.as_of_seq;
+    const head = asOf === undefined ? 0 : await deps.log.head(organizationId, { type: "room", id: roomId });
+    if (asOf !== undefined && asOf > head)
+      return refused("cursor_in_future", {
+        message: `There is no event ${asOf} yet; the newest is ${head}.`,
+        fix: "Ask for a seq up to last_seq.",
+        details: { cursor: asOf, head },
+      });
+    return queries.conversation(organizationId, sessionId, query);
+  };
+  const verdicts = createVerdicts({ ...deps, pool, commands, roomOf, questions });
+  const afterlife = createAfterlife({ ...deps, pool, hubs, leases, live });
 
   const sessionOf: SessionsModule["sessionOf"] = async (organizationId, sessionId) => {
     const found = await queries.get(organizationId, sessionId);
@@ -137,20 +170,34 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
 
   return {
     ...createDoors({ ...deps, queries, hubs }),
-    routes: sessionRoutes({ ...deps, queries, commands, hubs, leases }),
+    routes: [
+      ...sessionRoutes({ ...deps, queries, commands, hubs, leases, conversation }),
+      ...momentRoutes({
+        ...deps,
+        history,
+        moments,
+        roomOf: async (organizationId, sessionId) => (await roomOf(organizationId, sessionId))?.roomId ?? null,
+        sessionsOf: queries.inRoom,
+      }),
+      ...questions.routes,
+    ],
     // The list looks runs and approvals up in the tables of the two before it.
-    projections: withImported([turnsProjection, itemsProjection, sessionsProjection]),
+    projections: withImported([turnsProjection, itemsProjection, questionsProjection, sessionsProjection]),
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       "session.boot": (job) => hubs.ensure(job.organizationId, idOf(job)),
       "session.teardown": async (job) => {
         deps.models.cut(job.organizationId, idOf(job), { status: 403, code: "session_ended", message: "The session has ended." });
-        await hubs.tearDown(job.organizationId, idOf(job));
+        await afterlife.ended(job.organizationId, idOf(job));
       },
+      "session.purge": (job) => afterlife.deleted(job.organizationId, idOf(job)),
     },
     schedules: [{ name: "sessions.live.expire", cron: "7 * * * *", run: async () => void (await live.expire()) }],
     commands,
     queries,
+    questions,
+    conversation,
+    moments,
     live,
     sessionOf,
     async currentRun(organizationId, sessionId) {

@@ -1,12 +1,15 @@
 /* Reading sessions, inside one organization. Nothing here wakes or boots anything. */
-import type { SessionView, ConversationItem } from "@signalbox/contract/sessions";
+import type { ConversationQuery, SessionView } from "@signalbox/contract/sessions";
+import type { QueuedPrompt } from "@signalbox/contract/session-queue";
 import { type Kysely, sql, type RawBuilder } from "kysely";
 import { z } from "zod";
-import { decodeCursor, encodeCursor, pageOf } from "../../http/cursor.ts";
+import { decodeCursor, InvalidCursor, pageOf } from "../../http/cursor.ts";
 import type { Database } from "../../module.ts";
+import { readConversation, type ConversationPage } from "./conversation.ts";
+import { inOrder } from "./queue.ts";
+import { ERASED } from "./session.ts";
 
 export type SessionView_ = z.input<typeof SessionView>;
-export type Item = z.input<typeof ConversationItem>;
 
 interface Row {
   id: string;
@@ -24,6 +27,14 @@ interface Row {
   created_at: Date;
   updated_at: Date;
   latest_step: string | null;
+  latest_step_at: Date | null;
+  outcome: SessionView_["outcome"];
+  summary: string | null;
+  last_message: string | null;
+  active_ms: string;
+  queued_prompts: string;
+  pending_questions: number;
+  room_seq: string;
   pending_approvals: number;
   tool_calls: number;
   messages: number;
@@ -47,25 +58,40 @@ export interface SessionRow {
   readonly currentRunId: string | null;
 }
 
+export interface ListFilter {
+  readonly status?: readonly string[] | undefined;
+  readonly model?: string | undefined;
+  readonly createdBy?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly sort?: "created_at" | "updated_at" | "cost" | undefined;
+  readonly q?: string | undefined;
+  readonly archived: boolean;
+  /** Null: all. */
+  readonly rooms: readonly string[] | null;
+}
+export type QueuedPrompt_ = z.input<typeof QueuedPrompt>;
+
 export interface SessionQueries {
   get(organizationId: string, sessionId: string): Promise<SessionRow | null>;
   list(
     organizationId: string,
-    filter: { status?: string | undefined; q?: string | undefined; archived: boolean; rooms: readonly string[] | null },
+    filter: ListFilter,
     paging: { limit: number; cursor?: string | undefined },
   ): Promise<{ items: SessionView_[]; next_cursor: string | null }>;
-  conversation(
-    organizationId: string,
-    sessionId: string,
-    paging: { limit: number; cursor?: string | undefined },
-  ): Promise<{ items: Item[]; next_cursor: string | null; prev_cursor: string | null; last_seq: number }>;
+  /** Windows and moments as `conversation.ts` explains them. */
+  conversation(organizationId: string, sessionId: string, query: ConversationQuery): Promise<ConversationPage>;
+  /** In the order in which they will run. */
+  prompts(organizationId: string, sessionId: string): Promise<QueuedPrompt_[]>;
+  isTurnOf(organizationId: string, sessionId: string, runId: string): Promise<boolean>;
+  /** Sessions whose room it is. */
+  inRoom(organizationId: string, roomId: string): Promise<string[]>;
   openTurns(organizationId: string, sessionId: string): Promise<{ runId: string; status: string; requestedBy: string }[]>;
 }
 
 const ListKey = z.tuple([z.iso.datetime(), z.string()]);
-const ItemKey = z.tuple([z.int().min(0)]);
 
 const SELECT = sql`select s.*, t.title as current_title, t.status as current_status,
+    (select count(*) from proj_session_turns q where q.session_id = s.id and q.status = 'queued') as queued_prompts,
     i.id as import_id, i.source_organization_id as import_from, i.names as import_names
   from proj_sessions s left join proj_session_turns t on t.run_id = s.current_run_id
     left join evt_imports i on s.id like 'ses\\_Z%' and i.organization_id = s.organization_id and s.id = any(i.sessions)`;
@@ -91,6 +117,13 @@ function viewOf(row: Row): SessionView_ {
     current_run:
       row.current_run_id === null ? null : { id: row.current_run_id, status: row.current_status ?? "running", title: row.current_title },
     latest_step: row.latest_step,
+    latest_step_at: row.latest_step_at === null ? null : iso(row.latest_step_at),
+    outcome: row.outcome,
+    summary: row.summary,
+    last_message: row.last_message,
+    queued_prompts: Number(row.queued_prompts),
+    active_seconds: Math.round(Number(row.active_ms) / 1000),
+    pending_questions: row.pending_questions,
     pending_approvals: row.pending_approvals,
     tool_calls: row.tool_calls,
     messages: row.messages,
@@ -115,34 +148,75 @@ export function createSessionQueries(db: Database): SessionQueries {
       return row === undefined ? null : { view: viewOf(row), sandboxId: row.sandbox_id, currentRunId: row.current_run_id };
     },
 
-    async list(organizationId, { status, q, archived, rooms }, { limit, cursor }) {
+    async list(organizationId, { status, model, createdBy, outcome, sort = "created_at", q, archived, rooms }, { limit, cursor }) {
       const after = decodeCursor(cursor, ListKey);
+      if (after !== null && (typeof after[0] === "number") !== (sort === "cost")) throw new InvalidCursor("a cursor of another order");
+      const by = sort === "cost" ? sql`s.cost` : sort === "updated_at" ? sql`s.updated_at` : sql`s.created_at`;
+      const type = sort === "cost" ? sql`bigint` : sql`timestamptz`;
       const found = await rows(
         organizationId,
         sql<Row>`${SELECT} where s.archived = ${archived}
-          ${status === undefined ? sql`` : sql`and s.status = ${status}`}
-          ${q === undefined || q.trim() === "" ? sql`` : sql`and (s.title ilike ${like(q)} or s.source ilike ${like(q)} or s.id = ${q.trim()})`}
+          ${status === undefined ? sql`` : sql`and s.status = any(${[...status]}::text[])`}
+          ${model === undefined ? sql`` : sql`and s.model = ${model}`}
+          ${createdBy === undefined ? sql`` : sql`and s.created_by = ${createdBy}`}
+          ${outcome === undefined ? sql`` : sql`and s.outcome = ${outcome}`}
+          ${q === undefined || q.trim() === "" ? sql`` : sql`and (s.title ilike ${like(q)} or s.source ilike ${like(q)} or s.first_prompt ilike ${like(q)} or s.id = ${q.trim()})`}
           ${rooms === null ? sql`` : sql`and s.room_id = any(${[...rooms]})`}
-          ${after === null ? sql`` : sql`and (s.created_at, s.id) < (${after[0]}::timestamptz, ${after[1]})`}
-          order by s.created_at desc, s.id desc limit ${limit + 1}`,
+          ${after === null ? sql`` : sql`and (${by}, s.id) < (${after[0]}::${type}, ${after[1]})`}
+          order by ${by} desc, s.id desc limit ${limit + 1}`,
       );
-      return pageOf(found, limit, viewOf, (row) => [iso(row.created_at), row.id]);
+      return pageOf(found, limit, viewOf, (row) => [
+        sort === "cost" ? Number(row.cost) : iso(sort === "updated_at" ? row.updated_at : row.created_at),
+        row.id,
+      ]);
     },
 
-    async conversation(organizationId, sessionId, { limit, cursor }) {
-      const [after] = decodeCursor(cursor, ItemKey) ?? [0];
+    async conversation(organizationId, sessionId, query) {
+      const [head] = await rows(organizationId, sql<{ seq: string }>`select room_seq as seq from proj_sessions where id = ${sessionId}`);
+      return readConversation(db, organizationId, sessionId, query, Number(head?.seq ?? 0));
+    },
+
+    async prompts(organizationId, sessionId) {
+      const [turns, moves] = await db.inOrganization(organizationId, async (tx: Kysely<unknown>) => [
+        (
+          await sql<TurnRow>`select t.run_id, t.seq, t.status, t.message_id, t.requested_by, t.created_at, i.body, i.edited, i.edited_at
+              from proj_session_turns t left join proj_session_items i on i.session_id = t.session_id and i.id = t.message_id
+             where t.session_id = ${sessionId}
+               and (t.status = 'queued' or t.run_id in (select run_id from proj_session_moves where session_id = ${sessionId}
+                    union select before_run_id from proj_session_moves where session_id = ${sessionId}))`.execute(tx)
+        ).rows,
+        (
+          await sql<{ run_id: string; before_run_id: string | null; seq: string }>`
+            select run_id, before_run_id, seq from proj_session_moves where session_id = ${sessionId}`.execute(tx)
+        ).rows,
+      ]);
+      return inOrder(
+        turns.map((row) => ({ ...row, runId: row.run_id, seq: Number(row.seq) })),
+        moves.map((row) => ({ runId: row.run_id, beforeRunId: row.before_run_id, seq: Number(row.seq) })),
+      )
+        .filter(({ status }) => status === "queued")
+        .map((row, position) => ({
+          run_id: row.run_id as never,
+          message_id: row.message_id as never,
+          content_md: row.edited ?? (row.body === null ? ERASED : ((JSON.parse(row.body) as { content_md?: string }).content_md ?? "")),
+          author: row.requested_by as never,
+          created_at: iso(row.created_at),
+          edited_at: row.edited_at === null ? null : iso(row.edited_at),
+          position,
+        }));
+    },
+
+    async inRoom(organizationId, roomId) {
+      const found = await rows(organizationId, sql<{ id: string }>`select id from proj_sessions where room_id = ${roomId} order by id`);
+      return found.map(({ id }) => id);
+    },
+
+    async isTurnOf(organizationId, sessionId, runId) {
       const found = await rows(
         organizationId,
-        sql<ItemRow>`select id, seq, at, type, run_id, body, outcome from proj_session_items where session_id = ${sessionId} and seq > ${after} order by seq limit ${limit + 1}`,
+        sql<{ one: number }>`select 1 as one from proj_session_turns where run_id = ${runId} and session_id = ${sessionId}`,
       );
-      const [head] = await rows(organizationId, sql<{ seq: string }>`select room_seq as seq from proj_sessions where id = ${sessionId}`);
-      const last = found[limit - 1];
-      return {
-        items: found.slice(0, limit).map(itemOf),
-        next_cursor: found.length > limit && last !== undefined ? encodeCursor([Number(last.seq)]) : null,
-        prev_cursor: null,
-        last_seq: Math.max(Number(head?.seq ?? 0), ...found.slice(-1).map((row) => Number(row.seq))),
-      };
+      return found.length > 0;
     },
 
     async openTurns(organizationId, sessionId) {
@@ -159,31 +233,16 @@ export function createSessionQueries(db: Database): SessionQueries {
   };
 }
 
-interface ItemRow {
-  id: string;
+interface TurnRow {
+  run_id: string;
   seq: string;
-  at: Date;
-  type: string;
-  run_id: string | null;
-  body: string;
-  outcome: string | null;
-}
-
-const NOT_ENDED = { status: "invoked", output: null, output_truncated: false, error: null, artifact_id: null, duration_ms: null };
-
-function itemOf({ id, seq, at, type, run_id, body, outcome }: ItemRow): Item {
-  const base = { type, seq: Number(seq), at: iso(at), id, run_id };
-  const own = JSON.parse(body) as Record<string, unknown>;
-  switch (type) {
-    case "tool_call":
-      return { ...base, ...own, ...(outcome === null ? NOT_ENDED : (JSON.parse(outcome) as object)) } as unknown as Item;
-    case "approval":
-      return { ...base, approval_id: id } as unknown as Item;
-    case "message":
-      return { ...base, role: own["role"], author: own["author"], content_md: own["content_md"] ?? "" } as unknown as Item;
-    default:
-      return { ...base, ...own } as unknown as Item;
-  }
+  status: string;
+  message_id: string | null;
+  requested_by: string;
+  created_at: Date;
+  body: string | null;
+  edited: string | null;
+  edited_at: Date | null;
 }
 
 const like = (q: string): string => `%${q.trim().replaceAll(/[\\%_]/g, "\\$&")}%`;

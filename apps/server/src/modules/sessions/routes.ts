@@ -12,8 +12,11 @@ import {
   promptSession,
   renameSession,
   resumeSession,
+  SessionStatus,
   stopSession,
 } from "@signalbox/contract/sessions";
+import { deleteSession } from "@signalbox/contract/session-queue";
+import type { EventLog } from "@signalbox/eventlog/log";
 import { InvalidCursor } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Caller, type RequestContext } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
@@ -22,11 +25,15 @@ import type { ForgeModule } from "../forge/public.ts";
 import { hasRoomRole, type RoomAccess } from "../rooms/public.ts";
 import type { RunsModule } from "../runs/public.ts";
 import type { SessionCommands } from "./commands.ts";
+import type { ConversationReader } from "./conversation.ts";
 import type { Hubs } from "./hubs.ts";
 import type { Leases } from "./lease.ts";
+import { queueRoutes } from "./queued.ts";
 import type { SessionQueries, SessionRow, SessionView_ } from "./queries.ts";
 
 export interface RouteDeps {
+  readonly log: EventLog;
+  readonly conversation: ConversationReader;
   readonly queries: SessionQueries;
   readonly commands: SessionCommands;
   readonly rooms: RoomAccess;
@@ -37,7 +44,18 @@ export interface RouteDeps {
   readonly leases: Leases;
 }
 
-export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, hubs, leases }: RouteDeps): BoundRoute[] {
+export function sessionRoutes({
+  log,
+  conversation,
+  queries,
+  commands,
+  rooms,
+  runs,
+  actions,
+  forge,
+  hubs,
+  leases,
+}: RouteDeps): BoundRoute[] {
   /** Null alike for a session that is not there and one whose room the caller is not in. */
   async function visible(caller: Caller, id: string): Promise<SessionRow | null> {
     const found = await queries.get(caller.organizationId, id);
@@ -88,10 +106,13 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
       return created.ok ? view(caller, created.sessionId) : created;
     }),
     handle(listSessions, async ({ caller, query }) => {
-      const { limit, cursor, status, q, archived } = query;
+      const { limit, cursor, status, q, archived, model, created_by: createdBy, outcome, sort } = query;
+      const wanted = status?.split(",");
+      const unknown = wanted?.find((one) => !SessionStatus.safeParse(one).success);
+      if (unknown !== undefined) throw new ShellRefused("invalid_request", `query.status: there is no status ${unknown}.`);
       return queries.list(
         caller.organizationId,
-        { status, q, archived: archived === "true", rooms: await rooms.visibleRooms(caller) },
+        { status: wanted, model, createdBy, outcome, sort, q, archived: archived === "true", rooms: await rooms.visibleRooms(caller) },
         { limit, cursor },
       );
     }),
@@ -144,9 +165,16 @@ export function sessionRoutes({ queries, commands, rooms, runs, actions, forge, 
       return done.ok ? view(request.caller, request.params.id) : done;
     }),
     handle(getConversation, async ({ caller, params, query }) => {
-      if ((await visible(caller, params.id)) === null) return refused("session_not_found");
-      return queries.conversation(caller.organizationId, params.id, query);
+      const found = await visible(caller, params.id);
+      if (found === null) return refused("session_not_found");
+      return conversation({ organizationId: caller.organizationId, sessionId: params.id, roomId: found.view.room_id }, query);
     }),
+    handle(deleteSession, async (request) => {
+      if ((await writable(request.caller, request.params.id)) === null) return refused("session_not_found");
+      const done = await commands.delete(by(request), request.params.id);
+      return done.ok ? { ok: true as const } : done;
+    }),
+    ...queueRoutes({ log, queries, visible, writable }),
     handle(listTurns, async ({ caller, params, query }) => {
       if ((await visible(caller, params.id)) === null) return refused("session_not_found");
       const page = await runs.list(caller.organizationId, { sessionId: params.id, kind: "turn", order: "oldest" }, query);

@@ -8,7 +8,12 @@ type Row = Record<SessionCommand["type"], Outcome>;
 
 const row = (
   stays: Session["status"],
-  rest: Omit<Row, "create" | "rename" | "archive" | "continue" | "change_model" | "delete"> & { archive: Outcome; continue?: Outcome; change_model?: Outcome; delete?: Outcome },
+  rest: Omit<Row, "create" | "rename" | "archive" | "continue" | "change_model" | "delete"> & {
+    archive: Outcome;
+    continue?: Outcome;
+    change_model?: Outcome;
+    delete?: Outcome;
+  },
 ): Row => ({
   create: stays,
   change_model: stays,

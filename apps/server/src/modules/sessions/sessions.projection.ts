@@ -18,7 +18,13 @@ const TYPES = [
   "session.archived",
   "session.changes_recorded",
   "session.committed",
+  "session.model_changed",
+  "session.deleted",
   "message.created",
+  "message.edited",
+  "question.asked",
+  "question.answered",
+  "question.dismissed",
   "tool.invoked",
   "run.started",
   "run.completed",
@@ -60,6 +66,18 @@ interface Row {
   agent_session_id: string | null;
   current_run_id: string | null;
   latest_step: string | null;
+  latest_step_at: string | null;
+  outcome: "succeeded" | "failed" | "canceled" | null;
+  summary: string | null;
+  last_message: string | null;
+  last_message_id: string | null;
+  first_prompt: string | null;
+  first_prompt_id: string | null;
+  active_ms: number;
+  turn_started_at: string | Date | null;
+  pending_questions: number;
+  /** `[event, model]`, as JSON. */
+  models: string;
   pending_approvals: number;
   tool_calls: number;
   messages: number;
@@ -76,6 +94,9 @@ interface Row {
   reason_event: string | null;
   step_event: string | null;
   changes_event: string | null;
+  summary_event: string | null;
+  last_event: string | null;
+  prompt_event: string | null;
 }
 
 /** Column and its type for `unnest`; the order is that of the insert. */
@@ -102,6 +123,17 @@ const COLUMNS: readonly (readonly [keyof Row, string])[] = [
   ["agent_session_id", "text"],
   ["current_run_id", "text"],
   ["latest_step", "text"],
+  ["latest_step_at", "timestamptz"],
+  ["outcome", "text"],
+  ["summary", "text"],
+  ["last_message", "text"],
+  ["last_message_id", "text"],
+  ["first_prompt", "text"],
+  ["first_prompt_id", "text"],
+  ["active_ms", "bigint"],
+  ["turn_started_at", "timestamptz"],
+  ["pending_questions", "int"],
+  ["models", "text"],
   ["pending_approvals", "int"],
   ["tool_calls", "int"],
   ["messages", "int"],
@@ -118,8 +150,11 @@ const COLUMNS: readonly (readonly [keyof Row, string])[] = [
   ["reason_event", "text"],
   ["step_event", "text"],
   ["changes_event", "text"],
+  ["summary_event", "text"],
+  ["last_event", "text"],
+  ["prompt_event", "text"],
 ];
-const NUMBERS: readonly (keyof Row)[] = ["epoch", "cost", "budget", "subject_version", "room_seq", "ledger_seq"];
+const NUMBERS: readonly (keyof Row)[] = ["epoch", "cost", "budget", "active_ms", "subject_version", "room_seq", "ledger_seq"];
 
 /**
  * Keeps `proj_sessions`: two statements a batch (read the rows it touches, write them back), the fold between them
@@ -132,7 +167,9 @@ export const sessionsProjection: Projection<ListEvent> = {
   tables: ["proj_sessions"],
 
   async project(tx, batch) {
-    const erased = batch.flatMap((r) => (r.event.type === "event.redacted" ? (r.event.data.target_event_id ?? []) : []));
+    const erased = batch.flatMap((r) =>
+      r.event.type === "event.redacted" && r.event.data.level === "full" ? r.event.data.target_event_id : [],
+    );
     await foldInto(
       tx,
       batch.filter((r) => r.event.type !== "event.redacted"),
@@ -149,15 +186,23 @@ async function foldInto(tx: Tx, batch: readonly Recorded<ListEvent>[]): Promise<
   const { rows } = await tx.query<Row>(`select * from proj_sessions where id = any($1) order by id for update`, [ids]);
   const table = new Map(rows.map((row) => [row.id, revive(row)]));
   const touched = new Set<string>();
+  const deleted = new Set<string>();
   for (const r of batch) {
     const id = sessionOf(r);
     if (id === undefined) continue;
+    if (r.event.type === "session.deleted") {
+      deleted.add(id);
+      table.delete(id);
+      touched.delete(id);
+      continue;
+    }
     const row = table.get(id);
     const next = r.event.type === "session.created" ? (row ?? created(r)) : row && fold(row, r);
     if (next === undefined || next === row) continue;
     table.set(id, next);
     touched.add(id);
   }
+  if (deleted.size > 0) await tx.query(`delete from proj_sessions where id = any($1)`, [[...deleted]]);
   const changed = [...touched].toSorted().map((id) => table.get(id)!);
   if (changed.length === 0) return;
   const names = COLUMNS.map(([name]) => name).join(", ");
@@ -230,6 +275,17 @@ function created(r: Recorded<ListEvent>): Row | undefined {
     agent_session_id: null,
     current_run_id: null,
     latest_step: null,
+    latest_step_at: null,
+    outcome: null,
+    summary: null,
+    last_message: null,
+    last_message_id: null,
+    first_prompt: null,
+    first_prompt_id: null,
+    active_ms: 0,
+    turn_started_at: null,
+    pending_questions: 0,
+    models: JSON.stringify([[r.eventId, d.model]]),
     pending_approvals: 0,
     tool_calls: 0,
     messages: 0,
@@ -246,6 +302,9 @@ function created(r: Recorded<ListEvent>): Row | undefined {
     reason_event: null,
     step_event: null,
     changes_event: null,
+    summary_event: null,
+    last_event: null,
+    prompt_event: null,
   };
 }
 
@@ -253,16 +312,37 @@ function fold(row: Row, r: Recorded<ListEvent>): Row {
   if (r.subject === `session:${row.id}`) {
     return r.subjectVersion <= row.subject_version
       ? row
-      : { ...row, ...ofSession(row, r), ...fromEvent(r), subject_version: r.subjectVersion, updated_at: r.occurredAt };
+      : { ...row, ...ofSession(row, r), ...ofEnd(row, r), ...fromEvent(r), subject_version: r.subjectVersion, updated_at: r.occurredAt };
   }
   if (r.stream.type === "ledger") return r.seq <= row.ledger_seq ? row : { ...row, ...ofLedger(row, r), ledger_seq: r.seq };
   if (r.stream.type !== "room") return row;
   return r.seq <= row.room_seq ? row : { ...row, ...ofRoom(row, r), room_seq: r.seq, updated_at: r.occurredAt };
 }
 
-function ofSession(row: Row, { event, redaction }: Recorded<ListEvent>): Partial<Row> {
+/** A turn that was under way when the session ended did not succeed. */
+function ofEnd(row: Row, r: Recorded<ListEvent>): Partial<Row> {
+  const isEnd = r.event.type === "session.stopped" || r.event.type === "session.failed" || r.event.type === "session.completed";
+  return isEnd && row.current_run_id !== null
+    ? { ...timed(row, r.occurredAt), outcome: "canceled", summary: null, summary_event: null }
+    : {};
+}
+
+/** What the turn that ends took. */
+const timed = (row: Row, at: string): Partial<Row> => ({
+  turn_started_at: null,
+  active_ms: row.active_ms + (row.turn_started_at === null ? 0 : Math.max(0, Date.parse(at) - new Date(row.turn_started_at).getTime())),
+});
+
+const SHORT = 280;
+const short = (text: string): string => (text.length <= SHORT ? text : `${text.slice(0, SHORT - 1)}…`).toWellFormed();
+
+function ofSession(row: Row, { event, eventId, redaction }: Recorded<ListEvent>): Partial<Row> {
   if (redaction === "full") return ofErased(row, event.type);
   switch (event.type) {
+    case "session.model_changed": {
+      const models = [...(JSON.parse(row.models) as [string, string][]), [eventId, event.data.model]];
+      return { model: event.data.model, models: JSON.stringify(models) };
+    }
     case "session.renamed":
       return { title: event.data.title };
     case "session.starting":
@@ -330,10 +410,22 @@ async function erase(tx: Tx, events: readonly string[]): Promise<void> {
        status_reason = case when reason_event = any($1) and status_reason is not null then $2 else status_reason end,
        latest_step = case when step_event = any($1) then null else latest_step end,
        files_changed = case when changes_event = any($1) then '[]' else files_changed end,
-       patch_artifact_id = case when changes_event = any($1) then null else patch_artifact_id end
-     where title_event = any($1) or reason_event = any($1) or step_event = any($1) or changes_event = any($1)`,
+       patch_artifact_id = case when changes_event = any($1) then null else patch_artifact_id end,
+       summary = case when summary_event = any($1) then null else summary end,
+       last_message = case when last_event = any($1) then $2 else last_message end,
+       first_prompt = case when prompt_event = any($1) then $2 else first_prompt end
+     where title_event = any($1) or reason_event = any($1) or step_event = any($1) or changes_event = any($1)
+        or summary_event = any($1) or last_event = any($1) or prompt_event = any($1)`,
     [events, ERASED],
   );
+  const { rows } = await tx.query<{ id: string; models: string }>(
+    `select s.id, s.models from proj_sessions s join unnest($1::text[]) e (id) on s.models like '%"' || e.id || '"%'`,
+    [events],
+  );
+  for (const { id, models } of rows) {
+    const left = (JSON.parse(models) as [string, string][]).filter(([event]) => !events.includes(event));
+    await tx.query(`update proj_sessions set models = $2, model = $3 where id = $1`, [id, JSON.stringify(left), left.at(-1)?.[1] ?? ""]);
+  }
 }
 
 /** The type alone still says what became of the session. */
@@ -373,24 +465,56 @@ function ofLedger(row: Row, { event }: Recorded<ListEvent>): Partial<Row> {
   return {};
 }
 
-function ofRoom(row: Row, { event, subjectId, eventId }: Recorded<ListEvent>): Partial<Row> {
+function ofRoom(row: Row, { event, subjectId, eventId, occurredAt, principal }: Recorded<ListEvent>): Partial<Row> {
   switch (event.type) {
-    case "message.created":
-      return { messages: row.messages + 1 };
+    case "message.created": {
+      const text = short(event.data.content_md ?? ERASED);
+      const isFirstPrompt = row.first_prompt_id === null && principal.type !== "agent";
+      return {
+        messages: row.messages + 1,
+        last_message: text,
+        last_message_id: subjectId,
+        last_event: eventId,
+        ...(isFirstPrompt ? { first_prompt: text, first_prompt_id: subjectId, prompt_event: eventId } : {}),
+      };
+    }
+    case "message.edited": {
+      const text = short(event.data.content_md ?? ERASED);
+      return {
+        ...(row.last_message_id === subjectId ? { last_message: text, last_event: eventId } : {}),
+        ...(row.first_prompt_id === subjectId ? { first_prompt: text, prompt_event: eventId } : {}),
+      };
+    }
+    case "question.asked":
+      return { pending_questions: row.pending_questions + 1 };
+    case "question.answered":
+    case "question.dismissed":
+      return { pending_questions: Math.max(0, row.pending_questions - 1) };
     case "tool.invoked":
       return {
         tool_calls: row.tool_calls + 1,
+        latest_step_at: occurredAt,
         latest_step: (event.data.title ?? event.data.name ?? null)?.slice(0, 200) ?? null,
         step_event: eventId,
       };
     case "run.started":
-      return { current_run_id: subjectId };
+      return { current_run_id: subjectId, turn_started_at: occurredAt };
     case "run.completed":
     case "run.failed":
     case "run.needs_human":
     case "run.timed_out":
-    case "run.canceled":
-      return row.current_run_id === subjectId ? { current_run_id: null } : {};
+    case "run.canceled": {
+      if (row.current_run_id !== subjectId) return {};
+      const outcome = event.type === "run.completed" ? "succeeded" : event.type === "run.canceled" ? "canceled" : "failed";
+      const summary = event.type === "run.completed" ? event.data.summary : undefined;
+      return {
+        current_run_id: null,
+        ...timed(row, occurredAt),
+        outcome,
+        summary: summary === undefined ? null : short(summary),
+        summary_event: eventId,
+      };
+    }
     case "approval.requested":
       return { pending_approvals: row.pending_approvals + 1 };
     case "approval.approved":

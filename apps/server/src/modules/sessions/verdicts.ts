@@ -19,6 +19,7 @@ import { SYSTEM } from "../identity/public.ts";
 import type { RunsModule } from "../runs/public.ts";
 import type { SessionCommands } from "./commands.ts";
 import { isOutage } from "./patience.ts";
+import type { Questions } from "./questions.ts";
 import { session } from "./session.ts";
 
 type InvocationView_ = NonNullable<Awaited<ReturnType<ActionsModule["view"]>>>;
@@ -48,6 +49,7 @@ export interface VerdictDeps {
   readonly approvals: Pick<ApprovalsModule, "view" | "openBySession">;
   readonly runs: Pick<RunsModule, "view">;
   readonly commands: Pick<SessionCommands, "tell">;
+  readonly questions: Pick<Questions, "list">;
   readonly roomOf: (organizationId: string, sessionId: string) => Promise<{ roomId: string; threadId: string } | null>;
 }
 
@@ -96,7 +98,9 @@ export function createVerdicts(deps: VerdictDeps): Verdicts {
         causationId: r.eventId,
       },
     };
-    await log.run(session, target, open > 0 ? { type: "wait", reason: `${view.title}: awaits approval.` } : { type: "continue" });
+    if (open > 0) return void (await log.run(session, target, { type: "wait", reason: `${view.title}: awaits approval.` }));
+    const asked = await deps.questions.list(r.organizationId, { sessionId: view.session_id, status: "open" }, { limit: 1 });
+    if (asked.items.length === 0) await log.run(session, target, { type: "continue" });
   }
 
   async function ofInvocation(r: Recorded): Promise<void> {

@@ -110,7 +110,12 @@ export class Workplace {
     if (source.type !== "repository") return;
     let opened: Awaited<ReturnType<WorkplaceDeps["forge"]["open"]>>;
     try {
-      opened = await this.#deps.forge.open({ organizationId, sessionId, source: repository(source) });
+      opened = await this.#deps.forge.open({
+        organizationId,
+        sessionId,
+        source: repository(source),
+        baseCommit: this.#facts.baseCommit ?? undefined,
+      });
     } catch (cause) {
       throw new StartFailed("source_unavailable", "The repository could not be prepared.", { cause });
     }
