@@ -39,6 +39,7 @@ import { createApprovals } from "./modules/approvals/public.ts";
 import { createAttention } from "./modules/attention/public.ts";
 import { createAudit, openSigningKey } from "./modules/audit/public.ts";
 import { createEgress } from "./modules/egress/public.ts";
+import { createEvidence } from "./modules/evidence/public.ts";
 import { createFeed } from "./modules/feed/public.ts";
 import { createForge } from "./modules/forge/public.ts";
 import { createFiles } from "./modules/files/public.ts";
@@ -180,11 +181,12 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     nodeId: `local:${path.resolve(config.dataDir)}`,
     defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
   });
+  const signingKey = await openSigningKey(path.join(config.dataDir, "keys"));
   const audit = createAudit({
     ...deps,
     organizations,
     logPool: workerPool,
-    key: await openSigningKey(path.join(config.dataDir, "keys")),
+    key: signingKey,
     rebuild: (of) => rebuildProjections(connection, modules, of),
     blobs,
     importsDirectory: path.join(config.dataDir, "imports"),
@@ -198,6 +200,16 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     mayBrowse: config.publicUrl === undefined || isLoopback(new URL(config.publicUrl).hostname),
     rooms,
     recentSources: (organizationId, of) => recentSources(db, organizationId, of),
+  });
+  const evidence = createEvidence({
+    ...deps,
+    rooms,
+    runs,
+    approvals,
+    actions,
+    audit,
+    blobs,
+    signer: async (organizationId) => ({ keyId: (await signingKey.verifierKey(organizationId)).id, sign: signingKey.sign }),
   });
   const samples = createSamples({ directory: path.join(config.dataDir, "samples") });
   const files = createFiles({ doors: sessions });
@@ -235,6 +247,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["forge", forge],
     ["egress", egress],
     ["audit", audit],
+    ["evidence", evidence],
     ["repositories", repositories],
     ["samples", samples],
     ["attention", attention],

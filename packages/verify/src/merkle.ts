@@ -15,9 +15,12 @@ const NODE = Uint8Array.of(1);
 export const leafOf = (head: StreamHead): Uint8Array => utf8(`${head.stream}\n${head.seq}\n${head.hash}\n`);
 
 /** Root over the heads in ascending order of their names (by UTF-16 code units). */
-export async function rootOf(primitives: Primitives, heads: readonly StreamHead[]): Promise<Uint8Array> {
-  const sorted = heads.toSorted((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0));
-  let level = await Promise.all(sorted.map(async (head) => primitives.sha256(concat(LEAF, leafOf(head)))));
+export const rootOf = (primitives: Primitives, heads: readonly StreamHead[]): Promise<Uint8Array> =>
+  treeRoot(primitives, heads.toSorted((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0)).map(leafOf));
+
+/** Root over leaves in the order given. */
+export async function treeRoot(primitives: Primitives, leaves: readonly Uint8Array[]): Promise<Uint8Array> {
+  let level = await Promise.all(leaves.map(async (leaf) => primitives.sha256(concat(LEAF, leaf))));
   if (level.length === 0) return primitives.sha256(new Uint8Array(0));
   // Pairing neighbours and carrying an odd last one up gives RFC 6962's tree, whose left part is
   // the largest power of two below the size.

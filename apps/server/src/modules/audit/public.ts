@@ -23,7 +23,7 @@ import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import { envelopeOf } from "../../envelope.ts";
 import type { Blobs } from "../../blobs.ts";
-import { storedStream } from "./chain-reader.ts";
+import { type StoredEvent, storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
 import { createExports } from "./export.ts";
 import { createImports, type ImportDeps, type Imports } from "./imports.ts";
@@ -51,6 +51,8 @@ const STREAM = /^(room|organization|ledger):[0-9A-Za-z_]+$/;
 const EraseJob = z.object({ target: z.string() });
 
 export interface AuditModule extends Module {
+  /** One stream as it is stored, ascending, after `afterSeq`. */
+  storedStream(organizationId: string, stream: StreamRef, afterSeq: number): AsyncGenerator<StoredEvent>;
   readonly imports: Imports;
 }
 
@@ -227,6 +229,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
     jobs: { ...imports.jobs, "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
     start: imports.tidy,
     imports,
+    storedStream: (organizationId, stream, afterSeq) => storedStream(db, organizationId, stream, afterSeq),
     schedules: [
       {
         name: "audit.checkpoint",

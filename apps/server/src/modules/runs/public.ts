@@ -10,13 +10,16 @@ import { artifactOf, boundOutput, type BoundedOutput, type Content } from "./out
 import {
   type ArtifactRecord,
   findArtifact,
+  findArtifacts,
   findRun,
   findRuns,
+  findSteps,
   findToolCalls,
   type PageOf,
   type Paging,
   type RunFilter,
   type RunRecord,
+  type StepRecord,
   type ToolCallRecord,
 } from "./queries.ts";
 import { readRoutes } from "./read-routes.ts";
@@ -24,17 +27,28 @@ import { runRecord } from "./record.projection.ts";
 import type { NewArtifact } from "./run-command.ts";
 import { importedRuns, runList } from "./runs.projection.ts";
 
+import { findWorkers, type WorkerRecord } from "./workers.ts";
+
 /** `unit.decide(run, stream, "run:run_…", command)`; `PLATFORM` is the writer of turns and automations. */
 export { isOpen, run, type Run, type RunCommand, type RunRefusal, type Writer } from "./run.ts";
 export { PLATFORM, type NewArtifact, type RecordCommand } from "./run-command.ts";
+export type { WorkerRecord } from "./workers.ts";
 export type { BoundedOutput, Content } from "./output.ts";
-export type { ArtifactRecord, PageOf, Paging, RunFilter, RunRecord, ToolCallRecord } from "./queries.ts";
+export type { ArtifactRecord, PageOf, Paging, RunFilter, RunRecord, StepRecord, ToolCallRecord } from "./queries.ts";
 
 export interface RunsModule extends Module {
   view(organizationId: string, runId: string): Promise<RunRecord | null>;
+  /** Engines that ever claimed a run in these rooms (null: all), last seen first. */
+  workers(organizationId: string, rooms: readonly string[] | null): Promise<readonly WorkerRecord[]>;
   /** Throws `InvalidCursor`, which the shell answers. */
   list(organizationId: string, filter: RunFilter, paging: Paging): Promise<PageOf<RunRecord>>;
   toolCalls(organizationId: string, runId: string, paging: Paging): Promise<PageOf<ToolCallRecord>>;
+  /** In order. */
+  steps(organizationId: string, runId: string, paging: Paging): Promise<PageOf<StepRecord>>;
+  /** Newest first, without their text. */
+  artifactsOf(organizationId: string, runId: string, paging: Paging): Promise<PageOf<ArtifactRecord>>;
+  /** As `artifact`, with the room that it is in. */
+  findArtifact(organizationId: string, artifactId: string): Promise<{ readonly artifact: ArtifactRecord; readonly roomId: string | null } | null>;
   /** With its text, as far as it is text and at most 1 MiB. */
   artifact(organizationId: string, artifactId: string): Promise<ArtifactRecord | null>;
   /**
@@ -78,8 +92,12 @@ export function createRuns(deps: RunsDeps): RunsModule {
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: engine.jobs,
     view: (organizationId, runId) => findRun(db, organizationId, runId),
+    workers: (organizationId, rooms) => findWorkers(db, organizationId, { rooms, leaseTtlMs: deps.leaseTtlMs ?? 30_000 }),
     list: (organizationId, filter, paging) => findRuns(db, organizationId, filter, paging),
     toolCalls: (organizationId, runId, paging) => findToolCalls(db, organizationId, runId, paging),
+    steps: (organizationId, runId, paging) => findSteps(db, organizationId, runId, paging),
+    artifactsOf: (organizationId, runId, paging) => findArtifacts(db, organizationId, { runId }, paging),
+    findArtifact: (organizationId, id) => findArtifact(db, organizationId, id),
     artifact: async (organizationId, id) => (await artifact(organizationId, id))?.artifact ?? null,
     boundOutput: (organizationId, output, name = "output") => boundOutput(deps, organizationId, output, name),
     artifactOf: (organizationId, content, described) => artifactOf(deps, organizationId, content, described),
