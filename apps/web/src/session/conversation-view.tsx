@@ -12,7 +12,7 @@ import { Spinner } from "@signalbox/ui/spinner";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown } from "lucide-react";
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode, type UIEvent } from "react";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import type { ConversationStore } from "./conversation-store.ts";
 import { FindBar } from "./find-bar.tsx";
@@ -22,6 +22,8 @@ import { dayOf, NOTHING_QUEUED, rowsOf, type Row as RowOf } from "./rows.ts";
 
 /** How close to the end still counts as being there. */
 const NEAR_END_PX = 80;
+/** A scroll this soon after wheel, touch, key or press was the reader's; any other is rows settling to their heights. */
+const INTENT_MS = 800;
 /** Rows from the edge at which the window beside it is read. */
 const READ_AHEAD = 25;
 
@@ -50,7 +52,8 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
   const { openRows } = useRows();
   const scroller = useRef<HTMLDivElement>(null);
   const [isAway, setAway] = useState(false);
-  const [seen, setSeen] = useState<{ key: string | null; count: number }>({ key: null, count: 0 });
+  /** The last row that was there when the reader left the end. */
+  const [seen, setSeen] = useState<string | null>(null);
   const [chosen, setChosen] = useState<string | null>(null);
   const [marked, setMarked] = useState<string | null>(null);
   const [isFinding, setFinding] = useState(false);
@@ -74,27 +77,43 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
       if (range === null || rows.length === 0) return;
       if (range.startIndex < READ_AHEAD) void store.older().catch(() => undefined); // Said by the row at the top, which can be pressed.
       if (range.endIndex > rows.length - READ_AHEAD) void store.newer().catch(() => undefined); // The next scroll asks again.
-      const away = instance.getDistanceFromEnd() > NEAR_END_PX;
-      if (away === isAway) return;
-      setAway(away);
-      store.setAtEnd(!away);
-      setSeen({ key: rows.at(-1)!.key, count: 0 });
     },
   });
 
-  // Opened at its end: rows take their real heights in the first frames.
-  const isPlaced = useRef(false);
+  /** Where the reader wants to be; what rows do to the scroll position by growing does not change it. */
+  const isFollowing = useRef(target === null);
+  const touchedAt = useRef(-Infinity);
+  const touch = (): void => void (touchedAt.current = performance.now());
+  const place = (away: boolean): void => {
+    isFollowing.current = !away;
+    store.setAtEnd(!away);
+    setAway(away);
+    setSeen(away ? (rows.at(-1)?.key ?? null) : null);
+  };
+  const onScroll = ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }: UIEvent<HTMLElement>): void => {
+    const away = scrollHeight - scrollTop - clientHeight > NEAR_END_PX;
+    if (away === isAway || (away && performance.now() - touchedAt.current > INTENT_MS)) return;
+    place(away);
+  };
+  // Whatever grows (a card that loads, words that arrive), the end stays in sight of whoever is there.
   useEffect(() => {
-    if (rows.length === 0 || isPlaced.current) return;
-    isPlaced.current = true;
-    if (target === null) virtual.scrollToEnd();
-  }, [rows.length, target, virtual]);
+    const [outer, inner] = [scroller.current, scroller.current?.firstElementChild];
+    if (outer === null || inner == null) return;
+    const follow = (): void => {
+      if (isFollowing.current) outer.scrollTop = outer.scrollHeight;
+    };
+    const observer = new ResizeObserver(follow);
+    observer.observe(inner);
+    observer.observe(outer);
+    return () => observer.disconnect();
+  }, []);
 
   const show = (key: string, align: "center" | "auto" = "center"): boolean => {
     const index = rows.findIndex((row) => row.key === key || (row.kind === "lookups" && row.calls.some(({ id }) => id === key)));
     if (index === -1) return false;
     const row = rows[index]!;
     if (row.kind === "lookups" && row.key !== key) openRows.set(`group:${row.key}`, true);
+    place(true);
     virtual.scrollToIndex(index, { align });
     return true;
   };
@@ -126,6 +145,7 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
   }, [marked]);
 
   const toEnd = (): void => {
+    place(false);
     void store.toNewest().then(() => requestAnimationFrame(() => virtual.scrollToEnd()));
   };
 
@@ -136,6 +156,8 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
     let to = Math.max(0, Math.min(rows.length - 1, from + by));
     if (rows[to]!.kind === "day") to = Math.max(0, Math.min(rows.length - 1, to + by));
     setChosen(rows[to]!.key);
+    touch();
+    if (to < rows.length - 1) isFollowing.current = false;
     virtual.scrollToIndex(to, { align: "auto" });
     requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${to}"]`)?.focus({ preventScroll: true }));
   };
@@ -154,8 +176,7 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
     { keys: "/", label: "Find in the conversation", run: () => setFinding(true) },
   ]);
 
-  const fresh =
-    (newer ?? 0) + (isAway && seen.key !== null ? Math.max(0, rows.length - 1 - rows.findLastIndex((row) => row.key === seen.key)) : 0);
+  const fresh = (newer ?? 0) + (isAway && seen !== null ? Math.max(0, rows.length - 1 - rows.findLastIndex((row) => row.key === seen)) : 0);
 
   return (
     <div className="relative flex min-h-0 flex-1 flex-col">
@@ -167,7 +188,12 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
         aria-label="Conversation"
         data-testid="conversation"
         className="min-h-0 flex-1 overflow-y-auto overscroll-contain -outline-offset-2 [overflow-anchor:none]"
+        onScroll={onScroll}
+        onWheel={touch}
+        onTouchMove={touch}
+        onPointerDown={touch}
         onKeyDown={(event) => {
+          touch();
           if (!(event.ctrlKey || event.metaKey) || event.key !== "f") return;
           event.preventDefault();
           setFinding(true);

@@ -186,7 +186,13 @@ function Talk({ session, live, at, isImported, target, aboveComposer }: TalkProp
     session,
     isReadOnly,
     nameOf: (id) =>
-      names === undefined ? nameOf(id) : id === null ? "nobody" : (names[id] ?? (id.startsWith("agt_") ? "Agent" : "Somebody")),
+      id === session.agent_id
+        ? "Agent"
+        : names === undefined
+          ? nameOf(id)
+          : id === null
+            ? "nobody"
+            : (names[id] ?? (id.startsWith("agt_") ? "Agent" : "Somebody")),
     keyedApproval,
     keyedQuestion,
     openRows,

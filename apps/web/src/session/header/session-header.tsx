@@ -60,7 +60,7 @@ export function SessionHeader({ session, cost, isImported }: { session: SessionV
           )}
         </p>
       </div>
-      <div className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1 text-sm text-ink-3 narrow:order-last narrow:w-full narrow:pl-2">
+      <div className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1 text-sm text-ink-3 narrow:order-last narrow:w-full narrow:flex-nowrap narrow:pl-1">
         <span
           className="clamp-1 max-w-40 narrow:hidden"
           title={session.source.type === "repository" ? session.source.url : "No repository"}

@@ -12,8 +12,10 @@ import { Said } from "./said.tsx";
 type Message = Extract<Row, { kind: "message" }>;
 
 export function MessageRow({ row: { item, isNewVoice, isWaiting } }: { row: Message }) {
-  const { nameOf } = useRows();
+  const { nameOf, session } = useRows();
   const name = nameOf(item.author);
+  const current = session?.current_run ?? null;
+  const isQueued = isWaiting && item.run_id !== current?.id;
   if (item.role === "agent") {
     return (
       <OnTrack>
@@ -27,7 +29,7 @@ export function MessageRow({ row: { item, isNewVoice, isWaiting } }: { row: Mess
   }
   // The box itself sometimes has something to say to the agent: what was decided meanwhile.
   const isPerson = item.author.startsWith("usr_");
-  const look = isWaiting
+  const look = isQueued
     ? "border-dashed border-line-strong"
     : isPerson
       ? "soft-shadow border-line bg-raised"
@@ -37,8 +39,10 @@ export function MessageRow({ row: { item, isNewVoice, isWaiting } }: { row: Mess
       <div className={`group/item relative my-3 rounded-lg border px-4 py-3 narrow:px-3 ${look}`}>
         <p className="mb-1 flex items-center gap-2 text-sm">
           <span className="font-semibold">{name}</span>
-          {isWaiting && (
-            <span className="rounded-full border border-line-strong px-2 text-plate text-ink-2">starts when the sandbox is up</span>
+          {isQueued && (
+            <span className="rounded-full border border-line-strong px-2 text-plate text-ink-2">
+              {current === null ? "starts when the sandbox is up" : "queued"}
+            </span>
           )}
           <span className="ml-auto flex items-center gap-2 text-ink-3">
             {item.edited_at != null && <span title={new Date(item.edited_at).toLocaleString()}>edited</span>}
