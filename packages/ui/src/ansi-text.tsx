@@ -1,6 +1,7 @@
 import { memo, useMemo, useState } from "react";
 import { ansiRuns } from "./ansi.ts";
 import { Button } from "./button.tsx";
+import { visible } from "./format.ts";
 
 const SHOWN_CHARS = 100_000;
 
@@ -16,7 +17,7 @@ export const AnsiText = memo(function AnsiText({
 }) {
   const [shownChars, setShownChars] = useState(SHOWN_CHARS);
   const hidden = Math.max(0, text.length - shownChars);
-  const runs = useMemo(() => ansiRuns(hidden === 0 ? text : text.slice(hidden)), [text, hidden]);
+  const runs = useMemo(() => ansiRuns(visible(hidden === 0 ? text : text.slice(hidden))), [text, hidden]);
   return (
     <div className={`overflow-clip rounded-md border border-line bg-sunken ${className}`}>
       {hidden > 0 && (
@@ -29,7 +30,7 @@ export const AnsiText = memo(function AnsiText({
       )}
       <pre
         tabIndex={0}
-        role="region"
+        role="group"
         aria-label={label}
         className="max-h-[60dvh] overflow-auto px-3.5 py-2.5 text-sm whitespace-pre-wrap -outline-offset-2"
       >

@@ -43,7 +43,7 @@ const WORD: Record<LampState, string> = {
 /** The lamp and its word, always together: colour is never the only sign. */
 export function Status({ state, children }: { state: LampState; children: ReactNode }) {
   return (
-    <span className={`inline-flex items-center gap-2 text-sm font-medium ${WORD[state]}`}>
+    <span className={`inline-flex items-center gap-2 text-sm font-medium whitespace-nowrap ${WORD[state]}`}>
       <Lamp state={state} size="sm" />
       {children}
     </span>

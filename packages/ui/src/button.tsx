@@ -34,7 +34,7 @@ export function Button({ look, size, busy = false, className = "", disabled, typ
     >
       {busy ? (
         <>
-          <span className="invisible contents *:invisible">{children}</span>
+          <span className="inline-flex items-center gap-1.5 opacity-0">{children}</span>
           <LoaderCircle size={16} aria-hidden className="turning absolute" />
         </>
       ) : (

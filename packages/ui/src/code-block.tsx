@@ -6,6 +6,7 @@
 import { lazy, memo, Suspense, useState } from "react";
 import { Button } from "./button.tsx";
 import { CopyButton } from "./copy-button.tsx";
+import { visible } from "./format.ts";
 
 const Coloured = lazy(() => import("./code-coloured.tsx"));
 const COLOURED_CHARS = 100_000;
@@ -26,7 +27,8 @@ export const CodeBlock = memo(function CodeBlock({
   className?: string;
 }) {
   const [shownChars, setShownChars] = useState(SHOWN_CHARS);
-  const shown = code.length > shownChars ? code.slice(0, shownChars) : code;
+  const isCut = code.length > shownChars;
+  const shown = visible(isCut ? code.slice(0, shownChars) : code);
   return (
     <figure className={`group relative overflow-clip rounded-md border border-line bg-sunken ${className}`}>
       {title !== undefined && (
@@ -38,7 +40,7 @@ export const CodeBlock = memo(function CodeBlock({
       <pre
         tabIndex={0}
         aria-label={title ?? "Code"}
-        role="region"
+        role="group"
         className={`overflow-x-auto px-3.5 py-2.5 text-sm -outline-offset-2 ${wrap ? "whitespace-pre-wrap" : "[overflow-wrap:normal]"}`}
       >
         <code>
@@ -51,7 +53,7 @@ export const CodeBlock = memo(function CodeBlock({
           )}
         </code>
       </pre>
-      {shown !== code && (
+      {isCut && (
         <div className="flex items-center justify-between gap-3 border-t border-line px-3.5 py-2 text-sm text-ink-2">
           The first {shownChars.toLocaleString()} of {code.length.toLocaleString()} characters.
           <Button size="sm" onClick={() => setShownChars(shownChars + SHOWN_CHARS)}>

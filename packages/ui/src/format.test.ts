@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, bytes, duration, money, remaining, repositoryName } from "./format.ts";
+import { ago, bytes, duration, money, remaining, repositoryName, visible } from "./format.ts";
 
 const NOON = Date.parse("2030-06-15T12:00:00.000Z");
 const before = (ms: number): string => new Date(NOON - ms).toISOString();
@@ -49,3 +49,9 @@ test.each([
   [123_456, "123 KB"],
   [5_300_000_000, "5.3 GB"],
 ])("%d bytes read as %s", (size, text) => expect(bytes(size)).toBe(text));
+
+test("characters that turn text around are written out, and an emoji or a Hebrew name stays what it is", () => {
+  expect(visible("invoice\u202Egnp.exe")).toBe("invoice‹U+202E›gnp.exe");
+  expect(visible("a\u200bb")).toBe("a‹U+200B›b");
+  expect(visible("שלום 👩‍🚀")).toBe("שלום 👩‍🚀");
+});

@@ -68,3 +68,10 @@ export function bytes(size: number): string {
   const value = size / 1000 ** step;
   return `${step === 0 || value >= 100 ? Math.round(value).toLocaleString() : value.toFixed(1)} ${step === 0 && size === 1 ? "byte" : UNITS[step]}`;
 }
+
+/** Characters that turn text around or hide in it: what someone reads would not be what is there. */
+const UNSEEN = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/gu;
+
+/** Text from a stranger (a file's name, a command, a call's arguments) with such characters written out as `‹U+202E›`. */
+export const visible = (text: string): string =>
+  text.replace(UNSEEN, (character) => `‹U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}›`);

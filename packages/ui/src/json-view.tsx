@@ -1,7 +1,8 @@
 /* A JSON value that folds. Nothing is rendered before it is opened, long strings and long lists come in parts. */
 import { ChevronRight, Copy, Route } from "lucide-react";
 import { memo, useState, type ReactNode } from "react";
-import { IconButton, Button } from "./button.tsx";
+import { Button, IconButton } from "./button.tsx";
+import { visible } from "./format.ts";
 import { toast } from "./toasts.tsx";
 
 const STRING_CHARS = 400;
@@ -20,7 +21,7 @@ export const JsonView = memo(function JsonView({
 }) {
   return (
     <div
-      role="region"
+      role="group"
       aria-label={label}
       tabIndex={0}
       className="max-h-[70dvh] overflow-auto rounded-md border border-line bg-sunken px-2 py-2 font-mono text-sm -outline-offset-2"
@@ -115,9 +116,9 @@ function Line({ path, value, children }: { path: string; value: unknown; childre
 
 const Name = ({ name }: { name: string | null }) =>
   name === null ? null : (
-    <span className="shrink-0 text-moving-ink">
-      {name}
-      <span className="text-ink-3">: </span>
+    <span className="mr-1.5 shrink-0 text-moving-ink">
+      {visible(name)}
+      <span className="text-ink-3">:</span>
     </span>
   );
 
@@ -126,7 +127,7 @@ function Leaf({ value }: { value: unknown }) {
   if (typeof value !== "string") return <span className={value === null ? "text-ink-3" : "syn-number"}>{String(value)}</span>;
   return (
     <span className="min-w-0">
-      <span className="syn-string whitespace-pre-wrap">“{value.length > chars ? `${value.slice(0, chars)}…` : value}”</span>
+      <span className="syn-string whitespace-pre-wrap">“{visible(value.length > chars ? `${value.slice(0, chars)}…` : value)}”</span>
       {value.length > chars && (
         <Button size="sm" look="quiet" onClick={() => setChars(chars + STRING_STEP)}>
           Show more ({(value.length - chars).toLocaleString()} characters)

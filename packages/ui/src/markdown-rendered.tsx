@@ -12,7 +12,9 @@ const COMPONENTS: Components = {
       {alt === undefined || alt === "" ? "image" : alt}
     </a>
   ),
-  input: ({ checked }) => <input type="checkbox" checked={checked === true} readOnly disabled />,
+  input: ({ checked }) => (
+    <input type="checkbox" checked={checked === true} aria-label={checked === true ? "done" : "not done"} readOnly disabled />
+  ),
 };
 const PLUGINS = [remarkGfm];
 

@@ -50,17 +50,19 @@ export function Sparkline({
           />
         )}
       </svg>
-      <table className="sr-only" aria-labelledby={id}>
-        <caption id={id}>{label}</caption>
-        <tbody>
-          {points.map(({ label, value }, i) => (
-            <tr key={i}>
-              <th scope="row">{label}</th>
-              <td>{format(value)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <span className="sr-only">
+        <table aria-labelledby={id}>
+          <caption id={id}>{label}</caption>
+          <tbody>
+            {points.map(({ label, value }, i) => (
+              <tr key={i}>
+                <th scope="row">{label}</th>
+                <td>{format(value)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </span>
     </span>
   );
 }

@@ -81,14 +81,14 @@ export function Table<Row>({
                     <td
                       key={key}
                       role={isName ? "rowheader" : "cell"}
-                      className={`px-4 py-2.5 align-top narrow:flex narrow:justify-between narrow:gap-4 narrow:px-0 narrow:py-1 ${align === "end" ? "text-right tabular-nums" : ""} ${isName ? "font-medium narrow:pb-2 narrow:text-base" : ""} ${className}`}
+                      className={`px-4 py-2.5 align-top narrow:flex narrow:justify-between narrow:gap-4 narrow:px-0 narrow:py-1 ${align === "end" ? "text-right tabular-nums" : ""} ${isName ? "wrap-anywhere font-medium narrow:pb-2 narrow:text-base" : "wrap-break-word"} ${className}`}
                     >
                       {!isName && (
                         <span aria-hidden className="hidden shrink-0 text-ink-3 narrow:inline">
                           {header}
                         </span>
                       )}
-                      <span className="min-w-0 narrow:text-right in-[[role=rowheader]]:text-left">{cell(row)}</span>
+                      <span className={`min-w-0 ${isName ? "" : "narrow:text-right"}`}>{cell(row)}</span>
                     </td>
                   ))}
                 </tr>

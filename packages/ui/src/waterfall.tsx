@@ -55,11 +55,14 @@ export function Waterfall({
       <div aria-hidden className="grid grid-cols-[minmax(9rem,2fr)_5fr] narrow:grid-cols-1">
         <span className="narrow:hidden" />
         <div className="relative mr-16 h-5 border-b border-line narrow:mr-0">
-          {ticks(total).map((tick) => (
-            <span key={tick} className="absolute top-0 text-plate whitespace-nowrap text-ink-3" style={{ left: at(from + tick) }}>
-              {duration(tick)}
-            </span>
-          ))}
+          {/* The last one would stand over the edge. */}
+          {ticks(total)
+            .filter((tick) => tick < total * 0.9)
+            .map((tick) => (
+              <span key={tick} className="absolute top-0 text-plate whitespace-nowrap text-ink-3" style={{ left: at(from + tick) }}>
+                {duration(tick)}
+              </span>
+            ))}
         </div>
       </div>
       <ol aria-label={label}>
