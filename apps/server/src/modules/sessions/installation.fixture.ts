@@ -28,6 +28,8 @@ export interface Installation {
   readonly model: ServedUpstream;
   /** What the server wrote to its log, for a test that fails. */
   readonly output: string[];
+  /** Of the server that runs now: each start takes a port of its own. */
+  url(): string;
   call(method: string, url: string, body?: unknown): Promise<Answer>;
   follow(sessionId: string, after?: string): Promise<Follower>;
   killServer(): Promise<void>;
@@ -89,6 +91,7 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
   return {
     model,
     output,
+    url: () => url,
     call,
     startServer,
     async follow(sessionId, after) {

@@ -85,12 +85,21 @@ export function fetchAt(
 ): Promise<Fetched> {
   const { host, pathname, search } = new URL(url);
   return new Promise((resolve, reject) => {
-    const asked = httpRequest({ host: "127.0.0.1", port, method, path: pathname + search, headers: { host, ...headers } }, (answer) => {
-      let text = "";
-      answer.on("data", (chunk: Buffer) => (text += chunk.toString()));
-      answer.on("end", () => resolve({ status: answer.statusCode!, headers: answer.headers, body: text }));
-      answer.on("error", reject);
-    });
+    const asked = httpRequest(
+      {
+        host: "127.0.0.1",
+        port,
+        method,
+        path: pathname + search,
+        headers: { host, ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }), ...headers },
+      },
+      (answer) => {
+        let text = "";
+        answer.on("data", (chunk: Buffer) => (text += chunk.toString()));
+        answer.on("end", () => resolve({ status: answer.statusCode!, headers: answer.headers, body: text }));
+        answer.on("error", reject);
+      },
+    );
     asked.on("error", reject);
     asked.end(body);
   });
