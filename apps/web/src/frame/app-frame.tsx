@@ -8,6 +8,7 @@ import { useWakeUps } from "../data/live.ts";
 import { SignedOut } from "../login/signed-out.tsx";
 import { useLastKnown } from "../offline/last-known.ts";
 import { LiveRegion } from "@signalbox/ui/live-region";
+import { useSeen } from "../push/seen.ts";
 import { Toasts } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { BottomNav } from "./bottom-nav.tsx";
@@ -48,6 +49,7 @@ function SignedIn() {
   const setNew = (open: boolean): void =>
     void navigate({ to: ".", search: (previous) => ({ ...previous, new: open ? true : undefined }), replace: !open });
   useLitIcon();
+  useSeen();
   useShortcuts([
     { keys: "Mod+k", label: "Search and commands", group: "Anywhere", run: () => setOver("palette") },
     { keys: "n", label: "New session", group: "Anywhere", run: () => setNew(true) },

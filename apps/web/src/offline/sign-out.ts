@@ -3,9 +3,11 @@ import { logout } from "@signalbox/contract/identity";
 import { toast } from "@signalbox/ui/toasts";
 import { client, queries } from "../data/api.ts";
 import { forgetRecent } from "../palette/recent.ts";
+import { unsubscribeHere } from "../push/subscription.ts";
 import { forget } from "./last-known.ts";
 
 export async function signOut(): Promise<void> {
+  await unsubscribeHere();
   try {
     await client.call(logout, { body: {} });
   } catch (error) {

@@ -1,10 +1,10 @@
 import { Page } from "../frame/page.tsx";
-import { Skeleton } from "@signalbox/ui/placeholder";
+import { NotificationSettings } from "../push/notification-settings.tsx";
 
 export function NotificationsPage() {
   return (
-    <Page title="Notifications">
-      <Skeleton rows={2} className="h-16" />
+    <Page title="Notifications" lead="On your own devices, when something waits for you.">
+      <NotificationSettings />
     </Page>
   );
 }
