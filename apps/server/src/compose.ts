@@ -229,7 +229,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     lifetimeMs: config.previewTtlS * 1000,
   });
   const attention = createAttention({ ...deps, rooms, approvals, stuckAfterMs: config.stuckAfterS * 1000 });
-  const feed = createFeed({ ...deps, rooms, live: sessions.live, inbox: attention.inbox, onRevoked: identity.onRevoked });
+  const feed = createFeed({
+    ...deps,
+    rooms,
+    live: sessions.live,
+    inbox: attention.inbox,
+    displayNames: identity.displayNames,
+    onRevoked: identity.onRevoked,
+  });
   const shares = createShares({
     ...deps,
     sessions,

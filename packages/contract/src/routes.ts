@@ -18,6 +18,7 @@ import * as search from "./search.ts";
 import * as sessionHistory from "./session-history.ts";
 import * as sessionQueue from "./session-queue.ts";
 import * as sessions from "./sessions.ts";
+import * as shares from "./shares.ts";
 import * as sync from "./sync.ts";
 import * as system from "./system.ts";
 import * as workbench from "./workbench.ts";
@@ -34,6 +35,7 @@ const MODULES = [
   evidence,
   sessions,
   sessionHistory,
+  shares,
   sessionQueue,
   questions,
   sync,

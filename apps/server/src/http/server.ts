@@ -113,12 +113,12 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     const ms = Math.round(reply.elapsedTime * 10) / 10;
     const route = operationOf(request);
     options.observe?.({ route, status: reply.statusCode, ms });
-    // The path only: a query may carry a one-time code.
+    // The path only: a query may carry a one-time code. And of a share's path not the token, which is all that it takes.
     logger[reply.statusCode >= 500 ? "error" : "info"](
       {
         request_id: request.id,
         method: request.method,
-        path: request.url.split("?")[0],
+        path: request.url.split("?")[0]!.replace(/^((?:\/v1)?\/shared\/)[^/]+/, "$1…"),
         route,
         status: reply.statusCode,
         ms,

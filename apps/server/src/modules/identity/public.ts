@@ -53,6 +53,7 @@ export interface IdentityModule extends Module, Authenticator {
   principalExists(organizationId: string, id: string): Promise<boolean>;
   /** Every organization of this installation, for housekeeping. */
   organizations(): Promise<readonly string[]>;
+  organizationName(organizationId: string): Promise<string>;
   /** Called with the id of a token or session that was just revoked. Returns the unsubscribe function. */
   onRevoked(listener: (credentialId: string) => void): () => void;
 }
@@ -189,6 +190,12 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       return rows.length > 0;
     },
 
+    async organizationName(organizationId) {
+      const { rows } = await deps.db.inOrganization(organizationId, (tx) =>
+        sql<{ name: string }>`select name from proj_organizations where organization_id = ${organizationId}`.execute(tx),
+      );
+      return rows[0]?.name ?? organizationId;
+    },
     async organizations() {
       const { rows } = await deps.anywhere.query<{ id: string }>("select id from idn_organizations() as o (id)");
       return rows.map((row) => row.id);

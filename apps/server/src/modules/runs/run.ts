@@ -158,7 +158,10 @@ function decideQueued(state: Open, command: Extract<RunCommand, { type: "edit" |
     case "edit":
       return accept({ type: "run.edited", data: { run_id, title: command.title, by } });
     case "move":
-      return accept({ type: "session.prompt_moved", data: { session_id: command.sessionId, run_id, before_run_id: command.beforeRunId, by } });
+      return accept({
+        type: "session.prompt_moved",
+        data: { session_id: command.sessionId, run_id, before_run_id: command.beforeRunId, by },
+      });
     case "withdraw":
       return accept({ type: "run.canceled", data: { run_id, by, ...(command.reason === undefined ? {} : { reason: command.reason }) } });
     default:

@@ -83,6 +83,8 @@ export interface SessionQueries {
   /** In the order in which they will run. */
   prompts(organizationId: string, sessionId: string): Promise<QueuedPrompt_[]>;
   isTurnOf(organizationId: string, sessionId: string, runId: string): Promise<boolean>;
+  /** Every run there was. */
+  runsOf(organizationId: string, sessionId: string): Promise<string[]>;
   /** Sessions whose room it is. */
   inRoom(organizationId: string, roomId: string): Promise<string[]>;
   openTurns(organizationId: string, sessionId: string): Promise<{ runId: string; status: string; requestedBy: string }[]>;
@@ -204,6 +206,11 @@ export function createSessionQueries(db: Database): SessionQueries {
           edited_at: row.edited_at === null ? null : iso(row.edited_at),
           position,
         }));
+    },
+
+    async runsOf(organizationId, sessionId) {
+      const found = await rows(organizationId, sql<{ run_id: string }>`select run_id from proj_session_turns where session_id = ${sessionId}`);
+      return found.map((row) => row.run_id);
     },
 
     async inRoom(organizationId, roomId) {
