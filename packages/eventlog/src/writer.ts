@@ -10,18 +10,20 @@
  *
  * One batch is one transaction, tried in this order until one way works:
  *
- *   remembered   BEGIN evt_claim project evt_insert COMMIT   the heads are those of our own last append;
+ *   remembered   evt_claim project evt_insert                the heads are those of our own last append;
  *                                                            when another process appended, the claim fails
- *   prepared     BEGIN evt_prepare, then the same            locks the heads, sorts out who lost a race
+ *   prepared     BEGIN evt_prepare, then the same, COMMIT    locks the heads, sorts out who lost a race
  *   one by one   each unit alone                             so that a poisonous unit fails alone
  *
- * Statements are sent without waiting for each other where nothing depends on the answer: with
- * remembered heads a batch is two flights, up to the projections and from `evt_insert` to COMMIT.
+ * Projections are run ahead of the database (ahead.ts), so that a whole batch is sent at once
+ * (flight.ts) and nothing in it waits for us. Only when a projection looks at an answer, its batch is
+ * sent in two halves, up to the projections and from `evt_insert` to COMMIT.
  *
- * Two batches may be in flight: the next one is sent as soon as the COMMIT of the last is on its
- * way, so that the database never waits for us. Sending is exclusive (`slot`): statements of two
- * transactions must not mix on the one connection, nor a rollback hit the wrong one. If the first
- * of the two fails, the claim of the second does too, or it did not depend on it.
+ * Two batches may be in flight, so that the database never waits for us. The second is sent once it
+ * is half as large as the first: a small one would cost as much and leave most callers to a third.
+ * Sending is exclusive (`slot`): statements of two transactions must not mix on the one connection,
+ * nor a rollback hit the wrong one. If the first of the two fails, the claim of the second does too,
+ * or it did not depend on it.
  *
  * A connection lost while committing leaves the outcome open: it is read back by event id before
  * anything is tried again, so no unit is ever appended twice.
@@ -30,9 +32,11 @@
  */
 import type pg from "pg";
 import { Client } from "pg";
+import { collect } from "./ahead.ts";
 import { chain, CLAIM, INSERT, PREPARE, prepareValues, streamsOf, type Chained, type Head } from "./batch.ts";
 import { hashText, type Entry } from "./envelope.ts";
 import { LogUnavailable, OutcomeUnknown } from "./faults.ts";
+import { canFly, fly } from "./flight.ts";
 import type { NewJob, Projection, Recorded, Tx } from "./log.ts";
 
 export interface StagedUnit {
@@ -97,7 +101,7 @@ function hasMovedOn(error: unknown): boolean {
 
 const MAX_HEADS = 50_000;
 const MAX_IN_FLIGHT = 2;
-const ANSWERS_PER_TURN = 16;
+const ANSWERS_PER_TURN = 8;
 const MAX_UNITS = 256;
 const MAX_BYTES = 8 * 1024 * 1024;
 const PATIENCE_MS = 15_000;
@@ -106,6 +110,8 @@ export function createWriter(options: WriterOptions): Writer {
   const queue: Waiting[] = [];
   let client: pg.Client | undefined;
   let inFlight = 0;
+  let unitsInFlight = 0;
+  let planned = false;
   let idle: (() => void) | undefined;
   const slot = createSlot();
   let closed = false;
@@ -165,10 +171,13 @@ export function createWriter(options: WriterOptions): Writer {
 
   /** Starts the next batch when the connection is free to send one. */
   function pump(): void {
-    while (queue.length > 0 && !slot.isTaken() && inFlight < MAX_IN_FLIGHT) {
+    while (queue.length > 0 && !slot.isTaken() && inFlight < MAX_IN_FLIGHT && queue.length * 2 >= unitsInFlight) {
       inFlight++;
-      void settle(takeBatch(queue)).then((answer) => {
+      const batch = takeBatch(queue);
+      unitsInFlight += batch.length;
+      void settle(batch).then((answer) => {
         inFlight--;
+        unitsInFlight -= batch.length;
         pump(); // before the callers are answered: the database works while they decide their next commands
         answer();
         if (inFlight === 0 && queue.length === 0) idle?.();
@@ -270,7 +279,11 @@ export function createWriter(options: WriterOptions): Writer {
     const units = batch.map(({ unit }) => unit);
     const streams = streamsOf(units);
     if (!prepare && streams.every((key) => heads.has(key))) {
-      return inTransaction(pgClient, batch, pgClient.query("begin"), (sent) => append(pgClient, batch, streams, heads, sent), release);
+      const chained = chainOf(units, streams, heads);
+      const asked = await runAhead(chained, units);
+      const statements = asked === null ? null : [claimOf(chained), ...asked, ...insertOf(chained)];
+      if (statements !== null && canFly(pgClient, statements)) return sendWhole(pgClient, batch, chained, statements, release);
+      return inTransaction(pgClient, batch, pgClient.query("begin"), (sent) => append(pgClient, batch, chained, asked, sent), release);
     }
     const begun = pgClient.query("begin");
     const preparing = pgClient.query<PreparedRow>({ name: "evt_prepare", text: PREPARE, values: prepareValues(units, streams) });
@@ -283,16 +296,34 @@ export function createWriter(options: WriterOptions): Writer {
       ]);
       const accepted = batch.filter((_, i) => !refused.has(i + 1));
       const locked = new Map(streams.map((key, i) => [key, { seq: Number(row.seqs?.[i]), hash: row.hashes?.[i] ?? Buffer.alloc(32) }]));
-      const answer: Answer =
-        accepted.length === 0
-          ? await abandon(pgClient)
-          : await append(pgClient, accepted, streamsOf(accepted.map(({ unit }) => unit)), locked, sent);
+      const answer: Answer = accepted.length === 0 ? await abandon(pgClient) : await appendTo(pgClient, accepted, locked, sent);
       return () => {
         answer();
         for (const [unit, outcome] of refused) batch[unit - 1]?.resolve(outcome);
       };
     };
     return inTransaction(pgClient, batch, begun, work, release);
+  }
+
+  async function sendWhole(
+    pgClient: pg.Client,
+    batch: readonly Waiting[],
+    chained: Chained,
+    statements: readonly pg.QueryConfig[],
+    release: () => void,
+  ): Promise<Answer> {
+    for (const waiting of batch) waiting.uncertain = true;
+    const flying = fly<{ first?: string }>(pgClient, statements);
+    // What the next batch continues; if this one fails after all, its claim will say so.
+    remember(chained);
+    release();
+    pump();
+    try {
+      return answerOf(batch, chained, Number((await flying)[0]?.first ?? 0));
+    } catch (error) {
+      if (!isConnectionError(error)) for (const waiting of batch) waiting.uncertain = false;
+      throw error;
+    }
   }
 
   /** Awaits what was sent to open the transaction; rolls back when `work` fails before its COMMIT was sent. */
@@ -318,48 +349,61 @@ export function createWriter(options: WriterOptions): Writer {
     throw error;
   }
 
+  async function appendTo(
+    pgClient: pg.Client,
+    batch: readonly Waiting[],
+    from: ReadonlyMap<string, Head>,
+    sent: () => void,
+  ): Promise<Answer> {
+    const units = batch.map(({ unit }) => unit);
+    const chained = chainOf(units, streamsOf(units), from);
+    return append(pgClient, batch, chained, await runAhead(chained, units), sent);
+  }
+
   async function abandon(pgClient: pg.Client): Promise<Answer> {
     await pgClient.query("rollback");
     return () => undefined;
+  }
+
+  function chainOf(units: readonly StagedUnit[], streams: readonly string[], from: ReadonlyMap<string, Head>): Chained {
+    const before = new Map(streams.map((key) => [key, from.get(key)!]));
+    return chain(units, streams, before, new Date().toISOString());
+  }
+
+  /** What projections and jobs ask for; null when one of them must see an answer first. */
+  async function runAhead(chained: Chained, units: readonly StagedUnit[]): Promise<readonly pg.QueryConfig[] | null> {
+    const asked = await collect((tx) => projectAndEnqueue(tx, chained, units));
+    return asked === null ? null : asked.map(({ text, values }) => named(text, values));
   }
 
   /** From open transaction to COMMIT: project, enqueue, insert. */
   async function append(
     pgClient: pg.Client,
     batch: readonly Waiting[],
-    streams: readonly string[],
-    from: ReadonlyMap<string, Head>,
+    chained: Chained,
+    asked: readonly pg.QueryConfig[] | null,
     sent: () => void,
   ): Promise<Answer> {
-    const units = batch.map(({ unit }) => unit);
-    const before = new Map(streams.map((key) => [key, from.get(key)!]));
-    const chained = chain(units, streams, before, new Date().toISOString());
-    const claiming = pgClient.query({ name: "evt_claim", text: CLAIM, values: [...chained.claim] });
-    const [claimed, prepared] = await Promise.allSettled([claiming, projectAndEnqueue(pgClient, chained, units)]);
-    // In this order: after a failed claim every later statement fails too, and says nothing of why.
-    if (claimed.status === "rejected") throw claimed.reason;
-    if (prepared.status === "rejected") throw prepared.reason;
-    if (chained.recorded.length === 0) {
-      const { command } = await pgClient.query("commit");
-      if (command !== "COMMIT") throw new Error(`the transaction ended with ${command}`);
-      return answerOf(batch, chained, 0);
+    const answering: Promise<pg.QueryResult>[] = [];
+    const send = (statement: pg.QueryConfig) => void answering.push(pgClient.query(statement));
+    if (asked === null) {
+      const units = batch.map(({ unit }) => unit);
+      throwFirst(await Promise.allSettled([pgClient.query(claimOf(chained)), projectAndEnqueue(namedTx(pgClient), chained, units)]));
+    } else {
+      [claimOf(chained), ...asked].forEach(send);
     }
     for (const waiting of batch) waiting.uncertain = true;
-    // The COMMIT travels with the insert; after a failed insert Postgres turns it into a ROLLBACK.
-    const inserting = pgClient.query<{ first: string | null }>({ name: "evt_insert", text: INSERT, values: [...chained.insert] });
-    const committing = pgClient.query("commit");
-    // What the next batch continues; if this one fails after all, its claim will say so.
+    insertOf(chained).forEach(send);
+    // After a failure Postgres turns it into a ROLLBACK.
+    send({ text: "commit" });
     remember(chained);
     sent();
-    const [inserted, committed] = await Promise.allSettled([inserting, committing]);
-    if (inserted.status === "rejected") throw inserted.reason;
-    if (committed.status === "rejected") throw committed.reason;
-    if (committed.value.command !== "COMMIT") throw new Error(`the transaction ended with ${committed.value.command}`);
-    return answerOf(batch, chained, Number(inserted.value.rows[0]?.first ?? 0));
+    const [committed, inserted] = throwFirst(await Promise.allSettled(answering)).toReversed();
+    if (committed?.command !== "COMMIT") throw new Error(`the transaction ended with ${committed?.command}`);
+    return answerOf(batch, chained, Number((inserted?.rows[0] as { first?: string } | undefined)?.first ?? 0));
   }
 
-  async function projectAndEnqueue(pgClient: pg.Client, { recorded }: Chained, units: readonly StagedUnit[]): Promise<void> {
-    const tx = namedTx(pgClient);
+  async function projectAndEnqueue(tx: Tx, { recorded }: Chained, units: readonly StagedUnit[]): Promise<void> {
     await project(tx, recorded);
     const jobs = units.flatMap((unit) => unit.jobs);
     if (jobs.length === 0) return;
@@ -422,7 +466,12 @@ export function createWriter(options: WriterOptions): Writer {
       return new Promise((resolve, reject) => {
         queue.push({ unit, uncertain: false, resolve, reject });
         // After the microtasks that run now: callers who were answered together submit together.
-        if (queue.length === 1) process.nextTick(pump);
+        if (planned) return;
+        planned = true;
+        process.nextTick(() => {
+          planned = false;
+          pump();
+        });
       });
     },
     async close() {
@@ -510,16 +559,33 @@ function projectionsByType(projections: readonly Projection[]): Map<string, Proj
   return map;
 }
 
+const claimOf = ({ claim }: Chained): pg.QueryConfig => ({ name: "evt_claim", text: CLAIM, values: [...claim] });
+/** None when the batch only enqueues jobs. */
+const insertOf = ({ recorded, insert }: Chained): pg.QueryConfig[] =>
+  recorded.length === 0 ? [] : [{ name: "evt_insert", text: INSERT, values: [...insert] }];
+
+/** In the order they were sent: after a failure every later statement fails too, and says nothing of why. */
+function throwFirst<T>(settled: readonly PromiseSettledResult<T>[]): T[] {
+  return settled.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}
+
 const statementNames = new Map<string, string>();
 
 /** Projections run the same few texts for ever: they are parsed once per connection. */
+function named(text: string, values: readonly unknown[]): pg.QueryConfig {
+  let name = statementNames.get(text);
+  // Texts that are put together anew each time would fill the server's memory with plans.
+  if (name === undefined && statementNames.size < 500) statementNames.set(text, (name = `project_${statementNames.size}`));
+  return { text, values: [...values], ...(name === undefined ? {} : { name }) };
+}
+
 function namedTx(client: pg.Client): Tx {
   return {
-    async query<Row>(text: string, values?: readonly unknown[]) {
-      let name = statementNames.get(text);
-      // Texts that are put together anew each time would fill the server's memory with plans.
-      if (name === undefined && statementNames.size < 500) statementNames.set(text, (name = `project_${statementNames.size}`));
-      const result = await client.query({ text, values: values === undefined ? [] : [...values], ...(name === undefined ? {} : { name }) });
+    async query<Row>(text: string, values: readonly unknown[] = []) {
+      const result = await client.query(named(text, values));
       return { rows: result.rows as Row[], rowCount: result.rowCount };
     },
   };
