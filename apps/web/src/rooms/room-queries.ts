@@ -6,7 +6,7 @@ import { readRoom } from "@signalbox/contract/room-reading";
 import { getRoom, listMembers, listMessages, listRooms, listThreads } from "@signalbox/contract/rooms";
 import type { Output } from "@signalbox/contract/route";
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef } from "react";
 import { client, queries } from "../data/api.ts";
 
 export type Room = Output<typeof getRoom>;
@@ -95,12 +95,12 @@ export const messagesQuery = (roomId: RoomId, threadId: ThreadId, around: Messag
 export function useRoomFeed(room: Pick<Room, "id" | "last_seq">): void {
   const id = room.id;
   // Where the feed began; a newer head is no reason to begin again.
-  const [from] = useState(room.last_seq);
+  const from = useRef(room.last_seq);
   useEffect(() => {
     const left = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const follow = async (): Promise<void> => {
-      for await (const { data } of client.events(streamRoom, { params: { roomId: id }, query: { from_seq: from }, signal: left.signal })) {
+      for await (const { data } of client.events(streamRoom, { params: { roomId: id }, query: { from_seq: from.current }, signal: left.signal })) {
         if (!/^(message|thread|room)\./.test(data.type)) continue;
         timer ??= setTimeout(() => {
           timer = undefined;
@@ -115,7 +115,7 @@ export function useRoomFeed(room: Pick<Room, "id" | "last_seq">): void {
       left.abort();
       clearTimeout(timer);
     };
-  }, [id, from]);
+  }, [id]);
 }
 
 export async function markRead(room: RoomId, seq: number): Promise<void> {
