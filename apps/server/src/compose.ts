@@ -49,6 +49,7 @@ import { createLedger } from "./modules/ledger/public.ts";
 import { createModels, MODEL_HOST } from "./modules/models/public.ts";
 import { createPreviews, openPreviewKey } from "./modules/previews/public.ts";
 import { createOperations, watchSandboxes } from "./modules/operations/public.ts";
+import { createPush, openVapidKeys } from "./modules/push/public.ts";
 import { createRepositories } from "./modules/repositories/public.ts";
 import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
@@ -255,6 +256,16 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   let jobs: Jobs | undefined;
   let door: HttpServer | undefined;
+  const push = createPush({
+    ...deps,
+    pool: workerPool,
+    vapid: await openVapidKeys(path.join(config.dataDir, "keys")),
+    contact: config.pushContact,
+    allowLoopback: config.pushAllowLoopback,
+    openItem: attention.openItem,
+    roleOf: identity.roleOf,
+    enqueue: (of) => enqueueJobs(workerPool, of),
+  });
   const operations = createOperations({
     ...deps,
     version: VERSION,
@@ -300,6 +311,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["repositories", repositories],
     ["samples", samples],
     ["attention", attention],
+    ["push", push],
     ["operations", operations],
     ["search", createSearch({ ...deps, rooms })],
     ["feed", feed],

@@ -130,6 +130,18 @@ export const SETTINGS = {
     env: "SIGNALBOX_APPROVAL_TTL_S",
     desc: "Seconds until an undecided approval expires.",
   },
+  pushContact: {
+    type: "string",
+    default: "mailto:operator@signalbox.invalid",
+    env: "SIGNALBOX_PUSH_CONTACT",
+    desc: "Whom a push service may ask about this server's notes: a mailto: or https: address. Apple's wants a real one.",
+  },
+  pushAllowLoopback: {
+    type: "boolean",
+    default: false,
+    env: "SIGNALBOX_PUSH_ALLOW_LOOPBACK",
+    desc: "Lets push services be on this machine, over http. For tests only.",
+  },
   stuckAfterS: {
     type: "integer",
     default: 600,

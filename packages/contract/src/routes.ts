@@ -9,6 +9,7 @@ import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
 import * as operations from "./operations.ts";
+import * as push from "./push.ts";
 import * as questions from "./questions.ts";
 import * as roomReading from "./room-reading.ts";
 import * as rooms from "./rooms.ts";
@@ -45,6 +46,7 @@ const MODULES = [
   roomReading,
   search,
   operations,
+  push,
   workbench,
 ];
 

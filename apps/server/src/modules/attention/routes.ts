@@ -1,5 +1,6 @@
 import { type AttentionItem, dismissAttention, dismissManyAttention, listAttention, restoreAttention } from "@signalbox/contract/attention";
 import { plusMs } from "@signalbox/kernel/clock";
+import type { OrganizationRole } from "@signalbox/contract/primitives";
 import type { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
 import { type BoundRoute, type Caller, handle, refused } from "../../http/handle.ts";
@@ -18,10 +19,13 @@ const NOT_FOUND = refused("attention_not_found", {
 
 export function attentionRoutes(
   deps: AttentionDeps & { changed: (of: { organizationId: string; principalId: string; id: string }) => void },
-): readonly BoundRoute[] {
+): {
+  readonly routes: readonly BoundRoute[];
+  readonly openItem: (who: { organizationId: string; principalId: string; role: OrganizationRole }, id: string) => Promise<Item | null>;
+} {
   const { db, clock, rooms, approvals, questions } = deps;
 
-  const viewerOf = async (caller: Caller): Promise<Viewer> => {
+  const viewerOf = async (caller: Pick<Caller, "organizationId" | "principal" | "role">): Promise<Viewer> => {
     const maySettle = hasRole(caller.role, "approver");
     const [visible, deciding] = await Promise.all([rooms.visibleRooms(caller), maySettle ? rooms.visibleRooms(caller, "approver") : []]);
     return {
@@ -68,7 +72,7 @@ export function attentionRoutes(
     return row === undefined ? null : ((await views(viewer.organizationId, [row]))[0] ?? null);
   }
 
-  return [
+  const routes = [
     handle(listAttention, async ({ caller, query }) => {
       const found = await listItems(db, await viewerOf(caller), { ...query, stuckBefore: stuckBefore() });
       return {
@@ -110,6 +114,14 @@ export function attentionRoutes(
       };
     }),
   ];
+  return {
+    routes,
+    async openItem({ organizationId, principalId, role }, id) {
+      const viewer = await viewerOf({ organizationId, principal: { id: principalId, type: "user", displayName: "" }, role });
+      const item = await one(viewer, id);
+      return item === null || item.done_at !== null ? null : item;
+    },
+  };
 }
 
 /** What stands where nothing says it better, or what did was erased. */

@@ -28,6 +28,7 @@ import { digestOf, egressRecord, type EgressEvent } from "./record.ts";
 import { createRequestLog } from "./request-log.ts";
 import { egressRules, egressRulesProjection } from "./rules.ts";
 
+export { isPublicAddress } from "./addresses.ts";
 export type { EgressProxy, InternalDestination, SandboxIdentity } from "./proxy.ts";
 
 export interface EgressSession {

@@ -51,6 +51,8 @@ export interface IdentityModule extends Module, Authenticator {
   ): Promise<{ readonly code: string; readonly url: string; readonly expiresAt: string }>;
   displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
   principalExists(organizationId: string, id: string): Promise<boolean>;
+  /** Null: nobody of the organization, or one who may not call. */
+  roleOf(organizationId: string, id: string): Promise<OrganizationRole | null>;
   /** Every organization of this installation, for housekeeping. */
   organizations(): Promise<readonly string[]>;
   organizationName(organizationId: string): Promise<string>;
@@ -196,6 +198,13 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       );
       return rows[0]?.name ?? organizationId;
     },
+    async roleOf(organizationId, id) {
+      const { rows } = await db.inOrganization(organizationId, (tx) =>
+        sql<{ role: OrganizationRole | null }>`select role from proj_principals where id = ${id}`.execute(tx),
+      );
+      return rows[0]?.role ?? null;
+    },
+
     async organizations() {
       const { rows } = await deps.anywhere.query<{ id: string }>("select id from idn_organizations() as o (id)");
       return rows.map((row) => row.id);
