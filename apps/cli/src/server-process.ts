@@ -26,7 +26,7 @@ export interface RunningServer {
 
 /** Starts a server of its own on any port; its log goes to stderr only when it fails. */
 export async function startServer(dataDir: string): Promise<RunningServer> {
-  const child = spawn(process.execPath, [serverProgram(), "--json", "--port", "0", "--data-dir", dataDir, "--no-open"], {
+  const child = spawn(process.execPath, [serverProgram(), "--json", "--port", "0", "--data-dir", dataDir, "--no-open", "--no-sample"], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said: string[] = [];

@@ -56,6 +56,7 @@ import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
 import { createShares } from "./modules/shares/public.ts";
 import { createTerminalsModule } from "./modules/terminals/public.ts";
+import { importFirstSession } from "./modules/samples/first-session.ts";
 import { createSamples } from "./modules/samples/public.ts";
 import { createSearch } from "./modules/search/public.ts";
 import { createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
@@ -86,6 +87,8 @@ export interface Signalbox {
   readonly sessions: SessionsModule;
   /** Where people reach it: known once it listens. */
   readonly publicUrl: () => string;
+  /** Gives a fresh installation something to look at. */
+  importFirstSession(): Promise<boolean>;
   /** Listens and resolves with the port. */
   listen(): Promise<number>;
   stop(): Promise<void>;
@@ -395,6 +398,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       rooms,
       sessions,
       publicUrl,
+      importFirstSession: () => importFirstSession({ db, imports: audit.imports, now: clock.now }, LOCAL.organizationId),
       async listen() {
         port = await http.listen(config.host, config.port);
         return port;

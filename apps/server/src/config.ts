@@ -74,6 +74,13 @@ export const SETTINGS = {
     desc: "A Postgres 15 or newer to use instead of the embedded one. A direct connection, not a transaction pooler.",
   },
   json: { type: "boolean", default: false, flag: "json", desc: "Print one line of JSON when ready, for programs, and logs as JSON." },
+  sampleSession: {
+    type: "boolean",
+    default: true,
+    env: "SIGNALBOX_SAMPLE_SESSION",
+    flag: "sample",
+    desc: "Show a finished session, recorded with the scripted demo model, in an installation that has none yet (--no-sample: do not).",
+  },
   open: { type: "boolean", default: true, flag: "open", desc: "Open the browser when ready (--no-open: do not)." },
   logLevel: {
     type: "string",

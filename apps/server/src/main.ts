@@ -55,6 +55,9 @@ async function main(argv: readonly string[]): Promise<void> {
     server = await (await modules).compose({ config, connection: postgres.connection, logger, telemetry });
     await server.listen();
     await announce(config, server);
+    // After it is ready: nobody waits for it, and without it everything works.
+    if (config.sampleSession)
+      server.importFirstSession().catch((error: unknown) => logger.warn({ err: error }, "the sample session was not imported"));
     await stopping;
   } finally {
     await server?.stop().catch((error: unknown) => logger.error({ err: error }, "the server did not stop cleanly"));

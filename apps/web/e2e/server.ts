@@ -18,7 +18,7 @@ export interface ServerProcess {
 
 export async function startServer(): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-web-e2e-"));
-  const child = spawn(process.execPath, [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir], {
+  const child = spawn(process.execPath, [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir, "--no-sample"], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -45,6 +45,7 @@ export const chatCompletions: WireFormat = {
           message: {
             role: "assistant",
             content: reply.text === "" ? null : reply.text,
+            ...(reply.thought !== undefined && { reasoning_content: reply.thought }),
             refusal: null,
             ...(reply.calls.length > 0 && {
               tool_calls: reply.calls.map((call, i) => ({
@@ -67,6 +68,7 @@ export const chatCompletions: WireFormat = {
     const chunk = (delta: unknown, finish: string | null = null): string =>
       frame({ ...head, choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }] });
     yield chunk({ role: "assistant", content: "" });
+    for (const piece of pieces(reply.thought ?? "")) yield chunk({ reasoning_content: piece });
     for (const piece of pieces(reply.text)) yield chunk({ content: piece });
     for (const [index, call] of reply.calls.entries()) {
       yield chunk({

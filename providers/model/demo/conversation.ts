@@ -16,7 +16,8 @@ export type ToolCall = { id: string; name: string; arguments: Record<string, unk
 /** A tool that the client offered, with its JSON Schema's properties. */
 export type ToolOffer = { name: string; properties: string[]; required: string[] };
 
-export type Reply = { text: string; calls: { name: string; arguments: Record<string, unknown> }[] };
+/** `thought` comes before the text, in formats that know such a thing. */
+export type Reply = { text: string; thought?: string; calls: { name: string; arguments: Record<string, unknown> }[] };
 
 /** Pure: the same conversation gives the same reply. */
 export type Script = (conversation: Conversation) => Reply;

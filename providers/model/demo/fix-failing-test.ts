@@ -8,6 +8,7 @@
  * Where it is follows from the results of its own calls since the prompt, never from memory: it reads the report,
  * the files and git's answers, and says so when they are not what it knows how to handle.
  */
+import { askWhenTold } from "./ask.ts";
 import { currentTurn, type Conversation, type Reply, type Script } from "./conversation.ts";
 import { changesToTry, importedSource, readTestReport, withoutLineNumbers, type Change, type TestReport } from "./repair.ts";
 import { recognise, toolbox, type Toolbox } from "./tools.ts";
@@ -36,20 +37,69 @@ type Progress = {
 export const fixFailingTest: Script = (conversation) => {
   const side = sideCall(conversation);
   if (side) return side;
+  const asked = askWhenTold(conversation);
+  if (asked) return asked;
   const { prompt, done } = currentTurn(conversation);
   const intent = {
     fix: /\b(tests?|fail(s|ing|ed|ure)?|fix|bugs?|broken|red|green)\b/i.test(prompt),
     push: /\bpush\b/i.test(prompt),
     commit: /\b(commit|push)\b/i.test(prompt),
   };
-  if (!intent.fix && !intent.push) return say(stranger(prompt));
+  const wantsNetwork = /\b(reach(able)?|registry|network)\b/i.test(prompt);
+  if (!intent.fix && !intent.push && !wantsNetwork) return say(stranger(prompt));
   const tools = toolbox(conversation.tools);
   if (!tools.shell) {
     const names = conversation.tools.map((tool) => tool.name).join(", ");
     return say(`${DEMO_INTRODUCTION} For my one job I need a shell, and this client offers none${names === "" ? "" : ` (only ${names})`}.`);
   }
-  return next(progress(done), intent, tools, tools.shell);
+  if (wantsNetwork && !intent.fix && !intent.push) return network(done, tools.shell);
+  const planned = /\bplan\b/i.test(prompt) ? plan(conversation, done) : null;
+  return planned ?? next(progress(done), intent, tools, tools.shell);
 };
+
+/** A list of what is to be done, where the client has a tool for that, written before the work and ticked off after it. */
+function plan(conversation: Conversation, done: ReturnType<typeof currentTurn>["done"]): Reply | null {
+  const tool = conversation.tools.find(({ name }) => /^todo_?write$/i.test(name));
+  if (tool === undefined) return null;
+  const write = (status: "pending" | "completed"): Reply["calls"][number] => ({
+    name: tool.name,
+    arguments: {
+      todos: ["Reproduce the failure", "Find the cause", "Change it and run the tests again", "Commit"].map((content, i) => ({
+        id: String(i + 1),
+        content,
+        status: status === "pending" && i === 0 ? "in_progress" : status,
+        priority: "high",
+      })),
+    },
+  });
+  const written = done.filter(({ name }) => name === tool.name).length;
+  if (written === 0) {
+    return {
+      thought:
+        "Somebody says that the tests fail. I do not know it until I have seen it: reproduce first, then read, then change one thing.",
+      text: `${DEMO_INTRODUCTION}\n\nThis is how I go about it.`,
+      calls: [write("pending")],
+    };
+  }
+  const isCommitted = done.some(
+    (call) => /git .*commit /.test(JSON.stringify(call.arguments)) && /\[[^\]]+ [0-9a-f]{7,}\]/.test(call.output),
+  );
+  return isCommitted && written === 1 ? { text: "All of it is done.", calls: [write("completed")] } : null;
+}
+
+function network(done: ReturnType<typeof currentTurn>["done"], shell: Shell): Reply {
+  const asked = done.map(recognise).find((call) => call.kind === "shell");
+  if (asked === undefined)
+    return {
+      thought: "A sandbox usually lets nothing out. One request shows it.",
+      ...act("I try it.", shell("curl -sS -m 20 https://registry.npmjs.org/", "Ask the npm registry")),
+    };
+  return say(
+    /blocked|403|not allowed|forbidden|denied/i.test(asked.kind === "shell" ? asked.output : "")
+      ? "No: the sandbox blocks it, and says why. Nothing that I do here leaves this machine unless somebody allows the host."
+      : `This is what came back:\n\n\`\`\`\n${asked.kind === "shell" ? asked.output.trim().slice(0, 500) : ""}\n\`\`\``,
+  );
+}
 
 type Shell = NonNullable<Toolbox["shell"]>;
 

@@ -31,6 +31,7 @@ import { redaction } from "./redaction.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 export { openSigningKey } from "./signing-key.ts";
+export type { Imports } from "./imports.ts";
 
 export interface AuditDeps extends Deps {
   readonly blobs: Blobs;
