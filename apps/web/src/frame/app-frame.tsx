@@ -16,7 +16,7 @@ import { PLACES } from "./nav-items.ts";
 import { Notices } from "./notices.tsx";
 import { useShortcuts } from "./shortcuts.ts";
 import { Sidebar } from "./sidebar.tsx";
-import { useLitIcon } from "./waiting.ts";
+import { useWaitingSigns } from "./waiting.ts";
 
 const frameRoute = getRouteApi("/frame");
 const NewSessionDialog = lazy(() =>
@@ -48,7 +48,7 @@ function SignedIn() {
   const [over, setOver] = useState<"help" | "palette" | null>(null);
   const setNew = (open: boolean): void =>
     void navigate({ to: ".", search: (previous) => ({ ...previous, new: open ? true : undefined }), replace: !open });
-  useLitIcon();
+  useWaitingSigns();
   useSeen();
   useShortcuts([
     { keys: "Mod+k", label: "Search and commands", group: "Anywhere", run: () => setOver("palette") },

@@ -3,7 +3,9 @@ import { ApiError } from "@signalbox/client/client";
 import { listApprovals } from "@signalbox/contract/approvals";
 import { listAttention } from "@signalbox/contract/attention";
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
+import { count } from "@signalbox/ui/format";
+import { announce } from "@signalbox/ui/live-region";
 import { client } from "../data/api.ts";
 
 const GUARD_MS = 15_000;
@@ -25,11 +27,17 @@ const waitingQuery = queryOptions({
 
 export const useWaiting = (): number => useQuery(waitingQuery).data ?? 0;
 
-/** The lamp of the tab's icon is lit while something waits. */
-export function useLitIcon(): void {
-  const isLit = useWaiting() > 0;
+/** The lamp of the tab's icon is lit while something waits, and one more is said once to whoever does not see it. */
+export function useWaitingSigns(): void {
+  const { data: waiting } = useQuery(waitingQuery);
+  const before = useRef<number | undefined>(undefined);
   useEffect(() => {
+    if (waiting === undefined) return;
     const icon = document.querySelector<HTMLLinkElement>("link[rel=icon]");
-    if (icon !== null) icon.href = isLit ? "/icon-lit.svg" : "/icon.svg";
-  }, [isLit]);
+    if (icon !== null) icon.href = waiting > 0 ? "/icon-lit.svg" : "/icon.svg";
+    // Installed as an app; where there is no badge, or it is not allowed, the icon has said it.
+    if ("setAppBadge" in navigator) void navigator.setAppBadge(waiting).catch(() => undefined);
+    if (before.current !== undefined && waiting > before.current) announce(`${count(waiting, "thing waits", "things wait")} for you`);
+    before.current = waiting;
+  }, [waiting]);
 }

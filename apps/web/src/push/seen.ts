@@ -1,15 +1,22 @@
 /* Tells the server that somebody looks at the page, so that no note is sent about what is in front of them. */
 import { markPushSeen } from "@signalbox/contract/push";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { client } from "../data/api.ts";
 import { subscriptionsQuery } from "./subscription.ts";
 
 const EVERY_MS = 10_000;
+/** The first screen has more urgent questions. */
+const AFTER_MS = 5_000;
 
 /** Only for someone who gets notes: everybody else has nothing to be spared. */
 export function useSeen(): void {
-  const { data } = useQuery({ ...subscriptionsQuery, retry: false });
+  const [isTime, setTime] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setTime(true), AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  const { data } = useQuery({ ...subscriptionsQuery, enabled: isTime, retry: false });
   const hasAny = (data?.items.length ?? 0) > 0;
   useEffect(() => {
     if (!hasAny) return;
