@@ -2,9 +2,11 @@
  * A scripted model for the conformance suite: the prompt is its program, one directive a line.
  *
  *   say TEXT · think-free talk      run COMMAND · the shell tool      edit PATH|OLD|NEW · read, then edit
+ *   ask QUESTION | OPTION | OPTION · asks a person
  *   recall · says every prompt of the conversation so far             length · says how long this prompt is
  */
 import { currentTurn, type Reply, type Script } from "../model/demo/conversation.ts";
+import { questionCall } from "../model/demo/ask.ts";
 import { toolbox } from "../model/demo/tools.ts";
 
 export const followDirectives: Script = (conversation) => {
@@ -24,7 +26,7 @@ export const followDirectives: Script = (conversation) => {
       );
     else if (verb === "length") text.push(`The prompt has ${prompt.length} characters.`);
     else {
-      const call = verb === "run" ? tools.shell?.(rest, "directive") : verb === "read" ? tools.read?.(rest) : edit(tools, rest);
+      const call = verb === "run" ? tools.shell?.(rest, "directive") : verb === "read" ? tools.read?.(rest) : verb === "ask" ? questionCall(conversation.tools, rest) : edit(tools, rest);
       if (!call) return { text: `There is no tool for ${verb}.`, calls: [] };
       if (called === done.length) return { text: text.join("\n"), calls: [call] };
       called += 1;
@@ -38,7 +40,7 @@ export const followDirectives: Script = (conversation) => {
 function expand(line: string): string[] {
   const [verb, rest] = split(line);
   if (verb === "edit") return [`read ${rest.split("|")[0]!}`, line];
-  return ["say", "run", "recall", "length"].includes(verb) ? [line] : [];
+  return ["say", "run", "recall", "length", "ask"].includes(verb) ? [line] : [];
 }
 
 function edit(tools: ReturnType<typeof toolbox>, rest: string): Reply["calls"][number] | undefined {

@@ -48,6 +48,8 @@ export type McpServer = { name: string; url: string; headers?: Record<string, st
 
 export type StartOptions = {
   model: AgentModel;
+  /** Further models that a prompt may name. */
+  otherModels?: readonly AgentModel[] | undefined;
   /** Prepended to what the agent knows about its place: rules of the house, not the task. */
   instructions?: string | undefined;
   /** Tools for which the agent must ask (`edit`, `bash`, `webfetch` …); default none, since the sandbox is the wall. */
@@ -95,11 +97,18 @@ export type AgentSession = {
   /** True when the process of the record was still there and was taken over. */
   readonly reattached: boolean;
   /** Resolves when the agent accepted it. Rejects with `AgentBusyError` during a turn, `AgentGoneError` after the end. */
-  prompt(prompt: { promptId: string; text: string }): Promise<void>;
+  prompt(prompt: {
+    promptId: string;
+    text: string;
+    /** Id of a model of the start; default the one that it was started with. `AgentModelError`: it cannot without a new start. */
+    model?: string | undefined;
+  }): Promise<void>;
   /** Resolves when the turn has ended; harmless when there is none. */
   cancel(): Promise<void>;
   /** False when nobody asks that (any more): a turn that ended takes its questions with it. */
   answerPermission(id: string, outcome: PermissionOutcome, message?: string): Promise<boolean>;
+  /** By question the labels that were chosen and what was said; null: nobody will answer. Only where questions are asked. */
+  answerQuestions?(id: string, answers: readonly (readonly string[])[] | null): Promise<boolean>;
   resync(): Promise<TurnState | null>;
   /** Every event from this call on, in order. One listener; the second call replaces the first. */
   onEvent(listener: (event: AgentEvent) => void): void;
@@ -111,6 +120,10 @@ export type AgentSession = {
 
 export class AgentBusyError extends Error {
   override name = "AgentBusyError";
+}
+/** The agent cannot change to that model while it runs. */
+export class AgentModelError extends Error {
+  override name = "AgentModelError";
 }
 export class AgentGoneError extends Error {
   override name = "AgentGoneError";
@@ -150,6 +163,9 @@ export type AgentEvent =
   | { type: "tool.failed"; callId: string; error: string; output: string; truncated: boolean }
   | { type: "plan.updated"; entries: PlanEntry[] }
   | { type: "permission.requested"; id: string; callId: string | undefined; tool: string; title: string; arguments: unknown }
+  /** The agent waits for a person. What is asked in one go is answered in one go. */
+  | { type: "questions.asked"; id: string; questions: AgentQuestion[] }
+  | { type: "questions.closed"; id: string }
   /** Answered, by us or otherwise, or gone with its turn. */
   | { type: "permission.closed"; id: string }
   /** Of one step, or of the whole turn (`stepId` "turn") where the agent counts only that. */
@@ -178,6 +194,15 @@ export type PartState =
 
 export type PendingPermission = { id: string; callId: string | undefined; tool: string; title: string; arguments: unknown };
 
+export type AgentQuestion = {
+  header: string | undefined;
+  text: string;
+  options: { label: string; description: string | undefined }[];
+  multiple: boolean;
+  freeText: boolean;
+};
+export type PendingQuestions = { id: string; questions: AgentQuestion[] };
+
 export type TurnState = {
   /** Undefined when the turn was started by something else than `prompt` (an attached terminal). */
   promptId: string | undefined;
@@ -187,5 +212,6 @@ export type TurnState = {
   parts: PartState[];
   plan: PlanEntry[];
   permissions: PendingPermission[];
+  questions?: PendingQuestions[] | undefined;
   usage: Usage;
 };

@@ -12,6 +12,7 @@ import {
   type AgentEvent,
   type PartState,
   type PendingPermission,
+  type PendingQuestions,
   type PlanEntry,
   type TurnEnd,
   type TurnState,
@@ -40,6 +41,8 @@ export class Turn {
   #plan: PlanEntry[] = [];
   readonly #parts = new Map<string, PartState>();
   readonly #permissions = new Map<string, PendingPermission>();
+  readonly #questions = new Map<string, PendingQuestions>();
+  readonly #closedQuestions = new Set<string>();
   readonly #usage = new Map<string, Usage>();
   readonly #steps = new Set<string>();
   readonly #emit: (event: AgentEvent) => void;
@@ -160,6 +163,26 @@ export class Turn {
     this.#emit({ type: "permission.closed", id });
   }
 
+  questions(asked: PendingQuestions): void {
+    if (this.ended || this.#questions.has(asked.id) || this.#closedQuestions.has(asked.id)) return;
+    this.#questions.set(asked.id, asked);
+    this.#emit({ type: "questions.asked", ...asked });
+  }
+
+  questionsClosed(id: string): void {
+    if (!this.#questions.delete(id)) return;
+    this.#closedQuestions.add(id);
+    this.#emit({ type: "questions.closed", id });
+  }
+
+  hasQuestions(id: string): boolean {
+    return this.#questions.has(id);
+  }
+
+  questionsAre(ids: ReadonlySet<string>): void {
+    for (const id of this.#questions.keys()) if (!ids.has(id)) this.questionsClosed(id);
+  }
+
   hasPermission(id: string): boolean {
     return this.#permissions.has(id);
   }
@@ -177,6 +200,7 @@ export class Turn {
       else if (part.kind !== "tool" && !part.completed) this.#complete(part, part.text);
     }
     for (const id of this.#permissions.keys()) this.permissionClosed(id);
+    for (const id of this.#questions.keys()) this.questionsClosed(id);
     this.#end = end;
     if (this.promptId !== undefined) this.#emit({ type: "turn.ended", promptId: this.promptId, end });
   }
@@ -191,6 +215,7 @@ export class Turn {
       parts: [...this.#parts.values()].map((part) => ({ ...part })),
       plan: [...this.#plan],
       permissions: [...this.#permissions.values()],
+      questions: [...this.#questions.values()],
       usage,
     };
   }

@@ -78,7 +78,14 @@ async function takeOver(host: AgentHost, agent: AcpAgent, options: StartOptions)
   const line = new AcpLine(process, record.offset);
   line.outbox.muted = true;
   if (record.promptId !== null) line.conversation.begin(record.promptId);
-  const session = new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, true);
+  const session = new AcpSession(
+    line,
+    process,
+    record,
+    agent.instructInPrompt ? options.instructions : undefined,
+    true,
+    options.model.modelId,
+  );
   for (let before = -1; before !== line.lines.offset();) {
     before = line.lines.offset();
     await sleep(QUIET_MS);
@@ -114,7 +121,7 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
       promptRequest: null,
       instructed: options.resume !== undefined,
     };
-    return new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, false);
+    return new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, false, options.model.modelId);
   } catch (error) {
     process.kill("SIGKILL");
     throw error;

@@ -19,6 +19,7 @@ import { Outbox } from "../outbox.ts";
 import {
   AgentBusyError,
   AgentGoneError,
+  AgentModelError,
   type AgentEvent,
   type AgentRecord,
   type AgentSession,
@@ -108,13 +109,22 @@ export class AcpSession implements AgentSession {
   readonly #line: AcpLine;
   readonly #process: SandboxProcess;
   readonly #instructions: string | undefined;
+  readonly #modelId: string;
   #record: AcpRecord;
   #over = false;
   #canceling = false;
   #turnEnded: (() => void)[] = [];
   readonly #gone: Promise<Exit>;
 
-  constructor(line: AcpLine, process: SandboxProcess, record: AcpRecord, instructions: string | undefined, reattached: boolean) {
+  constructor(
+    line: AcpLine,
+    process: SandboxProcess,
+    record: AcpRecord,
+    instructions: string | undefined,
+    reattached: boolean,
+    modelId: string,
+  ) {
+    this.#modelId = modelId;
     this.agentSessionId = record.agentSessionId;
     this.#line = line;
     this.#process = process;
@@ -137,8 +147,11 @@ export class AcpSession implements AgentSession {
     this.#line.outbox.listen(listener);
   }
 
-  prompt(prompt: { promptId: string; text: string }): Promise<void> {
+  prompt(prompt: { promptId: string; text: string; model?: string | undefined }): Promise<void> {
     if (this.#over) return Promise.reject(new AgentGoneError("the agent is not running"));
+    // Choosing a model is no settled part of the protocol: a new start, with the conversation resumed, is.
+    if (prompt.model !== undefined && prompt.model !== this.#modelId)
+      return Promise.reject(new AgentModelError("this agent changes its model at a start only"));
     if (this.#live) return Promise.reject(new AgentBusyError("a turn is running"));
     this.#canceling = false;
     const offset = this.#line.lines.offset();

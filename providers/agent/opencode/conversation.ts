@@ -7,7 +7,16 @@
 import type { PlanEntry, TurnEnd } from "../port.ts";
 import type { Outbox } from "../outbox.ts";
 import { Turn, type ToolFact } from "../turn.ts";
-import { readPart, type Message, type MessageError, type Messages, type OpenCodeEvent, type Part, type Permission } from "./wire.ts";
+import {
+  readPart,
+  type Message,
+  type MessageError,
+  type Messages,
+  type OpenCodeEvent,
+  type Part,
+  type Permission,
+  type Question,
+} from "./wire.ts";
 
 /** In the metadata of the prompt's text part, so that a turn is known again after everything but the files was lost. */
 export const PROMPT_MARK = "signalbox_prompt_id";
@@ -68,9 +77,13 @@ export class OpenCodeConversation {
         return this.permission(event.properties);
       case "permission.replied":
         return this.turn?.permissionClosed(event.properties.requestID);
+      case "question.asked":
+        return this.questions(event.properties);
+      case "question.replied":
+      case "question.rejected":
+        return this.turn?.questionsClosed(event.properties.requestID);
       case "session.idle":
       case "server.connected":
-      case "question.asked":
         return; // The session's business.
     }
   }
@@ -83,6 +96,20 @@ export class OpenCodeConversation {
       tool: asked.permission,
       title: asked.patterns.length > 0 ? `${asked.permission}: ${asked.patterns.join(", ").slice(0, 500)}` : asked.permission,
       arguments: asked.metadata,
+    });
+  }
+
+  questions({ id, questions }: Question): void {
+    if (questions.length === 0) return; // Nothing that a person could answer: the session turns it down.
+    this.turn?.questions({
+      id,
+      questions: questions.map(({ question, header, options, multiple, custom }) => ({
+        header,
+        text: question,
+        options: options.map(({ label, description }) => ({ label, description })),
+        multiple: multiple ?? false,
+        freeText: custom ?? true,
+      })),
     });
   }
 

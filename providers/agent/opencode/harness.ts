@@ -64,7 +64,7 @@ async function takeOver(host: AgentHost, options: StartOptions, signal: AbortSig
 
 async function boot(host: AgentHost, options: StartOptions, command: string, signal: AbortSignal): Promise<AgentSession> {
   const paths = openCodePaths(host);
-  await writeOpenCodeFiles(host, options, paths);
+  await writeOpenCodeFiles(host, options, paths, { questions: true });
   const password = randomBytes(24).toString("base64url");
   const processId = `opencode-${randomUUID()}`;
   const process = await host.spawn({
@@ -79,7 +79,14 @@ async function boot(host: AgentHost, options: StartOptions, command: string, sig
     http = agentHttp(host, port, password);
     await healthy(http, process, signal);
     const agentSessionId = await conversation(http, options, signal);
-    const record: OpenCodeRecord = { harness: "opencode", agentSessionId, processId, port, password };
+    const record: OpenCodeRecord = {
+      harness: "opencode",
+      agentSessionId,
+      processId,
+      port,
+      password,
+      models: [options.model, ...(options.otherModels ?? [])].map(({ modelId }) => modelId),
+    };
     return await opened(host, http, process, record, options, false, signal);
   } catch (error) {
     process.kill("SIGKILL");

@@ -14,6 +14,7 @@ import { Outbox } from "../outbox.ts";
 import {
   AgentBusyError,
   AgentGoneError,
+  AgentModelError,
   type AgentEvent,
   type AgentHost,
   type AgentRecord,
@@ -25,7 +26,7 @@ import { watchExit } from "../process.ts";
 import { OpenCodeConversation, PROMPT_MARK } from "./conversation.ts";
 import { AgentHttpError, type AgentHttp } from "./http.ts";
 import { PROVIDER } from "./settings.ts";
-import { Messages, Permissions, readEvent, Statuses, type OpenCodeEvent } from "./wire.ts";
+import { Messages, Permissions, Questions, readEvent, Statuses, type OpenCodeEvent } from "./wire.ts";
 
 /** It sends a heartbeat every 10 s. */
 const SILENCE_MS = 40_000;
@@ -34,7 +35,14 @@ const CANCEL_MS = 10_000;
 const BEGIN_MS = 10_000;
 const EVENT_BYTES = 64 * 1024 * 1024;
 
-export type OpenCodeRecord = AgentRecord & { harness: "opencode"; processId: string; port: number; password: string };
+export type OpenCodeRecord = AgentRecord & {
+  harness: "opencode";
+  processId: string;
+  port: number;
+  password: string;
+  /** Its configuration knows these; a prompt that names another one needs a new start. */
+  models?: string[] | undefined;
+};
 
 export class OpenCodeSession implements AgentSession {
   readonly agentSessionId: string;
@@ -84,8 +92,10 @@ export class OpenCodeSession implements AgentSession {
     this.#outbox.listen(listener);
   }
 
-  async prompt(prompt: { promptId: string; text: string }): Promise<void> {
+  async prompt(prompt: { promptId: string; text: string; model?: string | undefined }): Promise<void> {
     if (this.#over.signal.aborted) throw new AgentGoneError("the agent is not running");
+    const model = prompt.model ?? this.#modelId;
+    if (!(this.record.models ?? [this.#modelId]).includes(model)) throw new AgentModelError(`the running agent does not know ${model}`);
     if (this.#prompting || this.#live) throw new AgentBusyError("a turn is running");
     this.#prompting = true;
     this.#held ??= [];
@@ -131,6 +141,21 @@ export class OpenCodeSession implements AgentSession {
     return true;
   }
 
+  async answerQuestions(id: string, answers: readonly (readonly string[])[] | null): Promise<boolean> {
+    const turn = this.#conversation.turn;
+    if (!turn?.hasQuestions(id)) return false;
+    try {
+      if (answers === null) await this.#http.json("POST", `/question/${id}/reject`, { body: {} });
+      else await this.#http.json("POST", `/question/${id}/reply`, { body: { answers } });
+    } catch (error) {
+      if (!(error instanceof AgentHttpError) || error.status !== 404) throw error;
+      turn.questionsClosed(id);
+      return false;
+    }
+    turn.questionsClosed(id);
+    return true;
+  }
+
   async resync(): Promise<TurnState | null> {
     if (!this.#over.signal.aborted) await this.#load().catch(ignoreWhileReconnecting);
     return this.#conversation.turn?.state() ?? null;
@@ -156,9 +181,9 @@ export class OpenCodeSession implements AgentSession {
     return turn !== null && !turn.ended;
   }
 
-  async #submit(prompt: { promptId: string; text: string }): Promise<void> {
+  async #submit(prompt: { promptId: string; text: string; model?: string | undefined }): Promise<void> {
     const body = {
-      model: { providerID: PROVIDER, modelID: this.#modelId },
+      model: { providerID: PROVIDER, modelID: prompt.model ?? this.#modelId },
       parts: [{ type: "text", text: prompt.text, metadata: { [PROMPT_MARK]: prompt.promptId } }],
     };
     const path = `/session/${this.agentSessionId}/prompt_async`;
@@ -211,7 +236,7 @@ export class OpenCodeSession implements AgentSession {
 
   #apply(event: OpenCodeEvent): void {
     this.#conversation.apply(event);
-    if (event.type === "question.asked") {
+    if (event.type === "question.asked" && (event.properties.questions.length === 0 || !this.#live)) {
       void this.#http.json("POST", `/question/${event.properties.id}/reject`, { body: {} }).catch(ignoreWhileReconnecting);
     }
     const idle = event.type === "session.idle" || (event.type === "session.status" && event.properties.status.type === "idle");
@@ -231,13 +256,20 @@ export class OpenCodeSession implements AgentSession {
     try {
       // The status before the messages: idle first means that the messages are all there are.
       const statuses = Statuses.parse(await this.#http.json("GET", "/session/status"));
-      const [messages, permissions] = await Promise.all([
+      const [messages, permissions, questions] = await Promise.all([
         this.#messages(),
         this.#http.json("GET", "/permission").then((json) => Permissions.parse(json)),
+        // An agent of before there were questions has none.
+        this.#http.json("GET", "/question").then(
+          (json) => Questions.parse(json),
+          () => [],
+        ),
       ]);
       const known = this.#conversation.load(messages);
       for (const asked of permissions) this.#conversation.permission(asked);
       this.#conversation.turn?.permissionsAre(new Set(permissions.map((asked) => asked.id)));
+      for (const asked of questions) this.#conversation.questions(asked);
+      this.#conversation.turn?.questionsAre(new Set(questions.map((asked) => asked.id)));
       const status = statuses[this.agentSessionId];
       const idle = status === undefined || status.type === "idle";
       if (idle && this.#live) {

@@ -11,8 +11,14 @@ export function openCodePaths(host: AgentHost): OpenCodePaths {
   return { config: join(directory, "opencode.json"), instructions: join(directory, "instructions.md"), workspace: host.workspace };
 }
 
-export async function writeOpenCodeFiles(host: AgentHost, options: StartOptions, paths: OpenCodePaths): Promise<void> {
-  await host.writeFile(paths.config, openCodeConfig(options, paths), 0o600);
+/** `questions`: there is somebody to answer them. Through ACP there is no way to ask. */
+export async function writeOpenCodeFiles(
+  host: AgentHost,
+  options: StartOptions,
+  paths: OpenCodePaths,
+  { questions = false }: { questions?: boolean } = {},
+): Promise<void> {
+  await host.writeFile(paths.config, openCodeConfig(options, paths, questions), 0o600);
   if (options.instructions !== undefined) await host.writeFile(paths.instructions, options.instructions, 0o600);
   // At every start it would have npm install its plugin library into its own configuration folder, which offline is
   // a refused connection and a minute of retries. It takes the folder for done when these two say so.
@@ -25,7 +31,7 @@ export async function writeOpenCodeFiles(host: AgentHost, options: StartOptions,
 }
 
 /** Its content is the same for the same options, so a restart after a resume writes the same file again. */
-export function openCodeConfig(options: StartOptions, paths: OpenCodePaths): string {
+export function openCodeConfig(options: StartOptions, paths: OpenCodePaths, questions = false): string {
   const { model } = options;
   const id = `${PROVIDER}/${model.modelId}`;
   return JSON.stringify({
@@ -35,13 +41,16 @@ export function openCodeConfig(options: StartOptions, paths: OpenCodePaths): str
         npm: "@ai-sdk/openai-compatible",
         name: "Signalbox",
         options: { baseURL: model.baseUrl, apiKey: model.apiKey },
-        models: {
-          [model.modelId]: {
-            name: model.modelId,
-            tool_call: true,
-            limit: { context: model.contextLimit ?? 128_000, output: model.outputLimit ?? 8_192 },
-          },
-        },
+        models: Object.fromEntries(
+          [model, ...(options.otherModels ?? [])].map((one) => [
+            one.modelId,
+            {
+              name: one.modelId,
+              tool_call: true,
+              limit: { context: one.contextLimit ?? 128_000, output: one.outputLimit ?? 8_192 },
+            },
+          ]),
+        ),
       },
     },
     // Anything else that it knows would be looked for in the environment and on the network.
@@ -60,8 +69,8 @@ export function openCodeConfig(options: StartOptions, paths: OpenCodePaths): str
     permission: {
       "*": "allow",
       ...Object.fromEntries((options.askFor ?? []).map((tool) => [tool, "ask"])),
-      // It would wait for a person at a terminal.
-      question: "deny",
+      // Without somebody who brings the answer it would wait for ever.
+      question: questions ? "allow" : "deny",
     },
     ...(options.mcpServers && {
       mcp: Object.fromEntries(

@@ -71,6 +71,24 @@ export const Permission = z.object({
 });
 export type Permission = z.infer<typeof Permission>;
 
+export const Question = z.object({
+  id: z.string(),
+  /** Of any session of this agent: a subagent asks under its own. */
+  questions: z
+    .array(
+      z.object({
+        question: z.string(),
+        header: z.string().optional(),
+        options: z.array(z.object({ label: z.string(), description: z.string().optional() })).default([]),
+        multiple: z.boolean().optional(),
+        /** Own words are possible unless it says otherwise. */
+        custom: z.boolean().optional(),
+      }),
+    )
+    .default([]),
+});
+export type Question = z.infer<typeof Question>;
+
 export const Status = z.discriminatedUnion("type", [
   z.object({ type: z.literal("idle") }),
   z.object({ type: z.literal("busy") }),
@@ -92,7 +110,9 @@ const OpenCodeEvent = z.discriminatedUnion("type", [
   event("todo.updated", z.object({ sessionID: z.string(), todos: z.array(z.object({ content: z.string(), status: z.string() })) })),
   event("permission.asked", Permission),
   event("permission.replied", z.object({ requestID: z.string() })),
-  event("question.asked", z.object({ id: z.string() })),
+  event("question.asked", Question),
+  event("question.replied", z.object({ requestID: z.string() })),
+  event("question.rejected", z.object({ requestID: z.string() })),
 ]);
 export type OpenCodeEvent = z.infer<typeof OpenCodeEvent>;
 
@@ -117,5 +137,6 @@ export function readPart(raw: unknown): Part | null {
 export const Session = z.object({ id: z.string() });
 export const Statuses = z.record(z.string(), Status);
 export const Permissions = z.array(Permission);
+export const Questions = z.array(Question);
 export const Messages = z.array(z.object({ info: Message, parts: z.array(z.unknown()) }));
 export type Messages = z.infer<typeof Messages>;

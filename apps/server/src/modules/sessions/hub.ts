@@ -17,12 +17,13 @@
  */
 import type { EventLog, Origin, StreamRef } from "@signalbox/eventlog/log";
 import type { Clock } from "@signalbox/kernel/clock";
-import type { AgentEvent, AgentSession, TurnEnd } from "@signalbox/providers/agent/port";
+import { AgentModelError, type AgentEvent, type AgentSession, type TurnEnd } from "@signalbox/providers/agent/port";
 import type { Logger } from "pino";
 import type pg from "pg";
 import type { GateModule } from "../gate/public.ts";
 import { SYSTEM } from "../identity/public.ts";
 import { isOpen, PLATFORM, run } from "../runs/public.ts";
+import { Asks } from "./asks.ts";
 import { changesOf, type TurnChanges } from "./changes.ts";
 import { patiently } from "./patience.ts";
 import { lookAt, promptText, turnStatus, type Look, type TurnRow } from "./look.ts";
@@ -64,6 +65,7 @@ export class Hub {
   readonly #stream: StreamRef;
   readonly #facts: SessionFacts;
   readonly #place: Workplace;
+  readonly #asks: Asks;
   #running: Running | null = null;
   #closing: "server_stops" | "overtaken" | null = null;
   #shownState = "";
@@ -78,6 +80,15 @@ export class Hub {
     this.#place = new Workplace(deps, lease, facts, {
       onProgress: (text) => this.#channel.emit({ kind: "progress", run_id: this.#running?.turn.runId ?? null, text }),
       onSandboxEnd: () => this.#signal.set(),
+    });
+    this.#asks = new Asks(deps, {
+      organizationId: lease.organizationId,
+      sessionId: lease.sessionId,
+      facts,
+      stream: this.#stream,
+      origin: (runId) => this.#origin(runId),
+      fence: () => this.#fence(),
+      agent: () => this.#place.agent,
     });
   }
 
@@ -160,8 +171,7 @@ export class Hub {
       await this.#place.createSandbox();
     }
     const sandboxMs = Math.round(this.#deps.clock.nowMs() - started);
-    const agent = await this.#place.startAgent();
-    agent.onEvent((event) => this.#hear(event));
+    const agent = await this.#startAgent();
     const agentMs = Math.round(this.#deps.clock.nowMs() - started - sandboxMs);
     this.#deps.logger.info(
       {
@@ -236,7 +246,15 @@ export class Hub {
         const name = await this.#deps.displayName(this.organizationId, turn.requestedBy);
         await this.#deps.forge.setPerson(sandbox!, { name, email: `${turn.requestedBy}@signalbox.invalid` });
       }
-      await agent!.prompt({ promptId: turn.runId, text });
+      const { model } = await this.#patiently(() => lookAt(this.#deps.pool, this.sessionId));
+      try {
+        await agent!.prompt({ promptId: turn.runId, text, model });
+      } catch (error) {
+        if (!(error instanceof AgentModelError)) throw error;
+        // It keeps its conversation; only the program is begun anew.
+        await agent!.close();
+        await (await this.#startAgent()).prompt({ promptId: turn.runId, text, model });
+      }
       await this.#place.rememberAgent();
       return null;
     } catch (error) {
@@ -261,7 +279,8 @@ export class Hub {
       running.recorder.adopt(state);
       if (state.status === "ended") running.end = state.end ?? { reason: "completed" };
       else if (agent !== null && !agent.reattached) running.end = LOST;
-      for (const asked of state.permissions) this.#permission(asked);
+      for (const asked of state.permissions) this.#asks.permission(asked, turn.runId);
+      for (const { id, questions } of state.questions ?? []) this.#asks.questions(id, questions, turn.runId);
     } else {
       running.end = LOST;
     }
@@ -300,7 +319,7 @@ export class Hub {
       }
       const status = await this.#patiently(() => turnStatus(this.#deps.pool, running.turn.runId, this.sessionId));
       if (running.end !== null) break;
-      this.#showState(await this.#look());
+      await this.#goOn(await this.#look());
       const unwanted = status?.turn !== "running" || isEnded(status.session) || this.#closing !== null;
       if (unwanted && !running.cancelSent) {
         running.cancelSent = true;
@@ -330,6 +349,7 @@ export class Hub {
       end.reason === "completed" ? "the turn ended without its outcome" : end.reason === "canceled" ? "canceled" : end.error.message,
     );
     await recorder.settled();
+    await this.#patiently(() => this.#asks.drop(turn.runId, "The turn that asked has ended."));
     const changes = this.#place.sandbox?.alive() === true ? await this.#changes(turn) : null;
     const { log, clock } = this.#deps;
     await this.#patiently(() =>
@@ -370,7 +390,7 @@ export class Hub {
     this.#running = null;
     this.#channel.mark();
     this.#shownState = "";
-    this.#showState(await this.#look());
+    await this.#goOn(await this.#look());
   }
 
   async #changes(turn: TurnRow): Promise<TurnChanges | null> {
@@ -439,41 +459,16 @@ export class Hub {
           };
         return this.#signal.set();
       case "permission.requested":
-        return this.#permission(event);
+        return this.#asks.permission(event, running?.turn.runId);
+      case "questions.asked":
+        if (running !== null) this.#asks.questions(event.id, event.questions, running.turn.runId);
+        return;
+      case "questions.closed":
+        // Answered, mostly, and by us; what went otherwise is noticed with the turn's end.
+        return;
       default:
         running?.recorder.handle(event);
     }
-  }
-
-  /** The harness asks; the gate answers. Inside the sandbox only what the harness was told to ask for gets here. */
-  #permission(asked: { id: string; tool: string; title: string; arguments: unknown }): void {
-    void (async () => {
-      const agent = this.#place.agent;
-      try {
-        const ruling = await this.#deps.gate.decide({
-          organizationId: this.organizationId,
-          stream: this.#stream,
-          origin: this.#origin(this.#running?.turn.runId),
-          input: {
-            principal: { id: this.#facts.about.agent_id, type: "agent" },
-            action: `tool.${asked.tool}`.slice(0, 200),
-            resource: { type: "session", id: this.sessionId },
-            context: {},
-            zone: "sandbox",
-            session_id: this.#facts.about.session_id,
-          },
-        });
-        await agent?.answerPermission(
-          asked.id,
-          ruling.decision === "allow" ? "allow_once" : "deny",
-          ruling.decision === "allow" ? undefined : ruling.reason,
-        );
-      } catch (error) {
-        // Fails closed; an agent that is gone needs no answer.
-        this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "a permission request could not be put to the gate; denied");
-        await agent?.answerPermission(asked.id, "deny", "The gate did not answer.").catch(() => false);
-      }
-    })();
   }
 
   // ── Around it ──────────────────────────────────────────────────────────────────────────────────
@@ -485,8 +480,23 @@ export class Hub {
       await this.#place.end();
       return this.#boot(await this.#look());
     }
-    const agent: AgentSession = await this.#place.startAgent();
+    await this.#startAgent();
+  }
+
+  /** With the model of now, and knowing those that it had before. */
+  async #startAgent(): Promise<AgentSession> {
+    const { state } = await this.#deps.log.state(session, this.organizationId, `session:${this.sessionId}`);
+    const facts = state.status === "none" ? this.#facts : state;
+    const agent = await this.#place.startAgent({ model: facts.model, models: facts.models });
     agent.onEvent((event) => this.#hear(event));
+    return agent;
+  }
+
+  /** In the middle of a turn: answers reach the agent, and what nobody is asked about any more does not wait. */
+  async #goOn(look: Look): Promise<void> {
+    this.#showState(look);
+    await this.#asks.settle();
+    if (look.status === "waiting" && look.pendingApprovals === 0 && look.pendingQuestions === 0) await this.#decide({ type: "continue" });
   }
 
   async #look(): Promise<Look> {

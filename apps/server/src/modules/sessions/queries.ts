@@ -209,7 +209,10 @@ export function createSessionQueries(db: Database): SessionQueries {
     },
 
     async runsOf(organizationId, sessionId) {
-      const found = await rows(organizationId, sql<{ run_id: string }>`select run_id from proj_session_turns where session_id = ${sessionId}`);
+      const found = await rows(
+        organizationId,
+        sql<{ run_id: string }>`select run_id from proj_session_turns where session_id = ${sessionId}`,
+      );
       return found.map((row) => row.run_id);
     },
 

@@ -147,6 +147,8 @@ export class TurnRecorder {
       case "usage":
       case "permission.requested":
       case "permission.closed":
+      case "questions.asked":
+      case "questions.closed":
       case "agent.exited":
         return;
       default:

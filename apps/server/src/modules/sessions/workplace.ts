@@ -7,7 +7,7 @@
  * Nothing here decides or records; the hub does, with what this returns.
  */
 import type { SessionSource } from "@signalbox/contract/events/sessions";
-import { AgentStartError, type AgentHost, type AgentSession, type StartOptions } from "@signalbox/providers/agent/port";
+import { AgentStartError, type AgentHost, type AgentModel, type AgentSession, type StartOptions } from "@signalbox/providers/agent/port";
 import type { Sandbox, SandboxEnd, SandboxLimits, SandboxProvider } from "@signalbox/providers/sandbox/port";
 import type { Logger } from "pino";
 import type { z } from "zod";
@@ -132,21 +132,25 @@ export class Workplace {
   }
 
   /** Takes the agent over where it runs, or starts it with the conversation it had. */
-  async startAgent(): Promise<AgentSession> {
+  async startAgent(using: { readonly model: string; readonly models: readonly string[] }): Promise<AgentSession> {
     const { sandbox } = this;
     if (sandbox === null) throw new Error("an agent needs a sandbox");
     const { models, logger, leases } = this.#deps;
     const { harness } = this.#harness();
     const { about } = this.#facts;
-    const model = await models.resolve(this.#lease.organizationId, about.model);
-    const options: StartOptions = {
-      model: {
+    const modelOf = async (modelId: string): Promise<AgentModel> => {
+      const found = await models.resolve(this.#lease.organizationId, modelId);
+      return {
         baseUrl: MODEL_BASE_URL,
         apiKey: MODEL_PLACEHOLDER_KEY,
-        modelId: about.model,
-        contextLimit: model?.contextTokens,
-        outputLimit: model?.maxOutputTokens,
-      },
+        modelId,
+        contextLimit: found?.contextTokens,
+        outputLimit: found?.maxOutputTokens,
+      };
+    };
+    const options: StartOptions = {
+      model: await modelOf(using.model),
+      otherModels: await Promise.all(using.models.filter((id) => id !== using.model).map(modelOf)),
       instructions: instructionsFor(about.kind, about.source),
     };
     const host = hostOf(sandbox);
