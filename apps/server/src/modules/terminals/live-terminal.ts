@@ -63,6 +63,8 @@ const PACE_WINDOW_MS = 50;
 const PACE_WATCHED = 512 * 1024;
 const PACE_ALONE = 128 * 1024;
 const STALLED_MS = 30_000;
+/** After a restart what was printed before comes once more, from inside; so long its end is not known here. */
+const CATCHING_UP_MS = 5000;
 
 export class LiveTerminal {
   cols: number;
@@ -77,17 +79,19 @@ export class LiveTerminal {
   #process: SandboxProcess;
   #spent = 0;
   #windowStartMs = 0;
+  readonly #knownFromMs: number;
   #pace: NodeJS.Timeout | null = null;
 
   constructor(
     process: SandboxProcess,
-    of: { cols: number; rows: number; now: () => number; onEnd: (end: TerminalEnd) => void; onLost: () => void },
+    of: { cols: number; rows: number; isResumed: boolean; now: () => number; onEnd: (end: TerminalEnd) => void; onLost: () => void },
   ) {
     this.#process = process;
     this.cols = process.size?.cols ?? of.cols;
     this.rows = process.size?.rows ?? of.rows;
     this.#now = of.now;
     this.#onEnd = of.onEnd;
+    this.#knownFromMs = of.isResumed ? of.now() + CATCHING_UP_MS : 0;
     this.#scrollback = new Scrollback(terminalScrollbackBytes, process.stdoutFrom);
     this.bind(process, of.onLost);
   }
@@ -121,12 +125,14 @@ export class LiveTerminal {
   /** `from`: the first byte that the viewer does not have; null for all that is kept. */
   watch(sink: Sink, from: number | null): Watching {
     const { start, end } = this.#scrollback;
-    const offset = from === null || from < start || from > end ? start : from;
+    // A client that saw more than this server so far has its place, and waits until the output gets there.
+    const mayBeAhead = this.#now() < this.#knownFromMs;
+    const offset = from === null || from < start || (from > end && !mayBeAhead) ? start : from;
     const viewer: Viewer = { sink, from: offset, cursor: offset, sending: true, acknowledged: null, progressMs: this.#now() };
     this.#viewers.add(viewer);
     return {
       offset,
-      replayedBytes: end - offset,
+      replayedBytes: Math.max(end - offset, 0),
       start: () => {
         viewer.sending = false;
         this.#pump(viewer);
@@ -192,7 +198,7 @@ export class LiveTerminal {
     if (viewer.sending) return;
     const { start, end } = this.#scrollback;
     if (viewer.cursor < start) return this.#drop(viewer);
-    if (viewer.cursor === end) {
+    if (viewer.cursor >= end) {
       if (this.end === null) return;
       this.#viewers.delete(viewer);
       return viewer.sink.ended(this.end);

@@ -108,9 +108,16 @@ export function createTerminals({ log, clock, logger, doors, queries, hasEnded }
     recording.add(work);
   }
 
-  function hold(row: Held["row"], size: { cols: number; rows: number }, sandbox: Sandbox, process: SandboxProcess): LiveTerminal {
+  function hold(
+    row: Held["row"],
+    size: { cols: number; rows: number },
+    sandbox: Sandbox,
+    process: SandboxProcess,
+    isResumed: boolean,
+  ): LiveTerminal {
     const live: LiveTerminal = new LiveTerminal(process, {
       ...size,
+      isResumed,
       now: clock.nowMs,
       onEnd: (end) => {
         entry.endedMs = clock.nowMs();
@@ -159,7 +166,7 @@ export function createTerminals({ log, clock, logger, doors, queries, hasEnded }
     const sandbox = doors.sandboxOf(row.organizationId, row.sessionId);
     if (sandbox === null) return null;
     try {
-      return hold(row, row, sandbox, await sandbox.attach(row.id, { stdoutFrom: 0 }));
+      return hold(row, row, sandbox, await sandbox.attach(row.id, { stdoutFrom: 0 }), true);
     } catch (error) {
       if ((error as { code?: string }).code === "process_not_found")
         await record(row, { code: null, signal: null, reason: "sandbox_ended" }, { principal: SYSTEM });
@@ -234,7 +241,7 @@ export function createTerminals({ log, clock, logger, doors, queries, hasEnded }
         );
         try {
           const process = await sandbox.spawn({ argv: ["/bin/sh", "-c", SHELL], env: ENVIRONMENT, id, pty: size });
-          hold(row, size, sandbox, process);
+          hold(row, size, sandbox, process, false);
           return { ok: true as const, id };
         } catch (error) {
           logger.warn({ err: error, session_id: sessionId }, "a terminal could not be opened");
