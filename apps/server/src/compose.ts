@@ -166,6 +166,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ...deps,
     gate,
     sessionOf: (organizationId, sessionId) => theSessions().sessionOf(organizationId, sessionId),
+    roomRole: rooms.roleIn,
+    toolCallsAt: runs.toolCallsAt,
     internal: { [MODEL_HOST]: models.handler, "git.signalbox.invalid": forge.gitHandler },
   });
   const sandboxes = watchSandboxes(localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }), clock.now);

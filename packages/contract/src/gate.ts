@@ -285,7 +285,7 @@ export const addEgressRule = route({
   body: z.object({ host: HostPattern, session_id: SessionId.optional() }),
   ok: EgressRule,
   okStatus: 201,
-  refusals: { session_not_found: 404 },
+  refusals: { session_not_found: 404, action_denied: 403 },
   access: { resource: "egress", role: "admin", scopes: ["admin"] },
 });
 export const removeEgressRule = route({
@@ -295,6 +295,6 @@ export const removeEgressRule = route({
   path: "/v1/egress/rules/remove",
   body: z.object({ host: HostPattern, session_id: SessionId.optional() }),
   ok: z.object({ removed: z.boolean() }),
-  refusals: {},
+  refusals: { action_denied: 403 },
   access: { resource: "egress", role: "admin", scopes: ["admin"] },
 });

@@ -2,6 +2,7 @@
 import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
 import * as evidence from "./evidence.ts";
+import * as egressHosts from "./egress-hosts.ts";
 import * as gate from "./gate.ts";
 import * as identity from "./identity.ts";
 import * as imports from "./imports.ts";
@@ -46,6 +47,7 @@ const MODULES = [
   roomReading,
   search,
   operations,
+  egressHosts,
   push,
   workbench,
 ];

@@ -274,6 +274,42 @@ test("the kill switch cuts open tunnels within a second and refuses new requests
   echo.close();
 });
 
+test("under the kill switch nobody widens the allow-list, and narrowing it still works; the no is in the log", async () => {
+  await start();
+  await allow("narrow.test");
+  const engage = (engaged: boolean) =>
+    gate.routes.find((bound) => bound.route.id === "kill_switch.set")!.handler({ ...caller(), body: { engaged } } as never);
+  await engage(true);
+  expect(await allow("wide.test")).toMatchObject({ ok: false, refusal: { code: "action_denied", details: { reason_code: "kill_switch_active" } } });
+  expect(await call("egress.rules.remove", { body: { host: "narrow.test" } })).toEqual({ removed: true });
+  await engage(false);
+  const denied = (await log.readAll({ afterPosition: 0, limit: 1_000, types: ["policy.denied"] })).map((r) => r.event.data);
+  expect(denied).toContainEqual(expect.objectContaining({ action: "egress.rule.add", target: "wide.test", reason_code: "kill_switch_active" }));
+});
+
+test("a session's hosts say what was asked of them, what came of it, and which rule lets them through", async () => {
+  await start();
+  await allow("*.good.test");
+  await get(`http://api.good.test:${port()}/`);
+  await get(`http://api.good.test:${port()}/`);
+  await get(`http://bad.test:${port()}/`);
+  const { items } = (await call("egress.hosts", { params: { id: session } })) as { items: { host: string }[] };
+  expect(items.find(({ host }) => host === "api.good.test")).toMatchObject({
+    requests: 2,
+    blocked: 0,
+    last_decision: "allow",
+    rule: { host: "*.good.test", session_id: null },
+    first_tool_call: null,
+  });
+  expect(items.find(({ host }) => host === "bad.test")).toMatchObject({
+    requests: 1,
+    blocked: 1,
+    last_decision: "deny",
+    last_reason_code: "egress_host_not_allowed",
+    rule: null,
+  });
+});
+
 test("what the projection holds is exactly what the log says", async () => {
   await start();
   await allow("there.test");

@@ -15,13 +15,15 @@ import {
   removeEgressRule,
   type PolicyInput,
 } from "@signalbox/contract/gate";
+import { listEgressHosts } from "@signalbox/contract/egress-hosts";
 import type { Origin, StreamRef } from "@signalbox/eventlog/log";
 import { newId } from "@signalbox/kernel/id";
-import { handle, refused } from "../../http/handle.ts";
+import { type Caller, handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { GateModule } from "../gate/public.ts";
 import { createGatherer, type Blocked, type BlockedRequest } from "./blocked.ts";
 import { createEgressProxy, type EgressAsk, type EgressOptions, type EgressProxy, type EgressRecord, type EgressVerdict } from "./proxy.ts";
+import { hostsOf } from "./hosts.ts";
 import { hostIsAllowed, pinRows, requestPage, ruleList } from "./queries.ts";
 import { createQuota } from "./quota.ts";
 import { digestOf, egressRecord, type EgressEvent } from "./record.ts";
@@ -44,6 +46,16 @@ export interface EgressDeps extends Deps {
   readonly internal: EgressOptions["internal"];
   /** Hosts that every organization may reach; default none. */
   readonly defaultHosts?: readonly string[] | undefined;
+  /** Null: the caller is not in that room. */
+  readonly roomRole?: ((caller: Caller, roomId: string) => Promise<unknown>) | undefined;
+  /** The session's tool call that was under way at each of the times. */
+  readonly toolCallsAt?:
+    | ((
+        organizationId: string,
+        sessionId: string,
+        times: readonly string[],
+      ) => Promise<readonly ({ id: string; name: string; title: string | null } | null)[]>)
+    | undefined;
   readonly requestsPerMinute?: number | undefined;
   readonly permitAddress?: EgressOptions["permitAddress"];
   readonly resolve?: EgressOptions["resolve"];
@@ -202,8 +214,52 @@ export function createEgress(deps: EgressDeps): EgressModule {
     return log.run(egressRules, target, { type, data: data as Parameters<typeof egressRules.decide>[1]["data"] });
   };
 
+  /** Widening what leaves is an effect like any other: the gate decides it, and the kill switch stops it. Null when it may be. */
+  async function ruleDenied(
+    type: "add" | "remove",
+    caller: Caller,
+    origin: Origin,
+    rule: { host: string; session_id?: string | undefined },
+  ) {
+    const ruling = await gate.decide({
+      organizationId: caller.organizationId,
+      // The session is named in the context only: that a person changes its rules needs it neither to be theirs nor to be alive.
+      input: {
+        principal: { id: caller.principal.id as PolicyInput["principal"]["id"], type: caller.principal.type },
+        action: `egress.rule.${type}`,
+        resource: { type: "host", id: rule.host },
+        context: rule.session_id === undefined ? {} : { for_session: rule.session_id },
+        zone: "supervised",
+      },
+      stream: { type: "organization", id: caller.organizationId },
+      origin,
+      target: rule.host,
+    });
+    if (ruling.decision === "allow") return null;
+    return refused("action_denied", {
+      message: `The allow-list was not changed: ${ruling.reason}`,
+      fix: ruling.reason_code === "kill_switch_active" ? "Release the kill switch first." : "Ask an administrator.",
+      details: { reason_code: ruling.reason_code, policy_ids: ruling.policy_ids },
+    });
+  }
+
   return {
     routes: [
+      handle(listEgressHosts, async ({ caller, params }) => {
+        const { organizationId } = caller;
+        const session = await deps.sessionOf(organizationId, params.id);
+        if (session === null || (session.roomId !== null && (await deps.roomRole?.(caller, session.roomId)) === null))
+          return refused("session_not_found", { message: "There is no such session, or you are not in its room." });
+        await requests.flush();
+        return {
+          items: await hostsOf(db, {
+            organizationId,
+            sessionId: params.id,
+            rules: await ruleList(db, organizationId, params.id, defaults),
+            toolCallsAt: async (times) => deps.toolCallsAt?.(organizationId, params.id, times) ?? [],
+          }),
+        };
+      }),
       handle(listEgressRequests, ({ caller, query }) => requestPage(db, caller.organizationId, query)),
       handle(listEgressRules, async ({ caller, query }) => ({
         items: await ruleList(db, caller.organizationId, query.session_id, defaults),
@@ -211,6 +267,8 @@ export function createEgress(deps: EgressDeps): EgressModule {
       handle(addEgressRule, async ({ caller, body, origin }) => {
         if (body.session_id !== undefined && (await deps.sessionOf(caller.organizationId, body.session_id)) === null)
           return refused("session_not_found");
+        const no = await ruleDenied("add", caller, origin, body);
+        if (no !== null) return no;
         await changeRule("add", caller.organizationId, origin, body);
         const rule = (await ruleList(db, caller.organizationId, body.session_id, [])).find(
           ({ host, session_id }) => host === body.host && session_id === (body.session_id ?? null),
@@ -219,6 +277,8 @@ export function createEgress(deps: EgressDeps): EgressModule {
         return rule;
       }),
       handle(removeEgressRule, async ({ caller, body, origin }) => {
+        const no = await ruleDenied("remove", caller, origin, body);
+        if (no !== null) return no;
         const decision = await changeRule("remove", caller.organizationId, origin, body);
         return { removed: decision.recorded.length > 0 };
       }),

@@ -64,7 +64,16 @@ test.each([
   expect(judge(ask(action, { context }))).toBe(expected);
 });
 
-const EFFECTS = [...ACTION_REGISTRY.values()].filter(({ scope }) => scope !== "session").map(({ action }) => action);
+test("the allow-list is changed by people, never by an agent; under the kill switch it is only narrowed", () => {
+  const person = { principal: { id: "usr_boss" as PolicyInput["principal"]["id"], type: "user" as const }, session_id: undefined };
+  expect(judge(ask("egress.rule.add", person))).toBe("allow policy_permits");
+  expect(judge(ask("egress.rule.add"))).toBe("deny policy_forbids");
+  expect(judge(ask("egress.rule.remove"))).toBe("deny policy_forbids");
+  expect(judge(ask("egress.rule.add", person), { killSwitch: "engaged" })).toBe("deny kill_switch_active");
+  expect(judge(ask("egress.rule.remove", person), { killSwitch: "engaged" })).toBe("allow policy_permits");
+});
+
+const EFFECTS = [...ACTION_REGISTRY.values()].filter(({ scope }) => scope !== "session" && scope !== "narrowing").map(({ action }) => action);
 const WRITES = [...ACTION_REGISTRY.values()]
   .filter(({ scope, risk }) => scope === "outside" && risk === "write")
   .map(({ action }) => action);
@@ -177,8 +186,8 @@ test("a changed policy text or registry needs a new policy version", () => {
   // Change both together: the version is what says that a replayed decision may differ.
   const hash = sha256(policies.hash + canonicalJson([...ACTION_REGISTRY.values()] as unknown as Json));
   expect({ version: POLICY_VERSION, hash }).toEqual({
-    version: 1,
-    hash: "sha256:412050247377a5279a6eb030af46415ae6d871d317af5babfca64e7893233809",
+    version: 2,
+    hash: "sha256:0fe08b5dc1f9ad8c2b951b529b4398f2584fa49eb7c33a5ea6ec472201197598",
   });
 });
 

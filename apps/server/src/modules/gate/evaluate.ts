@@ -56,7 +56,7 @@ function judge(policies: LoadedPolicies, input: PolicyInput, facts: GateFacts): 
   if (denial !== null) return deny(denial);
   const action = registeredAction(input.action);
   // Unknown actions are stopped like any effect: nobody knows what they do.
-  if (action?.scope !== "session" && facts.killSwitch !== "off")
+  if (action?.scope !== "session" && action?.scope !== "narrowing" && facts.killSwitch !== "off")
     return deny(facts.killSwitch === "engaged" ? "kill_switch_active" : "kill_switch_unknown");
   if (action === undefined) return deny("unknown_action");
   const verdict = rememberedVerdict(policies, input, action);

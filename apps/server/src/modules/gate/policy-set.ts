@@ -12,7 +12,7 @@ import * as cedar from "@cedar-policy/cedar-wasm/nodejs";
 import { REASON_CODES, type ReasonCode } from "@signalbox/contract/gate";
 import { sha256 } from "@signalbox/kernel/canonical";
 
-export const POLICY_VERSION = 1;
+export const POLICY_VERSION = 2;
 
 export interface Policy {
   readonly id: string;

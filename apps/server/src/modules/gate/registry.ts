@@ -2,14 +2,15 @@
  * Every action the gate knows, as data. What is not here is denied (`unknown_action`).
  *
  * `scope` is what the policies judge: `session` stays inside the sandbox, `egress` and `model` have
- * policies of their own, `outside` is everything else that touches the world. The kill switch
- * stops all but `session`.
+ * policies of their own, `rule` widens what sandboxes may reach and `narrowing` takes it back,
+ * `outside` is everything else that touches the world. The kill switch stops all but `session`
+ * and `narrowing`.
  */
 import type { ActionRegistryEntry } from "@signalbox/contract/gate";
 import type { z } from "zod";
 
 export interface RegisteredAction extends z.input<typeof ActionRegistryEntry> {
-  readonly scope: "session" | "outside" | "egress" | "model";
+  readonly scope: "session" | "outside" | "egress" | "model" | "rule" | "narrowing";
 }
 
 const outside = { scope: "outside", zone: "supervised", compensating_action: null, cost_class: "none" } as const;
@@ -88,6 +89,24 @@ const ENTRIES: readonly RegisteredAction[] = [
   },
   { ...session, action: "egress.request", description: "Reach a host from a sandbox", scope: "egress", risk: "read", zone: "supervised" },
   { ...session, action: "model.call", description: "Call a model", scope: "model", risk: "read", zone: "supervised", cost_class: "medium" },
+  {
+    ...outside,
+    action: "egress.rule.add",
+    description: "Put a host on the allow-list",
+    scope: "rule",
+    risk: "write",
+    reversible: true,
+    compensating_action: "egress.rule.remove",
+  },
+  {
+    ...outside,
+    action: "egress.rule.remove",
+    description: "Take a host off the allow-list",
+    scope: "narrowing",
+    risk: "write",
+    reversible: true,
+    compensating_action: "egress.rule.add",
+  },
   { ...session, action: "session.read", description: "Read a file of the session", risk: "read" },
   { ...session, action: "session.write", description: "Change a file of the session" },
   { ...session, action: "session.execute", description: "Run a command in the sandbox" },

@@ -25,7 +25,7 @@ test("anybody may ask what the gate would say, and the same question has the sam
     decision: "require_approval",
     reason_code: "external_write_requires_approval",
     policy_ids: ["outside-writes"],
-    policy_version: 1,
+    policy_version: 2,
   });
   expect((await call("POST", "/v1/policy/evaluate", question())).body).toEqual(first.body);
   expect((await call("POST", "/v1/policy/evaluate", question({ principal: { id: "agt_nobody", type: "agent" } }))).body.reason_code).toBe(

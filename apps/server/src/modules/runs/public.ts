@@ -27,6 +27,7 @@ import { runRecord } from "./record.projection.ts";
 import type { NewArtifact } from "./run-command.ts";
 import { importedRuns, runList } from "./runs.projection.ts";
 
+import { toolCallsAt, type ToolCallThen } from "./tool-call-at.ts";
 import { findWorkers, type WorkerRecord } from "./workers.ts";
 
 /** `unit.decide(run, stream, "run:run_…", command)`; `PLATFORM` is the writer of turns and automations. */
@@ -38,6 +39,8 @@ export type { ArtifactRecord, PageOf, Paging, RunFilter, RunRecord, StepRecord, 
 
 export interface RunsModule extends Module {
   view(organizationId: string, runId: string): Promise<RunRecord | null>;
+  /** Of a session, the tool call that was under way at each of these times. */
+  toolCallsAt(organizationId: string, sessionId: string, times: readonly string[]): Promise<readonly (ToolCallThen | null)[]>;
   /** Engines that ever claimed a run in these rooms (null: all), last seen first. */
   workers(organizationId: string, rooms: readonly string[] | null): Promise<readonly WorkerRecord[]>;
   /** Throws `InvalidCursor`, which the shell answers. */
@@ -48,7 +51,10 @@ export interface RunsModule extends Module {
   /** Newest first, without their text. */
   artifactsOf(organizationId: string, runId: string, paging: Paging): Promise<PageOf<ArtifactRecord>>;
   /** As `artifact`, with the room that it is in. */
-  findArtifact(organizationId: string, artifactId: string): Promise<{ readonly artifact: ArtifactRecord; readonly roomId: string | null } | null>;
+  findArtifact(
+    organizationId: string,
+    artifactId: string,
+  ): Promise<{ readonly artifact: ArtifactRecord; readonly roomId: string | null } | null>;
   /** With its text, as far as it is text and at most 1 MiB. */
   artifact(organizationId: string, artifactId: string): Promise<ArtifactRecord | null>;
   /**
@@ -92,6 +98,7 @@ export function createRuns(deps: RunsDeps): RunsModule {
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: engine.jobs,
     view: (organizationId, runId) => findRun(db, organizationId, runId),
+    toolCallsAt: (organizationId, sessionId, times) => toolCallsAt(db, organizationId, sessionId, times),
     workers: (organizationId, rooms) => findWorkers(db, organizationId, { rooms, leaseTtlMs: deps.leaseTtlMs ?? 30_000 }),
     list: (organizationId, filter, paging) => findRuns(db, organizationId, filter, paging),
     toolCalls: (organizationId, runId, paging) => findToolCalls(db, organizationId, runId, paging),
