@@ -115,7 +115,7 @@ test("search finds tracked and new files by their names, best first, without wha
   await session.sh(
     `rm -rf .git locked; git init -q . && git config user.email a@b.c && git config user.name a && mkdir -p s/deep && echo '*.log' > .gitignore && touch s/needle.ts s/deep/a-needle.ts s/needle.log s/gone-needle needle-dir-not && mkdir -p needle-dir && touch needle-dir/zz && git add -A . && git commit -qm x && rm s/gone-needle && touch s/new-Needle.md`,
   );
-  expect(await search("needle")).toEqual(["needle-dir-not", "s/needle.ts", "s/new-Needle.md", "s/deep/a-needle.ts", "needle-dir/zz"]);
+  expect(await search("needle")).toEqual(["s/needle.ts", "needle-dir-not", "s/new-Needle.md", "s/deep/a-needle.ts", "needle-dir/zz"]);
   expect(await search("no such thing")).toEqual([]);
   await session.sh("rm -rf .git");
   expect(await search("s/needle.")).toEqual(expect.arrayContaining(["s/needle.ts", "s/needle.log"]));
