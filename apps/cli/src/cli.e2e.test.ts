@@ -1,7 +1,8 @@
 /* The command line as people and programs run it, against a real server process. */
 import { createClient, type Client } from "@signalbox/client/client";
 import { createRoom } from "@signalbox/contract/rooms";
-import { createRun, getRun, listAttempts, listToolCalls } from "@signalbox/contract/runs";
+import { cancelRun, createRun, getRun, listAttempts, listToolCalls } from "@signalbox/contract/runs";
+import type { RunId } from "@signalbox/contract/primitives";
 import { requestApproval } from "@signalbox/contract/approvals";
 import { spawn, type ChildProcess } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -166,4 +167,31 @@ test("doctor finds this machine and this server fit", async () => {
   const { code, out } = await run("doctor");
   expect(out).toContain("isolation");
   expect({ code, out }).toMatchObject({ code: 0 });
+});
+
+test("a log of elsewhere is imported and listed, a run's receipt is kept and checked offline", async () => {
+  const sample = join(import.meta.dirname, "../../server/samples/first-session.jsonl");
+  const kept = JSON.parse((await run("--json", "log", "import", sample)).out);
+  expect(kept).toMatchObject({ verified: true, source_organization_id: "ws_dev" });
+  expect((await run("log", "imports")).out).toContain(kept.id);
+  const forged = join(place, "forged.jsonl");
+  await writeFile(forged, (await readFile(sample, "utf8")).replace("reproduce the failure", "reproduce the success"));
+  const refused = await run("log", "import", forged);
+  expect(refused.code).toBe(4);
+  expect(refused.err).toMatch(/data hash mismatch/);
+  expect((await run("log", "import", join(place, "nothing"))).err).toMatch(/cannot be read/);
+
+  const { runId } = await task("receipt");
+  expect((await run("run", "receipt", runId)).err).toMatch(/has its receipt once it has ended/);
+  await client.call(cancelRun, { params: { id: runId as RunId }, body: {} });
+  const [receipt, log, keys] = [join(place, "receipt.json"), join(place, "receipt.ndjson"), join(place, "receipt.keys")];
+  expect((await run("run", "receipt", runId, "-o", receipt)).code).toBe(0);
+  expect((await run("log", "export", "-o", log, "--keys", keys)).code).toBe(0);
+  const offline = ["--key", keys, "--url", "http://127.0.0.1:9", "--token", "none"];
+  expect((await run("log", "verify", "--receipt", receipt, ...offline)).out).toContain(`valid: the receipt of ${runId}`);
+  expect((await run("log", "verify", log, "--receipt", receipt, ...offline)).code).toBe(0);
+  await writeFile(receipt, (await readFile(receipt, "utf8")).replace(/"payload": "(.)/, '"payload": "A$1'));
+  expect((await run("log", "verify", "--receipt", receipt, ...offline)).code).toBe(1);
+  expect((await run("log", "imports", "--remove", kept.id)).code).toBe(0);
+  expect((await run("log", "imports")).out).toContain("Nothing was imported.");
 });

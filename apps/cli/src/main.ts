@@ -7,6 +7,7 @@ import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngine } from "./commands/engine.ts";
 import { registerLog } from "./commands/log.ts";
 import { registerPolicy } from "./commands/policy.ts";
+import { registerReceipt } from "./commands/receipt.ts";
 import { registerSession } from "./commands/session.ts";
 import { registerUp } from "./commands/up.ts";
 import { printable } from "./terminal.ts";
@@ -27,6 +28,7 @@ const program = new Command("signalbox")
 for (const register of [
   registerUp,
   registerSession,
+  registerReceipt,
   registerApprovals,
   registerLog,
   registerPolicy,

@@ -1,14 +1,17 @@
 import { exportLog, getAuditKeys, rebuildProjections, createCheckpoint } from "@signalbox/contract/log";
+import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
+import type { ImportId } from "@signalbox/contract/primitives";
+import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";
-import { createReadStream } from "node:fs";
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { constants, createReadStream, openAsBlob } from "node:fs";
+import { access, open, readFile, rename, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { action, type Context } from "../command.ts";
 import { printable } from "../terminal.ts";
-import { EXIT, UserError } from "../user-error.ts";
+import { EXIT, type ExitCode, UserError } from "../user-error.ts";
 
 export function registerLog(program: Command): void {
   const log = program.command("log").description("the event log as evidence");
@@ -26,15 +29,51 @@ export function registerLog(program: Command): void {
       }),
     );
   log
-    .command("verify <file>")
-    .description("check an export offline: chain, signatures, nothing missing; exit code 0 only when all holds")
+    .command("verify [file]")
+    .description("check an export, a receipt, or one against the other, offline; exit code 0 only when all holds")
+    .option("--receipt <file>", "a run's receipt: checked by itself, or against the export that is named too")
     .option("--key <verifier key or file>", "public key to trust (repeatable); without it the server's are asked for", collect, [])
     .action(
-      action(async (context: Context, file: string, flags: { key: string[] }) => {
+      action(async (context: Context, file: string | undefined, flags: { key: string[]; receipt?: string }) => {
         const keys = flags.key.length > 0 ? await readKeys(flags.key) : await serverKeys(context);
+        if (flags.receipt !== undefined) return checkReceipt(context, flags.receipt, file, keys);
+        if (file === undefined)
+          throw new UserError(
+            "Nothing is named to verify.",
+            "Neither an export nor a receipt was given.",
+            "signalbox log verify <file>, or --receipt <file>",
+          );
         const report = await verifyFile(file, keys);
         context.terminal.result(report, describeReport(report));
         return report.valid ? EXIT.ok : EXIT.failed;
+      }),
+    );
+  log
+    .command("import <file>")
+    .description("verify an export of elsewhere and keep it, read-only; its sessions show like any other")
+    .option("--name <name>", "what to call it")
+    .action(
+      action(async ({ client, terminal }: Context, file: string, flags: { name?: string }) => {
+        terminal.progress(`Verifying and importing ${file} …`);
+        const kept = await client.call(importLog, {
+          query: flags.name === undefined ? {} : { name: flags.name },
+          body: await openAsBlob(await readable(file)),
+        });
+        terminal.result(kept, describeImport(kept));
+      }),
+    );
+  log
+    .command("imports")
+    .description("what was imported")
+    .option("--remove <id>", "remove one whole, its sessions with it")
+    .action(
+      action(async ({ client, terminal }: Context, flags: { remove?: string }) => {
+        if (flags.remove !== undefined) {
+          const gone = await client.call(deleteImport, { params: { id: flags.remove as ImportId } });
+          return terminal.result(gone, `${gone.id} is removed.`);
+        }
+        const { items } = await client.call(listImports, { query: { limit: 200 } });
+        terminal.result({ items }, items.length === 0 ? "Nothing was imported." : items.map(describeImport).join("\n"));
       }),
     );
   log
@@ -63,6 +102,61 @@ export function registerLog(program: Command): void {
       }),
     );
 }
+
+const describeImport = (of: ImportView): string =>
+  printable(
+    `${of.id}  ${of.name}  (${of.events} events, ${of.sessions.length} sessions, from ${of.source_organization_id}, signed by ${of.signed_by})`,
+  );
+
+/** A missing file must be said as such. */
+async function readable(file: string): Promise<string> {
+  try {
+    await access(file, constants.R_OK);
+    return file;
+  } catch (cause) {
+    throw new UserError(
+      `${file} cannot be read.`,
+      cause instanceof Error ? cause.message : "",
+      "Name the file that `signalbox log export` wrote.",
+      {
+        cause,
+      },
+    );
+  }
+}
+
+async function checkReceipt(
+  { terminal }: Context,
+  path: string,
+  file: string | undefined,
+  keys: readonly VerifierKey[],
+): Promise<ExitCode> {
+  const envelope = parseReceipt(await readFile(await readable(path), "utf8"), path);
+  if (file === undefined) {
+    const report = await verifyReceipt(nodePrimitives, envelope, keys);
+    terminal.result(report, describeReceipt(report.valid, report.run_id, report.problems));
+    return report.valid ? EXIT.ok : EXIT.failed;
+  }
+  const lines = createInterface({ input: createReadStream(await readable(file)), crlfDelay: Number.POSITIVE_INFINITY });
+  const both = await verifyReceiptAgainst(nodePrimitives, envelope, lines, keys);
+  terminal.result(both, describeReceipt(both.valid, both.receipt.run_id, both.problems));
+  return both.valid ? EXIT.ok : EXIT.failed;
+}
+
+function parseReceipt(text: string, path: string): Envelope {
+  try {
+    return JSON.parse(text) as Envelope;
+  } catch (cause) {
+    throw new UserError(`${path} is not a receipt.`, "It is not JSON.", "Name what `signalbox run receipt <id> -o <file>` wrote.", {
+      cause,
+    });
+  }
+}
+
+const describeReceipt = (valid: boolean, runId: string | null, problems: readonly string[]): string =>
+  printable(
+    valid ? `valid: the receipt of ${runId ?? "?"}` : ["NOT VALID: the receipt", ...problems.map((problem) => `  ${problem}`)].join("\n"),
+  );
 
 const collect = (value: string, all: string[]): string[] => [...all, value];
 
