@@ -7,12 +7,12 @@ import { ExactCall } from "./exact-call.tsx";
 const WORD = { approved: "Approved", denied: "Denied", expired: "Expired", pending: "Waiting", held: "Held" } as const;
 
 /** One line of the register: the question, the answer, whose it was. Opens to the call. */
-export function DecidedApproval({ approval }: { approval: ApprovalView }) {
+export function DecidedApproval({ approval, isOpenAtFirst = false }: { approval: ApprovalView; isOpenAtFirst?: boolean }) {
   const nameOf = useNames();
   const Icon = approval.status === "approved" ? Check : approval.status === "denied" ? X : Clock;
   const tone = approval.status === "approved" ? "text-clear-ink" : approval.status === "denied" ? "text-danger-ink" : "text-ink-3";
   return (
-    <details className="group rounded-md border border-line bg-panel">
+    <details open={isOpenAtFirst} className="group rounded-md border border-line bg-panel">
       <summary className="flex list-none items-center gap-2.5 rounded-md px-3 py-2 text-sm hover:bg-raised [&::-webkit-details-marker]:hidden">
         <Icon size={16} aria-hidden className={tone} />
         <span className="min-w-0 flex-1">

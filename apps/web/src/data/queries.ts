@@ -35,15 +35,6 @@ export const openApprovalsQuery = queryOptions({
   refetchInterval: () => approvalsEveryMs,
 });
 
-export const approvalHistoryQuery = infiniteQueryOptions({
-  queryKey: ["approvals", "history"],
-  queryFn: ({ pageParam, signal }) =>
-    client.call(listApprovals, { query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
-  initialPageParam: "",
-  getNextPageParam: (page) => page.next_cursor,
-  select: (data) => data.pages.flatMap((page) => page.items).filter((approval) => !isOpen(approval)),
-});
-
 export const isOpen = (approval: Pick<ApprovalView, "status">): boolean => approval.status === "pending" || approval.status === "held";
 
 export const sessionsQuery = (q: string, archived: boolean) =>
