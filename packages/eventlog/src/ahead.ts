@@ -4,8 +4,8 @@
  * that a whole batch goes to the database at once, COMMIT included, and it never waits for us in the
  * middle. Whoever does look at an answer cannot be run ahead; `collect` says so and nothing was sent.
  *
- * Sent in two halves, a batch of 32 spent a seventh of its time waiting for our next message; on a busy
- * machine, where every wait is a turn of the scheduler, 16 callers had half as many appends a second.
+ * Sent in two halves, a batch of 32 spent a seventh of its time waiting for our next message, and on a
+ * busy machine every such wait is a turn of the scheduler.
  */
 import type { Tx } from "./log.ts";
 
