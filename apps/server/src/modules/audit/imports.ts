@@ -52,7 +52,6 @@ export interface Imports {
     origin: Origin;
     now: string;
   }): Promise<{ ok: true; view: View } | Extract<Looked, { ok: false }>>;
-  count(organizationId: string): Promise<number>;
   verify(
     organizationId: string,
     importId: string,
@@ -183,13 +182,6 @@ export function createImports(deps: ImportDeps): Imports {
       if (row === null) throw new Error("what was just imported is not there");
       await record(organizationId, row, origin);
       return { ok: true, view: viewOf(row) };
-    },
-
-    async count(organizationId) {
-      const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-        sql<{ n: string }>`select count(*) as n from evt_imports where organization_id = ${organizationId}`.execute(tx),
-      );
-      return Number(rows[0]?.n ?? 0);
     },
 
     async verify(organizationId, importId) {
