@@ -69,7 +69,8 @@ function wordsOf(page: Page): Words {
   }
 }
 
-const STYLE = `:root{color-scheme:light dark}*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;padding:24px;font:15px/1.5 system-ui,sans-serif;background:#f6f5f2;color:#1d1f23}main{max-width:30rem}h1{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem;font-weight:600}p{margin:0;color:#565b64}p+p{margin-top:1.25rem;font-size:13px;display:flex;gap:.5rem;align-items:center}i{width:8px;height:8px;border-radius:50%;background:#b97a12;animation:b 1.6s ease-in-out infinite}@keyframes b{50%{opacity:.25}}@media(prefers-color-scheme:dark){body{background:#15171b;color:#e8e8e6}p{color:#a0a5ad}i{background:#e0a63f}}@media(prefers-reduced-motion:reduce){i{animation:none}}`;
+/** The colours of docs/design.md: these pages load nothing of the application's. */
+const STYLE = `:root{color-scheme:light dark}*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;padding:24px;font:15px/1.5 system-ui,sans-serif;background:#f2f0ea;color:#1d1c19}main{max-width:30rem}h1{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem;font-weight:600}p{margin:0;color:#4f4c45}p+p{margin-top:1.25rem;font-size:13px;display:flex;gap:.5rem;align-items:center}i{width:8px;height:8px;border-radius:50%;background:#3a74a8;animation:b 1.6s ease-in-out infinite}@keyframes b{50%{opacity:.25}}@media(prefers-color-scheme:dark){body{background:#141413;color:#eceae4}p{color:#b9b5ab}i{background:#6ea8da}}@media(prefers-reduced-motion:reduce){i{animation:none}}`;
 const LOOK_AGAIN = `const look=async()=>{try{const r=await fetch(${JSON.stringify(PROBE_PATH)},{cache:"no-store"});if(r.status!==503)return location.reload()}catch{}setTimeout(look,1000)};setTimeout(look,1000)`;
 
 export function sendPage(request: IncomingMessage, response: ServerResponse, page: Page, frameAncestors: readonly string[]): void {
