@@ -320,6 +320,34 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
     }
   }, 90_000);
 
+  test("what the agent asks of a person is answered, also after a takeover; an agent without that never asks", async () => {
+    const host = await createHost();
+    try {
+      const first = await start(host);
+      if (first.answerQuestions === undefined) {
+        expect((await turn(first, "ask Which colour? | red | blue\nsay done")).of("questions.asked")).toEqual([]);
+        return void (await first.close());
+      }
+      const before = new Recorder(first);
+      await first.prompt({ promptId: "asking", text: "ask Which colour? | red | blue" });
+      const asked = await before.next("questions.asked");
+      expect(asked.questions).toMatchObject([{ text: "Which colour?", options: [{ label: "red" }, { label: "blue" }], multiple: false }]);
+      const { agentSessionId, record } = first;
+      first.detach();
+
+      const second = await start(host, { resume: { agentSessionId, record } });
+      expect((await second.resync())?.questions).toMatchObject([{ id: asked.id }]);
+      const after = new Recorder(second);
+      expect(await second.answerQuestions!(asked.id, [["blue"]])).toBe(true);
+      await after.next("turn.ended");
+      expect(after.text()).toContain("blue");
+      expect(await second.answerQuestions!(asked.id, [["red"]])).toBe(false);
+      await second.close();
+    } finally {
+      await host.dispose();
+    }
+  }, 90_000);
+
   test("a conversation is picked up by a new process from its files", async () => {
     const host = await createHost();
     try {

@@ -16,6 +16,7 @@ import { action, type Context } from "../command.ts";
 import { follow, toolLine, type Followed } from "../follow.ts";
 import { ago, dollars, printable, table } from "../terminal.ts";
 import { EXIT, UserError, type ExitCode } from "../user-error.ts";
+import { registerSessionDesk } from "./session-desk.ts";
 import { registerWorkbench } from "./workbench.ts";
 
 interface RunFlags {
@@ -126,6 +127,7 @@ export function registerSession(program: Command): void {
         terminal.result(await client.call(stopSession, { params: { id }, body: {} }), `${id} stopped`),
       ),
     );
+  registerSessionDesk(session, microUsd);
   registerWorkbench(session);
 }
 

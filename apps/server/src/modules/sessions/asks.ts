@@ -119,12 +119,10 @@ export class Asks {
               thread_id: facts.about.thread_id,
               ...(one.header === undefined ? {} : { header: one.header.slice(0, 200) }),
               text: one.text.slice(0, MAX_TEXT),
-              options: one.options
-                .slice(0, MAX_OPTIONS)
-                .map(({ label, description }) => ({
-                  label: label.slice(0, 500),
-                  ...(description === undefined ? {} : { description: description.slice(0, 2000) }),
-                })),
+              options: one.options.slice(0, MAX_OPTIONS).map(({ label, description }) => ({
+                label: label.slice(0, 500),
+                ...(description === undefined ? {} : { description: description.slice(0, 2000) }),
+              })),
               multiple: one.multiple,
               free_text: one.freeText || one.options.length === 0,
               asked_by: agent.id,

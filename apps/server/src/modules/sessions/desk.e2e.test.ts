@@ -214,3 +214,15 @@ test("lists are filtered by several states, model, person and outcome, sorted, a
   expect(first.items.map((i: Body) => i.id)).not.toContain(second.items[0].id);
   expect((await call("GET", `/v1/sessions?sort=cost&cursor=${first.next_cursor}`)).body.error.code).toBe("invalid_cursor");
 });
+
+test("made again from the log, every table is what it was: edits, moves, deletions and links included", async () => {
+  const of = await beginSession(author);
+  await call("POST", `/v1/sessions/${of.sessionId}/shares`, {});
+  const live = await database.rows("select * from proj_sessions order by id");
+  await call("POST", "/v1/audit/rebuild", { dry_run: false });
+  const again = await database.rows("select * from proj_sessions order by id");
+  expect(again).toEqual(live);
+  const { body } = await call("POST", "/v1/audit/rebuild", { dry_run: true });
+  expect(body.projections.filter((one: Body) => one.drift !== undefined && JSON.stringify(one.drift) !== "[]")).toEqual([]);
+  expect(body.drifted).toBe(false);
+});

@@ -7,6 +7,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { startComposed, type Composed } from "../../composed.fixture.ts";
 import { killSandbox, until } from "./installation.fixture.ts";
 import { itemsProjection } from "./items.projection.ts";
+import { questionsProjection } from "./questions.projection.ts";
 import { scriptedAgent, type ScriptedAgent } from "./scripted-harness.fixture.ts";
 import { sessionsProjection } from "./sessions.projection.ts";
 import { turnsProjection } from "./turns.projection.ts";
@@ -227,13 +228,92 @@ test("an agent that cannot be started fails the session with the reason, and eve
   await until("it runs", async () => (await state(at, id)) === "running");
 });
 
+test("what an agent asks waits for a person, is answered once, and reaches the agent; with its turn a question ends", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const id = await session(at, { prompt: "ask me" });
+  await until("the prompt arrives", () => agent.sessions.length > 0 && agent.session.isWorking);
+  agent.session.ask("que_1", [
+    {
+      header: "Colour",
+      text: "Which colour?",
+      options: [
+        { label: "red", description: undefined },
+        { label: "blue", description: "calm" },
+      ],
+      multiple: false,
+      freeText: false,
+    },
+  ]);
+  await until("it waits", async () => (await state(at, id)) === "waiting");
+  const { items } = (await as(at).call("GET", `/v1/questions?session_id=${id}&status=open`)).body;
+  expect(items).toMatchObject([{ text: "Which colour?", header: "Colour", free_text: false, answer: null }]);
+  const view = (await as(at).call("GET", `/v1/sessions/${id}`)).body;
+  expect(view).toMatchObject({ status_reason: "The agent asks: Which colour?", pending_questions: 1 });
+  const url = `/v1/questions/${items[0].id}`;
+  for (const body of [{}, { options: ["green"] }, { options: ["red", "blue"] }, { text: "mauve" }])
+    expect((await as(at).call("POST", `${url}/answer`, body)).body.error.code).toBe("answer_not_possible");
+  const answers = await Promise.all(
+    ["red", "blue", "red", "blue", "red"].map((label) => as(at).call("POST", `${url}/answer`, { options: [label] })),
+  );
+  const given = answers.filter(({ status }) => status === 200);
+  expect(given).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 409)).toHaveLength(4);
+  const chosen = given[0]!.body.answer.options;
+  await until("the agent has it", () => agent.session.answers.length === 1);
+  expect(agent.session.answers).toEqual([{ id: "que_1", answers: [chosen] }]);
+  await until("it goes on", async () => (await state(at, id)) === "running");
+  const item = (await as(at).call("GET", `/v1/sessions/${id}/conversation?limit=500`)).body.items.find(
+    (i: { type: string }) => i.type === "question",
+  );
+  expect(item).toMatchObject({
+    question_id: items[0].id,
+    status: "answered",
+    answer: { options: chosen, text: null },
+    closed_by: "usr_owner",
+  });
+  const then = (await as(at).call("GET", `/v1/sessions/${id}/at?seq=${item.seq}`)).body;
+  expect(then.pending_questions).toMatchObject([{ id: items[0].id, text: "Which colour?", status: "open" }]);
+
+  agent.session.ask("que_2", [{ header: undefined, text: "And now?", options: [], multiple: false, freeText: true }]);
+  await until("it waits again", async () => (await state(at, id)) === "waiting");
+  agent.session.end({ reason: "completed" });
+  await until(
+    "the question is gone",
+    async () => (await as(at).call("GET", `/v1/questions?session_id=${id}&status=open`)).body.items.length === 0,
+  );
+  await until("nothing waits", async () => (await state(at, id)) === "running");
+  expect((await as(at).call("GET", `/v1/questions?session_id=${id}`)).body.items[0]).toMatchObject({
+    status: "dismissed",
+    text: "And now?",
+  });
+});
+
+test("another model is used from the next turn on; an agent that cannot change while it runs is begun anew", async () => {
+  const agent = scriptedAgent();
+  const at = await server(agent);
+  const { items: models } = (await as(at).call("GET", "/v1/models")).body;
+  const id = await session(at, { prompt: "one" });
+  await until("the prompt arrives", () => agent.sessions.length > 0 && agent.session.isWorking);
+  const before = agent.session.prompts[0]!.model;
+  expect(before).toBe((await as(at).call("GET", `/v1/sessions/${id}`)).body.model);
+  agent.session.end({ reason: "completed" });
+  const other = models.find((m: { id: string }) => m.id !== before);
+  if (other === undefined) return; // One model only is configured here: there is nothing to change to.
+  expect((await as(at).call("PATCH", `/v1/sessions/${id}`, { model: other.id })).body.model).toBe(other.id);
+  await as(at).call("POST", `/v1/sessions/${id}/messages`, { content_md: "two" });
+  await until("the second arrives", () => agent.session.prompts.at(-1)?.text === "two");
+  expect(agent.session.prompts.at(-1)!.model).toBe(other.id);
+  expect(agent.sessions.length).toBe(2);
+});
+
 test("made again from the log, the tables of all these sessions are what they were", async () => {
   const client = await database.pool("sb_owner").connect();
   try {
     const sql = readFileSync(new URL("./schema.sql", import.meta.url), "utf8");
     const report = await rebuild(
       client,
-      { name: "sessions", sql, projections: [turnsProjection, itemsProjection, sessionsProjection] },
+      { name: "sessions", sql, projections: [turnsProjection, itemsProjection, questionsProjection, sessionsProjection] },
       { swap: false },
     );
     expect(report.events).toBeGreaterThan(50);

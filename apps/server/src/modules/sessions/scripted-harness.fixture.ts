@@ -5,7 +5,9 @@
 import {
   AgentBusyError,
   AgentGoneError,
+  AgentModelError,
   type AgentEvent,
+  type AgentQuestion,
   type AgentSession,
   type Harness,
   type PartState,
@@ -24,7 +26,9 @@ export class ScriptedSession implements AgentSession {
   readonly agentSessionId: string;
   readonly record;
   readonly reattached: boolean;
-  readonly prompts: { promptId: string; text: string }[] = [];
+  readonly prompts: { promptId: string; text: string; model?: string | undefined }[] = [];
+  readonly answers: { id: string; answers: readonly (readonly string[])[] | null }[] = [];
+  readonly #modelId: string | undefined;
   /** Asked to stop the turn; ends it as canceled unless this is replaced. */
   onCancel: () => void = () => this.end({ reason: "canceled" });
   /** What it does before `prompt` has even returned. */
@@ -33,7 +37,8 @@ export class ScriptedSession implements AgentSession {
   #turn: TurnState | null;
   #gone = false;
 
-  constructor(id: string, turn: TurnState | null, reattached: boolean) {
+  constructor(id: string, turn: TurnState | null, reattached: boolean, modelId?: string) {
+    this.#modelId = modelId;
     this.agentSessionId = id;
     this.record = { harness: "scripted", agentSessionId: id };
     this.#turn = turn;
@@ -88,7 +93,19 @@ export class ScriptedSession implements AgentSession {
     return { id: this.agentSessionId, turn: this.#turn };
   }
 
-  async prompt(prompt: { promptId: string; text: string }): Promise<void> {
+  ask(id: string, questions: AgentQuestion[]): void {
+    this.#turn = { ...this.#turn!, questions: [...(this.#turn!.questions ?? []), { id, questions }] };
+    this.emit({ type: "questions.asked", id, questions });
+  }
+  answerQuestions(id: string, answers: readonly (readonly string[])[] | null): Promise<boolean> {
+    this.answers.push({ id, answers });
+    this.emit({ type: "questions.closed", id });
+    return Promise.resolve(true);
+  }
+
+  async prompt(prompt: { promptId: string; text: string; model?: string | undefined }): Promise<void> {
+    if (prompt.model !== undefined && this.#modelId !== undefined && prompt.model !== this.#modelId)
+      throw new AgentModelError("not while it runs");
     if (this.#gone) throw new AgentGoneError("it ended");
     if (this.isWorking) throw new AgentBusyError("a turn is under way");
     this.prompts.push(prompt);
@@ -146,7 +163,7 @@ export function scriptedAgent(found?: { id: string; turn: TurnState | null }): S
         const taken = found !== undefined && options.resume?.agentSessionId === found.id && sessions.length === 0;
         const session = taken
           ? new ScriptedSession(found.id, found.turn, true)
-          : new ScriptedSession(options.resume?.agentSessionId ?? `agent-${sessions.length + 1}`, null, false);
+          : new ScriptedSession(options.resume?.agentSessionId ?? `agent-${sessions.length + 1}`, null, false, options.model.modelId);
         sessions.push(session);
         return Promise.resolve(session);
       },
