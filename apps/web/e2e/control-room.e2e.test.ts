@@ -310,7 +310,7 @@ test("on a phone nothing is wider than the screen, and every place is under a th
   await ask("Fits on a phone");
   const page = await visit("/", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   await page.getByRole("article", { name: "Approval: Fits on a phone" }).waitFor();
-  for (const place of ["Sessions", "Timeline", "Settings", "Needs you"]) {
+  for (const place of ["Sessions", "Rooms", "Runs", "Needs you"]) {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: place }).tap();
     await page.getByRole("heading", { name: place, exact: true }).waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);

@@ -2,10 +2,10 @@
 import { ApprovalId, ArtifactId, RoomId, RunId, SessionId } from "@signalbox/contract/primitives";
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, notFound } from "@tanstack/react-router";
 import { AppFrame } from "./frame/app-frame.tsx";
-import { Crash, Missing } from "./frame/crash.tsx";
+import { Crash, CrashAlone, Missing, MissingAlone } from "./frame/crash.tsx";
 import { flag, oneOf, reading, text, whole } from "./frame/search.ts";
 
-const rootRoute = createRootRoute({ notFoundComponent: Missing, errorComponent: Crash });
+const rootRoute = createRootRoute({ notFoundComponent: MissingAlone, errorComponent: CrashAlone });
 
 const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -208,6 +208,8 @@ export const router = createRouter({
   ]),
   defaultPreload: "intent",
   defaultPendingMs: 300,
+  defaultErrorComponent: Crash,
+  defaultNotFoundComponent: Missing,
   scrollRestoration: true,
 });
 

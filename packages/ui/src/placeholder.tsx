@@ -1,11 +1,20 @@
 import type { ReactNode } from "react";
 
+interface EmptyProps {
+  icon?: ReactNode;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+  /** `h1` where the whole page is this. */
+  as?: "h1" | "h2" | "h3";
+}
+
 /** What a list says when there is nothing in it. */
-export function Empty({ icon, title, children, action }: { icon?: ReactNode; title: string; children?: ReactNode; action?: ReactNode }) {
+export function Empty({ icon, title, children, action, as: Heading = "h2" }: EmptyProps) {
   return (
     <div className="mx-auto flex max-w-md flex-col items-center px-6 py-16 text-center">
       {icon !== undefined && <div className="mb-4 text-ink-3">{icon}</div>}
-      <h2 className="text-lg font-semibold">{title}</h2>
+      <Heading className="text-lg font-semibold">{title}</Heading>
       {children !== undefined && <div className="mt-1.5 text-ink-2">{children}</div>}
       {action !== undefined && <div className="mt-6">{action}</div>}
     </div>

@@ -32,22 +32,21 @@ function Me({ isSlim, ...button }: { isSlim: boolean } & ComponentProps<"button"
   return (
     <button
       type="button"
-      aria-label={`Account: ${name}, ${me?.organization.name ?? ""}${isOn ? ", the kill switch is on" : ""}`}
+      title={isSlim ? `${name}, ${me?.organization.name ?? ""}` : undefined}
       className={`flex min-w-0 items-center gap-2.5 rounded-md p-1 text-left hover:bg-chosen ${isSlim ? "" : "flex-1"}`}
       {...button}
     >
+      <span className="sr-only">Account:</span>
       <span className="relative">
         <Avatar name={name} kind={me?.principal.type === "service" ? "service" : "person"} />
         {isOn && <span aria-hidden className="absolute -top-0.5 -right-0.5 size-2.5 rounded-full border-2 border-panel bg-danger" />}
       </span>
-      {!isSlim && (
-        <span className="min-w-0 flex-1 text-sm leading-tight">
-          <span className="clamp-1 block font-medium">{name}</span>
-          <span className={`clamp-1 block ${isOn ? "font-semibold text-danger-ink" : "text-ink-3"}`}>
-            {isOn ? "Kill switch is on" : me?.organization.name}
-          </span>
+      <span className={isSlim ? "sr-only" : "min-w-0 flex-1 text-sm leading-tight"}>
+        <span className="clamp-1 block font-medium">{name}</span>
+        <span className={`clamp-1 block ${isOn ? "font-semibold text-danger-ink" : "text-ink-3"}`}>
+          {isOn ? "Kill switch is on" : me?.organization.name}
         </span>
-      )}
+      </span>
     </button>
   );
 }

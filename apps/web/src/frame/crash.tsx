@@ -4,22 +4,23 @@ import { Button, buttonLook } from "@signalbox/ui/button";
 import { Empty } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
 
-/** A bug of ours: says so, and offers the two things that help. */
+/** A bug of ours: says so, and offers the two things that help. Inside the frame, so that every other page is still one press away. */
 export function Crash({ error, reset }: ErrorComponentProps) {
   return (
-    <main className="mx-auto max-w-xl space-y-4 p-6 pt-24">
+    <div className="mx-auto max-w-xl space-y-4 p-6 pt-24">
       <h1 className="text-xl font-semibold">This page broke</h1>
       <p className="text-ink-2">Nothing was lost: everything that happened is in the log, on the server.</p>
       <Trouble error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />
       <Button onClick={() => window.location.assign("/")}>Back to the start</Button>
-    </main>
+    </div>
   );
 }
 
 export function Missing() {
   return (
-    <main className="pt-16">
+    <div className="pt-16">
       <Empty
+        as="h1"
         icon={<Compass size={28} />}
         title="There is nothing at this address"
         action={
@@ -30,6 +31,18 @@ export function Missing() {
       >
         It may have been mistyped, or belong to another organization.
       </Empty>
-    </main>
+    </div>
   );
 }
+
+/** The same, where there is no frame around. */
+export const CrashAlone = (props: ErrorComponentProps) => (
+  <main>
+    <Crash {...props} />
+  </main>
+);
+export const MissingAlone = () => (
+  <main>
+    <Missing />
+  </main>
+);
