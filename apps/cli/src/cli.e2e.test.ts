@@ -4,6 +4,7 @@ import { createRoom } from "@signalbox/contract/rooms";
 import { cancelRun, createRun, getRun, listAttempts, listToolCalls } from "@signalbox/contract/runs";
 import type { RunId } from "@signalbox/contract/primitives";
 import { requestApproval } from "@signalbox/contract/approvals";
+import { startModelApi } from "@signalbox/testkit/model-api";
 import { spawn, type ChildProcess } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -34,14 +35,18 @@ interface Ran {
   readonly err: string;
 }
 
-function start(argv: string[], env: Record<string, string> = {}): { child: ChildProcess; done: Promise<Ran> } {
+function start(
+  argv: string[],
+  env: Record<string, string> = {},
+  stdin: "ignore" | "pipe" = "ignore",
+): { child: ChildProcess; done: Promise<Ran> } {
   const child = spawn(process.execPath, [MAIN, ...argv], {
     env: { PATH: process.env["PATH"] ?? "", HOME: place, SIGNALBOX_DATA_DIR: join(place, "data"), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [stdin, "pipe", "pipe"],
   });
   let [out, err] = ["", ""];
-  child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+  child.stdout!.on("data", (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr!.on("data", (chunk: Buffer) => (err += chunk.toString()));
   return { child, done: new Promise((resolve) => child.on("close", (code) => resolve({ code, out, err }))) };
 }
 const run = (...argv: string[]): Promise<Ran> => start(argv).done;
@@ -80,6 +85,32 @@ test("with --json an error is JSON on stdout, and nothing else is", async () => 
 
 test("an unknown command is a usage error", async () => {
   expect((await run("frobnicate")).code).toBe(2);
+});
+
+test("a model is connected, listed and removed, with its key from standard input and never shown", async () => {
+  const api = await startModelApi({ key: "stand-in-key-0123456789" });
+  try {
+    const piped = (key: string, ...argv: string[]): Promise<Ran> => {
+      const { child, done } = start(argv, {}, "pipe");
+      child.stdin?.end(`${key}\n`);
+      return done;
+    };
+    const to = ["openai-compatible", "--base-url", `${api.origin}/v1`, "--key-stdin"];
+    const wrong = await piped("wrong-key-0123456789", "models", "check", ...to);
+    expect([wrong.code, wrong.out]).toEqual([1, expect.stringMatching(/does not accept this key/)]);
+    const added = await piped("stand-in-key-0123456789", "models", "add", ...to, "--name", "local");
+    expect([added.code, added.out]).toEqual([0, "connected local: 2 models\n"]);
+    const listed = await run("models", "list");
+    expect(listed.out).toMatch(/local +openai-compatible +settings +…6789 +ok +2 \(default\)/);
+    expect((await run("models", "default", "claude-haiku-4-5")).out).toBe("default model: claude-haiku-4-5\n");
+    expect((await run("models", "default")).code).toBe(0);
+    expect((await run("models", "remove", "local")).out).toBe("removed local\n");
+    expect((await run("models", "remove", "local")).code).toBe(4);
+    expect((await run("models", "add", "openai")).err).toMatch(/--key-stdin/);
+    expect((await run("models", "add", "something")).code).toBe(2);
+  } finally {
+    await api.close();
+  }
 });
 
 test("what waits is listed, and approving it empties the inbox", async () => {

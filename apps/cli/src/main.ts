@@ -6,6 +6,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngine } from "./commands/engine.ts";
 import { registerLog } from "./commands/log.ts";
+import { registerModels } from "./commands/models.ts";
 import { registerPolicy } from "./commands/policy.ts";
 import { registerReceipt } from "./commands/receipt.ts";
 import { registerSession } from "./commands/session.ts";
@@ -31,6 +32,7 @@ for (const register of [
   registerReceipt,
   registerApprovals,
   registerLog,
+  registerModels,
   registerPolicy,
   registerEngine,
   registerDoctor,

@@ -234,7 +234,16 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     localPort: () => port,
     lifetimeMs: config.previewTtlS * 1000,
   });
-  const attention = createAttention({ ...deps, rooms, approvals, stuckAfterMs: config.stuckAfterS * 1000 });
+  const attention = createAttention({
+    ...deps,
+    rooms,
+    approvals,
+    async questions(organizationId, ids) {
+      const found = await Promise.all(ids.map((id) => theSessions().questions.view(organizationId, id)));
+      return new Map(found.flatMap((question) => (question === null ? [] : [[question.id, question]])));
+    },
+    stuckAfterMs: config.stuckAfterS * 1000,
+  });
   const feed = createFeed({
     ...deps,
     rooms,

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ApprovalView } from "./approvals.ts";
 import { ApprovalId, page, PageQuery, RoomId, RunId, SessionId, Timestamp } from "./primitives.ts";
+import { QuestionView } from "./questions.ts";
 import { route } from "./route.ts";
 
 export const AttentionKind = z
@@ -34,8 +35,8 @@ export const AttentionItem = z
     run_id: RunId.nullable(),
     /** Of kind `approval`. */
     approval: ApprovalView.nullable(),
-    /** Of kind `question`: as its own route answers it. */
-    question: z.json().nullable(),
+    /** Of kind `question`. */
+    question: QuestionView.nullable(),
     /** Of kind `invocation_unknown`. */
     invocation_id: z.string().nullable(),
     /** Until when a dismissal can be taken back; null when there is none. */

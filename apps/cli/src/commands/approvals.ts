@@ -1,4 +1,4 @@
-import { listApprovals, type ApprovalView } from "@signalbox/contract/approvals";
+import { type AttentionItem, listAttention } from "@signalbox/contract/attention";
 import type { Command } from "commander";
 import { decide, describeApproval } from "../approve.ts";
 import { action, type Context } from "../command.ts";
@@ -11,13 +11,15 @@ export function registerApprovals(program: Command): void {
     .option("-v, --verbose", "with the exact calls")
     .action(
       action(async ({ client, terminal }: Context, flags: { verbose?: boolean }) => {
-        const page = await client.call(listApprovals, { query: { status: "open", limit: 200 } });
+        const page = await client.call(listAttention, { query: { limit: 200 } });
         terminal.result(
           page,
           page.items.length === 0
             ? "Nothing waits for you."
             : flags.verbose
-              ? page.items.map((one) => `${one.id}\n${describeApproval(one, terminal)}`).join("\n\n")
+              ? page.items
+                  .map((one) => `${idOf(one)}\n${one.approval === null ? described(one) : describeApproval(one.approval, terminal)}`)
+                  .join("\n\n")
               : inbox(page.items),
         );
       }),
@@ -40,8 +42,16 @@ const verdict = (decision: "approve" | "deny", done: string) =>
     terminal.result(approval, `${done}: ${printable(approval.title)}`);
   });
 
-const inbox = (items: readonly ApprovalView[]): string =>
+/** What `approve` and `deny` take, where it is one. */
+const idOf = (one: AttentionItem): string => one.approval?.id ?? one.run_id ?? one.id;
+
+const described = (one: AttentionItem): string =>
+  printable(
+    [one.title, one.detail, one.session === null ? null : `session ${one.session.id} · ${one.session.title}`].filter(Boolean).join("\n"),
+  );
+
+const inbox = (items: readonly AttentionItem[]): string =>
   table(
-    ["id", "status", "asked", "title"],
-    items.map((one) => [one.id, one.status, ago(one.requested_at, Date.now()), printable(one.title)]),
+    ["id", "kind", "since", "title"],
+    items.map((one) => [idOf(one), one.kind.replaceAll("_", " "), ago(one.at, Date.now()), printable(one.title)]),
   );

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { ApprovalView } from "@signalbox/contract/approvals";
 import type { AttentionItem } from "@signalbox/contract/attention";
 import type { OrganizationRole } from "@signalbox/contract/primitives";
+import type { QuestionView } from "@signalbox/contract/questions";
 import type { z } from "zod";
 import type { Deps, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
@@ -25,7 +26,9 @@ export interface AttentionDeps extends Deps {
   readonly rooms: Pick<RoomAccess, "visibleRooms" | "roleIn">;
   readonly approvals: { views(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, z.input<typeof ApprovalView>>> };
   /** As their own route answers them. */
-  readonly questions?: ((organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, z.core.util.JSONType>>) | undefined;
+  readonly questions?:
+    | ((organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, z.input<typeof QuestionView>>>)
+    | undefined;
   /** A run that works and said nothing for so long is stuck. */
   readonly stuckAfterMs: number;
 }
