@@ -23,8 +23,8 @@ const HOP_BY_HOP = new Set([
   "upgrade",
   "http2-settings",
 ]);
-/** Of our tokens, in all their kinds (`packages/kernel/src/id.ts`, `newSecret`). */
-const OWN_SECRET = /^bearer\s+sb[a-z]*_/i;
+/** Of our tokens, in all their kinds (who mints one with `newSecret` names its prefix here). */
+const OWN_SECRET = /^bearer\s+(sb[a-z]*(-vk)?|shs)_/i;
 
 export interface Behind {
   /** As the browser has it: `http://<token>.preview.localhost:4400`. */
