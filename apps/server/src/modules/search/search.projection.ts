@@ -67,7 +67,7 @@ export const searchIndex: Projection = {
     for (const r of batch) {
       const entry = entryOf(r);
       if (entry === null) continue;
-      const key = `${r.organizationId} ${entry.kind} ${r.subjectId}`;
+      const key = `${r.organizationId} ${entry.kind} ${idOf(r)}`;
       const before = rows.get(key);
       rows.set(key, { r, entry: { ...entry, body: entry.body ?? before?.entry.body } });
     }
@@ -87,6 +87,10 @@ export const importedSearch = importProjection({
   remove: ["delete from proj_search s using import i where s.organization_id = i.organization_id and s.room_id = any(i.rooms)"],
 });
 
+/** An artifact is recorded in its run's subject, which may have many. */
+const idOf = (r: Recorded): string =>
+  r.event.type === "artifact.created" ? (r.event.data as { artifact_id: string }).artifact_id : r.subjectId;
+
 async function write(tx: Tx, rows: readonly { readonly r: Recorded; readonly entry: Entry }[]): Promise<void> {
   if (rows.length === 0) return;
   const columns: unknown[][] = Array.from({ length: 12 }, () => []);
@@ -95,7 +99,7 @@ async function write(tx: Tx, rows: readonly { readonly r: Recorded; readonly ent
     [
       r.organizationId,
       entry.kind,
-      r.subjectId,
+      idOf(r),
       r.roomId ?? (r.stream.type === "room" ? r.stream.id : null),
       entry.kind === "session" ? r.subjectId : (r.sessionId ?? data.session_id ?? null),
       data.thread_id ?? r.threadId ?? null,
