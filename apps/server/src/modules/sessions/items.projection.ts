@@ -1,5 +1,5 @@
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
-import { columns } from "./columns.ts";
+import { columns, jsonText } from "./columns.ts";
 import { decisionOf, endsItem, erasedBody, erasedOutcome, isDecision, itemOf, outcomeOf, runOf, type ItemEvent } from "./items.ts";
 import { ERASED } from "./session.ts";
 
@@ -62,7 +62,7 @@ export const itemsProjection: Projection<ItemEvent> = {
           r.occurredAt,
           item.type,
           runOf(r) ?? null,
-          JSON.stringify(item.body),
+          jsonText(item.body),
           r.eventId,
         ]),
       );
@@ -137,7 +137,7 @@ async function decisions(tx: Tx, mine: readonly { r: Recorded<ItemEvent>; sessio
   }
 }
 
-const textOf = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
+const textOf = (value: object | null): string | null => (value === null ? null : jsonText(value));
 
 /** Leaves what a replay of the erased events leaves (`itemOf`, `outcomeOf` and `decisionOf` with no data). */
 async function erase(tx: Tx, events: readonly string[]): Promise<void> {
@@ -162,7 +162,7 @@ async function erase(tx: Tx, events: readonly string[]): Promise<void> {
     columns(rows, (row) => [
       row.session_id,
       row.id,
-      row.own ? JSON.stringify(erasedBody(row.type, JSON.parse(row.body) as object)) : row.body,
+      row.own ? jsonText(erasedBody(row.type, JSON.parse(row.body) as object)) : row.body,
       row.own ? row.outcome : textOf(row.outcome === null ? null : erasedOutcome(row.type, JSON.parse(row.outcome) as { status: string })),
     ]),
   );

@@ -2,13 +2,13 @@ import type { AuditEvent } from "@signalbox/contract/events/audit";
 import type { QuestionEvent } from "@signalbox/contract/events/questions";
 import type { SessionEvent } from "@signalbox/contract/events/sessions";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
-import { columns } from "./columns.ts";
+import { columns, jsonText } from "./columns.ts";
 import { ERASED } from "./session.ts";
 
 type Event = QuestionEvent | Extract<AuditEvent, { type: "event.redacted" }> | Extract<SessionEvent, { type: "session.deleted" }>;
 type Closed = Recorded<Extract<QuestionEvent, { type: "question.answered" | "question.dismissed" }>>;
 
-const NOTHING = JSON.stringify({ header: null, text: ERASED, options: [], multiple: false, free_text: true });
+const NOTHING = jsonText({ header: null, text: ERASED, options: [], multiple: false, free_text: true });
 
 /** Keeps `proj_questions`. Of an erased question remains that one was asked, of an erased answer that it was given. */
 export const questionsProjection: Projection<Event> = {
@@ -50,7 +50,7 @@ export const questionsProjection: Projection<Event> = {
           r.subjectId,
           r.event.type === "question.answered" ? "answered" : "dismissed",
           r.event.type === "question.answered" && r.redaction !== "full"
-            ? JSON.stringify({ options: r.event.data.options, text: r.event.data.text ?? null })
+            ? jsonText({ options: r.event.data.options, text: r.event.data.text ?? null })
             : null,
           r.principal.id,
           r.occurredAt,
@@ -74,5 +74,5 @@ export const questionsProjection: Projection<Event> = {
 function bodyOf(r: Recorded<Event>): string {
   if (r.event.type !== "question.asked" || r.redaction === "full") return NOTHING;
   const { header, text, options, multiple, free_text } = r.event.data;
-  return JSON.stringify({ header: header ?? null, text, options, multiple, free_text });
+  return jsonText({ header: header ?? null, text, options, multiple, free_text });
 }

@@ -1,6 +1,6 @@
 import type { AnyEvent } from "@signalbox/contract/events";
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
-import { columns } from "./columns.ts";
+import { columns, jsonText } from "./columns.ts";
 import { ERASED } from "./session.ts";
 
 const TYPES = [
@@ -259,7 +259,7 @@ function created(r: Recorded<ListEvent>): Row | undefined {
     kind: d.kind,
     status: "creating",
     status_reason: null,
-    source: JSON.stringify(d.source),
+    source: jsonText(d.source),
     harness: d.harness,
     model: d.model,
     room_id: d.room_id,
@@ -378,7 +378,7 @@ function ofSession(row: Row, { event, eventId, redaction }: Recorded<ListEvent>)
     case "session.archived":
       return { archived: true };
     case "session.changes_recorded":
-      return { files_changed: JSON.stringify(event.data.files), patch_artifact_id: event.data.patch_artifact_id ?? null };
+      return { files_changed: jsonText(event.data.files), patch_artifact_id: event.data.patch_artifact_id ?? null };
     default:
       return {};
   }
