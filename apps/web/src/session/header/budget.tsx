@@ -17,25 +17,28 @@ export function Budget({ session, cost, canChange }: { session: SessionView; cos
   const spent = cost?.spent ?? session.cost_micro_usd;
   const cap = cost?.cap ?? session.budget_micro_usd;
   return (
-    <Popover
-      label="Cost and budget"
-      align="end"
-      open={isOpen}
-      onOpenChange={setOpen}
-      className="w-80 p-4"
-      trigger={
-        <button
-          type="button"
-          aria-label={`Cost ${money(spent)} of ${money(cap)}. Details and limit`}
-          className="rounded-md px-2 py-1 hover:bg-chosen"
-        >
-          <CostMeter spent={spent} reserved={cost?.reserved ?? 0} cap={cap} />
-        </button>
-      }
-    >
-      <Usage session={session} />
-      {canChange && <Limit session={session} onDone={() => setOpen(false)} />}
-    </Popover>
+    <div className="relative shrink-0 rounded-md px-2 py-1 hover:bg-chosen">
+      <CostMeter spent={spent} reserved={cost?.reserved ?? 0} cap={cap} />
+      {/* Over the meter and not around it: what is in a button is not read out as anything else. */}
+      <Popover
+        label="Cost and budget"
+        align="end"
+        open={isOpen}
+        onOpenChange={setOpen}
+        className="w-80 p-4"
+        trigger={
+          <button
+            type="button"
+            aria-label="Where the money went, and the limit"
+            title={`${money(spent)} of ${money(cap)}`}
+            className="absolute inset-0 rounded-md"
+          />
+        }
+      >
+        <Usage session={session} />
+        {canChange && <Limit session={session} onDone={() => setOpen(false)} />}
+      </Popover>
+    </div>
   );
 }
 
