@@ -43,6 +43,11 @@ beforeAll(async () => {
 afterAll(() => c.close());
 
 function urlOf(route: Route): string {
+  const needed = new URLSearchParams(route.query === undefined ? {} : (sampleOf(route.query) as Record<string, string>)).toString();
+  return pathOf(route) + (needed === "" ? "" : `?${needed}`);
+}
+
+function pathOf(route: Route): string {
   return route.path.replaceAll(/:([a-z_A-Z]+)/g, (_, name: string) => {
     const schema = route.params!.shape[name]!;
     const sample = String(sampleOf(schema as never));
@@ -50,8 +55,15 @@ function urlOf(route: Route): string {
   });
 }
 
+/** What the route cannot do without. */
+function queryOf(route: Route): string {
+  const needed = route.query === undefined ? {} : (sampleOf(route.query) as Record<string, unknown>);
+  const text = new URLSearchParams(Object.entries(needed).map(([name, value]) => [name, String(value)])).toString();
+  return text === "" ? "" : `?${text}`;
+}
+
 const asked = (route: Route, token: string | undefined, headers: Record<string, string> = {}) =>
-  c.call(route.method, urlOf(route), {
+  c.call(route.method, urlOf(route) + queryOf(route), {
     ...(token === undefined ? {} : { token }),
     ...(route.body === undefined ? {} : { body: sampleOf(route.body) }),
     headers,
