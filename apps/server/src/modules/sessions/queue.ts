@@ -22,7 +22,8 @@ export function inOrder<T extends Asked>(turns: readonly T[], moves: readonly Mo
   let next = 0;
   for (const move of [...moves.toSorted((a, b) => a.seq - b.seq), null]) {
     // A move is about what had been asked for by then.
-    while (next < waiting.length && (move === null || waiting[next]!.seq < move.seq)) order.push(waiting[next++]!);
+    const until = move?.seq ?? Infinity;
+    while (next < waiting.length && waiting[next]!.seq < until) order.push(waiting[next++]!);
     if (move === null) break;
     const from = order.findIndex((one) => one.runId === move.runId);
     const target = move.beforeRunId === null ? order.length : order.findIndex((one) => one.runId === move.beforeRunId);
