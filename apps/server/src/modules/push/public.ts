@@ -6,46 +6,18 @@
  *
  * The reader enqueues with its checkpoint, and a job is one by (item, browser): nothing is announced twice.
  */
-import { createECDH } from "node:crypto";
-import type { OrganizationRole } from "@signalbox/contract/primitives";
-import { newId } from "@signalbox/kernel/id";
 import { startReader, type Reader } from "@signalbox/eventlog/reader";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { type Kysely, sql } from "kysely";
-import type { Pool } from "pg";
-import type { Deps, Job, Module } from "../../module.ts";
+import type { Job, Module } from "../../module.ts";
 import { openingOf } from "../attention/public.ts";
 import { type Item, noteOf } from "./notes.ts";
 import { pushRoutes } from "./routes.ts";
 import { createSender, type Sender } from "./send.ts";
-import type { VapidKeys } from "./vapid.ts";
+import type { PushDeps, Subscription } from "./subscription.ts";
 
+export type { PushDeps } from "./subscription.ts";
 export { openVapidKeys } from "./vapid.ts";
-
-export interface PushDeps extends Deps {
-  /** As `sb_log`. */
-  readonly pool: Pool;
-  readonly vapid: VapidKeys;
-  /** `mailto:` or https: whom a push service may ask about us. */
-  readonly contact: string;
-  readonly allowLoopback: boolean;
-  /** The item as that person has it on their open list; null when they do not, or not any more. */
-  readonly openItem: (who: { organizationId: string; principalId: string; role: OrganizationRole }, id: string) => Promise<Item | null>;
-  readonly roleOf: (organizationId: string, principalId: string) => Promise<OrganizationRole | null>;
-  readonly enqueue: (jobs: Parameters<typeof enqueueJobs>[1]) => Promise<void>;
-}
-
-export interface Subscription {
-  id: string;
-  principal_id: string;
-  endpoint: string;
-  p256dh: string;
-  auth: string;
-  label: string | null;
-  created_at: Date;
-  last_sent_at: Date | null;
-  last_error: string | null;
-}
 
 /** What puts something on a list at once; what is stuck is seen when somebody looks. */
 const TYPES = [
@@ -157,19 +129,3 @@ export function createPush(deps: PushDeps): Module & { readonly sender: Sender }
     },
   };
 }
-
-/** As a browser gives them: a point of P-256 and 16 bytes, in base64url. */
-export function keysAreValid(p256dh: string, auth: string): boolean {
-  const bytes = (text: string): Buffer => Buffer.from(text, "base64url");
-  if (bytes(auth).length !== 16 || bytes(p256dh).length !== 65) return false;
-  try {
-    const ecdh = createECDH("prime256v1");
-    ecdh.generateKeys();
-    ecdh.computeSecret(bytes(p256dh));
-    return true;
-  } catch {
-    return false; // not a point of the curve
-  }
-}
-
-export const newSubscriptionId = (): string => newId("psub");

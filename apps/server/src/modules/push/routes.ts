@@ -12,8 +12,8 @@ import type { z } from "zod";
 import { type BoundRoute, handle, refused } from "../../http/handle.ts";
 import { endpointProblem } from "./endpoint.ts";
 import { TEST_NOTE } from "./notes.ts";
-import { keysAreValid, newSubscriptionId, type PushDeps, type Subscription } from "./public.ts";
 import type { Sender } from "./send.ts";
+import { keysAreValid, newSubscriptionId, type PushDeps, type Subscription } from "./subscription.ts";
 
 /** More browsers than anybody has. */
 const MOST = 20;

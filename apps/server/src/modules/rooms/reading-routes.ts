@@ -6,7 +6,7 @@ import { hasRoomRole } from "./access.ts";
 import { room, type RoomCommand } from "./room.ts";
 import type { RoomRow } from "./room-rows.ts";
 import { roomView } from "./room-rows.ts";
-import { NO_ROOM, type RoomRouteDeps, target, tooLow } from "./routes.ts";
+import { NO_ROOM, type RoomRouteDeps, target, tooLow } from "./answers.ts";
 
 /** What a person does with a room that is there: reads it, names it, puts it away. */
 export function readingRoutes(deps: RoomRouteDeps & { readRoom: (caller: Caller, id: string) => Promise<RoomRow> }): readonly BoundRoute[] {

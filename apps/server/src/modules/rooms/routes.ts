@@ -20,13 +20,13 @@ import { type RawBuilder, sql } from "kysely";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Caller } from "../../http/handle.ts";
-import { hasRoomRole, type RoomAccess } from "./access.ts";
+import { hasRoomRole } from "./access.ts";
+import { NO_ROOM, type RoomRouteDeps, target, tooLow } from "./answers.ts";
 import { mentionsIn } from "./mentions.ts";
 import { readingRoutes } from "./reading-routes.ts";
 import { room } from "./room.ts";
 import { lastMessage, roomRows, type RoomRow, roomView } from "./room-rows.ts";
 import { ERASED } from "./rooms.projection.ts";
-import type { RoomCommands, RoomsDeps } from "./public.ts";
 
 interface ThreadRow {
   id: string;
@@ -57,24 +57,11 @@ interface MessageRow {
 
 type Posted = Recorded<Extract<RoomEvent, { type: "message.created" }>>;
 
-export const NO_ROOM = refused("room_not_found", {
-  message: "There is no such room, or you are not in it.",
-  fix: "List the rooms you may see with GET /v1/rooms.",
-});
 const NO_THREAD = refused("thread_not_found", {
   message: "There is no such thread, or you are not in its room.",
   fix: "List a room's threads with GET /v1/rooms/:id/threads.",
 });
-export const tooLow = (role: RoomRole, least: RoomRole) =>
-  refused("room_role_too_low", {
-    message: `This needs the role ${least} in this room; yours is ${role}.`,
-    fix: "Ask an owner of the room.",
-    details: { role, least },
-  });
-
 const byTime = z.tuple([z.iso.datetime(), z.string()]);
-
-export type RoomRouteDeps = RoomsDeps & { access: RoomAccess; commands: RoomCommands };
 
 export function roomRoutes(deps: RoomRouteDeps): readonly BoundRoute[] {
   const { log, db, access, commands, displayNames } = deps;
@@ -274,13 +261,6 @@ export function roomRoutes(deps: RoomRouteDeps): readonly BoundRoute[] {
     ...readingRoutes({ ...deps, readRoom }),
   ];
 }
-
-export const target = (caller: Caller, origin: Parameters<RoomsDeps["log"]["unit"]>[0]["origin"], roomId: string) => ({
-  organizationId: caller.organizationId,
-  origin: { ...origin, roomId },
-  stream: { type: "room" as const, id: roomId },
-  subject: `room:${roomId}`,
-});
 
 /** To be followed by a `where` on `t`. */
 const threadRows = (principalId: string): RawBuilder<unknown> => sql`
