@@ -266,7 +266,7 @@ describe("when nobody answers", () => {
   });
 
   test("a new version that was deployed meanwhile is loaded by the next move to another page", async () => {
-    const page = await visit("/health");
+    const page = await visit("/health", { serviceWorkers: "block" });
     await page.evaluate(() => ((globalThis as { old?: boolean }).old = true));
     const isOld = (): Promise<boolean> => page.evaluate(() => (globalThis as { old?: boolean }).old === true);
     // What the server's page names is the only sign of a version: another script, another version.

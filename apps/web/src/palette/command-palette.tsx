@@ -57,6 +57,16 @@ interface Deed {
   run(): void;
 }
 
+/** Each word typed begins a word of the entry: nothing turns up, and gets chosen, for having the same letters somewhere. */
+function matches(value: string, search: string, keywords: readonly string[] = []): number {
+  const words = `${value} ${keywords.join(" ")}`.toLocaleLowerCase().split(/[\s:/]+/);
+  const typed = search
+    .toLocaleLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  return typed.every((word) => words.some((each) => each.startsWith(word))) ? 1 : 0;
+}
+
 export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; onNew(): void; onHelp(): void }) {
   const ref = useRef<HTMLDialogElement>(null);
   useModal(ref);
@@ -137,7 +147,7 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
       }}
       className="soft-shadow appearing mx-auto mt-[12dvh] mb-auto w-[calc(100%-1.5rem)] max-w-2xl overflow-clip rounded-lg border border-line bg-panel p-0 narrow:mt-3"
     >
-      <Command label="Search and commands" loop vimBindings={false}>
+      <Command label="Search and commands" loop vimBindings={false} filter={matches}>
         <div className="flex items-center gap-3 border-b border-line px-4">
           <Search size={18} aria-hidden className="shrink-0 text-ink-3" />
           <Command.Input
@@ -153,23 +163,6 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
           <Command.Empty className="px-3 py-8 text-center text-ink-3">
             {hits.isFetching ? "Looking…" : hits.error === null ? "Nothing matches. Try fewer letters." : "The server could not search."}
           </Command.Empty>
-          {groups.map(({ kind, items, more }) => (
-            <Group key={kind} name={KIND_WORD[kind]} forceMount>
-              {items.map((hit) => (
-                <Hit key={hit.id} hit={hit} onSelect={() => go(hrefOf(hit))} />
-              ))}
-              {more && kind === "session" && (
-                <Entry
-                  value={`more-${kind}`}
-                  icon={ListTree}
-                  forceMount
-                  onSelect={doing(() => void navigate({ to: "/sessions", search: { q } }))}
-                >
-                  All sessions that match
-                </Entry>
-              )}
-            </Group>
-          ))}
           {q === "" && recent().length > 0 && (
             <Group name="Recent">
               {recent()
@@ -210,6 +203,23 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
             ))}
           </Group>
           <Deeds name="This box" deeds={box} />
+          {groups.map(({ kind, items, more }) => (
+            <Group key={kind} name={KIND_WORD[kind]} forceMount>
+              {items.map((hit) => (
+                <Hit key={hit.id} hit={hit} onSelect={() => go(hrefOf(hit))} />
+              ))}
+              {more && kind === "session" && (
+                <Entry
+                  value={`more-${kind}`}
+                  icon={ListTree}
+                  forceMount
+                  onSelect={doing(() => void navigate({ to: "/sessions", search: { q } }))}
+                >
+                  All sessions that match
+                </Entry>
+              )}
+            </Group>
+          ))}
         </Command.List>
       </Command>
     </dialog>

@@ -40,7 +40,8 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
-  if (request.method !== "GET" || origin !== self.location.origin) return;
+  // `no-store` is the app asking which version the server has: what is kept is not an answer.
+  if (request.method !== "GET" || origin !== self.location.origin || request.cache === "no-store") return;
   if (/^\/(v1|llm|metrics|openapi\.json|sw\.js)(\/|$)/.test(pathname)) return;
   if (request.mode === "navigate") event.respondWith(page(request));
   else if (pathname.startsWith("/assets/")) event.respondWith(part(request));
