@@ -22,6 +22,7 @@ import {
   forgetParts,
   hydrate,
   newestSeq,
+  passed,
   prepend,
   trimNewer,
   trimOlder,
@@ -54,6 +55,8 @@ export interface ConversationSource {
   }): Promise<WindowAnswer>;
   /** Every event after `fromSeq`, for ever; ends by refusal or abort. null: something happened, read the newest anew. */
   events(fromSeq: number, signal: AbortSignal): AsyncIterable<EventEnvelope | null>;
+  /** Whether an event is part of this conversation; absent: all are. */
+  isMine?(envelope: EventEnvelope): boolean;
   deltas(on: { update(change: SessionDelta, epoch: string): void; stale(): void }): () => void;
   /** After each event that was taken in. */
   onEvent?(envelope: EventEnvelope): void;
@@ -135,11 +138,15 @@ export function openConversation(source: ConversationSource, asOf?: number): Con
         readAnew();
         continue;
       }
-      fold((conversation) => event(conversation, envelope));
+      const isMine = source.isMine?.(envelope) ?? true;
+      fold((conversation) => (isMine ? event(conversation, envelope) : passed(conversation, envelope.seq)));
       for (const listener of eventListeners) listener(envelope);
       // The text of a very long message is not in its event, nor what the gate decided in that of the call it was about.
-      if ((envelope.type === "message.created" && !hasText(envelope.data)) || needsReading(envelope.type)) readAnew();
+      if ((envelope.type === "message.created" && !hasText(envelope.data)) || needsReading(envelope.type)) {
+        if (isMine) readAnew();
+      }
       source.onEvent?.(envelope);
+      if (envelope.type === "session.deleted" && isMine) set({ phase: "gone" });
     }
   }
 
@@ -196,7 +203,8 @@ export function openConversation(source: ConversationSource, asOf?: number): Con
     endDeltas = source.deltas({
       update(change, epoch) {
         fold((conversation) => delta(conversation, change, epoch));
-        if (change.kind === "state") source.onState?.();
+        if (change.kind === "state" && change.status === "deleted") set({ phase: "gone" });
+        else if (change.kind === "state") source.onState?.();
       },
       stale: () => fold(forgetParts),
     });

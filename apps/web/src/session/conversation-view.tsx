@@ -57,6 +57,8 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
   const [chosen, setChosen] = useState<string | null>(null);
   const [marked, setMarked] = useState<string | null>(null);
   const [isFinding, setFinding] = useState(false);
+  /** Before the first scroll to the end the top of the window is in sight, and nobody asked for more of it. */
+  const isPlaced = useRef(target !== null);
   const isLoading = phase === "loading" && rows.length === 0;
 
   // oxlint-disable-next-line react/incompatible-library -- nothing here is compiled for memoization
@@ -74,7 +76,7 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
     directDomUpdates: true,
     onChange: (instance) => {
       const { range } = instance;
-      if (range === null || rows.length === 0) return;
+      if (range === null || rows.length === 0 || !isPlaced.current) return;
       if (range.startIndex < READ_AHEAD) void store.older().catch(() => undefined); // Said by the row at the top, which can be pressed.
       if (range.endIndex > rows.length - READ_AHEAD) void store.newer().catch(() => undefined); // The next scroll asks again.
     },
@@ -101,6 +103,7 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
     if (outer === null || inner == null) return;
     const follow = (): void => {
       if (isFollowing.current) outer.scrollTop = outer.scrollHeight;
+      isPlaced.current ||= outer.scrollHeight > outer.clientHeight;
     };
     const observer = new ResizeObserver(follow);
     observer.observe(inner);
@@ -180,6 +183,7 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
 
   return (
     <div className="relative flex min-h-0 flex-1 flex-col">
+      <h2 className="sr-only">Conversation</h2>
       {isFinding && <FindBar rows={rows} store={store} scroller={scroller} onShow={(key) => show(key)} onClose={() => setFinding(false)} />}
       <div
         ref={scroller}

@@ -152,6 +152,10 @@ export function event(state: Conversation, envelope: EventEnvelope): Conversatio
   return settle({ ...next, lastSeq: envelope.seq });
 }
 
+/** An event of the room that is not part of this conversation: nothing of it shows, and it is behind us. */
+export const passed = (state: Conversation, seq: number): Conversation =>
+  seq <= state.lastSeq ? state : settle({ ...state, lastSeq: seq });
+
 function take(state: Conversation, item: ConversationItem | null): Conversation {
   if (item === null) return state;
   if (state.newer === null) return put(state, [item]);

@@ -10,11 +10,11 @@ import { Skeleton } from "@signalbox/ui/placeholder";
 import { SplitPane } from "@signalbox/ui/split-pane";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMedia } from "@signalbox/ui/use-media";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, type InfiniteData } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Suspense, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { useDecide } from "../approvals/decide.ts";
-import { isRefusal } from "../data/api.ts";
+import { isRefusal, queries } from "../data/api.ts";
 import { openApprovalsQuery, sessionQuery, useNames } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
@@ -41,9 +41,21 @@ import { useConversationAt, useLiveConversation } from "./use-conversation.ts";
 
 const route = getRouteApi("/frame/sessions/$sessionId");
 
+// Every conversation needs it: it comes with the page, not after the first message has.
+void import("@signalbox/ui/markdown-rendered").catch(() => undefined); // Asked for again where it is used, and there it says what is wrong.
+
+/** From a list that was on screen: then the conversation is asked for at once, and not after the session. */
+function knownSession(id: SessionView["id"]): SessionView | undefined {
+  for (const [, list] of queries.getQueriesData<InfiniteData<{ items: SessionView[] }>>({ queryKey: ["sessions", "list"] })) {
+    const found = list?.pages.flatMap(({ items }) => items).find((session) => session.id === id);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 export function SessionPage() {
   const { sessionId } = route.useParams();
-  const session = useQuery(sessionQuery(sessionId));
+  const session = useQuery({ ...sessionQuery(sessionId), placeholderData: () => knownSession(sessionId) });
   // What was on screen when it was deleted is known to be there no more; a reader must not go on as if it were.
   const isMissing = session.error !== null && isRefusal(session.error, "session_not_found");
   if (isMissing) return session.data === undefined ? <Missing /> : <Gone title={session.data.title} />;

@@ -1,4 +1,5 @@
 /* The conversation of a session that one may see as oneself: windows over HTTP, events and deltas as they come. */
+import type { EventEnvelope } from "@signalbox/contract/envelope";
 import { streamRoom } from "@signalbox/contract/log";
 import { getConversation, type SessionView } from "@signalbox/contract/sessions";
 import type { SessionDelta } from "@signalbox/contract/sync";
@@ -34,7 +35,16 @@ export function sessionSource({ id, room_id: roomId }: Pick<SessionView, "id" | 
     }, REFRESH_MS);
   }
 
+  // A room may have other sessions; what belongs to none, or to one of them, is not said here.
+  const runs = new Set<string>();
+  const isMine = ({ session_id: of, run_id: run }: EventEnvelope): boolean => {
+    const is = of === undefined ? run !== undefined && runs.has(run) : of === id;
+    if (is && run !== undefined) runs.add(run);
+    return is;
+  };
+
   return {
+    isMine,
     async window({ limit, before, asOf, signal }) {
       const page = await client.call(getConversation, {
         params: { id },
@@ -46,6 +56,7 @@ export function sessionSource({ id, room_id: roomId }: Pick<SessionView, "id" | 
         },
         signal,
       });
+      for (const item of page.items) if (item.run_id !== null) runs.add(item.run_id);
       return { items: page.items, lastSeq: page.last_seq, hasOlder: page.next_cursor !== null };
     },
     async *events(fromSeq, signal) {
@@ -57,7 +68,9 @@ export function sessionSource({ id, room_id: roomId }: Pick<SessionView, "id" | 
         onUpdate: ({ payload, doc_key }) => update(payload as SessionDelta, doc_key.slice(doc_key.indexOf(":") + 1).split(".")[0] ?? ""),
         onStale: stale,
       }),
-    onEvent({ type }) {
+    onEvent(envelope) {
+      const { type } = envelope;
+      if (!isMine(envelope)) return;
       refresh("session");
       if (type === "session.changes_recorded" || type.startsWith("tool.") || type === "run.completed") refresh("diff");
       if (type.startsWith("approval.") || type.startsWith("invocation.")) refresh("approvals");

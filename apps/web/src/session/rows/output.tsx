@@ -19,7 +19,7 @@ export function Output({ text, isCut, artifactId }: { text: string; isCut: boole
   return (
     <section>
       <div className="flex min-h-7 items-center justify-between">
-        <h4 className="plate">Output</h4>
+        <h3 className="plate">Output</h3>
         <CopyButton text={plain(shown)} label="Copy: Output" />
       </div>
       <AnsiText text={shown} />

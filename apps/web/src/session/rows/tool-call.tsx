@@ -156,7 +156,7 @@ function Section({ name, copy, children }: { name: string; copy?: string | undef
   return (
     <section>
       <div className="flex min-h-7 items-center justify-between">
-        <h4 className="plate clamp-1">{name}</h4>
+        <h3 className="plate clamp-1">{name}</h3>
         {copy !== undefined && <CopyButton text={copy} label={`Copy: ${name}`} />}
       </div>
       {children}
