@@ -7,7 +7,7 @@ import { useNames } from "../data/queries.ts";
 import { Button } from "@signalbox/ui/button";
 import { inputLook } from "@signalbox/ui/field";
 import { remaining } from "@signalbox/ui/format";
-import { Keys } from "@signalbox/ui/keys";
+import { KeyHint as Keys } from "@signalbox/ui/key-hint";
 import { Lamp } from "@signalbox/ui/lamp";
 import { Markdown } from "@signalbox/ui/markdown";
 import { useNow } from "@signalbox/ui/now";

@@ -1,7 +1,7 @@
 import type { ApprovalView } from "@signalbox/contract/approvals";
 import { Check, ChevronRight, Clock, X } from "lucide-react";
 import { useNames } from "../data/queries.ts";
-import { Moment } from "@signalbox/ui/moment";
+import { Timestamp } from "@signalbox/ui/timestamp";
 import { ExactCall } from "./exact-call.tsx";
 
 const WORD = { approved: "Approved", denied: "Denied", expired: "Expired", pending: "Waiting", held: "Held" } as const;
@@ -23,7 +23,7 @@ export function DecidedApproval({ approval, isOpenAtFirst = false }: { approval:
           <span className="text-ink"> · {approval.title}</span>
           {approval.reason !== null && <span className="text-ink-2"> · “{approval.reason}”</span>}
         </span>
-        <Moment at={approval.decided_at ?? approval.expires_at} className="shrink-0 text-ink-3" />
+        <Timestamp at={approval.decided_at ?? approval.expires_at} className="shrink-0 text-ink-3" />
         <ChevronRight size={14} aria-hidden className="shrink-0 text-ink-3 transition-transform group-open:rotate-90" />
       </summary>
       <div className="px-3 pt-1 pb-3">

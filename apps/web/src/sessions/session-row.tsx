@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { GitBranch } from "lucide-react";
 import { count, money, repositoryName } from "@signalbox/ui/format";
 import { Lamp } from "@signalbox/ui/lamp";
-import { Moment } from "@signalbox/ui/moment";
+import { Timestamp } from "@signalbox/ui/timestamp";
 import { changedLines, detailOf, lampOf, stateWord } from "./state.ts";
 
 interface SessionRowProps {
@@ -52,7 +52,7 @@ export function SessionRow({ session, isSelected, linkRef, onFocus }: SessionRow
           </span>
         </span>
         <span className="text-right text-sm">
-          <Moment at={session.updated_at} className="block whitespace-nowrap text-ink-3" />
+          <Timestamp at={session.updated_at} className="block whitespace-nowrap text-ink-3" />
           <span className="block text-ink-2">{money(session.cost_micro_usd)}</span>
         </span>
       </Link>

@@ -8,7 +8,7 @@ import { killSwitchQuery, useNames } from "../data/queries.ts";
 import { Button } from "@signalbox/ui/button";
 import { Dialog } from "@signalbox/ui/dialog";
 import { Field, inputLook } from "@signalbox/ui/field";
-import { Moment } from "@signalbox/ui/moment";
+import { Timestamp } from "@signalbox/ui/timestamp";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
 
@@ -37,7 +37,7 @@ export function KillSwitch() {
                 : data.by !== null && `By ${nameOf(data.by) === "You" ? "you" : nameOf(data.by)}`}
               {data.since !== null && (
                 <>
-                  , <Moment at={data.since} />
+                  , <Timestamp at={data.since} />
                 </>
               )}
               {data.reason !== null && `: ${data.reason}`}

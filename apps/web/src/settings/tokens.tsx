@@ -9,7 +9,7 @@ import { Button } from "@signalbox/ui/button";
 import { CopyButton } from "@signalbox/ui/copy-button";
 import { Dialog } from "@signalbox/ui/dialog";
 import { Field, inputLook } from "@signalbox/ui/field";
-import { Moment } from "@signalbox/ui/moment";
+import { Timestamp } from "@signalbox/ui/timestamp";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
@@ -52,7 +52,7 @@ export function Tokens() {
                   "never used"
                 ) : (
                   <>
-                    used <Moment at={token.last_used_at} />
+                    used <Timestamp at={token.last_used_at} />
                   </>
                 )}
                 {token.expires_at !== null && ` · until ${new Date(token.expires_at).toLocaleDateString()}`}

@@ -1,1 +1,0 @@
-export { KeyHint as Keys } from "./key-hint.tsx";
