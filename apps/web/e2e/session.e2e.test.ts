@@ -339,7 +339,7 @@ describe("a shared link", () => {
   });
 });
 
-test.each([
+test.each<[string, NonNullable<Parameters<typeof openPage>[1]>]>([
   ["a wide screen", {}],
   ["a phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }],
 ])("on %s nothing breaks WCAG 2.2 AA, and nothing is wider than the screen", async (_, options) => {

@@ -1,10 +1,12 @@
 /* The one client and the one live socket of this tab. */
 import { ApiError, createClient } from "@signalbox/client/client";
 import { createSync } from "@signalbox/client/sync";
+import { setClockOffset } from "@signalbox/ui/now";
+import { fetchTelling } from "./server-clock.ts";
 import { onAnswer, onUnreachable } from "./reach.ts";
 import { QueryCache, QueryClient } from "@tanstack/react-query";
 
-export const client = createClient({ baseUrl: window.location.origin });
+export const client = createClient({ baseUrl: window.location.origin, fetch: fetchTelling(setClockOffset) });
 export const sync = createSync({ client });
 
 export const isRefusal = (error: unknown, code: string): error is ApiError => error instanceof ApiError && error.code === code;
