@@ -119,6 +119,8 @@ export const listSessions = route({
     /** One, or several with commas between. */
     status: z.union([SessionStatus, z.string().regex(/^[a-z]+(,[a-z]+){0,9}$/)]).optional(),
     model: z.string().min(1).max(200).optional(),
+    /** Exactly this address. */
+    repository: z.string().min(1).max(2000).optional(),
     created_by: PrincipalId.optional(),
     outcome: z.enum(["succeeded", "failed", "canceled"]).optional(),
     sort: z.enum(["created_at", "updated_at", "cost"]).default("created_at"),

@@ -206,6 +206,7 @@ test("lists are filtered by several states, model, person and outcome, sorted, a
   expect(await ids("q=zebra")).toEqual([of.sessionId]);
   expect(await ids("status=creating,stopped&model=demo&created_by=usr_owner&outcome=succeeded")).toContain(of.sessionId);
   expect(await ids("outcome=canceled")).not.toContain(of.sessionId);
+  expect(await ids("repository=/another")).toEqual([]);
   expect((await call("GET", "/v1/sessions?status=creating,nonsense")).status).toBe(400);
   const costs = (await call("GET", "/v1/sessions?sort=cost&limit=200")).body.items.map((one: Body) => one.cost_micro_usd);
   expect(costs).toEqual(costs.toSorted((a: number, b: number) => b - a));

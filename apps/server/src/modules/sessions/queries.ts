@@ -61,6 +61,7 @@ export interface SessionRow {
 export interface ListFilter {
   readonly status?: readonly string[] | undefined;
   readonly model?: string | undefined;
+  readonly repository?: string | undefined;
   readonly createdBy?: string | undefined;
   readonly outcome?: string | undefined;
   readonly sort?: "created_at" | "updated_at" | "cost" | undefined;
@@ -150,7 +151,7 @@ export function createSessionQueries(db: Database): SessionQueries {
       return row === undefined ? null : { view: viewOf(row), sandboxId: row.sandbox_id, currentRunId: row.current_run_id };
     },
 
-    async list(organizationId, { status, model, createdBy, outcome, sort = "created_at", q, archived, rooms }, { limit, cursor }) {
+    async list(organizationId, { status, model, repository, createdBy, outcome, sort = "created_at", q, archived, rooms }, { limit, cursor }) {
       const after = decodeCursor(cursor, ListKey);
       if (after !== null && (typeof after[0] === "number") !== (sort === "cost")) throw new InvalidCursor("a cursor of another order");
       const by = sort === "cost" ? sql`s.cost` : sort === "updated_at" ? sql`s.updated_at` : sql`s.created_at`;
@@ -160,6 +161,7 @@ export function createSessionQueries(db: Database): SessionQueries {
         sql<Row>`${SELECT} where s.archived = ${archived}
           ${status === undefined ? sql`` : sql`and s.status = any(${[...status]}::text[])`}
           ${model === undefined ? sql`` : sql`and s.model = ${model}`}
+          ${repository === undefined ? sql`` : sql`and s.source::jsonb ->> 'url' = ${repository}`}
           ${createdBy === undefined ? sql`` : sql`and s.created_by = ${createdBy}`}
           ${outcome === undefined ? sql`` : sql`and s.outcome = ${outcome}`}
           ${q === undefined || q.trim() === "" ? sql`` : sql`and (s.title ilike ${like(q)} or s.source ilike ${like(q)} or s.first_prompt ilike ${like(q)} or s.id = ${q.trim()})`}

@@ -106,13 +106,13 @@ export function sessionRoutes({
       return created.ok ? view(caller, created.sessionId) : created;
     }),
     handle(listSessions, async ({ caller, query }) => {
-      const { limit, cursor, status, q, archived, model, created_by: createdBy, outcome, sort } = query;
+      const { limit, cursor, status, q, archived, model, repository, created_by: createdBy, outcome, sort } = query;
       const wanted = status?.split(",");
       const unknown = wanted?.find((one) => !SessionStatus.safeParse(one).success);
       if (unknown !== undefined) throw new ShellRefused("invalid_request", `query.status: there is no status ${unknown}.`);
       return queries.list(
         caller.organizationId,
-        { status: wanted, model, createdBy, outcome, sort, q, archived: archived === "true", rooms: await rooms.visibleRooms(caller) },
+        { status: wanted, model, repository, createdBy, outcome, sort, q, archived: archived === "true", rooms: await rooms.visibleRooms(caller) },
         { limit, cursor },
       );
     }),
