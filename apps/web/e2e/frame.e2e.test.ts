@@ -206,6 +206,11 @@ describe("when nobody answers", () => {
         .getByRole("link", { name: /Known before/ })
         .first()
         .waitFor();
+      await page
+        .getByRole("link", { name: /Known before/ })
+        .first()
+        .click();
+      await heading(page, "Known before").waitFor();
       await page.waitForTimeout(3_000);
 
       await page.context().setOffline(true);
@@ -216,11 +221,14 @@ describe("when nobody answers", () => {
       expect(await page.getByText(/refresh/i).count()).toBe(0);
 
       await page.reload();
+      await heading(page, "Known before").waitFor({ timeout: 20_000 });
+      await notice.waitFor({ timeout: 20_000 });
+      expect(await page.getByText("Try again").count()).toBe(0);
+      await page.goto(`${server.url}/sessions`);
       await page
         .getByRole("link", { name: /Known before/ })
         .first()
         .waitFor({ timeout: 20_000 });
-      await notice.waitFor({ timeout: 20_000 });
 
       await page.context().setOffline(false);
       await notice.waitFor({ state: "detached", timeout: 30_000 });

@@ -35,7 +35,13 @@ interface Someone {
 }
 
 const LISTS = new Set(["me", "sessions", "approvals", "attention", "rooms", "kill-switch", "principals"]);
-const OPENED_KEYS = new Set(["session", "room", "approval"]);
+/** What was opened: the record itself and the newest page of what was said, not its diffs and panes, which may be large. */
+const isOpened = ({ queryKey: [family, ...rest] }: Query): boolean =>
+  ["session", "room", "approval", "newest"].includes(String(family)) && rest.length === 1;
+
+// What nobody looks at is usually dropped after five minutes, and would then be missing from what is written.
+const KEEP_MS = 3_600_000;
+for (const family of [...LISTS, "newest"]) queries.setQueryDefaults([family], { gcTime: KEEP_MS });
 
 let isRead = false;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -51,11 +57,7 @@ async function quietly<T>(work: () => Promise<T>): Promise<T | undefined> {
 
 function isKept(query: Query, opened: ReadonlySet<string>): boolean {
   const [family] = query.queryKey;
-  return (
-    query.state.status === "success" &&
-    typeof family === "string" &&
-    (LISTS.has(family) || (OPENED_KEYS.has(family) && opened.has(query.queryHash)))
-  );
+  return query.state.status === "success" && (LISTS.has(String(family)) || opened.has(query.queryHash));
 }
 
 async function write(): Promise<void> {
@@ -66,7 +68,7 @@ async function write(): Promise<void> {
     queries
       .getQueryCache()
       .getAll()
-      .filter(({ queryKey }) => OPENED_KEYS.has(String(queryKey[0])))
+      .filter(isOpened)
       .sort((a, b) => b.state.dataUpdatedAt - a.state.dataUpdatedAt)
       .slice(0, OPENED)
       .map(({ queryHash }) => queryHash),
@@ -93,6 +95,20 @@ async function read(principal: string | null): Promise<void> {
   if (me !== undefined && me.principal.id !== kept.principal) return forget();
   if (me === undefined) knownSince(kept.at);
   hydrate(queries, kept.state);
+}
+
+/** The newest page of something long: as it is read, or, while nobody answers, as it was last known. */
+export async function orLastKnown<Page>(id: string, read: () => Promise<Page>): Promise<Page> {
+  const key = ["newest", id];
+  try {
+    const page = await read();
+    queries.setQueryData(key, page);
+    return page;
+  } catch (error) {
+    const known = error instanceof ApiError && error.status === 0 ? queries.getQueryData<Page>(key) : undefined;
+    if (known === undefined) throw error;
+    return known;
+  }
 }
 
 export async function forget(): Promise<void> {

@@ -5,6 +5,7 @@ import { getConversation, type SessionView } from "@signalbox/contract/sessions"
 import type { SessionDelta } from "@signalbox/contract/sync";
 import { client, queries, sync } from "../data/api.ts";
 import { refreshApprovals, sessionQuery } from "../data/queries.ts";
+import { orLastKnown } from "../offline/last-known.ts";
 import type { ConversationSource } from "./conversation-store.ts";
 
 /** Before every watermark there is: the server then begins with the turn under way. */
@@ -46,16 +47,18 @@ export function sessionSource({ id, room_id: roomId }: Pick<SessionView, "id" | 
   return {
     isMine,
     async window({ limit, before, asOf, signal }) {
-      const page = await client.call(getConversation, {
-        params: { id },
-        query: {
-          limit,
-          order: "newest",
-          ...(before === undefined ? {} : { before_seq: before }),
-          ...(asOf === undefined ? {} : { as_of_seq: asOf }),
-        },
-        signal,
-      });
+      const read = () =>
+        client.call(getConversation, {
+          params: { id },
+          query: {
+            limit,
+            order: "newest",
+            ...(before === undefined ? {} : { before_seq: before }),
+            ...(asOf === undefined ? {} : { as_of_seq: asOf }),
+          },
+          signal,
+        });
+      const page = await (before === undefined && asOf === undefined ? orLastKnown(id, read) : read());
       for (const item of page.items) if (item.run_id !== null) runs.add(item.run_id);
       return { items: page.items, lastSeq: page.last_seq, hasOlder: page.next_cursor !== null };
     },
