@@ -217,12 +217,14 @@ test("a message sent while the agent works waits its turn; the turn is canceled,
   const conversation = page.getByRole("region", { name: "Conversation" });
   await page.getByRole("button", { name: "Cancel turn" }).waitFor();
   await page.getByLabel("Message to the agent").fill("And then **this**.");
-  await page.keyboard.press("Control+Enter");
-  await conversation.getByText("queued").waitFor();
+  await page.keyboard.press("Enter");
+  const queue = page.getByRole("region", { name: "Queue" });
+  await queue.getByText("And then").waitFor();
   expect(await page.getByLabel("Message to the agent").inputValue()).toBe("");
   await page.getByRole("button", { name: "Cancel turn" }).click();
   await conversation.getByText("Turn canceled").waitFor({ timeout: 60_000 });
-  await conversation.getByText("queued").waitFor({ state: "detached", timeout: 60_000 });
+  await queue.waitFor({ state: "detached", timeout: 60_000 });
+  await conversation.getByText("And then this.").waitFor();
   await client.call(stopSession, { params: { id: session.id }, body: {} });
   await page.getByRole("button", { name: "Resume" }).waitFor({ timeout: 30_000 });
 });
