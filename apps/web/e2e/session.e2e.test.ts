@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await c?.close();
-});
+}, 120_000);
 afterEach(async () => {
   const complaints = open.flatMap((each) => each.complaints);
   await Promise.all(open.map(({ page }) => page.context().close()));

@@ -26,6 +26,26 @@ test("an image is a link: showing it would tell its host who reads", () => {
   expect(html("![a chart](https://evil.example/pixel.png)")).toMatch(/<a href="https:\/\/evil\.example\/pixel\.png"[^>]*>a chart<\/a>/);
 });
 
+test.each(["data:image/png;base64,iVBORw0KGgo=", "/v1/artifacts/art_01J00000000000000000000000/content"])(
+  "a picture of one's own shows: %s",
+  (src) => {
+    expect(html(`![a chart](${src})`)).toContain(`<img src="${src}" alt="a chart"`);
+  },
+);
+
+test.each([
+  "data:image/svg+xml;base64,PHN2Zz4=",
+  "data:text/html;base64,PGI+",
+  "/v1/artifacts/../sessions",
+  "//evil.example/v1/artifacts/a/content",
+])("what only looks like one does not: %s", (src) => expect(html(`![x](${src})`)).not.toContain("<img"));
+
+test("a fenced block names its language and can be copied", () => {
+  const out = html("```js\n1\n```");
+  expect(out).toMatch(/<figcaption[^>]*>js</);
+  expect(out).toContain('aria-label="Copy the code"');
+});
+
 test("links open elsewhere without saying from where", () => {
   expect(html("[docs](https://example.com)")).toContain('rel="noreferrer noopener nofollow"');
 });
