@@ -204,15 +204,15 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
           </Group>
           <Deeds name="This box" deeds={box} />
           {groups.map(({ kind, items, more }) => (
-            <Group key={kind} name={KIND_WORD[kind]} forceMount>
+            <Group key={kind} name={KIND_WORD[kind]}>
               {items.map((hit) => (
-                <Hit key={hit.id} hit={hit} onSelect={() => go(hrefOf(hit))} />
+                <Hit key={hit.id} hit={hit} typed={text} onSelect={() => go(hrefOf(hit))} />
               ))}
               {more && kind === "session" && (
                 <Entry
                   value={`more-${kind}`}
                   icon={ListTree}
-                  forceMount
+                  keywords={[text]}
                   onSelect={doing(() => void navigate({ to: "/sessions", search: { q } }))}
                 >
                   All sessions that match
@@ -226,7 +226,7 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
   );
 }
 
-function Group({ name, forceMount = false, children }: { name: string; forceMount?: boolean; children: ReactNode }) {
+function Group({ name, children }: { name: string; children: ReactNode }) {
   return (
     <Command.Group heading={name} forceMount={forceMount} className="palette-group">
       {children}
@@ -249,17 +249,15 @@ interface EntryProps {
   keywords?: readonly string[];
   icon: LucideIcon;
   keys?: string | undefined;
-  forceMount?: boolean;
   onSelect(): void;
   children: ReactNode;
 }
 
-function Entry({ value, keywords = [], icon: Icon, keys, forceMount = false, onSelect, children }: EntryProps) {
+function Entry({ value, keywords = [], icon: Icon, keys, onSelect, children }: EntryProps) {
   return (
     <Command.Item
       value={value}
       keywords={[...keywords]}
-      forceMount={forceMount}
       onSelect={onSelect}
       className="flex min-h-9 cursor-pointer items-center gap-3 rounded-md px-3 py-1 text-sm data-[selected=true]:bg-chosen"
     >
@@ -270,9 +268,10 @@ function Entry({ value, keywords = [], icon: Icon, keys, forceMount = false, onS
   );
 }
 
-function Hit({ hit, onSelect }: { hit: SearchHit; onSelect(): void }) {
+/** The server has matched it: whatever is typed counts among its words, so that it stays while the next answer is under way. */
+function Hit({ hit, typed, onSelect }: { hit: SearchHit; typed: string; onSelect(): void }) {
   return (
-    <Entry value={`${hit.kind} ${hit.id}`} icon={KIND_ICON[hit.kind]} forceMount onSelect={onSelect}>
+    <Entry value={`${hit.kind} ${hit.id}`} keywords={[typed]} icon={KIND_ICON[hit.kind]} onSelect={onSelect}>
       <span className="flex items-baseline gap-3">
         <span className="clamp-1 min-w-0 flex-1">{hit.title}</span>
         <Timestamp at={hit.at} className="shrink-0 text-ink-3" />
