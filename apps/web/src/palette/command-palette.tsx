@@ -62,7 +62,7 @@ function matches(value: string, search: string, keywords: readonly string[] = []
   const words = `${value} ${keywords.join(" ")}`.toLocaleLowerCase().split(/[\s:/]+/);
   const typed = search
     .toLocaleLowerCase()
-    .split(/\s+/)
+    .split(/[\s:/]+/)
     .filter((word) => word !== "");
   return typed.every((word) => words.some((each) => each.startsWith(word))) ? 1 : 0;
 }
@@ -228,7 +228,7 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
 
 function Group({ name, children }: { name: string; children: ReactNode }) {
   return (
-    <Command.Group heading={name} forceMount={forceMount} className="palette-group">
+    <Command.Group heading={name} className="palette-group">
       {children}
     </Command.Group>
   );
