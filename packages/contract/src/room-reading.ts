@@ -1,22 +1,22 @@
 /* What a person has read of a room, and what people do with a room once it is there. */
 import { z } from "zod";
-import { RoomId, Title } from "./primitives.ts";
+import { RoomId, ThreadId, Title } from "./primitives.ts";
 import { RoomView } from "./rooms.ts";
 import { route } from "./route.ts";
 
 const room = z.object({ id: RoomId });
 const write = { resource: "room", role: "member", scopes: ["write"] } as const;
 
-/** The cursor never moves back; past the room's head it stops at the head. */
+/** The cursor never moves back; past the room's head it stops at the head. With a thread only that thread is read, its room's others are not. */
 export const readRoom = route({
   id: "rooms.read",
   summary: "You have read a room up to this seq",
   method: "POST",
   path: "/v1/rooms/:id/read",
   params: room,
-  body: z.object({ seq: z.int().min(0) }),
+  body: z.object({ seq: z.int().min(0), thread_id: ThreadId.optional() }),
   ok: z.object({ read_seq: z.int(), unread_count: z.int(), mention_count: z.int() }).meta({ id: "RoomRead" }),
-  refusals: { room_not_found: 404 },
+  refusals: { room_not_found: 404, thread_not_found: 404 },
   access: { resource: "room", role: "viewer", scopes: ["write"] },
 });
 export const renameRoom = route({

@@ -48,6 +48,8 @@ export const ThreadView = z
     created_at: Timestamp,
     message_count: z.int(),
     last_message: LastMessage.nullable(),
+    /** What you have read of it, by itself or with its room. */
+    read_seq: z.int().min(0),
     unread_count: z.int().min(0),
   })
   .meta({ id: "Thread" });

@@ -23,3 +23,7 @@ export const target = (caller: Caller, origin: Parameters<RoomsDeps["log"]["unit
   stream: { type: "room" as const, id: roomId },
   subject: `room:${roomId}`,
 });
+export const NO_THREAD = refused("thread_not_found", {
+  message: "There is no such thread, or you are not in its room.",
+  fix: "List a room's threads with GET /v1/rooms/:id/threads.",
+});

@@ -92,3 +92,25 @@ test("a thread is read from its end, and around any message", async () => {
     "message_not_found",
   );
 });
+
+test("having read one thread is not having read the others of its room", async () => {
+  const other = (await c.call("POST", `/v1/rooms/${room}/threads`, { token: c.owner, body: {} })).body.id;
+  await c.call("POST", `/v1/rooms/${room}/read`, { token: anna.token, body: { seq: 1_000_000 } });
+  const say = async (threadId: string) =>
+    (await c.call("POST", `/v1/threads/${threadId}/messages`, { token: c.owner, body: { content_md: "here" } })).body;
+  await say(thread);
+  const later = await say(other);
+  const unread = async () =>
+    Object.fromEntries(
+      (await c.call("GET", `/v1/rooms/${room}/threads`, { token: anna.token })).body.items.map(
+        ({ id, unread_count }: { id: string; unread_count: number }) => [id, unread_count],
+      ),
+    );
+  expect(await unread()).toMatchObject({ [thread]: 1, [other]: 1 });
+  const answer = await c.call("POST", `/v1/rooms/${room}/read`, { token: anna.token, body: { seq: later.seq, thread_id: other } });
+  expect(answer.body).toMatchObject({ unread_count: 1 });
+  expect(await unread()).toMatchObject({ [thread]: 1, [other]: 0 });
+  const elsewhere = (await c.call("POST", "/v1/rooms", { token: c.owner, body: { title: "Elsewhere" } })).body.id;
+  const foreign = await c.call("POST", `/v1/rooms/${elsewhere}/read`, { token: c.owner, body: { seq: 1, thread_id: other } });
+  expect([foreign.status, foreign.body.error.code]).toEqual([404, "thread_not_found"]);
+});

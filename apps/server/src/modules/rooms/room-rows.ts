@@ -37,8 +37,10 @@ export const roomRows = (principalId: string): RawBuilder<unknown> => sql`
     left join evt_stream_heads h on h.organization_id = r.organization_id and h.stream_type = 'room' and h.stream_id = r.id
     left join room_reads c on c.organization_id = r.organization_id and c.principal_id = ${principalId} and c.room_id = r.id
     left join lateral (select count(*)::int as unread_count, count(*) filter (where ${principalId} = any(mentions))::int as mention_count
-                         from (select mentions from proj_messages m where m.organization_id = r.organization_id and m.room_id = r.id
-                                  and m.seq > coalesce(c.read_seq, 0) and m.author_id <> ${principalId} order by m.seq limit ${MOST_UNREAD}) unread) u on true
+                         from (select mentions from proj_messages m
+                                 left join room_thread_reads tr on tr.organization_id = r.organization_id and tr.principal_id = ${principalId} and tr.thread_id = m.thread_id
+                                where m.organization_id = r.organization_id and m.room_id = r.id
+                                  and m.seq > coalesce(c.read_seq, 0) and m.seq > coalesce(tr.read_seq, 0) and m.author_id <> ${principalId} order by m.seq limit ${MOST_UNREAD}) unread) u on true
     left join lateral (select id, author_id, author_type, content_md, created_at from proj_messages m
                         where m.organization_id = r.organization_id and m.room_id = r.id order by seq desc limit 1) l on true`;
 

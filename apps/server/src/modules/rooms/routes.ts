@@ -21,7 +21,7 @@ import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Caller } from "../../http/handle.ts";
 import { hasRoomRole } from "./access.ts";
-import { NO_ROOM, type RoomRouteDeps, target, tooLow } from "./answers.ts";
+import { NO_ROOM, type RoomRouteDeps, target, tooLow, NO_THREAD } from "./answers.ts";
 import { mentionsIn } from "./mentions.ts";
 import { readingRoutes } from "./reading-routes.ts";
 import { room } from "./room.ts";
@@ -40,6 +40,7 @@ interface ThreadRow {
   last_author_type: PrincipalType | null;
   last_text: string | null;
   last_at: Date | null;
+  read_seq: string;
   unread_count: number;
 }
 interface MessageRow {
@@ -57,10 +58,6 @@ interface MessageRow {
 
 type Posted = Recorded<Extract<RoomEvent, { type: "message.created" }>>;
 
-const NO_THREAD = refused("thread_not_found", {
-  message: "There is no such thread, or you are not in its room.",
-  fix: "List a room's threads with GET /v1/rooms/:id/threads.",
-});
 const byTime = z.tuple([z.iso.datetime(), z.string()]);
 
 export function roomRoutes(deps: RoomRouteDeps): readonly BoundRoute[] {
@@ -265,9 +262,13 @@ export function roomRoutes(deps: RoomRouteDeps): readonly BoundRoute[] {
 /** To be followed by a `where` on `t`. */
 const threadRows = (principalId: string): RawBuilder<unknown> => sql`
   select t.*, l.id as last_id, l.author_id as last_author, l.author_type as last_author_type, left(l.content_md, 2000) as last_text, l.created_at as last_at,
+         c.read_seq,
          (select count(*)::int from (select 1 from proj_messages m where m.organization_id = t.organization_id and m.thread_id = t.id and m.author_id <> ${principalId}
-            and m.seq > coalesce((select read_seq from room_reads c where c.principal_id = ${principalId} and c.room_id = t.room_id), 0) limit 999) unread) as unread_count
+            and m.seq > c.read_seq limit 999) unread) as unread_count
     from proj_threads t
+    left join lateral (select greatest(
+         (select read_seq from room_reads rr where rr.organization_id = t.organization_id and rr.principal_id = ${principalId} and rr.room_id = t.room_id),
+         (select read_seq from room_thread_reads tr where tr.organization_id = t.organization_id and tr.principal_id = ${principalId} and tr.thread_id = t.id), 0) as read_seq) c on true
     left join lateral (select id, author_id, author_type, content_md, created_at from proj_messages m
                         where m.organization_id = t.organization_id and m.thread_id = t.id order by seq desc limit 1) l on true`;
 
@@ -279,6 +280,7 @@ const threadView = (row: ThreadRow): z.input<typeof ThreadView> => ({
   created_at: row.created_at.toISOString(),
   message_count: row.message_count,
   last_message: lastMessage(row),
+  read_seq: Number(row.read_seq),
   unread_count: row.unread_count,
 });
 const messageView = (row: MessageRow): z.input<typeof MessageView> => ({
