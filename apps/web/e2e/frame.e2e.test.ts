@@ -210,7 +210,7 @@ describe("when nobody answers", () => {
         .getByRole("link", { name: /Known before/ })
         .first()
         .click();
-      await heading(page, "Known before").waitFor();
+      await page.getByRole("heading", { name: "Known before" }).first().waitFor();
       await page.waitForTimeout(3_000);
 
       await page.context().setOffline(true);
@@ -221,7 +221,7 @@ describe("when nobody answers", () => {
       expect(await page.getByText(/refresh/i).count()).toBe(0);
 
       await page.reload();
-      await heading(page, "Known before").waitFor({ timeout: 20_000 });
+      await page.getByRole("heading", { name: "Known before" }).first().waitFor({ timeout: 20_000 });
       await notice.waitFor({ timeout: 20_000 });
       expect(await page.getByText("Try again").count()).toBe(0);
       await page.goto(`${server.url}/sessions`);

@@ -30,6 +30,9 @@ export function followVersions(router: AnyRouter): void {
     if (!isBehind && document.visibilityState === "visible") isBehind = await isOutdated();
   };
   onReturn(() => void look());
+  // Interruptions too short to be noticed, and tabs that slept.
+  window.addEventListener("online", () => void look());
+  document.addEventListener("visibilitychange", () => void look());
   setInterval(() => void look(), EVERY_MS);
 
   router.subscribe("onBeforeNavigate", ({ toLocation, pathChanged }) => {
