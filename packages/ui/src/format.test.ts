@@ -26,6 +26,7 @@ test.each([
   [-86_400_000, "24 h"],
   [0, null],
   [1, null],
+  [-6 * 86_400_000, "6 days"],
 ])("what expires %d ms ago has %s left", (ms, text) => expect(remaining(before(ms), NOON)).toBe(text));
 
 test("a moment is just now, then minutes, then a time of day", () => {

@@ -16,13 +16,14 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** "in 4 min", "in 23 h": how long until `at`; null when it has passed. */
+/** "4 min", "23 h", "6 days": how long until `at`; null when it has passed. */
 export function remaining(at: string, now: number): string | null {
   const ms = Date.parse(at) - now;
   if (ms <= 0) return null;
   if (ms < 60_000) return `${Math.ceil(ms / 1_000)} s`;
   if (ms < 3_600_000) return `${Math.ceil(ms / 60_000)} min`;
-  return `${Math.round(ms / 3_600_000)} h`;
+  if (ms < 48 * 3_600_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} days`;
 }
 
 /** "now", "4 min ago", "yesterday 14:02", "3 Mar 2026". */

@@ -71,7 +71,7 @@ export function PromptQueue({ session, prompts }: { session: SessionView; prompt
   return (
     <section aria-label="Queue" className="rounded-lg border border-line bg-panel">
       <h2 className="plate border-b border-line px-3 py-1.5">
-        {count(prompts.length, "message")} queued · each runs when the turn before it is over
+        {count(prompts.length, "message")} queued <span className="narrow:hidden">· each runs when the turn before it is over</span>
       </h2>
       <ol className="max-h-56 divide-y divide-line overflow-y-auto">
         {prompts.map((run, i) => (

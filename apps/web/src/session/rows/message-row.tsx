@@ -41,7 +41,7 @@ export function MessageRow({ row: { item, isNewVoice, isWaiting } }: { row: Mess
           <span className="font-semibold">{name}</span>
           {isQueued && (
             <span className="rounded-full border border-line-strong px-2 text-plate text-ink-2">
-              {current === null ? "starts when the sandbox is up" : "queued"}
+              {session !== null && current === null ? "starts when the sandbox is up" : "queued"}
             </span>
           )}
           <span className="ml-auto flex items-center gap-2 text-ink-3">

@@ -151,7 +151,12 @@ function Open({ item }: { item: QuestionItem }) {
             </Button>
           )}
           <Button look="quiet" busy={dismiss.isPending} onClick={() => dismiss.mutate()}>
-            Let it go on without {hasKeys && <KeyHint keys="x" />}
+            Let it go on without{" "}
+            {hasKeys && (
+              <span aria-hidden className="narrow:hidden">
+                <KeyHint keys="x" />
+              </span>
+            )}
           </Button>
         </div>
       </form>
