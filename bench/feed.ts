@@ -123,7 +123,7 @@ async function delays(
   closeAll(sockets);
   if (count < expected * 0.999) throw new Error(`only ${count} of ${expected} arrived`);
   const starts = await began();
-  return Array.from({ length: count }, (_, i) => times[i]! - starts.get(ids[i]!)!);
+  return Array.from({ length: count }, (_, i) => times[i] - starts.get(ids[i])!);
 }
 
 const closeAll = (sockets: readonly Socket[]): void => sockets.forEach((socket) => socket.destroy());

@@ -89,7 +89,7 @@ async function signIn(): Promise<Cookies> {
   const context = await browser.newContext();
   const page = await context.newPage();
   const { body } = await server.call("POST", "/v1/auth/login-codes", {});
-  const link = new URL(body["url"]!);
+  const link = new URL(body["url"]);
   await page.goto(origin + link.pathname + link.search);
   await page.getByRole("navigation", { name: "Main" }).first().waitFor();
   const cookies = await context.cookies();

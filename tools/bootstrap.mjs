@@ -103,7 +103,14 @@ function installPrograms(programs) {
 
 function buildWeb() {
   const stamp = join(root, "apps/web/dist/.sources");
-  const wanted = sourcesHash(["apps/web", "packages/client/src", "packages/ui/src", "packages/contract/src", "packages/verify/src", "package-lock.json"]);
+  const wanted = sourcesHash([
+    "apps/web",
+    "packages/client/src",
+    "packages/ui/src",
+    "packages/contract/src",
+    "packages/verify/src",
+    "package-lock.json",
+  ]);
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   say("Building the web app (once, and again when its sources change) …");
   run(node, [join(root, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"], "the web build", join(root, "apps/web"));

@@ -33,7 +33,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   "apps/cli": ["packages/client", "packages/contract", "packages/verify"],
   "apps/web": ["packages/client", "packages/contract", "packages/verify", "packages/ui"],
-  tools: ["packages/contract", "packages/client", "packages/verify", "apps/server", "apps/cli"],
+  tools: ["packages/contract", "packages/client", "packages/verify", "apps/server", "apps/cli", "apps/web"],
 };
 /** Tests may also use the testkit and stand-ins. */
 const TEST_EXTRA = [

@@ -326,7 +326,7 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
       const first = await start(host);
       if (first.answerQuestions === undefined) {
         expect((await turn(first, "ask Which colour? | red | blue\nsay done")).of("questions.asked")).toEqual([]);
-        return void (await first.close());
+        return await first.close();
       }
       const before = new Recorder(first);
       await first.prompt({ promptId: "asking", text: "ask Which colour? | red | blue" });

@@ -26,7 +26,14 @@ export const followDirectives: Script = (conversation) => {
       );
     else if (verb === "length") text.push(`The prompt has ${prompt.length} characters.`);
     else {
-      const call = verb === "run" ? tools.shell?.(rest, "directive") : verb === "read" ? tools.read?.(rest) : verb === "ask" ? questionCall(conversation.tools, rest) : edit(tools, rest);
+      const call =
+        verb === "run"
+          ? tools.shell?.(rest, "directive")
+          : verb === "read"
+            ? tools.read?.(rest)
+            : verb === "ask"
+              ? questionCall(conversation.tools, rest)
+              : edit(tools, rest);
       if (!call) return { text: `There is no tool for ${verb}.`, calls: [] };
       if (called === done.length) return { text: text.join("\n"), calls: [call] };
       called += 1;

@@ -2,7 +2,6 @@
 import { createClient, type Client } from "@signalbox/client/client";
 import { createRoom } from "@signalbox/contract/rooms";
 import { cancelRun, createRun, getRun, listAttempts, listToolCalls } from "@signalbox/contract/runs";
-import type { RunId } from "@signalbox/contract/primitives";
 import { requestApproval } from "@signalbox/contract/approvals";
 import { startModelApi } from "@signalbox/testkit/model-api";
 import { spawn, type ChildProcess } from "node:child_process";
@@ -214,7 +213,7 @@ test("a log of elsewhere is imported and listed, a run's receipt is kept and che
 
   const { runId } = await task("receipt");
   expect((await run("run", "receipt", runId)).err).toMatch(/has its receipt once it has ended/);
-  await client.call(cancelRun, { params: { id: runId as RunId }, body: {} });
+  await client.call(cancelRun, { params: { id: runId }, body: {} });
   const [receipt, log, keys] = [join(place, "receipt.json"), join(place, "receipt.ndjson"), join(place, "receipt.keys")];
   expect((await run("run", "receipt", runId, "-o", receipt)).code).toBe(0);
   expect((await run("log", "export", "-o", log, "--keys", keys)).code).toBe(0);

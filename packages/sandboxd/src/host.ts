@@ -262,7 +262,7 @@ export class SandboxLink {
       .filter(({ port }) => Number.isInteger(port) && port > 0 && port < 65_536)
       .map((one) => ({
         port: one.port,
-        loopback: one.loopback === true,
+        loopback: one.loopback,
         process: typeof one.process === "string" ? one.process.slice(0, 100) : null,
         spawned: typeof one.spawned === "string" ? one.spawned : null,
       }));
@@ -359,7 +359,7 @@ function listingOf(text: string, limit: number): DirectoryListing {
         sizeBytes: wholeNumber(size),
         modifiedMs: wholeNumber(modifiedMs),
       })),
-      truncated: listing.truncated === true || listing.entries.length > limit,
+      truncated: listing.truncated || listing.entries.length > limit,
     };
   } catch (cause) {
     throw new SandboxLinkError("protocol", "the listing cannot be understood", { cause });

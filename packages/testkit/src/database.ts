@@ -6,6 +6,7 @@ import type { ConnectionFor, DatabaseRole } from "@signalbox/eventlog/roles";
 import type pg from "pg";
 import { Client, Pool } from "pg";
 import { afterAll, beforeAll, inject } from "vitest";
+import type {} from "./global-setup.ts";
 import { startTestCluster, TEMPLATE, type TestCluster } from "./cluster.ts";
 
 export interface TestDatabase {

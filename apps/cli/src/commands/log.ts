@@ -1,6 +1,5 @@
 import { exportLog, getAuditKeys, rebuildProjections, createCheckpoint } from "@signalbox/contract/log";
 import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
-import type { ImportId } from "@signalbox/contract/primitives";
 import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
 import { nodePrimitives } from "@signalbox/verify/node";
@@ -69,7 +68,7 @@ export function registerLog(program: Command): void {
     .action(
       action(async ({ client, terminal }: Context, flags: { remove?: string }) => {
         if (flags.remove !== undefined) {
-          const gone = await client.call(deleteImport, { params: { id: flags.remove as ImportId } });
+          const gone = await client.call(deleteImport, { params: { id: flags.remove } });
           return terminal.result(gone, `${gone.id} is removed.`);
         }
         const { items } = await client.call(listImports, { query: { limit: 200 } });

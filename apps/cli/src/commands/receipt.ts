@@ -1,5 +1,4 @@
 import { getReceipt } from "@signalbox/contract/evidence";
-import type { RunId } from "@signalbox/contract/primitives";
 import type { Command } from "commander";
 import { writeFile } from "node:fs/promises";
 import { action, type Context } from "../command.ts";
@@ -13,7 +12,7 @@ export function registerReceipt(program: Command): void {
     .option("-o, --output <file>", "where to; stdout without it")
     .action(
       action(async ({ client, terminal }: Context, id: string, flags: { output?: string }) => {
-        const envelope = await client.call(getReceipt, { params: { id: id as RunId } });
+        const envelope = await client.call(getReceipt, { params: { id: id } });
         const text = `${JSON.stringify(envelope, null, 2)}\n`;
         if (flags.output === undefined) return terminal.result(envelope, text.trimEnd());
         await writeFile(flags.output, text, { mode: 0o600 });

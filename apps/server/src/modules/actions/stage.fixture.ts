@@ -41,7 +41,13 @@ export async function startStage(connection: ConnectionFor, options: StageOption
   const db = openDatabase(connection("sb_app"), { connections: 6, onError });
   const late = createLateLog();
   const deps = { log: late.log, db, clock, logger };
-  const approvals = createApprovals({ ...deps, rooms, riskOf: (action) => registeredAction(action)?.risk ?? "danger", findRun: async () => null, findSession: async () => null });
+  const approvals = createApprovals({
+    ...deps,
+    rooms,
+    riskOf: (action) => registeredAction(action)?.risk ?? "danger",
+    findRun: async () => null,
+    findSession: async () => null,
+  });
   const gate = createGate({ ...deps, approvals, principalExists: async () => true, killSwitchForced: options.killSwitchForced ?? false });
   const actions = createActions({
     ...deps,

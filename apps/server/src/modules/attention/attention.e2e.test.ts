@@ -295,7 +295,8 @@ describe("deciding several", () => {
         c.call("POST", "/v1/approvals/decide", { token, body: { ids, decision: i === 0 ? "approve" : "deny" } }),
       ),
     );
-    for (const [i] of ids.entries()) expect(answers.map(({ body }) => body.items[i].ok).toSorted()).toEqual([false, true]);
+    for (const [i] of ids.entries())
+      expect(answers.map(({ body }) => body.items[i].ok)).toSatisfy((ok: boolean[]) => ok.includes(true) && ok.includes(false));
   });
 });
 

@@ -273,20 +273,19 @@ export function createImports(deps: ImportDeps): Imports {
 const NOT_FOUND = refused("import_not_found", { fix: "List imports with GET /v1/audit/imports." });
 const NOWHERE = { stream: "", seq: 0, event_id: null, event_type: null, kind: "malformed" } as const;
 
-const viewOf = (row: Row): View =>
-  ({
-    id: row.id,
-    name: row.name,
-    source_organization_id: row.source_organization_id,
-    streams: row.streams,
-    events: row.events,
-    sessions: row.sessions,
-    verified: true,
-    signed_by: row.signed_by,
-    names: JSON.parse(row.names) as Record<string, string>,
-    imported_at: row.imported_at.toISOString(),
-    imported_by: row.imported_by,
-  }) as View;
+const viewOf = (row: Row): View => ({
+  id: row.id,
+  name: row.name,
+  source_organization_id: row.source_organization_id,
+  streams: row.streams,
+  events: row.events,
+  sessions: row.sessions,
+  verified: true,
+  signed_by: row.signed_by,
+  names: JSON.parse(row.names) as Record<string, string>,
+  imported_at: row.imported_at.toISOString(),
+  imported_by: row.imported_by,
+});
 
 interface About {
   readonly id: string;

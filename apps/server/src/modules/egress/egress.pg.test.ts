@@ -280,11 +280,16 @@ test("under the kill switch nobody widens the allow-list, and narrowing it still
   const engage = (engaged: boolean) =>
     gate.routes.find((bound) => bound.route.id === "kill_switch.set")!.handler({ ...caller(), body: { engaged } } as never);
   await engage(true);
-  expect(await allow("wide.test")).toMatchObject({ ok: false, refusal: { code: "action_denied", details: { reason_code: "kill_switch_active" } } });
+  expect(await allow("wide.test")).toMatchObject({
+    ok: false,
+    refusal: { code: "action_denied", details: { reason_code: "kill_switch_active" } },
+  });
   expect(await call("egress.rules.remove", { body: { host: "narrow.test" } })).toEqual({ removed: true });
   await engage(false);
   const denied = (await log.readAll({ afterPosition: 0, limit: 1_000, types: ["policy.denied"] })).map((r) => r.event.data);
-  expect(denied).toContainEqual(expect.objectContaining({ action: "egress.rule.add", target: "wide.test", reason_code: "kill_switch_active" }));
+  expect(denied).toContainEqual(
+    expect.objectContaining({ action: "egress.rule.add", target: "wide.test", reason_code: "kill_switch_active" }),
+  );
 });
 
 test("a session's hosts say what was asked of them, what came of it, and which rule lets them through", async () => {

@@ -35,7 +35,7 @@ export function waterfall(known: Known): SpanRecord[] {
             : undefined;
     if (id !== undefined && !seqs.has(id)) seqs.set(id, seq);
   }
-  const ends = new Map(known.runs.map((run) => [run.id as string, run]));
+  const ends = new Map(known.runs.map((run) => [run.id, run]));
   const spans: SpanRecord[] = known.runs.map((run) => ({
     id: run.id,
     parent_id: null,

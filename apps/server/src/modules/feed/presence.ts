@@ -8,7 +8,7 @@
  * Another gateway's followers are not in it: with several, each knows its own.
  */
 import type { Presence } from "@signalbox/contract/session-queue";
-import { canonicalJson, type Json } from "@signalbox/kernel/canonical";
+import { canonicalJson } from "@signalbox/kernel/canonical";
 import type { Frame, TopicSource } from "./subscriptions.ts";
 
 type Viewers = Presence["viewers"];
@@ -87,7 +87,7 @@ export function createPresence(deps: {
       const key = keyOf(organizationId, sessionId);
       const frame = async (of: Looked): Promise<Frame> => {
         const at = of.version;
-        const text = canonicalJson({ viewers: await viewers(organizationId, sessionId) } as unknown as Json);
+        const text = canonicalJson({ viewers: await viewers(organizationId, sessionId) });
         return { id: String(at), text, docKey: `presence/${sessionId}:${at}`, docVersion: 1 };
       };
       return {

@@ -73,7 +73,9 @@ test("the allow-list is changed by people, never by an agent; under the kill swi
   expect(judge(ask("egress.rule.remove", person), { killSwitch: "engaged" })).toBe("allow policy_permits");
 });
 
-const EFFECTS = [...ACTION_REGISTRY.values()].filter(({ scope }) => scope !== "session" && scope !== "narrowing").map(({ action }) => action);
+const EFFECTS = [...ACTION_REGISTRY.values()]
+  .filter(({ scope }) => scope !== "session" && scope !== "narrowing")
+  .map(({ action }) => action);
 const WRITES = [...ACTION_REGISTRY.values()]
   .filter(({ scope, risk }) => scope === "outside" && risk === "write")
   .map(({ action }) => action);

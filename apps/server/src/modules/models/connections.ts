@@ -167,7 +167,7 @@ export function createConnections({ log, db, secrets, upstreams: configured, def
       unsubscribe();
       for (const { timer } of retired) clearTimeout(timer);
       const all = [...[...made.values()].map(({ connection }) => connection.upstream), ...[...retired].map(({ upstream }) => upstream)];
-      await Promise.all(all.map((upstream) => upstream?.close()));
+      await Promise.all(all.filter((upstream) => upstream !== undefined && upstream !== null).map((upstream) => upstream.close()));
     },
   };
 }

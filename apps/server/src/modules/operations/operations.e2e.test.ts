@@ -30,7 +30,13 @@ async function insertDead(organizationId: string, key: string | null): Promise<s
 test("the system page tells of machine, database, jobs and health, to admins only", async () => {
   await c.call("POST", "/v1/rooms", { token: c.owner, body: { title: "Room" } });
   const { body } = await c.call("GET", "/v1/system", { token: c.owner });
-  expect(body).toMatchObject({ node: process.version, sandboxes: [], jobs: { dead: 0 }, database: { embedded: true }, connections: { sync_sockets: 0 } });
+  expect(body).toMatchObject({
+    node: process.version,
+    sandboxes: [],
+    jobs: { dead: 0 },
+    database: { embedded: true },
+    connections: { sync_sockets: 0 },
+  });
   expect(body.data_dir.path).toBe(c.dataDir);
   expect(body.data_dir.bytes).toBeGreaterThan(0);
   expect(body.database.events).toBeGreaterThan(3);

@@ -178,7 +178,7 @@ export function createPreviewProxy({ targetOf, frameAncestors, logger }: ProxyDe
 
 function ask(request: IncomingMessage, inside: Duplex, behind: Behind): ClientRequest {
   return httpRequest({
-    createConnection: () => inside as Socket,
+    createConnection: () => inside,
     method: request.method,
     path: request.url,
     headers: requestHeaders(request, behind),

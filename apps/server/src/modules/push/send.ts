@@ -42,7 +42,7 @@ export function createSender(options: { readonly vapid: VapidKeys; readonly cont
         const answer = await request(endpoint, {
           dispatcher: agent,
           method: "POST",
-          headers: Object.fromEntries(Object.entries(details.headers).map(([name, value]) => [name, String(value)])),
+          headers: details.headers,
           body: details.body,
           signal: AbortSignal.timeout(TIMEOUT_MS),
         });

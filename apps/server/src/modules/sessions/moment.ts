@@ -151,7 +151,7 @@ export function budgetAt(
 type RunAt = z.input<typeof SessionAt>["runs"][number];
 
 const runAt = (id: string, fold: RunFold): RunAt => ({
-  id: id as never,
+  id: id,
   status: fold.state.status as RunAt["status"],
   title: fold.title,
   kind: fold.state.status === "none" ? "turn" : fold.state.kind,
@@ -192,7 +192,7 @@ function pending(folded: Folded, roomId: string, sessionId: string | null): z.in
         used: false,
         requested_at: d["at"] ?? iso(first.atMs),
         expires_at: d["expires_at"] ?? iso(first.atMs),
-      } as unknown as z.input<typeof ApprovalView>,
+      },
     ];
   });
 }
@@ -217,8 +217,9 @@ export function sessionAt(at: At, sessionId: string, roomId: string, ledger: rea
   const own = state.status === "none" ? null : state;
   const runs = [...folded.runs].filter(([, fold]) => (fold.first.event.data as Data)["session_id"] === sessionId).toSorted(bySeq);
   const current = runs.findLast(([, fold]) => fold.state.status === "running");
-  const changes = folded.changes.get(sessionId)?.event.data as { files?: never[]; patch_artifact_id?: never } | undefined;
+  const changes: { files?: never[]; patch_artifact_id?: never } | undefined = folded.changes.get(sessionId)?.event.data;
   const plan = runs.map(([id]) => folded.plans.get(id)).findLast((entry) => entry !== undefined);
+  const planned: { entries?: never[] } | undefined = plan?.event.data;
   const money = budgetAt(entries, place, ledger, untilMs);
   return {
     ...where(at),
@@ -226,7 +227,7 @@ export function sessionAt(at: At, sessionId: string, roomId: string, ledger: rea
     status_reason: own !== null && "reason" in own ? own.reason : null,
     title: own?.title ?? null,
     model: own?.model ?? null,
-    current_run: current === undefined ? null : { id: current[0] as never, status: "running", title: current[1].title },
+    current_run: current === undefined ? null : { id: current[0], status: "running", title: current[1].title },
     runs: runs.map(([id, fold]) => runAt(id, fold)),
     files_changed: changes?.files ?? [],
     patch_artifact_id: changes?.patch_artifact_id ?? null,
@@ -257,7 +258,7 @@ export function sessionAt(at: At, sessionId: string, roomId: string, ledger: rea
         },
       ];
     }),
-    plan: (plan?.event.data as { entries?: never[] } | undefined)?.entries ?? [],
+    plan: planned?.entries ?? [],
     grants: [],
   };
 }

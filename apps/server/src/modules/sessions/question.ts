@@ -68,8 +68,9 @@ export const question: Decider<Question, QuestionCommand, QuestionEvent, Questio
     // Every other event follows the question, by `decide`; a log that says otherwise is corrupt.
     if (state.status === "none") throw new Error(`${recorded.type} before question.asked`);
     if (recorded.type === "question.dismissed") return { status: "dismissed", about: state.about };
-    const { options = [], text }: Partial<typeof recorded.data> = recorded.data;
-    return { status: "answered", about: state.about, options, text: text ?? null };
+    // An erased answer is one of which nothing is known.
+    const data: Partial<typeof recorded.data> = recorded.data;
+    return { status: "answered", about: state.about, options: data.options ?? [], text: data.text ?? null };
   },
 };
 

@@ -29,16 +29,16 @@ interface Row {
 }
 
 export const questionView = (row: Row): QuestionRecord => ({
-  id: row.id as never,
+  id: row.id,
   status: row.status,
-  session_id: row.session_id as never,
-  room_id: row.room_id as never,
-  run_id: row.run_id as never,
+  session_id: row.session_id,
+  room_id: row.room_id,
+  run_id: row.run_id,
   ...(JSON.parse(row.body) as Pick<QuestionRecord, "header" | "text" | "options" | "multiple" | "free_text">),
-  asked_by: row.asked_by as never,
+  asked_by: row.asked_by,
   asked_at: row.asked_at.toISOString(),
   answer: row.answer === null ? null : (JSON.parse(row.answer) as NonNullable<QuestionRecord["answer"]>),
-  closed_by: row.closed_by as never,
+  closed_by: row.closed_by,
   closed_at: row.closed_at?.toISOString() ?? null,
   reason: row.reason,
 });

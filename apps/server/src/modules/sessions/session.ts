@@ -172,8 +172,9 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
         return { ...state, deleted: true };
       case "session.model_changed": {
         // An erased change changed nothing that can be known.
-        const { model = state.model, model_key_id }: Partial<typeof recorded.data> = recorded.data;
-        return { ...state, model, modelKeyId: model_key_id ?? state.modelKeyId, models: [...new Set([...state.models, model])] };
+        const data: Partial<typeof recorded.data> = recorded.data;
+        const model = data.model ?? state.model;
+        return { ...state, model, modelKeyId: data.model_key_id ?? state.modelKeyId, models: [...new Set([...state.models, model])] };
       }
       case "session.starting":
         return state.status === "creating"

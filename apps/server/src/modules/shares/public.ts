@@ -81,9 +81,9 @@ export function createShares(deps: SharesDeps): Module {
   function view(row: Row): z.input<typeof ShareView> {
     const expired = row.expires_at.getTime() <= clock.nowMs();
     return {
-      id: row.id as never,
-      session_id: row.session_id as never,
-      created_by: row.created_by as never,
+      id: row.id,
+      session_id: row.session_id,
+      created_by: row.created_by,
       created_at: row.created_at.toISOString(),
       expires_at: row.expires_at.toISOString(),
       status: row.revoked_at !== null ? "revoked" : expired ? "expired" : "active",

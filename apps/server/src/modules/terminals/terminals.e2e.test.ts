@@ -180,7 +180,7 @@ describe("too much", () => {
     const made = await Promise.all(
       Array.from({ length: 9 }, () => at.call("POST", `/v1/sessions/${own.id}/terminals`, { token: at.owner, body: {} })),
     );
-    expect(made.map(({ status }) => status).toSorted()).toEqual([201, 201, 201, 201, 201, 201, 201, 201, 409]);
+    expect(made.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 201, 201, 201, 201, 201, 201, 201, 409]);
     expect(made.find(({ status }) => status === 409)!.body.error.code).toBe("too_many_terminals");
     expect((await list(own.id)).filter((t: { alive: boolean }) => t.alive)).toHaveLength(8);
     const watch = await at.watch(made.find(({ status }) => status === 201)!.body.id);
@@ -202,7 +202,7 @@ describe("too much", () => {
       await until("the window is full", () => watch.bytes() >= 256 * 1024);
       const pid = await session.sh("pgrep -x yes");
       const ticks = async () =>
-        Number((await session.sh(`cut -d' ' -f14,15 /proc/${pid}/stat`)).split(" ").reduce((a, b) => a + Number(b), 0));
+        (await session.sh(`cut -d' ' -f14,15 /proc/${pid}/stat`)).split(" ").reduce((sum, one) => sum + Number(one), 0);
       await new Promise((resolve) => setTimeout(resolve, 300));
       const [before, rss, held] = [await ticks(), process.memoryUsage().rss, watch.bytes()];
       const asked: number[] = [];
