@@ -23,7 +23,7 @@ beforeAll(async () => {
   const { page } = await openPage(browser);
   const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
   await page.goto(server.url + pathname + search);
-  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.getByRole("navigation", { name: "Main" }).first().waitFor();
   signedIn = await page.context().storageState();
   await page.context().close();
 }, 120_000);
