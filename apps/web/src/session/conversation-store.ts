@@ -21,6 +21,7 @@ import {
   extend,
   forgetParts,
   hydrate,
+  inOrder,
   newestSeq,
   passed,
   prepend,
@@ -83,8 +84,8 @@ export interface ConversationStore {
   toNewest(): Promise<void>;
   /** Whether the reader is at the end: then what is far above may go. */
   setAtEnd(isAtEnd: boolean): void;
-  /** Reads back until the item is held; false when the conversation has none of that id. */
-  reach(itemId: string): Promise<boolean>;
+  /** Reads back until the item (or the first of a run) is held, and answers with its id; null when there is none. */
+  reach(id: string): Promise<string | null>;
   retry(): void;
   close(): void;
 }
@@ -230,18 +231,21 @@ export function openConversation(source: ConversationSource, asOf?: number): Con
     setAtEnd(is) {
       isAtEnd = is;
     },
-    async reach(itemId) {
+    async reach(id) {
       while (!closed.signal.aborted) {
-        if (next.conversation.items.has(itemId)) return true;
-        if (next.phase !== "ready" || next.conversation.older === null) {
-          if (next.phase !== "loading") return false;
+        const { items, older: more } = next.conversation;
+        const first = items.has(id) ? id : inOrder(items).find(({ run_id: run }) => run === id)?.id;
+        // Of a run that begins further back there is more to read.
+        if (first !== undefined && (first === id || more === null || first !== inOrder(items)[0]?.id)) return first;
+        if (next.phase !== "ready" || more === null) {
+          if (next.phase !== "loading") return null;
           await new Promise((resolve) => setTimeout(resolve, 50));
           continue;
         }
         isAtEnd = false;
         await older(200);
       }
-      return false;
+      return null;
     },
     retry: () => void run(),
     close() {

@@ -126,14 +126,14 @@ export function ConversationView({ store, queued = NOTHING_QUEUED, target, empty
   useEffect(() => {
     if (target === null || shownTarget.current === target || phase !== "ready") return;
     let isOver = false;
-    void store.reach(target).then((isHeld) => {
-      if (isOver || !isHeld) return;
+    void store.reach(target).then((id) => {
+      if (isOver || id === null) return;
       // What was read is drawn with the next frame.
       requestAnimationFrame(() =>
         requestAnimationFrame(() => {
           if (isOver) return;
-          openRows.set(target, true);
-          setMarked(target);
+          openRows.set(id, true);
+          setMarked(id);
           shownTarget.current = target;
         }),
       );

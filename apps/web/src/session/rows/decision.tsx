@@ -1,6 +1,7 @@
 import { REASON_CODES, type ReasonCode } from "@signalbox/contract/gate";
 import { Link } from "@tanstack/react-router";
 import { ShieldAlert, ShieldCheck, ShieldX } from "lucide-react";
+import { WhyLink } from "../../policy/why-link.tsx";
 import type { ToolCallItem } from "../item-of-event.ts";
 import { useRows } from "./row-context.ts";
 
@@ -20,8 +21,13 @@ export function Decision({ call: { decision } }: { call: Pick<ToolCallItem, "dec
         <span className={`font-semibold ${tone}`}>{WORDS[decision.decision]}</span> <span className="font-mono">{decision.action}</span>
         <span className="text-ink-2"> · {reason}</span>
       </span>
+      <WhyLink asking={{ action: decision.action, session: session?.id }} />
       {session !== null && decision.approval_id !== null && (
-        <Link to="." hash={decision.approval_id} search={(previous) => previous} className="text-moving-ink underline underline-offset-2">
+        <Link
+          to="."
+          search={(previous) => ({ ...previous, call: undefined, message: decision.approval_id ?? undefined })}
+          className="text-moving-ink underline underline-offset-2"
+        >
           The approval
         </Link>
       )}
