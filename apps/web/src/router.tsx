@@ -64,7 +64,18 @@ const welcomeRoute = createRoute({
 const sessionsRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/sessions",
-  validateSearch: reading({ q: text, archived: flag, status: text, model: text, repository: text, outcome: text, by: text }),
+  /** `status`: names of groups (list/filters.ts) with commas; `by`: `me` or a principal; `peek`: a session shown beside the list. */
+  validateSearch: reading({
+    q: text,
+    archived: flag,
+    status: text,
+    model: text,
+    repository: text,
+    outcome: text,
+    by: text,
+    sort: text,
+    peek: text,
+  }),
   component: lazyRouteComponent(() => import("./sessions/sessions-page.tsx"), "SessionsPage"),
 });
 
@@ -133,7 +144,19 @@ const artifactRoute = createRoute({
 const policyRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/policy",
-  validateSearch: reading({ tab: text, policy: text, action: text, decision: text }),
+  /** With `action` and `resource` it is a question put to the gate, which can be sent to somebody. */
+  validateSearch: reading({
+    tab: text,
+    policy: text,
+    decision: text,
+    action: text,
+    who: text,
+    kind: text,
+    resource: text,
+    zone: text,
+    session: text,
+    context: text,
+  }),
   component: lazyRouteComponent(() => import("./policy/policy-page.tsx"), "PolicyPage"),
 });
 
@@ -148,7 +171,17 @@ const timelineRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/timeline",
   /** `stream` is `<type>:<id>`; absent: everything, newest first. `event` is one entry, opened. */
-  validateSearch: reading({ stream: text, type: text, event: text, at: whole }),
+  validateSearch: reading({
+    stream: text,
+    type: text,
+    event: text,
+    at: whole,
+    who: text,
+    subject: text,
+    q: text,
+    after: text,
+    before: text,
+  }),
   component: lazyRouteComponent(() => import("./events/timeline-page.tsx"), "TimelinePage"),
 });
 
