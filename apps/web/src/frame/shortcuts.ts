@@ -6,7 +6,7 @@
 import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 
 export interface Shortcut {
-  /** As shown: `j`, `?`, `Enter`, a sequence like `g s`, or a chord like `Mod+k`. */
+  /** As shown: `j`, `?`, `Enter`, `Shift+ArrowLeft`, a sequence like `g s`, or a chord like `Mod+k`. */
   readonly keys: string;
   readonly label: string;
   /** Under which heading the keyboard map lists it; absent: what the page in front does. */
@@ -95,7 +95,9 @@ function onKeyDown(event: KeyboardEvent): void {
       return;
   }
   const pressed = prefix === "" ? event.key : `${prefix} ${event.key}`;
-  const hit = all.find((shortcut) => shortcut.keys === pressed);
+  // A letter says by itself that Shift was held; an arrow does not.
+  const shifted = event.shiftKey && !isCharacter ? all.find((shortcut) => shortcut.keys === `Shift+${event.key}`) : undefined;
+  const hit = shifted ?? all.find((shortcut) => shortcut.keys === pressed);
   clearTimeout(prefixTimer);
   prefix = "";
   if (hit !== undefined) {

@@ -19,6 +19,9 @@ import { openApprovalsQuery, sessionQuery, useNames } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import { useTitle } from "../frame/title.ts";
+import { PastFoot } from "../scrubber/past-foot.tsx";
+import { SessionScrubber } from "../scrubber/session-scrubber.tsx";
+import { useSessionScrub, useShown, type SessionScrub } from "../scrubber/use-session-scrub.ts";
 import { isDeferred, isEnded, stateWord } from "../sessions/state.ts";
 import { useAnnouncements } from "./announcer.ts";
 import { Composer, queuedOf, type ComposerHandle } from "./composer/composer.tsx";
@@ -35,7 +38,6 @@ import { createOpenRows, Rows, type RowContext } from "./rows/row-context.ts";
 import { NOTHING_QUEUED } from "./rows.ts";
 import { sessionSource } from "./session-source.ts";
 import { FailedStart, Starting } from "./starting.tsx";
-import { TimelineSlot, useMove } from "./timeline-slot.tsx";
 import { useTurnCosts } from "./turn-costs.ts";
 import { useConversationAt, useLiveConversation } from "./use-conversation.ts";
 
@@ -87,7 +89,7 @@ function Workplace({ session, live }: { session: SessionView; live: Conversation
   const isImported = session.imported != null;
   const cost = useConversation(live, ({ cost }) => cost);
   const lastSeq = useConversation(live, ({ lastSeq }) => lastSeq);
-  const move = useMove();
+  const through = useSessionScrub({ of: { session: session.id }, source: () => sessionSource(session), live, at, lastSeq });
 
   const panes = PANES.map(({ name }) => name);
   const shown = pane ?? (isWide ? "changes" : "conversation");
@@ -107,12 +109,12 @@ function Workplace({ session, live }: { session: SessionView; live: Conversation
       <Beside session={session} conversation={live} at={at} />
     </Suspense>
   );
-  const timeline = <TimelineSlot session={session} conversation={live} at={at} lastSeq={lastSeq} onMove={move} />;
+  const timeline = <SessionScrubber through={through} isOver={isImported || isEnded(session.status)} canOpenChanges />;
   const conversation = (
     <Talk
       session={session}
       live={live}
-      at={at}
+      through={through}
       isImported={isImported}
       target={call ?? message ?? run ?? null}
       aboveComposer={isWide ? null : timeline}
@@ -151,16 +153,16 @@ function Workplace({ session, live }: { session: SessionView; live: Conversation
 interface TalkProps {
   session: SessionView;
   live: ConversationStore;
-  at: number | null;
+  through: SessionScrub;
   isImported: boolean;
   /** The item that the address names. */
   target: string | null;
   aboveComposer: ReactNode;
 }
 
-function Talk({ session, live, at, isImported, target, aboveComposer }: TalkProps) {
-  const source = useMemo(() => sessionSource({ id: session.id, room_id: session.room_id }), [session.id, session.room_id]);
-  const store = useConversationAt(live, source, at) ?? live;
+function Talk({ session, live, through, isImported, target, aboveComposer }: TalkProps) {
+  const at = useShown(through);
+  const store = useConversationAt(live, through.source, at) ?? live;
   const composer = useRef<ComposerHandle>(null);
   const [openRows] = useState(createOpenRows);
   const nameOf = useNames();
@@ -253,9 +255,11 @@ function Talk({ session, live, at, isImported, target, aboveComposer }: TalkProp
           underway={underway}
         />
         {aboveComposer}
-        {isImported ? (
+        {at !== null ? (
+          <PastFoot scrub={through.scrub} what="The session" />
+        ) : isImported ? (
           <Foot>Imported from {session.imported?.from}: it can be read and scrubbed, and nothing can be said to it.</Foot>
-        ) : at !== null ? null : ended ? (
+        ) : ended ? (
           <Foot>
             {stateWord(session)}
             {session.status_reason !== null && `: ${session.status_reason.replace(/\.$/, "")}`}. Resume it to go on with the same files and

@@ -1,0 +1,16 @@
+import { useEffect, useRef, useState } from "react";
+
+/** Follows a value, but changes at most every `ms`; the last one is always reached. */
+export function useSlowly<T>(value: T, ms: number): T {
+  const [slow, setSlow] = useState(value);
+  const changedAt = useRef(-Infinity);
+  useEffect(() => {
+    const wait = Math.max(0, changedAt.current + ms - performance.now());
+    const timer = setTimeout(() => {
+      changedAt.current = performance.now();
+      setSlow(value);
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return slow;
+}
