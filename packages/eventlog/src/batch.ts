@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { hashText } from "./envelope.ts";
 import type { Recorded } from "./log.ts";
-import type { StagedUnit } from "./writer.ts";
+import type { StagedUnit } from "./waiting.ts";
 
 export interface Head {
   readonly seq: number;

@@ -6,7 +6,7 @@ import { ForeignIsReadOnly, isForeign } from "./foreign.ts";
 import { redactionRecords, seal, type Entry } from "./envelope.ts";
 import type { DomainEvent, NewJob, Origin, StreamRef, Unit, UnitOptions } from "./log.ts";
 import type { Folded, StateCache, Turns } from "./subjects.ts";
-import type { StagedUnit } from "./writer.ts";
+import type { StagedUnit } from "./waiting.ts";
 
 export interface Loader {
   /** Folds the subject on top of `from`, reading only what came later. */
