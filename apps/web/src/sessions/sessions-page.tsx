@@ -65,6 +65,8 @@ export function SessionsPage() {
   ]);
 
   const isNothingYet = list.loaded !== undefined && sessions.length === 0 && !isNarrowed(search) && search.archived !== true;
+  const isOnlyImported =
+    sessions.length > 0 && !isNarrowed(search) && search.archived !== true && sessions.every(({ imported }) => imported != null);
   const chosen = sessions.filter(({ id }) => picked.has(id));
   const peeked = SessionId.safeParse(search.peek);
   return (
@@ -80,7 +82,11 @@ export function SessionsPage() {
       {!isNothingYet && <FilterBar search={search} sessions={sessions} searchRef={searchField} onChange={change} />}
       {list.error !== null && <Trouble error={list.error} onRetry={list.retry} className="mb-3" />}
       {list.loaded === undefined && list.error === null && <Skeleton rows={6} className="h-20" />}
-      {isNothingYet && <FirstSession />}
+      {(isNothingYet || isOnlyImported) && (
+        <div className={isOnlyImported ? "mb-5" : ""}>
+          <FirstSession />
+        </div>
+      )}
       {list.loaded !== undefined && sessions.length === 0 && !isNothingYet && <NoneFound search={search} onChange={change} />}
       {sessions.length > 0 && (
         <SessionList
