@@ -190,7 +190,7 @@ describe("the main job", () => {
     await page.getByRole("link", { name: "Events" }).click();
     await page.getByRole("button", { name: /approval\.approved/ }).waitFor();
     await page.getByRole("button", { name: /approval\.approved/ }).click();
-    expect(await page.getByText(/"type": "approval\.approved"/).isVisible()).toBe(true);
+    expect(await page.getByRole("group", { name: /^Event \d+$/ }).getByText("approval.approved").first().isVisible()).toBe(true);
     await page.getByRole("button", { name: "Verify the chain" }).click();
     await page.getByText(/^Whole: \d+ events recomputed\./).waitFor();
 

@@ -1,140 +1,165 @@
-/* What the agent changed, file by file. */
-import type { SessionView } from "@signalbox/contract/sessions";
-import { useQuery } from "@tanstack/react-query";
-import { ChevronRight, FileDiff } from "lucide-react";
-import { memo, useMemo, useState } from "react";
-import { isRefusal } from "../../data/api.ts";
-import { diffQuery } from "../../data/queries.ts";
-import { changedLines } from "../../sessions/state.ts";
+/* What the agent changed, file by file; remarks on it are collected and said to the agent as one message. */
+import { Button } from "@signalbox/ui/button";
 import { count } from "@signalbox/ui/format";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
+import { SplitPane } from "@signalbox/ui/split-pane";
+import { Toolbar, ToolbarButton, ToolbarGap } from "@signalbox/ui/toolbar";
 import { Trouble } from "@signalbox/ui/trouble";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Columns2, Download, FileDiff, FolderTree, Pilcrow } from "lucide-react";
+import { useCallback, useRef, useState } from "react";
+import { useKept } from "../../frame/kept.ts";
+import { changedLines, isEnded } from "../../sessions/state.ts";
+import { download } from "../download.ts";
+import { DiffList, type DiffListHandle } from "./changes/diff-list.tsx";
+import { FilesTree } from "./changes/files-tree.tsx";
+import { LineCounts } from "./changes/marks.tsx";
+import { useChanges } from "./changes/use-changes.ts";
+import { useViewed } from "./changes/use-viewed.ts";
+import { useWidth } from "./pane-width.ts";
 import type { PaneProps } from "./panes.ts";
-import { parseDiff, type DiffFile, type DiffLine } from "./diff.ts";
+import { ReviewBar } from "./review/review-bar.tsx";
+import { useReview } from "./review/review.ts";
+import { isAwake } from "./sandbox-away.tsx";
 
-/** A file with more changed lines than this starts folded. */
-const FOLDED_FROM = 300;
+/** From here on the tree stands beside the diff, and two columns of code can be read. */
+const WIDE_PX = 640;
 
-type Change = SessionView["files_changed"][number];
+export function ChangesPane({ session, at }: PaneProps) {
+  const changes = useChanges(session, at);
+  const { files } = changes;
+  const { file, line } = useSearch({ from: "/frame/sessions/$sessionId" });
+  const navigate = useNavigate();
+  const frame = useRef<HTMLDivElement>(null);
+  const list = useRef<DiffListHandle>(null);
+  const isWide = useWidth(frame) >= WIDE_PX;
+  const [isSplitWanted, setSplit] = useKept("signalbox.diff.split", false);
+  const [isIgnoring, setIgnoring] = useKept("signalbox.diff.ignore-whitespace", false);
+  const [isTreeBeside, setTreeBeside] = useKept("signalbox.diff.tree", true);
+  const [isTreeOver, setTreeOver] = useState(false);
+  const [current, setCurrent] = useState<string | null>(null);
+  const { viewed, setViewed } = useViewed(session.id, files);
+  const review = useReview(session.id);
+  const canSay = at === null && session.imported == null && !isEnded(session.status);
+  const isTreeShown = isWide ? isTreeBeside : isTreeOver;
+  const setTree = isWide ? setTreeBeside : setTreeOver;
 
-export function ChangesPane({ session }: PaneProps) {
-  const diff = useQuery(diffQuery(session));
-  const patches = useMemo(() => new Map(parseDiff(diff.data?.patch ?? "").map((file) => [file.path, file])), [diff.data?.patch]);
-  const files = diff.data?.files ?? session.files_changed;
-  const notRunning = diff.error !== null && isRefusal(diff.error, "sandbox_not_running");
-  const lines = changedLines(files);
+  const open = useCallback(
+    (path: string) => {
+      setTreeOver(false);
+      list.current?.toFile(path);
+      void navigate({ to: ".", search: (before) => ({ ...before, pane: "changes" as const, file: path, line: undefined }), replace: true });
+    },
+    [navigate],
+  );
 
+  const lines = changedLines(files.map((each) => ({ ...each, binary: each.isBinary })));
+  const tree = <FilesTree files={files} current={current} isViewed={(path) => viewed.has(path)} onOpen={open} />;
+  const diff = (
+    <DiffList
+      ref={list}
+      session={session}
+      files={files}
+      patch={changes.patch}
+      isSplit={isSplitWanted && isWide}
+      isIgnoring={isIgnoring}
+      viewed={viewed}
+      onViewed={setViewed}
+      review={review}
+      canSay={canSay}
+      canRead={at === null && isAwake(session)}
+      target={{ file: file ?? null, line: line ?? null }}
+      onCurrent={setCurrent}
+    />
+  );
   return (
-    <div className="min-h-0 flex-1 overflow-y-auto">
-      {diff.error !== null && !notRunning && <Trouble error={diff.error} onRetry={() => void diff.refetch()} className="m-4" />}
-      {diff.isPending && files.length === 0 && (
+    <div ref={frame} className="relative flex min-h-0 flex-1 flex-col">
+      {changes.error !== null && <Trouble error={changes.error} onRetry={changes.retry} className="m-4" />}
+      {changes.isLoading && files.length === 0 && changes.error === null && (
         <div className="p-4">
           <Skeleton rows={3} className="h-9" />
         </div>
       )}
-      {!diff.isPending && files.length === 0 && (
-        <Empty icon={<FileDiff size={26} />} title="No changes yet">
-          Files that the agent edits show up here as it goes.
+      {!changes.isLoading && files.length === 0 && changes.error === null && (
+        <Empty icon={<FileDiff size={28} />} title={at === null ? "No changes yet" : "Nothing had changed by then"}>
+          {at === null ? "Files that the agent edits show up here as it goes." : "Changes are recorded when a turn ends."}
         </Empty>
       )}
       {files.length > 0 && (
         <>
-          <p className="border-b border-line px-4 py-2 text-sm text-ink-2">
-            {count(files.length, "file")} <span className="text-clear-ink">+{lines.additions}</span>{" "}
-            <span className="text-danger-ink">−{lines.deletions}</span>
-            {diff.data?.base_commit != null && <span className="text-ink-3"> since {diff.data.base_commit.slice(0, 9)}</span>}
-          </p>
-          {notRunning && (
-            <p className="border-b border-line px-4 py-2 text-sm text-ink-3">
-              The sandbox is not running just now, so only the list of files is here.
+          <Toolbar label="Changes" className="min-h-10 shrink-0 border-b border-line px-2 py-1">
+            <ToolbarButton
+              label={isTreeShown ? "Hide the files" : "Show the files"}
+              icon={<FolderTree size={15} />}
+              pressed={isTreeShown}
+              onClick={() => setTree(!isTreeShown)}
+            />
+            <p className="min-w-0 flex-1 px-1 text-sm text-ink-2">
+              {count(files.length, "file")} <LineCounts additions={lines.additions} deletions={lines.deletions} />
+              {viewed.size > 0 && <span className="text-ink-3"> · {viewed.size.toLocaleString()} viewed</span>}
+              {changes.baseCommit !== null && <span className="text-ink-3 narrow:hidden"> since {changes.baseCommit.slice(0, 9)}</span>}
+            </p>
+            <ToolbarButton
+              label="Ignore white space"
+              icon={<Pilcrow size={15} />}
+              pressed={isIgnoring}
+              onClick={() => setIgnoring(!isIgnoring)}
+            />
+            {isWide && (
+              <ToolbarButton
+                label="Side by side"
+                icon={<Columns2 size={15} />}
+                pressed={isSplitWanted}
+                onClick={() => setSplit(!isSplitWanted)}
+              />
+            )}
+            <ToolbarGap />
+            <ToolbarButton
+              label="Download the patch"
+              icon={<Download size={15} />}
+              disabled={changes.patch === ""}
+              onClick={() => download(`${session.title.replaceAll(/[^\w.-]+/g, "-").slice(0, 60) || "changes"}.patch`, changes.patch)}
+            />
+          </Toolbar>
+          {changes.isListOnly && (
+            <p className="shrink-0 border-b border-line px-4 py-1.5 text-sm text-ink-2">
+              {at === null
+                ? "The sandbox is not running just now, so only the list of files is here."
+                : "Only the list of files was kept of that moment."}
             </p>
           )}
-          {diff.data?.truncated === true && (
-            <p className="border-b border-line px-4 py-2 text-sm text-signal-ink">
+          {changes.isTruncated && (
+            <p className="shrink-0 border-b border-line px-4 py-1.5 text-sm text-ink-2">
               The diff is too long to show whole; what is missing is in the sandbox and in the push.
             </p>
           )}
-          {files.map((file) => (
-            <File key={file.path} file={file} patch={patches.get(file.path) ?? null} />
-          ))}
+          {isTreeShown && isWide ? (
+            <SplitPane
+              label="Changed files and their diff"
+              storageKey="changes-tree"
+              initial={30}
+              min={15}
+              max={60}
+              className="flex-1"
+              first={<div className="flex min-h-0 flex-1 flex-col">{tree}</div>}
+              second={<div className="flex min-h-0 flex-1 flex-col">{diff}</div>}
+            />
+          ) : (
+            diff
+          )}
+          {isTreeShown && !isWide && (
+            <div className="absolute inset-x-0 top-10 bottom-0 z-30 flex flex-col bg-panel">
+              <div className="flex min-h-0 flex-1 flex-col">{tree}</div>
+              <div className="flex items-center justify-end border-t border-line p-2">
+                <Button size="sm" onClick={() => setTreeOver(false)}>
+                  Back to the diff
+                </Button>
+              </div>
+            </div>
+          )}
+          <ReviewBar session={session} review={review} canSend={canSay} />
         </>
       )}
-    </div>
-  );
-}
-
-const LETTER = { added: "A", modified: "M", deleted: "D", renamed: "R" } as const;
-const TONE = { added: "text-clear-ink", modified: "text-moving-ink", deleted: "text-danger-ink", renamed: "text-ink-2" } as const;
-
-const File = memo(function File({ file, patch }: { file: Change; patch: DiffFile | null }) {
-  const [isOpen, setOpen] = useState(file.additions + file.deletions <= FOLDED_FROM);
-  const slash = file.path.lastIndexOf("/") + 1;
-  return (
-    <section className="border-b border-line" aria-label={file.path}>
-      <button
-        type="button"
-        aria-expanded={isOpen}
-        onClick={() => setOpen(!isOpen)}
-        className="sticky top-0 z-10 flex w-full items-center gap-2.5 bg-panel px-4 py-1.5 text-left text-sm -outline-offset-2 hover:bg-raised"
-      >
-        <ChevronRight size={14} aria-hidden className={`shrink-0 text-ink-3 transition-transform ${isOpen ? "rotate-90" : ""}`} />
-        <span className={`font-mono font-semibold ${TONE[file.status]}`} title={file.status}>
-          {LETTER[file.status]}
-        </span>
-        <span className="clamp-1 min-w-0 flex-1 font-mono" title={file.path}>
-          <span className="text-ink-3">{file.path.slice(0, slash)}</span>
-          {file.path.slice(slash)}
-        </span>
-        <span className="shrink-0 text-plate">
-          <span className="text-clear-ink">+{file.additions}</span> <span className="text-danger-ink">−{file.deletions}</span>
-        </span>
-      </button>
-      {isOpen && patch !== null && <Patch patch={patch} />}
-      {isOpen && patch === null && file.binary && <p className="px-4 pb-2 pl-11 text-sm text-ink-3">A binary file.</p>}
-    </section>
-  );
-});
-
-const LOOK: Record<DiffLine["kind"], string> = {
-  added: "bg-clear-wash",
-  removed: "bg-danger-wash",
-  context: "",
-  note: "text-ink-3 italic",
-};
-const SIGN: Record<DiffLine["kind"], string> = { added: "+", removed: "−", context: "", note: "" };
-
-function Patch({ patch }: { patch: DiffFile }) {
-  if (patch.isBinary) return <p className="px-4 pb-2 pl-11 text-sm text-ink-3">A binary file.</p>;
-  return (
-    <div
-      className="overflow-x-auto bg-raised pb-1 font-mono text-[0.75rem] leading-5 [content-visibility:auto]"
-      tabIndex={0}
-      role="region"
-      aria-label={`Changes in ${patch.path}`}
-    >
-      <table className="w-full border-collapse">
-        {patch.hunks.map((hunk, i) => (
-          <tbody key={i}>
-            <tr className="bg-sunken text-ink-3">
-              <td colSpan={3} className="px-4 py-0.5">
-                {i > 0 || hunk.header !== "" ? `⋯ ${hunk.header}` : "⋯"}
-              </td>
-            </tr>
-            {hunk.lines.map((line, j) => (
-              <tr key={j} className={LOOK[line.kind]}>
-                <td className="w-10 min-w-10 pr-2 text-right text-ink-3 select-none">{line.after ?? line.before ?? ""}</td>
-                <td
-                  aria-label={line.kind === "added" ? "added" : line.kind === "removed" ? "removed" : undefined}
-                  className={`w-4 min-w-4 text-center select-none ${line.kind === "added" ? "text-clear-ink" : "text-danger-ink"}`}
-                >
-                  {SIGN[line.kind]}
-                </td>
-                <td className="pr-4 break-normal whitespace-pre">{line.text === "" ? " " : line.text}</td>
-              </tr>
-            ))}
-          </tbody>
-        ))}
-      </table>
     </div>
   );
 }

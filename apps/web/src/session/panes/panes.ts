@@ -3,7 +3,7 @@
  * looked at; adding one is a file `<name>-pane.tsx` and an entry here (and its name in the router's `pane`).
  */
 import type { SessionView } from "@signalbox/contract/sessions";
-import { FileDiff, ListOrdered, type LucideIcon } from "lucide-react";
+import { AppWindow, FileDiff, FolderTree, Globe, ListOrdered, SquareTerminal, type LucideIcon } from "lucide-react";
 import { lazy, type ComponentType } from "react";
 import type { ConversationStore } from "../conversation-store.ts";
 import { ChangedFilesBadge } from "./changed-files-badge.tsx";
@@ -35,6 +35,30 @@ export const PANES: readonly Pane[] = [
     icon: FileDiff,
     Component: lazy(() => import("./changes-pane.tsx").then(({ ChangesPane }) => ({ default: ChangesPane }))),
     Badge: ChangedFilesBadge,
+  },
+  {
+    name: "terminal",
+    label: "Terminal",
+    icon: SquareTerminal,
+    Component: lazy(() => import("./terminal-pane.tsx").then(({ TerminalPane }) => ({ default: TerminalPane }))),
+  },
+  {
+    name: "files",
+    label: "Files",
+    icon: FolderTree,
+    Component: lazy(() => import("./files-pane.tsx").then(({ FilesPane }) => ({ default: FilesPane }))),
+  },
+  {
+    name: "preview",
+    label: "Preview",
+    icon: AppWindow,
+    Component: lazy(() => import("./preview-pane.tsx").then(({ PreviewPane }) => ({ default: PreviewPane }))),
+  },
+  {
+    name: "egress",
+    label: "Egress",
+    icon: Globe,
+    Component: lazy(() => import("./egress-pane.tsx").then(({ EgressPane }) => ({ default: EgressPane }))),
   },
   {
     name: "events",

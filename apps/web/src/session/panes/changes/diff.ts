@@ -10,6 +10,9 @@ export interface DiffLine {
 
 export interface DiffHunk {
   readonly header: string;
+  /** Number of its first line on either side; of the line before it, where it has none there. */
+  readonly beforeStart: number;
+  readonly afterStart: number;
   readonly lines: readonly DiffLine[];
 }
 
@@ -35,7 +38,7 @@ function parseFile(section: string): DiffFile {
   if (lines.at(-1) === "") lines.pop();
   const start = lines.findIndex((line) => HUNK.test(line));
   const head = start === -1 ? lines : lines.slice(0, start);
-  const hunks: { header: string; lines: DiffLine[] }[] = [];
+  const hunks: { header: string; beforeStart: number; afterStart: number; lines: DiffLine[] }[] = [];
   let before = 0;
   let after = 0;
   /** Lines that the hunk's header still owes: a removed `--- a` looks like a file header without the count. */
@@ -48,7 +51,7 @@ function parseFile(section: string): DiffFile {
       after = Number(header[3]);
       owedBefore = Number(header[2] ?? 1);
       owedAfter = Number(header[4] ?? 1);
-      hunks.push({ header: (header[5] ?? "").trim(), lines: [] });
+      hunks.push({ header: (header[5] ?? "").trim(), beforeStart: before, afterStart: after, lines: [] });
       continue;
     }
     const into = hunks.at(-1)!.lines;

@@ -1,0 +1,87 @@
+/*
+ * xterm writes <style> elements and style attributes, which our Content-Security-Policy refuses. It is given a document
+ * of its own: the page's, whose `createElement` makes stand-ins that put the same rules into a constructed style sheet
+ * and the same declarations through the style object. Both are allowed, because no text of a page becomes a style.
+ */
+
+/** The page's document as a terminal sees it. Rules go into sheets of `root`'s until `dispose`. */
+export function documentForTerminals(page: Document): { readonly document: Document; dispose(): void } {
+  const sheets = new Set<CSSStyleSheet>();
+  const drop = (sheet: CSSStyleSheet): void => {
+    sheets.delete(sheet);
+    page.adoptedStyleSheets = page.adoptedStyleSheets.filter((each) => each !== sheet);
+  };
+
+  function styleElement(): HTMLElement {
+    const sheet = new CSSStyleSheet();
+    sheets.add(sheet);
+    page.adoptedStyleSheets.push(sheet);
+    const element = page.createElement("span");
+    element.hidden = true;
+    let text = "";
+    Object.defineProperty(element, "textContent", {
+      get: () => text,
+      set(css: string) {
+        text = css;
+        sheet.replaceSync(css);
+      },
+    });
+    element.remove = () => {
+      drop(sheet);
+      HTMLElement.prototype.remove.call(element);
+    };
+    return element;
+  }
+
+  function createElement(name: string, options?: ElementCreationOptions): HTMLElement {
+    if (name === "style") return styleElement();
+    const element = page.createElement(name, options);
+    element.setAttribute = (attribute, value) => {
+      if (attribute === "style") element.style.cssText = value;
+      else Element.prototype.setAttribute.call(element, attribute, value);
+    };
+    return element;
+  }
+
+  const document = new Proxy(page, {
+    get(target, name) {
+      if (name === "createElement") return createElement;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+    set: (target, name, value) => Reflect.set(target, name, value, target),
+  });
+  return {
+    document,
+    dispose: () => {
+      for (const sheet of sheets) drop(sheet);
+    },
+  };
+}
+
+/**
+ * Runs `open` while the page's own `createElement` makes the stand-ins too: one part of xterm (its viewport) asks the
+ * window for the document. Synchronous, so nothing else of the page runs meanwhile.
+ */
+export function withStandIns(page: Document, standIn: Document, open: () => void): void {
+  const make = standIn.createElement;
+  // `make` itself asks the page, which has the real one on its prototype.
+  let isInside = false;
+  Object.defineProperty(page, "createElement", {
+    configurable: true,
+    value: (name: string, options?: ElementCreationOptions) => {
+      if (isInside || name !== "style") return Document.prototype.createElement.call(page, name, options);
+      isInside = true;
+      try {
+        return make(name, options);
+      } finally {
+        isInside = false;
+      }
+    },
+  });
+  try {
+    open();
+  } finally {
+    Reflect.deleteProperty(page, "createElement");
+  }
+}
