@@ -107,7 +107,7 @@ const roomRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/rooms/$roomId",
   params: identified("roomId", RoomId),
-  validateSearch: reading({ thread: text, message: text, at: whole, tab: text }),
+  validateSearch: reading({ thread: text, message: text, q: text, at: whole, tab: text }),
   component: lazyRouteComponent(() => import("./rooms/room-page.tsx"), "RoomPage"),
 });
 
@@ -163,7 +163,8 @@ const policyRoute = createRoute({
 const auditRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/audit",
-  validateSearch: reading({ tab: text, stream: text }),
+  /** `event` is the one to be redacted. */
+  validateSearch: reading({ tab: text, stream: text, event: text }),
   component: lazyRouteComponent(() => import("./audit/audit-page.tsx"), "AuditPage"),
 });
 

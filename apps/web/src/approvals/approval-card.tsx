@@ -12,6 +12,7 @@ import { Lamp } from "@signalbox/ui/lamp";
 import { Markdown } from "@signalbox/ui/markdown";
 import { useNow } from "@signalbox/ui/now";
 import { useDecide } from "./decide.ts";
+import { WhyLink } from "../policy/why-link.tsx";
 import { ExactCall } from "./exact-call.tsx";
 
 interface ApprovalCardProps {
@@ -38,7 +39,11 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
         <div className="min-w-0 flex-1">
           <h3 className="font-semibold">{approval.title}</h3>
           <p className="text-sm text-signal-ink">
-            {approval.requested_by.startsWith("agt_") ? "The agent" : nameOf(approval.requested_by)} asks
+            {approval.requested_by.startsWith("agt_")
+              ? "The agent asks"
+              : nameOf(approval.requested_by) === "You"
+                ? "You ask"
+                : `${nameOf(approval.requested_by)} asks`}
             {approval.on_behalf_of !== null &&
               `, working for ${nameOf(approval.on_behalf_of) === "You" ? "you" : nameOf(approval.on_behalf_of)}`}
             {approval.status === "held" && ` · held by ${nameOf(approval.held_by) === "You" ? "you" : nameOf(approval.held_by)}`}
@@ -86,15 +91,23 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
               Add a note
             </Button>
           )}
-          {showSession && approval.session_id !== null && (
-            <Link
-              to="/sessions/$sessionId"
-              params={{ sessionId: approval.session_id }}
-              className="ml-auto text-sm text-moving-ink underline underline-offset-2"
+          <span className="ml-auto flex flex-wrap gap-x-4 narrow:w-full narrow:justify-end">
+            <WhyLink
+              asking={{
+                action: approval.action,
+                who: approval.requested_by,
+                target: approval.target ?? { type: "resource", id: approval.title },
+                session: approval.session_id,
+              }}
             >
-              Open its session
-            </Link>
-          )}
+              Why a person is asked
+            </WhyLink>
+            {showSession && approval.session_id !== null && (
+              <Link to="/sessions/$sessionId" params={{ sessionId: approval.session_id }} className="text-sm underline underline-offset-2">
+                Open its session
+              </Link>
+            )}
+          </span>
         </div>
       </div>
     </article>

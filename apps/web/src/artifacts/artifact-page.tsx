@@ -6,7 +6,6 @@ import type { ArtifactId } from "@signalbox/contract/primitives";
 import type { Output } from "@signalbox/contract/route";
 import { buttonLook } from "@signalbox/ui/button";
 import { AnsiText } from "@signalbox/ui/ansi-text";
-import { CodeBlock } from "@signalbox/ui/code-block";
 import { CopyButton } from "@signalbox/ui/copy-button";
 import { bytes } from "@signalbox/ui/format";
 import { JsonView } from "@signalbox/ui/json-view";
@@ -21,6 +20,8 @@ import { Download, ExternalLink, FileQuestion } from "lucide-react";
 import { client, isRefusal } from "../data/api.ts";
 import { Missing } from "../frame/crash.tsx";
 import { Page } from "../frame/page.tsx";
+import { NumberedText } from "./numbered-text.tsx";
+import { Picture } from "./picture.tsx";
 import { ReportView } from "./report-view.tsx";
 import { languageOf, viewsOf, type ArtifactView as ViewName } from "./artifact-views.ts";
 
@@ -60,7 +61,7 @@ const VIEW_LABEL: Record<ViewName, string> = {
 
 export function ArtifactPage() {
   const { artifactId } = route.useParams();
-  const { view } = route.useSearch();
+  const { view, line } = route.useSearch();
   const navigate = useNavigate();
   const { data: artifact, error, refetch } = useQuery(artifactQuery(artifactId));
   const mayBeReport = artifact !== undefined && /xml|json/.test(artifact.media_type);
@@ -74,7 +75,11 @@ export function ArtifactPage() {
       </Page>
     );
   const views = viewsOf(artifact, report.data != null);
-  const shown = views.find((name) => name === view) ?? views[0];
+  // A line can only be shown where there are lines.
+  const shown =
+    views.find((name) => name === view) ??
+    (line === undefined ? undefined : views.find((name) => name === "patch" || name === "text")) ??
+    views[0];
   return (
     <Page
       title={artifact.name}
@@ -96,11 +101,13 @@ export function ArtifactPage() {
             label="Shown as"
             segments={views.map((name) => ({ value: name, label: VIEW_LABEL[name] }))}
             value={shown}
-            onChange={(next) => void navigate({ to: ".", search: (previous) => ({ ...previous, view: next }), replace: true })}
+            onChange={(next) =>
+              void navigate({ to: ".", search: (previous) => ({ ...previous, view: next, line: undefined }), replace: true })
+            }
           />
         </div>
       )}
-      <Content artifact={artifact} view={shown} report={report.data ?? null} />
+      <Content artifact={artifact} view={shown} line={line} report={report.data ?? null} />
     </Page>
   );
 }
@@ -126,7 +133,17 @@ function Facts({ artifact }: { artifact: Artifact }) {
   );
 }
 
-function Content({ artifact, view, report }: { artifact: Artifact; view: ViewName | undefined; report: TestReport | null }) {
+function Content({
+  artifact,
+  view,
+  line,
+  report,
+}: {
+  artifact: Artifact;
+  view: ViewName | undefined;
+  line: number | undefined;
+  report: TestReport | null;
+}) {
   if (artifact.kind === "uri" && artifact.uri !== null) {
     const isWeb = /^https?:/i.test(artifact.uri);
     return (
@@ -144,15 +161,11 @@ function Content({ artifact, view, report }: { artifact: Artifact; view: ViewNam
   const text = artifact.text ?? "";
   switch (view) {
     case "image":
-      return (
-        <figure className="overflow-auto rounded-lg border border-line bg-sunken p-3">
-          <img src={contentPath(artifact.id)} alt={artifact.name} className="mx-auto max-w-full" />
-        </figure>
-      );
+      return <Picture src={contentPath(artifact.id)} name={artifact.name} />;
     case "report":
       return report === null ? null : <ReportView report={report} />;
     case "json":
-      return <Json text={text} />;
+      return <Json text={text} line={line} label={artifact.name} />;
     case "markdown":
       return (
         <div className="rounded-lg border border-line bg-panel px-5 py-4">
@@ -160,13 +173,13 @@ function Content({ artifact, view, report }: { artifact: Artifact; view: ViewNam
         </div>
       );
     case "patch":
-      return <CodeBlock code={text} language="diff" />;
+      return <NumberedText text={text} language="diff" line={line} label={artifact.name} />;
     case "text":
       // eslint-disable-next-line no-control-regex -- that is what is looked for
       return /\u001b\[/.test(text) ? (
         <AnsiText text={text} label={artifact.name} />
       ) : (
-        <CodeBlock code={text} language={languageOf(artifact.name)} />
+        <NumberedText text={text} language={languageOf(artifact.name)} line={line} label={artifact.name} />
       );
     case undefined:
       return (
@@ -177,9 +190,13 @@ function Content({ artifact, view, report }: { artifact: Artifact; view: ViewNam
   }
 }
 
-function Json({ text }: { text: string }) {
+function Json({ text, line, label }: { text: string; line: number | undefined; label: string }) {
   const parsed = parse(text);
-  return parsed === null ? <CodeBlock code={text} /> : <JsonView label="The content" value={parsed.value} defaultDepth={2} />;
+  return parsed === null ? (
+    <NumberedText text={text} language={undefined} line={line} label={label} />
+  ) : (
+    <JsonView label="The content" value={parsed.value} defaultDepth={2} />
+  );
 }
 
 function parse(text: string): { readonly value: unknown } | null {

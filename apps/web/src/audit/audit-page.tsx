@@ -3,11 +3,12 @@ import { Tabs } from "@signalbox/ui/tabs";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Page } from "../frame/page.tsx";
 import { Checkpoints } from "./checkpoints.tsx";
+import { Imports } from "./imports.tsx";
 import { Redactions } from "./redactions.tsx";
 import { VerifyHere } from "./verify-here.tsx";
 
 const route = getRouteApi("/frame/audit");
-const TABS = ["verify", "checkpoints", "redactions"] as const;
+const TABS = ["verify", "checkpoints", "redactions", "imports"] as const;
 
 export function AuditPage() {
   const { tab } = route.useSearch();
@@ -26,6 +27,7 @@ export function AuditPage() {
           { name: "verify", label: "Verify", content: <VerifyHere /> },
           { name: "checkpoints", label: "Checkpoints", content: <Checkpoints /> },
           { name: "redactions", label: "Redactions", content: <Redactions /> },
+          { name: "imports", label: "Imports", content: <Imports /> },
         ]}
       />
     </Page>

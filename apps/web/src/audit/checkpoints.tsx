@@ -1,6 +1,7 @@
 import { createCheckpoint, listCheckpoints } from "@signalbox/contract/log";
 import { Button } from "@signalbox/ui/button";
 import { CodeBlock } from "@signalbox/ui/code-block";
+import { CopyButton } from "@signalbox/ui/copy-button";
 import { Disclosure } from "@signalbox/ui/disclosure";
 import { count } from "@signalbox/ui/format";
 import { LoadMore } from "@signalbox/ui/load-more";
@@ -9,9 +10,11 @@ import { Timestamp } from "@signalbox/ui/timestamp";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useInfiniteQuery, useMutation, useQuery, infiniteQueryOptions } from "@tanstack/react-query";
-import { Stamp } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { Download, Stamp } from "lucide-react";
 import { client, queries } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
+import { download } from "../session/download.ts";
 
 const checkpointsQuery = infiniteQueryOptions({
   queryKey: ["audit", "checkpoints"],
@@ -71,6 +74,15 @@ export function Checkpoints() {
                 }
               >
                 <CodeBlock code={checkpoint.note} title="Signed note (C2SP)" className="mb-2" />
+                <p className="mb-2 flex flex-wrap items-center gap-x-4 gap-y-2 text-sm">
+                  <CopyButton text={checkpoint.note} label="Copy the note" />
+                  <Button size="sm" onClick={() => download(`signalbox-checkpoint-${checkpoint.position}.txt`, checkpoint.note)}>
+                    <Download size={14} aria-hidden /> Download the note
+                  </Button>
+                  <Link to="/timeline" search={{ after: checkpoint.created_at }} className="underline underline-offset-2">
+                    What happened since
+                  </Link>
+                </p>
               </Disclosure>
             </li>
           ))}

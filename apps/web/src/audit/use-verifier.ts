@@ -3,7 +3,12 @@ import type { VerifyAnswer, VerifyRequest } from "./verify-worker.ts";
 
 export type Verification =
   | { readonly phase: "idle" }
-  | { readonly phase: "running"; readonly lines: number; readonly bytes: number }
+  | {
+      readonly phase: "running";
+      readonly lines: number;
+      readonly bytes: number;
+      /** Of a file; null: nobody knows before the end. */ readonly total: number | null;
+    }
   | Extract<VerifyAnswer, { kind: "report" }>
   | Extract<VerifyAnswer, { kind: "failed" }>;
 
@@ -20,12 +25,13 @@ export function useVerifier() {
     state,
     start(request: VerifyRequest) {
       end();
-      setState({ phase: "running", lines: 0, bytes: 0 });
+      const total = "file" in request.source ? request.source.file.size : null;
+      setState({ phase: "running", lines: 0, bytes: 0, total });
       const own = new Worker(new URL("./verify-worker.ts", import.meta.url), { type: "module" });
       worker.current = own;
       own.addEventListener("message", (event: MessageEvent<VerifyAnswer>) => {
         const answer = event.data;
-        if (answer.kind === "progress") return setState({ phase: "running", lines: answer.lines, bytes: answer.bytes });
+        if (answer.kind === "progress") return setState({ phase: "running", lines: answer.lines, bytes: answer.bytes, total });
         setState(answer);
         end();
       });

@@ -123,7 +123,7 @@ function Outcome({ state, onCancel }: { state: Verification; onCancel(): void })
     if (state.phase === "idle") return null;
     return (
       <div className="mt-5 space-y-2">
-        <Progress label="Verifying" value={null} />
+        <Progress label="Verifying" value={state.total === null ? null : state.bytes} max={Math.max(1, state.total ?? 1)} />
         <p className="flex items-center justify-between gap-3 text-sm text-ink-2">
           <span className="tabular-nums">
             {count(state.lines, "line")}, {bytes(state.bytes)}

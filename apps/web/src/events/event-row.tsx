@@ -1,4 +1,5 @@
 import type { EventEnvelope } from "@signalbox/contract/envelope";
+import { Link } from "@tanstack/react-router";
 import { ChevronRight } from "lucide-react";
 import { memo } from "react";
 import { CopyButton } from "@signalbox/ui/copy-button";
@@ -53,6 +54,34 @@ function Opened({ event }: { event: EventEnvelope }) {
         <Link_ name="follows" value={event.prev_hash} />
         <Link_ name="hash" value={event.hash} />
       </dl>
+      <p className="flex flex-wrap items-center gap-x-4 gap-y-1">
+        <Link to="/timeline" search={{ event: event.event_id }} className="underline underline-offset-2">
+          Link to this entry
+        </Link>
+        {event.session_id !== undefined && (
+          <Link
+            to="/sessions/$sessionId"
+            params={{ sessionId: event.session_id }}
+            search={event.stream.type === "room" ? { at: event.seq } : {}}
+            className="underline underline-offset-2"
+          >
+            The session at that moment
+          </Link>
+        )}
+        {event.run_id !== undefined && (
+          <Link to="/runs/$runId" params={{ runId: event.run_id }} className="underline underline-offset-2">
+            Its run
+          </Link>
+        )}
+        <Link to="/correlations/$correlationId" params={{ correlationId: event.correlation_id }} className="underline underline-offset-2">
+          Everything of its cause
+        </Link>
+        {event.data !== null && (
+          <Link to="/audit" search={{ tab: "redactions", event: event.event_id }} className="underline underline-offset-2">
+            Erase what it says…
+          </Link>
+        )}
+      </p>
       <div className="relative">
         <pre className="max-h-96 overflow-auto rounded-md border border-line bg-panel p-3 text-sm break-normal whitespace-pre">{json}</pre>
         <span className="absolute top-1 right-1 rounded-md bg-panel">

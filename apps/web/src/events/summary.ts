@@ -14,7 +14,7 @@ export type Family = "conversation" | "work" | "gate" | "session" | "money" | "o
 export const FAMILIES: Readonly<Record<Family, { label: string; prefixes: readonly string[] }>> = {
   conversation: { label: "Conversation", prefixes: ["message.", "thread.", "room."] },
   work: { label: "Work", prefixes: ["run.", "step.", "tool.", "artifact."] },
-  gate: { label: "Gate", prefixes: ["approval.", "invocation.", "policy.", "kill_switch.", "egress.", "secret."] },
+  gate: { label: "Gate", prefixes: ["approval.", "question.", "invocation.", "policy.", "kill_switch.", "egress.", "secret."] },
   session: { label: "Sessions", prefixes: ["session."] },
   money: { label: "Money", prefixes: ["ledger.", "budget."] },
   organization: { label: "Organization", prefixes: ["organization.", "principal.", "token.", "login.", "event.", "checkpoint."] },
@@ -28,7 +28,7 @@ export function familyOf(type: string): Family {
 export type Weight = "wants" | "clear" | "danger" | "plain";
 
 export function weightOf(type: string): Weight {
-  if (type === "approval.requested" || type === "run.needs_human") return "wants";
+  if (type === "approval.requested" || type === "question.asked" || type === "run.needs_human") return "wants";
   if (
     /\.(failed|denied|blocked|timed_out|unknown|refused)$/.test(type) ||
     type === "kill_switch.engaged" ||
@@ -48,6 +48,14 @@ export function summaryOf(envelope: Pick<EventEnvelope, "type" | "data">): strin
       return first(data.content_md ?? "(long text)");
     case "step.thought":
       return first(data.text);
+    case "question.asked":
+      return first(data.text);
+    case "approval.held":
+    case "approval.approved":
+    case "approval.denied":
+      return first(("reason" in data ? data.reason : undefined) ?? "");
+    case "step.created":
+      return first(data.title ?? data.kind);
     case "tool.invoked":
       return first(`${data.name}${data.title === undefined ? "" : ` · ${data.title}`}`);
     case "tool.succeeded":

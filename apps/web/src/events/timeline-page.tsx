@@ -3,6 +3,7 @@ import { listEvents } from "@signalbox/contract/log";
 import { RoomId } from "@signalbox/contract/primitives";
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { Download } from "lucide-react";
 import { ToggleGroup } from "radix-ui";
 import { client } from "../data/api.ts";
 import { meQuery, roomsQuery } from "../data/queries.ts";
@@ -11,7 +12,10 @@ import { Button } from "@signalbox/ui/button";
 import { inputLook } from "@signalbox/ui/field";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
+import { download } from "../session/download.ts";
+import { defined, EventFilters, isLike, moment, type EventFilter } from "./event-filters.tsx";
 import { EventList } from "./event-list.tsx";
+import { LinkedEvent } from "./linked-event.tsx";
 import { useRoomEvents } from "./room-events.ts";
 import { FAMILIES, familyOf, type Family } from "./summary.ts";
 import { VerifyButton } from "./verify-button.tsx";
@@ -24,14 +28,15 @@ const KINDS: readonly (readonly [string, string])[] = [
 ];
 
 /** Newest first; `streamType` narrows to the organization's or the ledger's stream. */
-const recordQuery = (streamType: "organization" | "ledger" | undefined) =>
+const recordQuery = (streamType: "organization" | "ledger" | undefined, filter: Pick<EventFilter, "subject" | "after" | "before">) =>
   infiniteQueryOptions({
-    queryKey: ["events", streamType ?? "all"],
+    queryKey: ["events", streamType ?? "all", filter],
     queryFn: ({ pageParam, signal }) =>
       client.call(listEvents, {
         query: {
           limit: 100,
           ...(streamType === undefined ? {} : { stream_type: streamType }),
+          ...defined(filter),
           ...(pageParam === "" ? {} : { cursor: pageParam }),
         },
         signal,
@@ -45,7 +50,8 @@ const recordQuery = (streamType: "organization" | "ledger" | undefined) =>
 
 export function TimelinePage() {
   useTitle("Timeline");
-  const { stream = "", type } = route.useSearch();
+  const { stream = "", type, event: linked, who, subject, after, before } = route.useSearch();
+  const filter: EventFilter = { who, subject, after, before };
   const family = type !== undefined && type in FAMILIES ? (type as Family) : undefined;
   const navigate = useNavigate();
   const { data: me } = useQuery(meQuery);
@@ -54,13 +60,18 @@ export function TimelinePage() {
   const room = RoomId.safeParse(stream.replace(/^room:/, ""));
   const roomId = room.success ? room.data : null;
   const record = useInfiniteQuery({
-    ...recordQuery(stream === "organization" || stream === "ledger" ? stream : undefined),
+    ...recordQuery(stream === "organization" || stream === "ledger" ? stream : undefined, {
+      subject,
+      after: moment(after),
+      before: moment(before),
+    }),
     enabled: roomId === null,
   });
   const inRoom = useRoomEvents(roomId);
 
   const all = roomId === null ? (record.data ?? []) : inRoom.events;
-  const events = family === undefined ? all : all.filter((event) => familyOf(event.type) === family);
+  const events = all.filter((event) => (family === undefined || familyOf(event.type) === family) && isLike(event, filter));
+  const isNarrowed = family !== undefined || Object.values(filter).some((each) => each !== undefined);
   const isLoading = roomId === null ? record.isPending : inRoom.isLoading;
   const error = roomId === null ? record.error : inRoom.error;
   const hasMore = roomId === null ? record.hasNextPage : inRoom.hasEarlier;
@@ -82,7 +93,16 @@ export function TimelinePage() {
             <h1 className="text-xl font-semibold tracking-tight">Timeline</h1>
             <p className="mt-0.5 text-ink-2">Every change of state, once, in order; each entry carries the hash of the one before.</p>
           </div>
-          <VerifyButton key={streams.join()} streams={streams} />
+          <div className="flex flex-wrap items-start gap-2">
+            <Button
+              disabled={events.length === 0}
+              title="One event a line, as the log has them"
+              onClick={() => download("signalbox-events.jsonl", `${events.map((event) => JSON.stringify(event)).join("\n")}\n`)}
+            >
+              <Download size={16} aria-hidden /> Save {events.length.toLocaleString()} shown
+            </Button>
+            <VerifyButton key={streams.join()} streams={streams} />
+          </div>
         </div>
         <div className="flex min-w-0 flex-wrap items-center gap-2">
           <select
@@ -129,6 +149,17 @@ export function TimelinePage() {
             ))}
           </ToggleGroup.Root>
         </div>
+        <EventFilters
+          filter={filter}
+          onChange={(change) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, ...change }), replace: true })}
+        />
+        {linked !== undefined && (
+          <LinkedEvent
+            key={linked}
+            id={linked}
+            onClose={() => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, event: undefined }), replace: true })}
+          />
+        )}
       </header>
       {error !== null && <Trouble error={error} className="m-4" />}
       {isLoading ? (
@@ -143,7 +174,7 @@ export function TimelinePage() {
             footer={
               <div className="py-5 text-center">
                 {events.length === 0 && (
-                  <Empty title={family === undefined ? "Nothing is recorded here yet" : "No event of this kind among those shown"} />
+                  <Empty title={isNarrowed ? "No event like that among those read so far" : "Nothing is recorded here yet"} />
                 )}
                 {hasMore && (
                   <Button onClick={more} busy={record.isFetchingNextPage}>

@@ -12,6 +12,7 @@ import type { ApprovalId } from "@signalbox/contract/primitives";
 import { count } from "@signalbox/ui/format";
 import { toast } from "@signalbox/ui/toasts";
 import { infiniteQueryOptions, useMutation } from "@tanstack/react-query";
+import { useRef } from "react";
 import { client, queries } from "../data/api.ts";
 
 const GUARD_MS = 15_000;
@@ -45,7 +46,12 @@ export function useDismiss() {
     onSettled: refreshAttention,
     onError,
   });
-  return useMutation({
+  const last = useRef<readonly string[]>([]);
+  const undo = (): void => {
+    if (last.current.length > 0) restore.mutate(last.current);
+    last.current = [];
+  };
+  const dismiss = useMutation({
     mutationFn: async (items: readonly AttentionItem[]) => {
       const [only] = items;
       if (items.length === 1 && only !== undefined) await client.call(dismissAttention, { params: { id: only.id }, body: {} });
@@ -54,10 +60,23 @@ export function useDismiss() {
     },
     onSuccess: (items) => {
       refreshAttention();
-      const ids = items.map(({ id }) => id);
+      last.current = items.map(({ id }) => id);
       toast(items.length === 1 ? `Dismissed: ${items[0]?.title}` : `${count(items.length, "item")} dismissed`, {
-        action: { label: "Undo", run: () => restore.mutate(ids) },
+        action: { label: "Undo", run: undo },
       });
+    },
+    onError,
+  });
+  return { ...dismiss, undo };
+}
+
+/** Back on one's own list, as long as it waits. */
+export function useRestore() {
+  return useMutation({
+    mutationFn: (id: string) => client.call(restoreAttention, { params: { id }, body: {} }),
+    onSuccess: (item) => {
+      refreshAttention();
+      toast(`Back on your list: ${item.title}`);
     },
     onError,
   });
@@ -73,7 +92,11 @@ export function useDecideMany() {
       const refused = items.filter(({ ok }) => !ok);
       const done = `${decided} ${decision === "approve" ? "approved" : "denied"}`;
       if (refused.length === 0) toast(done);
-      else toast(`${done}, ${refused.length} not: ${refused[0]?.error?.message ?? ""}`, "danger");
+      else
+        toast(
+          `${done}. ${count(refused.length, "other")} not: ${[...new Set(refused.map(({ error }) => error?.message ?? ""))].join(" ")}`,
+          { tone: "danger", lastsMs: 15_000 },
+        );
     },
     onError,
   });

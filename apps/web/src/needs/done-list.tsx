@@ -1,4 +1,5 @@
 import { Badge } from "@signalbox/ui/badge";
+import { Button } from "@signalbox/ui/button";
 import { LoadMore } from "@signalbox/ui/load-more";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -6,12 +7,14 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { DecidedApproval } from "../approvals/decided-approval.tsx";
-import { attentionQuery } from "./attention-queries.ts";
+import { isOpen } from "../data/queries.ts";
+import { attentionQuery, useRestore } from "./attention-queries.ts";
 import { KIND_WORDS } from "./need-card.tsx";
 
 /** What no longer waits: whose verdict it was, or how else it ended. */
 export function DoneList() {
   const list = useInfiniteQuery(attentionQuery("done", undefined));
+  const restore = useRestore();
   if (list.error !== null && list.data === undefined) return <Trouble error={list.error} onRetry={() => void list.refetch()} />;
   if (list.data === undefined) return <Skeleton rows={5} className="h-10" />;
   if (list.data.items.length === 0)
@@ -21,7 +24,7 @@ export function DoneList() {
       <ul className="space-y-2" aria-label="Done">
         {list.data.items.map((item) => (
           <li key={item.id}>
-            {item.approval !== null ? (
+            {item.approval !== null && !isOpen(item.approval) ? (
               <DecidedApproval approval={item.approval} />
             ) : (
               <div className="flex flex-wrap items-center gap-x-3 gap-y-1 rounded-md border border-line bg-panel px-3 py-2 text-sm">
@@ -39,7 +42,12 @@ export function DoneList() {
                     item.title
                   )}
                 </span>
-                <span className="text-ink-2">{item.outcome ?? "dismissed"}</span>
+                <span className="text-ink-2">{item.outcome ?? "dismissed by you"}</span>
+                {item.outcome === null && item.dismissed_at !== null && (
+                  <Button size="sm" busy={restore.isPending && restore.variables === item.id} onClick={() => restore.mutate(item.id)}>
+                    Put it back
+                  </Button>
+                )}
                 <span className="text-ink-3">
                   <Timestamp at={item.done_at ?? item.dismissed_at ?? item.at} />
                 </span>

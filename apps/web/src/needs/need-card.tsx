@@ -1,9 +1,10 @@
 /* One thing that waits, in the form that its kind asks for. */
 import type { AttentionItem, AttentionKind } from "@signalbox/contract/attention";
 import { resolveInvocation } from "@signalbox/contract/gate";
-import { InvocationId } from "@signalbox/contract/primitives";
+import { InvocationId, type RunId } from "@signalbox/contract/primitives";
 import { QuestionView } from "@signalbox/contract/questions";
-import { promptSession } from "@signalbox/contract/sessions";
+import { cancelRun } from "@signalbox/contract/runs";
+import { promptSession, resumeSession } from "@signalbox/contract/sessions";
 import { Badge } from "@signalbox/ui/badge";
 import { Button, buttonLook } from "@signalbox/ui/button";
 import { Checkbox } from "@signalbox/ui/checkbox";
@@ -15,7 +16,9 @@ import { Link } from "@tanstack/react-router";
 import { CircleHelp, Clock, FileKey, Hand, OctagonAlert, RotateCcw, ShieldQuestion, X } from "lucide-react";
 import { useState } from "react";
 import { ApprovalCard } from "../approvals/approval-card.tsx";
-import { client } from "../data/api.ts";
+import { client, isRefusal } from "../data/api.ts";
+import { ResolveRun } from "../runs/resolve-run.tsx";
+import { refreshRun } from "../runs/run-queries.ts";
 import { refreshAttention } from "./attention-queries.ts";
 import { QuestionCard } from "./question-card.tsx";
 
@@ -109,7 +112,9 @@ function Ways({ item }: { item: AttentionItem }) {
           Open the session
         </Link>
       )}
-      {kind === "run_failed" && session !== null && <TryAgain sessionId={session.id} />}
+      {(kind === "run_failed" || kind === "session_failed") && session !== null && <TryAgain sessionId={session.id} />}
+      {run !== null && (kind === "run_needs_human" || (kind === "run_failed" && session === null)) && <SayHowItEnded runId={run} />}
+      {run !== null && kind === "run_stuck" && <CancelIt runId={run} />}
       {run !== null && (
         <Link to="/runs/$runId" params={{ runId: run }} className={buttonLook({ look: session === null ? "solid" : "plain" })}>
           {session === null ? "Open the run" : "Inspect"}
@@ -124,12 +129,22 @@ function TryAgain({ sessionId }: { sessionId: NonNullable<AttentionItem["session
   // One press is one message, however often it is sent.
   const [attempt] = useState(() => crypto.randomUUID());
   const again = useMutation({
-    mutationFn: () =>
-      client.call(promptSession, {
-        params: { id: sessionId },
-        body: { content_md: "The last turn failed. Try again, and go on from where you were." },
-        idempotencyKey: attempt,
-      }),
+    mutationFn: async () => {
+      const ask = (key: string) =>
+        client.call(promptSession, {
+          params: { id: sessionId },
+          body: { content_md: "The last turn failed. Try again, and go on from where you were." },
+          idempotencyKey: key,
+        });
+      try {
+        return await ask(attempt);
+      } catch (error) {
+        if (!isRefusal(error, "session_ended")) throw error;
+        // Its sandbox has gone with the failure; files and conversation are kept.
+        await client.call(resumeSession, { params: { id: sessionId }, body: {} });
+        return ask(`${attempt}-resumed`);
+      }
+    },
     onSuccess: () => {
       toast("Asked to try again");
       refreshAttention();
@@ -139,6 +154,32 @@ function TryAgain({ sessionId }: { sessionId: NonNullable<AttentionItem["session
   return (
     <Button busy={again.isPending} onClick={() => again.mutate()}>
       <RotateCcw size={16} aria-hidden /> Try again
+    </Button>
+  );
+}
+
+function SayHowItEnded({ runId }: { runId: RunId }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button onClick={() => setOpen(true)}>Resolve…</Button>
+      {isOpen && <ResolveRun runId={runId} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function CancelIt({ runId }: { runId: RunId }) {
+  const cancel = useMutation({
+    mutationFn: () => client.call(cancelRun, { params: { id: runId }, body: { reason: "It was stuck." } }),
+    onSuccess: () => {
+      refreshRun(runId);
+      toast("Canceled");
+    },
+    onError: (error) => toast(error.message, "danger"),
+  });
+  return (
+    <Button look="danger" busy={cancel.isPending} onClick={() => cancel.mutate()}>
+      Cancel the run
     </Button>
   );
 }

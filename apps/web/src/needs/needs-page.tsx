@@ -15,12 +15,12 @@ import { useDecide } from "../approvals/decide.ts";
 import { sessionsQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
-import { useSelection } from "../frame/use-selection.ts";
 import { FirstSession } from "../sessions/first-session.tsx";
 import { isEnded } from "../sessions/state.ts";
 import { attentionQuery, useDecideMany, useDismiss } from "./attention-queries.ts";
 import { DoneList } from "./done-list.tsx";
 import { KIND_WORDS, NeedCard } from "./need-card.tsx";
+import { useCurrent } from "./use-current.ts";
 
 const route = getRouteApi("/frame/");
 const tabLook = "rounded-sm px-3 py-1 text-ink-2";
@@ -55,15 +55,16 @@ function Open({ kind, byKind }: { kind: AttentionKind | undefined; byKind: Parti
   const list = useInfiniteQuery(attentionQuery("open", kind));
   const items = list.data?.items ?? [];
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
-  const { selected, setSelected, move, rowRef } = useSelection(items.length);
+  const at = useCurrent(items.map(({ id }) => id));
   const navigate = useNavigate();
   const decide = useDecide();
   const dismiss = useDismiss();
-  // With nothing chosen the keys answer the first: that is the one on top.
-  const current = items[Math.max(0, selected)];
+  const current = items[at.index];
   const answer = (decision: Verdict): void => {
     const approval = current?.approval;
-    if (approval != null && !decide.isPending) decide.mutate({ id: approval.id, decision });
+    if (approval == null || decide.isPending || !at.isSettled()) return;
+    if (decision !== "hold") at.answered();
+    decide.mutate({ id: approval.id, decision });
   };
   const pick = (item: AttentionItem): void =>
     setPicked((before) => {
@@ -72,13 +73,22 @@ function Open({ kind, byKind }: { kind: AttentionKind | undefined; byKind: Parti
       return next;
     });
   useShortcuts([
-    { keys: "j", label: "Next", run: () => move(1) },
-    { keys: "k", label: "Previous", run: () => move(-1) },
+    { keys: "j", label: "Next", run: () => at.move(1) },
+    { keys: "k", label: "Previous", run: () => at.move(-1) },
     { keys: "a", label: "Approve", run: () => answer("approve") },
     { keys: "d", label: "Deny", run: () => answer("deny") },
     { keys: "h", label: "Hold", run: () => answer("hold") },
     { keys: "x", label: "Pick, to decide several at once", run: () => current !== undefined && pick(current) },
-    { keys: "e", label: "Dismiss from your list", run: () => current !== undefined && !dismiss.isPending && dismiss.mutate([current]) },
+    {
+      keys: "e",
+      label: "Dismiss from your list",
+      run: () => {
+        if (current === undefined || dismiss.isPending || !at.isSettled()) return;
+        at.answered();
+        dismiss.mutate([current]);
+      },
+    },
+    { keys: "z", label: "Put back what was dismissed last", run: dismiss.undo },
     {
       keys: "o",
       label: "Open where it comes from",
@@ -110,14 +120,16 @@ function Open({ kind, byKind }: { kind: AttentionKind | undefined; byKind: Parti
           {items.map((item, i) => (
             <li
               key={item.id}
-              ref={rowRef(i)}
+              ref={at.rowRef(i)}
               tabIndex={-1}
-              onFocus={() => setSelected(i)}
-              className={`rounded-lg ${i === selected ? "outline-2 outline-offset-4 outline-moving" : "outline-none"}`}
+              onFocus={() => at.choose(i)}
+              // A verdict by the card's own buttons: the focus goes on as it does after a key.
+              onClick={() => i === at.index && at.answered()}
+              className={`rounded-lg ${i === at.index && at.isChosen ? "outline-2 outline-offset-4 outline-moving" : "outline-none"}`}
             >
               <NeedCard
                 item={item}
-                hasKeys={i === Math.max(0, selected)}
+                hasKeys={i === at.index}
                 isPicked={picked.has(item.id)}
                 onPick={items.length > 1 ? () => pick(item) : null}
                 onDismiss={() => dismiss.mutate([item])}
@@ -181,7 +193,8 @@ function BulkBar({ items, onDone }: { items: readonly AttentionItem[]; onDone():
 function NothingWaits() {
   const { data: sessions, isSuccess } = useInfiniteQuery(sessionsQuery("", false));
   if (!isSuccess) return null;
-  if (sessions.length === 0) return <FirstSession />;
+  // What was imported is of elsewhere: without a session of one's own the box is as new.
+  if (sessions.every(({ imported }) => imported != null)) return <FirstSession isHome />;
   const atWork = sessions.filter((session) => !isEnded(session.status) && session.current_run !== null).length;
   return (
     <div className="rounded-lg border border-line bg-panel">

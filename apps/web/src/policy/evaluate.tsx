@@ -1,18 +1,22 @@
-/* Asks the gate without doing anything: the very function that enforcement calls. */
+/*
+ * Asks the gate without doing anything: the very function that enforcement calls. A question that was put stands in
+ * the address, so that it can be sent to somebody, and so that any decision shown elsewhere can lead here.
+ */
 import { evaluatePolicy, type PolicyInput } from "@signalbox/contract/gate";
 import { listPrincipals } from "@signalbox/contract/identity";
-import { SessionId } from "@signalbox/contract/primitives";
+import { PrincipalId, SessionId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { Field, Input, Textarea } from "@signalbox/ui/field";
 import { SegmentedControl } from "@signalbox/ui/segmented-control";
 import { Trouble } from "@signalbox/ui/trouble";
-import { useMutation, useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useId, useState } from "react";
 import { client } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
 import { actionsQuery } from "./policy-queries.ts";
+import { CopyButton } from "@signalbox/ui/copy-button";
 import { Verdict } from "./verdict.tsx";
 
 const route = getRouteApi("/frame/policy");
@@ -80,9 +84,69 @@ function parsed(text: string): PolicyInput["context"] | null {
   }
 }
 
+type Search = Partial<Record<"action" | "who" | "kind" | "resource" | "zone" | "session" | "context", string | undefined>>;
+
+function fromAddress({ action = "", who = "", kind, resource = "", zone, session = "", context = "" }: Search): Asked {
+  return {
+    ...BLANK,
+    action,
+    principal: who,
+    resource,
+    session,
+    context,
+    ...(kind === undefined ? {} : { resourceType: kind }),
+    ...(ZONES.some(({ value }) => value === zone) ? { zone: zone as Zone } : {}),
+  };
+}
+/** What is as it would be anyway is left out. */
+function toAddress(asked: Asked): Search & { tab: string } {
+  const said = (name: keyof Asked): string | undefined => (asked[name] === BLANK[name] ? undefined : asked[name].trim());
+  return {
+    tab: "evaluate",
+    action: asked.action,
+    who: said("principal"),
+    kind: said("resourceType"),
+    resource: said("resource"),
+    zone: said("zone"),
+    session: said("session"),
+    context: said("context"),
+  };
+}
+/** What kind of principal it is stands in its id; one that nobody knows is the gate's to refuse. */
+function named(id: string): PolicyInput["principal"] | undefined {
+  const known = PrincipalId.safeParse(id);
+  const type = ({ usr: "user", agt: "agent", svc: "service" } as Readonly<Record<string, PolicyInput["principal"]["type"]>>)[
+    id.split("_")[0] ?? ""
+  ];
+  return known.success && type !== undefined ? { id: known.data, type } : undefined;
+}
+/** Null: it is no whole question. */
+function bodyOf(asked: Asked, principal: PolicyInput["principal"] | undefined) {
+  const context = parsed(asked.context);
+  const session = asked.session === "" ? undefined : SessionId.safeParse(asked.session);
+  if (asked.action === "" || asked.resource === "" || context === null || session?.success === false || principal === undefined)
+    return null;
+  return {
+    principal: { id: principal.id, type: principal.type },
+    action: asked.action,
+    resource: { type: asked.resourceType === "" ? "resource" : asked.resourceType, id: asked.resource },
+    zone: asked.zone,
+    context,
+    ...(session === undefined ? {} : { session_id: session.data }),
+  };
+}
+
 export function Evaluate() {
-  const { action: linked } = route.useSearch();
-  const [asked, setAsked] = useState<Asked>({ ...BLANK, action: linked ?? "" });
+  const put = fromAddress(route.useSearch());
+  const navigate = useNavigate();
+  const [asked, setAsked] = useState<Asked>(put);
+  // Another question came by the address (a link, the way back): that is the one now.
+  const address = JSON.stringify(put);
+  const [seen, setSeen] = useState(address);
+  if (seen !== address) {
+    setSeen(address);
+    setAsked(put);
+  }
   const { data: me } = useQuery(meQuery);
   const { data: actions } = useQuery(actionsQuery);
   const { data: principals } = useQuery({
@@ -93,26 +157,25 @@ export function Evaluate() {
   const zoneLabel = useId();
   const set = (change: Partial<Asked>): void => setAsked((before) => ({ ...before, ...change }));
 
-  const principal = principals?.items.find(({ id }) => id === asked.principal) ?? me?.principal;
+  const principal = asked.principal === "" ? me?.principal : named(asked.principal);
   const context = parsed(asked.context);
   const session = asked.session.trim() === "" ? undefined : SessionId.safeParse(asked.session.trim());
   const entry = actions?.items.find(({ action }) => action === asked.action);
   const isReady =
     asked.action !== "" && asked.resource.trim() !== "" && context !== null && session?.success !== false && principal !== undefined;
 
-  const evaluate = useMutation({
-    mutationFn: () =>
-      client.call(evaluatePolicy, {
-        body: {
-          principal: { id: principal!.id, type: principal!.type },
-          action: asked.action,
-          resource: { type: asked.resourceType.trim() || "resource", id: asked.resource.trim() },
-          zone: asked.zone,
-          context: context ?? {},
-          ...(session?.success === true ? { session_id: session.data } : {}),
-        },
-      }),
+  const asks = bodyOf(put, put.principal === "" ? me?.principal : named(put.principal));
+  const evaluate = useQuery({
+    queryKey: ["policy", "evaluate", asks],
+    queryFn: ({ signal }) => client.call(evaluatePolicy, { body: asks!, signal }),
+    enabled: asks !== null,
+    placeholderData: (previous) => previous,
   });
+  const isUnasked = JSON.stringify(asked) !== address;
+  const ask = (): void => {
+    if (isUnasked) void navigate({ to: "/policy", search: toAddress(asked) });
+    else void evaluate.refetch();
+  };
 
   return (
     <div className="grid items-start gap-6 wide:grid-cols-[minmax(0,1fr)_minmax(0,24rem)]">
@@ -120,20 +183,13 @@ export function Evaluate() {
         className="space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          if (isReady) evaluate.mutate();
+          if (isReady) ask();
         }}
       >
         <div className="flex flex-wrap items-center gap-1.5">
           <span className="text-sm text-ink-2">Start from</span>
           {EXAMPLES.map(({ label, asked: example }) => (
-            <Button
-              key={label}
-              size="sm"
-              onClick={() => {
-                setAsked({ ...BLANK, principal: asked.principal, ...example });
-                evaluate.reset();
-              }}
-            >
+            <Button key={label} size="sm" onClick={() => setAsked({ ...BLANK, principal: asked.principal, ...example })}>
               {label}
             </Button>
           ))}
@@ -220,14 +276,24 @@ export function Evaluate() {
             )}
           </Field>
         </div>
-        <Button type="submit" look="solid" busy={evaluate.isPending} disabled={!isReady}>
+        <Button type="submit" look="solid" busy={evaluate.isFetching} disabled={!isReady}>
           Ask the gate
         </Button>
       </form>
       <div role="status">
         {evaluate.error !== null && <Trouble error={evaluate.error} />}
-        {evaluate.data !== undefined && <Verdict decision={evaluate.data} />}
-        {evaluate.data === undefined && evaluate.error === null && (
+        {asks !== null && evaluate.data !== undefined && evaluate.error === null && (
+          <div className={isUnasked ? "opacity-60" : ""}>
+            <Verdict decision={evaluate.data} />
+            <p className="mt-2 flex items-center gap-1 text-sm text-ink-3">
+              {isUnasked
+                ? "The answer to the question before: this one has not been asked yet."
+                : "The address of this page holds the question."}
+              {!isUnasked && <CopyButton text={window.location.href} label="Copy a link to this question" />}
+            </p>
+          </div>
+        )}
+        {(asks === null || evaluate.data === undefined) && evaluate.error === null && (
           <p className="rounded-lg border border-dashed border-line-strong px-5 py-8 text-center text-sm text-ink-3">
             Nothing is done and nothing is recorded. The answer stands here.
           </p>

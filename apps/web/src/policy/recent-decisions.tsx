@@ -12,6 +12,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { ShieldCheck } from "lucide-react";
 import { useNames } from "../data/queries.ts";
 import { decisionsQuery } from "./policy-queries.ts";
+import { WhyLink } from "./why-link.tsx";
 import { PolicyLinks, verdictTone, verdictWord } from "./verdict.tsx";
 
 const route = getRouteApi("/frame/policy");
@@ -29,6 +30,8 @@ interface Decided {
   readonly reasonCode: string;
   readonly reason: string;
   readonly policyIds: readonly string[];
+  /** As the gate was asked, where it is kept. */
+  readonly target?: unknown;
 }
 
 /** The four kinds of event say the same thing in their own words; data comes from the log, so nothing in it is taken for granted. */
@@ -44,6 +47,7 @@ function decidedIn({ type, data }: EventEnvelope): Decided | null {
         decision: "deny",
         action: text("action"),
         about: target(of["target"]),
+        target: of["target"],
         reasonCode,
         reason: text("reason") || known,
         policyIds,
@@ -53,6 +57,7 @@ function decidedIn({ type, data }: EventEnvelope): Decided | null {
         decision: "require_approval",
         action: text("action"),
         about: target(of["target"]),
+        target: of["target"],
         reasonCode,
         reason: text("reason") || known,
         policyIds,
@@ -68,6 +73,7 @@ function decidedIn({ type, data }: EventEnvelope): Decided | null {
         decision: "deny",
         action: "egress.request",
         about: `${text("method")} ${text("host")}${times}`,
+        target: { type: "host", id: text("host") },
         reasonCode,
         reason: text("reason") || known,
         policyIds,
@@ -77,8 +83,14 @@ function decidedIn({ type, data }: EventEnvelope): Decided | null {
       return null;
   }
 }
-const target = (value: unknown): string =>
-  value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
+function target(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  if (typeof value !== "object") return String(value);
+  const { type, id, ...rest } = value as Record<string, unknown>;
+  if (typeof type !== "string" || typeof id !== "string") return JSON.stringify(value);
+  const also = Object.entries(rest).map(([name, each]) => `, ${name} ${typeof each === "string" ? each : JSON.stringify(each)}`);
+  return `${type} ${id}${also.join("")}`;
+}
 
 export function RecentDecisions() {
   const { decision: filter } = route.useSearch();
@@ -124,8 +136,10 @@ export function RecentDecisions() {
               <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1">
                 <Badge tone={verdictTone(decided.decision)}>{verdictWord(decided.decision)}</Badge>
                 <span className="font-mono text-sm">{decided.action}</span>
-                <span className="min-w-0 flex-1 basis-40 text-sm text-ink-2">{decided.about}</span>
-                <span className="text-sm text-ink-3">
+                <span className="min-w-0 flex-1 basis-40 text-sm break-words text-ink-2 [overflow-wrap:anywhere] narrow:order-last narrow:basis-full">
+                  {decided.about}
+                </span>
+                <span className="text-sm text-ink-3 narrow:ml-auto">
                   <Timestamp at={event.occurred_at} />
                 </span>
               </div>
@@ -149,9 +163,9 @@ export function RecentDecisions() {
                     at that moment
                   </Link>
                 )}
-                <Link to="/policy" search={{ tab: "evaluate", action: decided.action }} className="underline underline-offset-2">
-                  try it now
-                </Link>
+                <WhyLink asking={{ action: decided.action, who: event.principal.id, target: decided.target, session: event.session_id }}>
+                  ask again
+                </WhyLink>
               </p>
             </li>
           ))}

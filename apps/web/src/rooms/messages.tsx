@@ -1,6 +1,7 @@
 /* The messages of a thread, oldest above; what is new since one looked has a line above it. */
 import type { MessageId } from "@signalbox/contract/primitives";
 import { Avatar } from "@signalbox/ui/avatar";
+import { Badge } from "@signalbox/ui/badge";
 import { Button, IconButton } from "@signalbox/ui/button";
 import { CopyButton } from "@signalbox/ui/copy-button";
 import { Markdown } from "@signalbox/ui/markdown";
@@ -11,7 +12,7 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ArrowDown, Link2, MessageSquare } from "lucide-react";
-import { Fragment, memo, useEffect, useEffectEvent, useLayoutEffect, useRef, useState } from "react";
+import { Fragment, memo, useEffect, useEffectEvent, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
 import { meQuery, useNames } from "../data/queries.ts";
 import { MessageComposer } from "./message-composer.tsx";
 import { markRead, messagesQuery, type Message, type Room, type Thread } from "./room-queries.ts";
@@ -24,7 +25,7 @@ export function Messages({ room, thread, around }: { room: Room; thread: Thread;
   const { data: me } = useQuery(meQuery);
   const list = useInfiniteQuery(messagesQuery(room.id, thread.id, around));
   // Where the line stands: as one came, not as reading moves on.
-  const [readSeq] = useState(room.read_seq);
+  const [readSeq] = useState(Math.max(thread.read_seq, room.read_seq));
   const scroller = useRef<HTMLDivElement>(null);
   const [isAtEnd, setAtEnd] = useState(around === null);
   const messages = list.data?.messages;
@@ -43,12 +44,13 @@ export function Messages({ room, thread, around }: { room: Room; thread: Thread;
     else follow(box);
   }, [newestId, around]);
 
+  const isSeen = useIsVisible() && isAtEnd;
   const seenSeq = newest?.seq ?? 0;
   useEffect(() => {
-    if (!isAtEnd || seenSeq === 0 || document.visibilityState !== "visible") return;
+    if (!isSeen || seenSeq === 0) return;
     // Not being able to say so costs a badge that stays; the next message tries again.
-    void markRead(room.id, seenSeq).catch(() => undefined);
-  }, [isAtEnd, seenSeq, room.id]);
+    void markRead(room.id, thread.id, seenSeq).catch(() => undefined);
+  }, [isSeen, seenSeq, room.id, thread.id]);
 
   if (list.error !== null && messages === undefined)
     return <Trouble error={list.error} onRetry={() => void list.refetch()} className="m-4" />;
@@ -77,8 +79,9 @@ export function Messages({ room, thread, around }: { room: Room; thread: Thread;
             {messages?.map((message, i) => (
               <Fragment key={message.id}>
                 {message === firstNew && i > 0 && (
-                  <li className="flex items-center gap-3 py-1 text-plate font-bold text-moving-ink">
-                    <span className="h-px flex-1 bg-moving" /> NEW <span className="h-px flex-1 bg-moving" />
+                  <li className="flex items-center gap-3 py-2 text-plate font-bold text-moving-ink">
+                    <span aria-hidden className="h-px flex-1 bg-moving" /> NEW SINCE YOU WERE HERE{" "}
+                    <span aria-hidden className="h-px flex-1 bg-moving" />
                   </li>
                 )}
                 <MessageRow
@@ -121,6 +124,17 @@ export function Messages({ room, thread, around }: { room: Room; thread: Thread;
   );
 }
 
+/** Whether somebody can be looking: what arrives in a tab behind has not been read. */
+function useIsVisible(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      document.addEventListener("visibilitychange", listener);
+      return () => document.removeEventListener("visibilitychange", listener);
+    },
+    () => document.visibilityState === "visible",
+  );
+}
+
 /** Said by the same person within five minutes: the name is not repeated. */
 function isFollowing(before: Message | undefined, message: Message): boolean {
   return (
@@ -150,13 +164,14 @@ const MessageRow = memo(function MessageRow({ room, message, isLinked, isForMe, 
   return (
     <li
       data-message={message.id}
-      className={`group relative flex gap-3 rounded-md px-2 ${follows ? "py-0.5" : "pt-3 pb-0.5"} ${isLinked ? "bg-chosen" : isForMe ? "bg-signal-wash" : ""}`}
+      className={`group relative flex gap-3 rounded-md px-2 ${follows ? "py-0.5" : "pt-3 pb-0.5"} ${isLinked ? "bg-chosen" : isForMe ? "bg-signal-wash outline outline-signal-line" : ""}`}
     >
       <span className="w-8 shrink-0">{!follows && <Avatar name={nameOf(message.author.id)} kind={KIND[message.author.type]} />}</span>
       <div className="min-w-0 flex-1">
         {!follows && (
           <p className="flex items-baseline gap-2">
             <span className="font-semibold">{nameOf(message.author.id)}</span>
+            {isForMe && <Badge tone="wants">names you</Badge>}
             <span className="text-sm text-ink-3">
               <Timestamp at={message.created_at} />
             </span>

@@ -4,6 +4,8 @@ import { listPrincipals } from "@signalbox/contract/identity";
 import type { MessageId, RoomId, ThreadId } from "@signalbox/contract/primitives";
 import { readRoom } from "@signalbox/contract/room-reading";
 import { getRoom, listMembers, listMessages, listRooms, listThreads } from "@signalbox/contract/rooms";
+import { listRuns } from "@signalbox/contract/runs";
+import { searchRoom } from "@signalbox/contract/search";
 import type { Output } from "@signalbox/contract/route";
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
@@ -100,7 +102,12 @@ export function useRoomFeed(room: Pick<Room, "id" | "last_seq">): void {
     const left = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const follow = async (): Promise<void> => {
-      for await (const { data } of client.events(streamRoom, { params: { roomId: id }, query: { from_seq: from.current }, signal: left.signal })) {
+      for await (const { data } of client.events(streamRoom, {
+        params: { roomId: id },
+        query: { from_seq: from.current },
+        signal: left.signal,
+      })) {
+        if (/^(run|approval)\./.test(data.type)) void queries.invalidateQueries({ queryKey: ["room-runs", id] });
         if (!/^(message|thread|room)\./.test(data.type)) continue;
         timer ??= setTimeout(() => {
           timer = undefined;
@@ -118,7 +125,28 @@ export function useRoomFeed(room: Pick<Room, "id" | "last_seq">): void {
   }, [id]);
 }
 
-export async function markRead(room: RoomId, seq: number): Promise<void> {
-  await client.call(readRoom, { params: { id: room }, body: { seq } });
+/** One thread up to `seq`: what was said in the room's others has not been seen by that. */
+export async function markRead(room: RoomId, thread: ThreadId, seq: number): Promise<void> {
+  await client.call(readRoom, { params: { id: room }, body: { seq, thread_id: thread } });
   void queries.invalidateQueries({ queryKey: ["rooms"] });
+  void queries.invalidateQueries({ queryKey: ["room", room, "threads"] });
 }
+
+const SHOWN_RUNS = 20;
+/** What engines do and did in the room, newest first. */
+export const roomRunsQuery = (id: RoomId) =>
+  queryOptions({
+    queryKey: ["room-runs", id],
+    queryFn: ({ signal }) => client.call(listRuns, { query: { room_id: id, limit: SHOWN_RUNS }, signal }),
+    select: (page) => page.items,
+    refetchInterval: GUARD_MS,
+  });
+
+export const roomSearchQuery = (id: RoomId, q: string) =>
+  queryOptions({
+    queryKey: ["room", id, "search", q],
+    queryFn: ({ signal }) => client.call(searchRoom, { params: { id }, query: { q, limit: 50 }, signal }),
+    select: ({ items }) => items,
+    enabled: q !== "",
+    placeholderData: (previous) => previous,
+  });

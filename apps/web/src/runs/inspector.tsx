@@ -1,21 +1,25 @@
 /* Steps, calls, artifacts, questions and costs of one run or of everything one cause led to, on one axis of time first. */
 import type { Inspection } from "@signalbox/contract/evidence";
 import type { RunId } from "@signalbox/contract/primitives";
+import { Button } from "@signalbox/ui/button";
 import { bytes, count, money } from "@signalbox/ui/format";
 import { useNow } from "@signalbox/ui/now";
 import { Empty } from "@signalbox/ui/placeholder";
+import { Status } from "@signalbox/ui/badge";
 import { Tabs } from "@signalbox/ui/tabs";
+import { Timestamp } from "@signalbox/ui/timestamp";
 import { Waterfall, type Span as Bar } from "@signalbox/ui/waterfall";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Hourglass, PackageOpen } from "lucide-react";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { ApprovalCard } from "../approvals/approval-card.tsx";
 import { DecidedApproval } from "../approvals/decided-approval.tsx";
 import { isOpen } from "../data/queries.ts";
 import { ModelCalls } from "./model-calls.tsx";
 import { Receipt } from "./receipt.tsx";
 import { RunEvents } from "./run-events.tsx";
-import { spanLamp } from "./run-state.ts";
+import { runLamp, runWord, spanLamp } from "./run-state.ts";
+import { SpanDetails } from "./span-details.tsx";
 import { ToolCalls } from "./tool-calls.tsx";
 
 const TABS = ["time", "calls", "artifacts", "approvals", "models", "events", "receipt"] as const;
@@ -25,8 +29,15 @@ export function Inspector({ inspection, runId }: { inspection: Inspection; runId
   const search = useSearch({ strict: false });
   const navigate = useNavigate();
   const shown = TABS.find((name) => name === search.tab) ?? "time";
-  const show = (tab: TabName, call?: string): void =>
-    void navigate({ to: ".", search: (previous) => ({ ...previous, tab: tab === "time" ? undefined : tab, call }), replace: true });
+  const show = (tab: TabName): void =>
+    void navigate({
+      to: ".",
+      search: (previous) => ({ ...previous, tab: tab === "time" ? undefined : tab, call: undefined }),
+      replace: true,
+    });
+  /** A bar by its id, in the address as `step`. */
+  const look = (id: string | null): void =>
+    void navigate({ to: ".", search: (previous) => ({ ...previous, step: id ?? undefined }), replace: true });
   const waiting = inspection.approvals.filter(isOpen).length;
   return (
     <div className="space-y-4">
@@ -36,12 +47,13 @@ export function Inspector({ inspection, runId }: { inspection: Inspection; runId
           This is the beginning: there is more of it than is shown here. The events tab leads to all of it.
         </p>
       )}
+      <RunsOfIt inspection={inspection} runId={runId} />
       <Tabs
         label="Inspector"
         value={shown}
         onChange={(tab) => show(tab)}
         tabs={[
-          { name: "time", label: "Time", content: <Time inspection={inspection} onCall={(id) => show("calls", id)} /> },
+          { name: "time", label: "Time", content: <Time inspection={inspection} spanId={search.step ?? null} onSpan={look} /> },
           {
             name: "calls",
             label: "Tool calls",
@@ -83,6 +95,30 @@ export function Inspector({ inspection, runId }: { inspection: Inspection; runId
   );
 }
 
+/** Of a cause with several: which runs it led to, and how each ended. */
+function RunsOfIt({ inspection: { runs }, runId }: { inspection: Inspection; runId: RunId | null }) {
+  if (runId !== null || runs.length === 0) return null;
+  return (
+    <ul aria-label="Runs" className="divide-y divide-line overflow-clip rounded-lg border border-line bg-panel">
+      {runs.map((run) => (
+        <li key={run.id}>
+          <Link
+            to="/runs/$runId"
+            params={{ runId: run.id }}
+            className="flex flex-wrap items-baseline gap-x-4 px-4 py-2 -outline-offset-2 hover:bg-raised"
+          >
+            <span className="min-w-0 flex-1 basis-48 font-medium">{run.title ?? run.goal ?? run.id}</span>
+            <Status state={runLamp(run.status)}>{runWord(run.status)}</Status>
+            <span className="text-sm text-ink-3">
+              <Timestamp at={run.created_at} />
+            </span>
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Summary({ inspection }: { inspection: Inspection }) {
   const { egress } = inspection;
   const failed = inspection.tool_calls.filter(({ status }) => status === "failed").length;
@@ -108,9 +144,16 @@ function Summary({ inspection }: { inspection: Inspection }) {
   );
 }
 
-function Time({ inspection, onCall }: { inspection: Inspection; onCall(id: string): void }) {
+/** So many bars are looked through at a glance; of more, the parts of steps are folded away until they are asked for. */
+const FOLDED_FROM = 60;
+/** So many at a time: a run of thousands is read in pieces. */
+const SHOWN_BARS = 300;
+
+function Time({ inspection, spanId, onSpan }: { inspection: Inspection; spanId: string | null; onSpan(id: string | null): void }) {
   const now = useNow();
   const { spans } = inspection;
+  const [isFolded, setFolded] = useState(spans.length > FOLDED_FROM);
+  const [shown, setShown] = useState(SHOWN_BARS);
   const bars = useMemo(() => {
     const depths = new Map<string, number>();
     return spans.map((span): Bar => {
@@ -134,10 +177,36 @@ function Time({ inspection, onCall }: { inspection: Inspection; onCall(id: strin
         As soon as something does, its time shows here.
       </Empty>
     );
-  const kindOf = new Map(spans.map(({ id, kind }) => [id, kind]));
+  const chosen = spans.find(({ id }) => id === spanId);
+  // What failed or waits is never folded away, nor what one looks at.
+  const isKept = ({ id, depth = 0, state }: Bar): boolean =>
+    !isFolded || depth < 2 || state === "danger" || state === "wants" || id === spanId;
+  const kept = bars.filter(isKept);
+  const hasDepth = bars.some(({ depth = 0 }) => depth >= 2);
   return (
-    <div className="overflow-clip rounded-lg border border-line bg-panel px-3 py-2">
-      <Waterfall label="What took how long" spans={bars} nowMs={now} onSelect={(id) => kindOf.get(id) === "tool_call" && onCall(id)} />
+    <div className="space-y-3">
+      {chosen !== undefined && <SpanDetails key={chosen.id} span={chosen} inspection={inspection} onClose={() => onSpan(null)} />}
+      <div className="overflow-clip rounded-lg border border-line bg-panel px-3 py-2">
+        {hasDepth && bars.length > 10 && (
+          <div className="flex flex-wrap items-center justify-between gap-3 border-b border-line pb-2 text-sm text-ink-2">
+            <span>
+              {count(kept.length, "bar")}
+              {kept.length < bars.length && ` of ${bars.length}: tool calls that went well are folded into their steps`}
+            </span>
+            <Button size="sm" aria-pressed={isFolded} onClick={() => setFolded(!isFolded)}>
+              {isFolded ? "Unfold the steps" : "Fold the steps"}
+            </Button>
+          </div>
+        )}
+        <Waterfall label="What took how long" spans={kept.slice(0, shown)} nowMs={now} selectedId={spanId} onSelect={onSpan} />
+        {kept.length > shown && (
+          <div className="border-t border-line py-2 text-center">
+            <Button size="sm" onClick={() => setShown(shown + SHOWN_BARS)}>
+              {count(kept.length - shown, "more bar")}
+            </Button>
+          </div>
+        )}
+      </div>
     </div>
   );
 }

@@ -1,5 +1,5 @@
 /* The signed statement of what a run did: read here, checked here, taken along. */
-import { ReceiptPredicate, type ReceiptEnvelope } from "@signalbox/contract/evidence";
+import { ReceiptEnvelope, ReceiptPredicate } from "@signalbox/contract/evidence";
 import { getAuditKeys } from "@signalbox/contract/log";
 import type { RunId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
@@ -12,8 +12,8 @@ import { parseKey } from "@signalbox/verify/note";
 import { verifyReceipt } from "@signalbox/verify/receipt";
 import { webPrimitives } from "@signalbox/verify/web";
 import { useQuery } from "@tanstack/react-query";
-import { Check, CircleAlert, Download, ReceiptText, ShieldCheck, ShieldX } from "lucide-react";
-import type { ReactNode } from "react";
+import { Check, CircleAlert, Download, FileCheck2, ReceiptText, ShieldCheck, ShieldX } from "lucide-react";
+import { useRef, useState, type ReactNode } from "react";
 import { client } from "../data/api.ts";
 import { receiptQuery } from "./run-queries.ts";
 
@@ -41,6 +41,7 @@ export function Receipt({ runId, isAvailable }: { runId: RunId; isAvailable: boo
           </Button>
         </span>
       </div>
+      <CheckAFile envelope={envelope} />
       {predicate.success && <Read predicate={predicate.data} />}
       <JsonView label="The statement as it was signed" value={statement} defaultDepth={1} />
     </div>
@@ -59,10 +60,60 @@ function save(name: string, text: string): void {
   URL.revokeObjectURL(url);
 }
 
+/** One that was taken along, or that somebody sent: the file is not sent anywhere. */
+function CheckAFile({ envelope: own }: { envelope: ReceiptEnvelope }) {
+  const input = useRef<HTMLInputElement>(null);
+  const [file, setFile] = useState<{ readonly name: string; readonly envelope: ReceiptEnvelope | null } | null>(null);
+  const read = async (chosen: File | undefined): Promise<void> => {
+    if (chosen === undefined) return;
+    const parsed = ReceiptEnvelope.safeParse(
+      await chosen
+        .text()
+        .then((text) => JSON.parse(text) as unknown)
+        .catch(() => null),
+    ); // Not JSON: said below.
+    setFile({ name: chosen.name, envelope: parsed.success ? parsed.data : null });
+  };
+  return (
+    <div className="flex flex-wrap items-center gap-x-4 gap-y-2 rounded-md border border-line bg-panel px-4 py-2.5 text-sm">
+      <Button size="sm" onClick={() => input.current?.click()}>
+        <FileCheck2 size={14} aria-hidden /> Check a receipt file…
+      </Button>
+      <input
+        ref={input}
+        type="file"
+        accept=".json,application/json"
+        className="sr-only"
+        tabIndex={-1}
+        aria-label="A receipt"
+        onChange={(event) => {
+          void read(event.target.files?.[0]);
+          event.target.value = "";
+        }}
+      />
+      <div role="status" className="min-w-0 flex-1 basis-60">
+        {file === null ? (
+          <span className="text-ink-3">A copy that you kept is checked here, and compared with this one.</span>
+        ) : file.envelope === null ? (
+          <span className="text-danger-ink">{file.name} is no receipt.</span>
+        ) : (
+          <>
+            <span className="text-ink-3">{file.name}: </span>
+            <Signature envelope={file.envelope} />
+            {file.envelope.payload !== own.payload && (
+              <span className="text-ink-2">Its statement is not this run's as it stands here.</span>
+            )}
+          </>
+        )}
+      </div>
+    </div>
+  );
+}
+
 /** Checked by this browser against the keys of the server. */
 function Signature({ envelope }: { envelope: ReceiptEnvelope }) {
   const { data, error } = useQuery({
-    queryKey: ["receipt", "check", envelope.payload],
+    queryKey: ["receipt", "check", envelope],
     queryFn: async ({ signal }) => {
       const { keys } = await client.call(getAuditKeys, { signal });
       return verifyReceipt(webPrimitives, envelope, await Promise.all(keys.map(({ public_key }) => parseKey(webPrimitives, public_key))));

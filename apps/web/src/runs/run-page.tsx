@@ -1,11 +1,9 @@
 /* The inspector of one run: what it was for, what it did and how long each part took, and what can be proved of it. */
-import { assignRun, cancelRun, resolveRun, unassignRun } from "@signalbox/contract/runs";
+import { assignRun, cancelRun, unassignRun } from "@signalbox/contract/runs";
 import { Badge, Status } from "@signalbox/ui/badge";
 import { Button } from "@signalbox/ui/button";
 import { CopyButton } from "@signalbox/ui/copy-button";
-import { Dialog } from "@signalbox/ui/dialog";
 import { Duration } from "@signalbox/ui/duration";
-import { Field, Textarea } from "@signalbox/ui/field";
 import { Markdown } from "@signalbox/ui/markdown";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -14,12 +12,14 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { client, isRefusal, queries } from "../data/api.ts";
+import { client, isRefusal } from "../data/api.ts";
 import { meQuery, useNames } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
 import { Page } from "../frame/page.tsx";
 import { Inspector } from "./inspector.tsx";
-import { inspectRunQuery, type Run } from "./run-queries.ts";
+import { Attempts } from "./attempts.tsx";
+import { ResolveRun } from "./resolve-run.tsx";
+import { inspectRunQuery, refreshRun, type Run } from "./run-queries.ts";
 import { hasRunEnded, isResolvable, runLamp, runWord } from "./run-state.ts";
 
 const route = getRouteApi("/frame/runs/$runId");
@@ -49,6 +49,7 @@ export function RunPage() {
           {run.summary !== null && <Said label="Answered" text={run.summary} />}
         </div>
       )}
+      {run.kind === "task" && <Attempts run={run} />}
       <Inspector inspection={data} runId={runId} />
     </Page>
   );
@@ -63,17 +64,19 @@ function Said({ label, text }: { label: string; text: string }) {
   );
 }
 
+const lower = (name: string): string => (name === "You" ? "you" : name);
+
 function Facts({ run }: { run: Run }) {
   const nameOf = useNames();
   return (
     <span className="flex flex-wrap items-center gap-x-4 gap-y-1 text-sm">
       <Status state={runLamp(run.status)}>{runWord(run.status)}</Status>
       <Badge>{run.kind}</Badge>
-      <span>asked by {nameOf(run.requested_by)}</span>
-      {run.assignee !== null && <span>assigned to {nameOf(run.assignee)}</span>}
+      <span>asked by {lower(nameOf(run.requested_by))}</span>
+      {run.assignee !== null && <span>assigned to {lower(nameOf(run.assignee))}</span>}
       {run.claimed_by !== null && (
         <span>
-          claimed by {nameOf(run.claimed_by)}, attempt {run.attempt_no} of {run.max_attempts}
+          claimed by {lower(nameOf(run.claimed_by))}, attempt {run.attempt_no} of {run.max_attempts}
         </span>
       )}
       <span>
@@ -110,12 +113,6 @@ function Facts({ run }: { run: Run }) {
   );
 }
 
-function refresh(run: Run): void {
-  void queries.invalidateQueries({ queryKey: ["run", run.id] });
-  void queries.invalidateQueries({ queryKey: ["runs"] });
-  void queries.invalidateQueries({ queryKey: ["attention"] });
-}
-
 function Actions({ run }: { run: Run }) {
   const { data: me } = useQuery(meQuery);
   const [isResolving, setResolving] = useState(false);
@@ -127,7 +124,7 @@ function Actions({ run }: { run: Run }) {
         : what === "take"
           ? client.call(assignRun, { params, body: {} })
           : client.call(unassignRun, { params, body: {} }),
-    onSuccess: refresh,
+    onSuccess: () => refreshRun(run.id),
     onError: (error) => toast(error.message, "danger"),
   });
   const isMine = me !== undefined && run.assignee === me.principal.id;
@@ -148,49 +145,14 @@ function Actions({ run }: { run: Run }) {
           Give it back
         </Button>
       ) : (
-        run.assignee === null && (
+        run.assignee === null &&
+        (!hasRunEnded(run.status) || isResolvable(run.status)) && (
           <Button busy={act.isPending} onClick={() => act.mutate("take")}>
             Assign it to me
           </Button>
         )
       )}
-      {isResolving && <Resolve run={run} onClose={() => setResolving(false)} />}
+      {isResolving && <ResolveRun runId={run.id} onClose={() => setResolving(false)} />}
     </div>
-  );
-}
-
-const OUTCOMES = [
-  { outcome: "succeeded", label: "It succeeded", look: "solid" },
-  { outcome: "failed", label: "It failed", look: "danger" },
-  { outcome: "canceled", label: "Let it be", look: "plain" },
-] as const;
-
-/** A person's verdict, the one way out for a run that nobody works on any more. */
-function Resolve({ run, onClose }: { run: Run; onClose(): void }) {
-  const [comment, setComment] = useState("");
-  const resolve = useMutation({
-    mutationFn: (outcome: (typeof OUTCOMES)[number]["outcome"]) =>
-      client.call(resolveRun, { params: { id: run.id }, body: { outcome, ...(comment.trim() === "" ? {} : { comment: comment.trim() }) } }),
-    onSuccess: (resolved) => {
-      refresh(resolved);
-      onClose();
-    },
-  });
-  return (
-    <Dialog title="Resolve the run" description="Your verdict ends it, and stands in the log with your name." onClose={onClose}>
-      <div className="space-y-4">
-        {resolve.error !== null && <Trouble error={resolve.error} />}
-        <Field label="Comment" hint="May be empty.">
-          {(field) => <Textarea {...field} data-focus rows={3} value={comment} onChange={(event) => setComment(event.target.value)} />}
-        </Field>
-        <div className="flex flex-wrap justify-end gap-2">
-          {OUTCOMES.map(({ outcome, label, look }) => (
-            <Button key={outcome} look={look} busy={resolve.isPending} onClick={() => resolve.mutate(outcome)}>
-              {label}
-            </Button>
-          ))}
-        </div>
-      </div>
-    </Dialog>
   );
 }

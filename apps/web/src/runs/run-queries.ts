@@ -3,7 +3,7 @@ import { RoomId, SessionId, type RunId } from "@signalbox/contract/primitives";
 import type { Output } from "@signalbox/contract/route";
 import { listRuns, type getRun } from "@signalbox/contract/runs";
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { client } from "../data/api.ts";
+import { client, queries } from "../data/api.ts";
 import { hasRunEnded, RUN_STATUSES } from "./run-state.ts";
 
 export type Run = Output<typeof getRun>;
@@ -68,3 +68,9 @@ export const receiptQuery = (id: RunId) =>
     queryFn: ({ signal }) => client.call(getReceipt, { params: { id }, signal }),
     staleTime: Infinity,
   });
+
+/** After a deed of a person: the run itself, the lists it is in, and what waited because of it. */
+export function refreshRun(id: RunId): void {
+  for (const queryKey of [["run", id], ["runs"], ["room-runs"], ["correlation"], ["approvals"]])
+    void queries.invalidateQueries({ queryKey });
+}

@@ -1,24 +1,19 @@
 /* Every run there is: turns of sessions, automations, tasks that engines claim. */
-import { createRun } from "@signalbox/contract/runs";
-import { RoomId } from "@signalbox/contract/primitives";
 import { Status } from "@signalbox/ui/badge";
 import { Button } from "@signalbox/ui/button";
-import { Dialog } from "@signalbox/ui/dialog";
 import { Duration } from "@signalbox/ui/duration";
-import { Field, Input, Textarea } from "@signalbox/ui/field";
 import { Empty } from "@signalbox/ui/placeholder";
 import { SearchInput } from "@signalbox/ui/search-input";
 import { Select } from "@signalbox/ui/select";
 import { Table, type Column } from "@signalbox/ui/table";
 import { Timestamp } from "@signalbox/ui/timestamp";
-import { Trouble } from "@signalbox/ui/trouble";
-import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { Plus, Waypoints } from "lucide-react";
 import { useState } from "react";
-import { client, queries } from "../data/api.ts";
-import { roomsQuery, useNames } from "../data/queries.ts";
+import { useNames } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
+import { NewTask } from "./new-task.tsx";
 import { runsQuery, type Run, type RunFilter } from "./run-queries.ts";
 import { RUN_STATUSES, runLamp, runWord } from "./run-state.ts";
 
@@ -140,70 +135,7 @@ export function RunsPage() {
           )
         }
       />
-      {isAsking && <NewTask onClose={() => setAsking(false)} />}
+      {isAsking && <NewTask roomId={null} onClose={() => setAsking(false)} />}
     </Page>
-  );
-}
-
-/** A task is open to whichever engine claims it first. */
-function NewTask({ onClose }: { onClose(): void }) {
-  const { data: rooms } = useQuery(roomsQuery);
-  const navigate = useNavigate();
-  const [room, setRoom] = useState("");
-  const [title, setTitle] = useState("");
-  const [goal, setGoal] = useState("");
-  // One dialog is one task, however often it is sent.
-  const [attempt] = useState(() => crypto.randomUUID());
-  const chosen = RoomId.safeParse(room === "" ? rooms?.items[0]?.id : room);
-  const create = useMutation({
-    mutationFn: () =>
-      client.call(createRun, {
-        body: { room_id: chosen.data!, title: title.trim(), ...(goal.trim() === "" ? {} : { goal: goal.trim() }) },
-        idempotencyKey: attempt,
-      }),
-    onSuccess: (run) => {
-      void queries.invalidateQueries({ queryKey: ["runs"] });
-      onClose();
-      void navigate({ to: "/runs/$runId", params: { runId: run.id } });
-    },
-  });
-  return (
-    <Dialog title="New task" description="Queued until an engine claims it: signalbox engine, or your own." onClose={onClose}>
-      <form
-        className="space-y-4"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (chosen.success && title.trim() !== "") create.mutate();
-        }}
-      >
-        {create.error !== null && <Trouble error={create.error} />}
-        <Field label="What is it called?">
-          {(field) => <Input {...field} data-focus value={title} maxLength={200} onChange={(event) => setTitle(event.target.value)} />}
-        </Field>
-        <Field label="What is to be done?" hint="The engine gets it word for word.">
-          {(field) => <Textarea {...field} rows={5} value={goal} onChange={(event) => setGoal(event.target.value)} />}
-        </Field>
-        <Field
-          label="Room"
-          hint="Whoever may read the room may read the task."
-          error={rooms?.items.length === 0 ? "There is no room yet. Make one under Rooms first." : undefined}
-        >
-          {(field) => (
-            <Select
-              {...field}
-              options={(rooms?.items ?? []).map(({ id, title }) => ({ value: id as string, label: title }))}
-              value={chosen.success ? chosen.data : ""}
-              onChange={setRoom}
-            />
-          )}
-        </Field>
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="solid" busy={create.isPending} disabled={title.trim() === "" || !chosen.success}>
-            Create the task
-          </Button>
-        </div>
-      </form>
-    </Dialog>
   );
 }

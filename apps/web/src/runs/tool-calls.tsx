@@ -42,21 +42,32 @@ export function ToolCalls({ calls, openId }: { calls: readonly ToolCall[]; openI
               </span>
             }
           >
-            <div className="space-y-3 pb-2">
-              <JsonView label="Arguments" value={call.arguments} />
-              {call.error !== null && <p className="text-danger-ink">{call.error}</p>}
-              {call.output !== null && call.output !== "" && <AnsiText text={call.output} label="Output" />}
-              {call.artifact_id !== null && (
-                <p className="text-sm">
-                  <Link to="/artifacts/$artifactId" params={{ artifactId: call.artifact_id }} className="underline underline-offset-2">
-                    {call.output_truncated ? "The whole output" : "Its artifact"}
-                  </Link>
-                </p>
-              )}
-            </div>
+            <ToolCallDetails call={call} />
           </Disclosure>
         </li>
       ))}
     </ol>
+  );
+}
+
+/** What was asked and what came back. */
+export function ToolCallDetails({ call }: { call: ToolCall }) {
+  return (
+    <div className="space-y-3 pb-2">
+      <JsonView label="Arguments" value={call.arguments} />
+      {call.error !== null && <p className="text-danger-ink [overflow-wrap:anywhere]">{call.error}</p>}
+      {call.status === "invoked" && <p className="text-sm text-ink-3">It is still under way.</p>}
+      {call.status === "succeeded" && (call.output === null || call.output === "") && (
+        <p className="text-sm text-ink-3">It printed nothing.</p>
+      )}
+      {call.output !== null && call.output !== "" && <AnsiText text={call.output} label="Output" />}
+      {call.artifact_id !== null && (
+        <p className="text-sm">
+          <Link to="/artifacts/$artifactId" params={{ artifactId: call.artifact_id }} className="underline underline-offset-2">
+            {call.output_truncated ? "The whole output" : "Its artifact"}
+          </Link>
+        </p>
+      )}
+    </div>
   );
 }
