@@ -11,7 +11,7 @@ export interface Bin {
   readonly failures: number;
   /** Of the most telling event in it, which a lone mark shows. */
   readonly index: number;
-  /** Nothing of its lane stands so near that they would touch. */
+  /** Drawn as itself: nothing that tells as much stands so near that they would touch. */
   readonly isAlone: boolean;
 }
 
@@ -21,6 +21,9 @@ const BAR_PX = 3;
 const FAILURE = MARKS.indexOf("failure");
 
 /** What tells most comes first when there is room for one. */
+/** What has a shape of its own; the rest are strokes, however few. */
+const KEY: ReadonlySet<Mark> = new Set(["prompt", "approval", "change", "failure"]);
+const isKey = (reel: Reel, i: number): boolean => KEY.has(MARKS[reel.mark[i]!]!);
 const RANK: readonly Mark[] = ["failure", "approval", "prompt", "change", "tool", "message", "state"];
 export const rankOf = (reel: Reel, i: number): number => RANK.indexOf(MARKS[reel.mark[i]!]!);
 
@@ -46,19 +49,18 @@ export function densityOf(reel: Reel, window: Window, frame: Frame, hidden: Read
   return lanes.map(({ count, failures, index }) => {
     const taken: number[] = [];
     for (let column = 0; column < columns; column++) if (count[column] !== 0) taken.push(column);
-    return taken.map((column, n) => ({
-      x: frame.left + column * BAR_PX,
-      count: count[column]!,
-      failures: failures[column]!,
-      index: index[column]!,
-      isAlone:
-        count[column]! <= 2 && (column - (taken[n - 1] ?? -99)) * BAR_PX >= MARK_PX && ((taken[n + 1] ?? 1e9) - column) * BAR_PX >= MARK_PX,
-    }));
+    const isTelling = (column: number): boolean => (index[column] ?? -1) !== -1 && isKey(reel, index[column]!);
+    const reach = Math.ceil(MARK_PX / BAR_PX);
+    return taken.map((column) => {
+      let isAlone = isTelling(column);
+      for (let near = 1; near < reach && isAlone; near++) isAlone = !isTelling(column - near) && !isTelling(column + near);
+      return { x: frame.left + column * BAR_PX, count: count[column]!, failures: failures[column]!, index: index[column]!, isAlone };
+    });
   });
 }
 
-/** Share of a lane's height: one event is a third of it, and each doubling adds as much until it is full. */
-export const heightOf = (count: number): number => Math.min(1, (1 + Math.log2(count)) / 6 + 1 / 6);
+/** Share of a lane's height: one event is a third of it, and each doubling adds a step until it is full. */
+export const heightOf = (count: number): number => Math.min(1, 1 / 3 + Math.log2(count) / 7);
 
 /** What is under the pointer: the events within reach of a place, the most telling first. */
 export function under(reel: Reel, window: Window, frame: Frame, x: number, hidden: ReadonlySet<Mark>, reachPx = 5): readonly number[] {

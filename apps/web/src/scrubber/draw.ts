@@ -80,7 +80,8 @@ export function draw(pen: Pen, picture: Picture): void {
   if (!hidden.has("approval")) waits(pen, picture, frame);
   for (const [lane, bins] of [agent!, people!, result!].entries()) {
     const at = layout.lanes[[1, 0, 2][lane]!]!;
-    for (const bin of bins) (bin.isAlone ? mark : bar)(pen, reel, bin, at, colours);
+    for (const bin of bins) if (!bin.isAlone) bar(pen, reel, bin, at, colours);
+    for (const bin of bins) if (bin.isAlone) mark(pen, reel, bin, at, colours);
   }
   axis(pen, picture, frame);
   pen.restore();
@@ -130,12 +131,14 @@ function ends(reel: Reel, span: Span, window: Window, frame: Frame): [number, nu
 /** A call is as wide as it took, where that can be seen. */
 function calls(pen: Pen, { reel, window, layout, colours, width }: Picture, frame: Frame): void {
   const { y, height } = layout.lanes[1]!;
+  const block = Math.round((height - 3) * 0.6);
   for (const call of reel.tools) {
     const [from, to] = ends(reel, call, window, frame);
-    if (to - from < 3 || to < layout.gutter || from > width) continue;
-    pen.fillStyle = call.status === "failed" ? colours["danger-line"] : call.end === -1 ? colours.moving : colours["line-strong"];
-    pen.globalAlpha = 0.55;
-    pen.fillRect(from, y + height - 8, to - from, 7);
+    if (to - from < 4 || to < layout.gutter || from > width) continue;
+    pen.fillStyle = call.status === "failed" ? colours.danger : colours.moving;
+    pen.globalAlpha = call.end === -1 ? 0.8 : 0.35;
+    rounded(pen, from, y + height - 1 - block, to - from, block, 3);
+    pen.fill();
     pen.globalAlpha = 1;
   }
 }
@@ -155,7 +158,7 @@ function waits(pen: Pen, { reel, window, layout, colours, width }: Picture, fram
 }
 
 function bar(pen: Pen, reel: Reel, bin: Bin, { y, height }: { y: number; height: number }, colours: Colours): void {
-  const full = heightOf(bin.count) * (height - 3);
+  const full = Math.min(height - 3, heightOf(bin.count) * (height - 3) * (MARKS[reel.mark[bin.index]!] === "tool" ? 1.6 : 1));
   pen.fillStyle = colourOf(reel, bin.index, colours, true);
   if (bin.failures > 0 && bin.count > bin.failures) pen.fillStyle = colours["ink-3"];
   pen.fillRect(bin.x - 1, y + height - 1 - full, 2, full);
@@ -202,15 +205,6 @@ function mark(pen: Pen, reel: Reel, bin: Bin, { y, height }: { y: number; height
       pen.closePath();
       pen.fill();
       return;
-    case "tool":
-      pen.fillRect(x - 1, y + height - 1 - (height - 3) * 0.5, 2, (height - 3) * 0.5);
-      return;
-    case "message":
-      pen.fillRect(x - 1, y + height - 1 - (height - 3) * 0.3, 2, (height - 3) * 0.3);
-      return;
-    default:
-      pen.arc(x, middle + 2, 1.75, 0, 2 * Math.PI);
-      pen.fill();
   }
 }
 
@@ -235,7 +229,7 @@ function colourOf(reel: Reel, i: number, colours: Colours, isBar: boolean): stri
 
 function plate(pen: Pen, x: number, y: number, colours: Colours): void {
   pen.fillStyle = colours.panel;
-  pen.arc(x, y, MARK_PX / 2 + 1.5, 0, 2 * Math.PI);
+  pen.arc(x, y, MARK_PX / 2 + 1, 0, 2 * Math.PI);
   pen.fill();
   pen.beginPath();
 }

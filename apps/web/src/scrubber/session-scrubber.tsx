@@ -5,10 +5,7 @@ import { SessionState } from "./state-panel.tsx";
 import { Scrubber } from "./scrubber.tsx";
 import type { SessionScrub } from "./use-session-scrub.ts";
 import { useScrubbed } from "./use-scrub.ts";
-import { useSlowly } from "./use-slowly.ts";
-
-/** How often the present is read while it changes. */
-const NOW_MS = 2_000;
+import { NOW_MS, useSlowly } from "./use-slowly.ts";
 
 interface Props {
   readonly through: SessionScrub;

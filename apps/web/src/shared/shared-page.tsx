@@ -14,10 +14,12 @@ import { client, isRefusal, queries } from "../data/api.ts";
 import { Mark } from "../frame/mark.tsx";
 import { openConversation, type ConversationSource, type ConversationStore } from "../session/conversation-store.ts";
 import { ConversationView } from "../session/conversation-view.tsx";
-import { MomentBar } from "../session/moment-bar.tsx";
 import { createOpenRows, Rows, type RowContext } from "../session/rows/row-context.ts";
 import { useConversationAt } from "../session/use-conversation.ts";
-import { lampOf, stateWord } from "../sessions/state.ts";
+import { PastFoot } from "../scrubber/past-foot.tsx";
+import { SessionScrubber } from "../scrubber/session-scrubber.tsx";
+import { useSessionScrub, useShown } from "../scrubber/use-session-scrub.ts";
+import { isEnded, lampOf, stateWord } from "../sessions/state.ts";
 import { sharedSource } from "./shared-source.ts";
 
 const route = getRouteApi("/shared/$token");
@@ -95,13 +97,22 @@ function Loaded({ token, shared }: { token: string; shared: SharedSession }) {
     setOpened({ source, store });
     return () => store.close();
   }, [token]);
-  return opened === null ? null : <Reading shared={shared} {...opened} />;
+  return opened === null ? null : <Reading token={token} shared={shared} {...opened} />;
 }
 
-function Reading({ shared, source, store: live }: { shared: SharedSession; source: ConversationSource; store: ConversationStore }) {
+interface ReadingProps {
+  token: string;
+  shared: SharedSession;
+  source: ConversationSource;
+  store: ConversationStore;
+}
+
+function Reading({ token, shared, source, store: live }: ReadingProps) {
   const { at: moment } = route.useSearch();
-  const at = moment ?? null;
-  const store = useConversationAt(live, source, at) ?? live;
+  const lastSeq = useSyncExternalStore(live.subscribe, () => live.get().conversation.lastSeq);
+  const through = useSessionScrub({ of: { token }, source: () => source, live, at: moment ?? null, lastSeq });
+  const at = useShown(through);
+  const store = useConversationAt(live, through.source, at) ?? live;
   const isOver = useSyncExternalStore(live.subscribe, () => live.get().phase === "gone");
   useEffect(() => {
     if (isOver) void queries.invalidateQueries({ queryKey: ["shared"] });
@@ -130,7 +141,7 @@ function Reading({ shared, source, store: live }: { shared: SharedSession; sourc
         word={stateWord(state as Parameters<typeof stateWord>[0])}
         lamp={lampOf(state as Parameters<typeof lampOf>[0])}
       />
-      {at !== null && <MomentBar at={at} lastSeq={shared.last_seq} />}
+      <SessionScrubber through={through} isOver={isEnded(shared.status)} canOpenChanges={false} />
       <main className="flex min-h-0 flex-1 flex-col">
         <Rows value={context}>
           <ConversationView
@@ -140,6 +151,7 @@ function Reading({ shared, source, store: live }: { shared: SharedSession; sourc
             empty={<p className="py-12 text-center text-ink-2">Nothing was said yet.</p>}
           />
         </Rows>
+        {at !== null && <PastFoot scrub={through.scrub} what="The session" isReadOnly />}
       </main>
     </div>
   );
