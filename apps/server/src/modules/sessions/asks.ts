@@ -8,7 +8,7 @@
  * record, and an answer that was given meanwhile is handed on. What the agent asked in one go it gets in one go; one
  * that was dismissed turns the whole of it down. With the turn its questions end.
  */
-import type { EventLog, Origin, StreamRef } from "@signalbox/eventlog/log";
+import type { EventLog } from "@signalbox/eventlog/log";
 import type { AgentQuestion, AgentSession } from "@signalbox/providers/agent/port";
 import type { Logger } from "pino";
 import type pg from "pg";
@@ -17,6 +17,7 @@ import { SYSTEM } from "../identity/public.ts";
 import { partId } from "./ids.ts";
 import { question } from "./question.ts";
 import { session, type SessionFacts } from "./session.ts";
+import type { SessionLog } from "./session-log.ts";
 
 export interface AskDeps {
   readonly log: EventLog;
@@ -25,13 +26,8 @@ export interface AskDeps {
   readonly gate: Pick<GateModule, "decide">;
 }
 interface Of {
-  readonly organizationId: string;
-  readonly sessionId: string;
+  readonly own: SessionLog;
   readonly facts: SessionFacts;
-  readonly stream: StreamRef;
-  readonly origin: (runId?: string) => Origin;
-  /** Throws when another process owns the session. */
-  readonly fence: () => Promise<void>;
   readonly agent: () => AgentSession | null;
 }
 
@@ -52,18 +48,18 @@ export class Asks {
 
   /** The harness asks; the gate answers. Inside the sandbox only what the harness was told to ask for gets here. */
   permission(asked: { readonly id: string; readonly tool: string }, runId: string | undefined): void {
-    const { organizationId, sessionId, facts, stream, origin } = this.#of;
+    const { own, facts } = this.#of;
     void (async () => {
       const agent = this.#of.agent();
       try {
         const ruling = await this.#deps.gate.decide({
-          organizationId,
-          stream,
-          origin: origin(runId),
+          organizationId: own.organizationId,
+          stream: own.stream,
+          origin: own.origin(runId),
           input: {
             principal: { id: facts.about.agent_id, type: "agent" },
             action: `tool.${asked.tool}`.slice(0, 200),
-            resource: { type: "session", id: sessionId },
+            resource: { type: "session", id: own.sessionId },
             context: {},
             zone: "sandbox",
             session_id: facts.about.session_id,
@@ -73,7 +69,7 @@ export class Asks {
         await agent?.answerPermission(asked.id, allowed ? "allow_once" : "deny", allowed ? undefined : ruling.reason);
       } catch (error) {
         // Fails closed; an agent that is gone needs no answer.
-        this.#deps.logger.warn({ err: error, session_id: sessionId }, "a permission request could not be put to the gate; denied");
+        this.#deps.logger.warn({ err: error, session_id: own.sessionId }, "a permission request could not be put to the gate; denied");
         await agent?.answerPermission(asked.id, "deny", "The gate did not answer.").catch(() => false);
       }
     })();
@@ -87,7 +83,7 @@ export class Asks {
       .then(() => this.#record(ids, asked, runId))
       .catch(async (error: unknown) => {
         this.#deps.logger.warn(
-          { err: error, session_id: this.#of.sessionId },
+          { err: error, session_id: this.#of.own.sessionId },
           "a question could not be recorded; the agent goes on without an answer",
         );
         this.#open.delete(id);
@@ -99,22 +95,22 @@ export class Asks {
   }
 
   async #record(ids: readonly string[], asked: readonly AgentQuestion[], runId: string): Promise<void> {
-    const { organizationId, sessionId, facts, stream, origin, fence } = this.#of;
+    const { own, facts } = this.#of;
     const agent = { id: facts.about.agent_id, type: "agent" as const };
-    await this.#deps.log.unit({ organizationId, origin: origin(runId) }, async (unit) => {
-      await unit.load(session, stream, `session:${sessionId}`);
-      await fence();
+    await this.#deps.log.unit({ organizationId: own.organizationId, origin: own.origin(runId) }, async (unit) => {
+      await unit.load(session, own.stream, own.subject);
+      await own.fence();
       let first: string | null = null;
       for (const [i, one] of asked.entries()) {
         const decision = await unit.decide(
           question,
-          stream,
+          own.stream,
           `question:${ids[i]}`,
           {
             type: "ask",
             data: {
               question_id: ids[i],
-              session_id: sessionId,
+              session_id: own.sessionId,
               run_id: runId,
               thread_id: facts.about.thread_id,
               ...(one.header === undefined ? {} : { header: one.header.slice(0, 200) }),
@@ -133,7 +129,7 @@ export class Asks {
         if (decision.ok && decision.events.length > 0) first ??= one.text;
       }
       if (first !== null)
-        await unit.decide(session, stream, `session:${sessionId}`, { type: "wait", reason: `The agent asks: ${first.slice(0, 200)}` });
+        await unit.decide(session, own.stream, own.subject, { type: "wait", reason: `The agent asks: ${first.slice(0, 200)}` });
     });
   }
 
@@ -156,7 +152,7 @@ export class Asks {
         .agent()
         ?.answerQuestions?.(id, answers)
         .catch((error: unknown) =>
-          this.#deps.logger.warn({ err: error, session_id: this.#of.sessionId }, "the agent could not be given its answer"),
+          this.#deps.logger.warn({ err: error, session_id: this.#of.own.sessionId }, "the agent could not be given its answer"),
         );
     }
   }
@@ -167,13 +163,13 @@ export class Asks {
     if (gone.length === 0) return;
     for (const [id] of gone) this.#open.delete(id);
     await this.#recording;
-    const { organizationId, sessionId, stream, origin, fence } = this.#of;
-    await this.#deps.log.unit({ organizationId, origin: origin(runId) }, async (unit) => {
-      await unit.load(session, stream, `session:${sessionId}`);
-      await fence();
+    const { own } = this.#of;
+    await this.#deps.log.unit({ organizationId: own.organizationId, origin: own.origin(runId) }, async (unit) => {
+      await unit.load(session, own.stream, own.subject);
+      await own.fence();
       for (const id of gone.flatMap(([, ids]) => ids)) {
         // One that was answered in the same moment stays answered.
-        await unit.decide(question, stream, `question:${id}`, { type: "dismiss", by: SYSTEM.id, reason });
+        await unit.decide(question, own.stream, `question:${id}`, { type: "dismiss", by: SYSTEM.id, reason });
       }
     });
   }

@@ -15,46 +15,32 @@
  * - Every turn that was started is ended in the log, also when agent, sandbox or server die in the middle.
  * - The hub goes when its session ends, is paused, or the server stops; nothing of it stays behind.
  */
-import type { EventLog, Origin, StreamRef } from "@signalbox/eventlog/log";
+import type { EventLog } from "@signalbox/eventlog/log";
 import type { Clock } from "@signalbox/kernel/clock";
-import { AgentModelError, type AgentEvent, type AgentSession, type TurnEnd } from "@signalbox/providers/agent/port";
+import type { AgentSession } from "@signalbox/providers/agent/port";
 import type { Logger } from "pino";
 import type pg from "pg";
 import type { GateModule } from "../gate/public.ts";
-import { SYSTEM } from "../identity/public.ts";
-import { isOpen, PLATFORM, run } from "../runs/public.ts";
+import { PLATFORM, run } from "../runs/public.ts";
 import { Asks } from "./asks.ts";
-import { changesOf, type TurnChanges } from "./changes.ts";
-import { patiently } from "./patience.ts";
-import { lookAt, promptText, turnStatus, type Look, type TurnRow } from "./look.ts";
+import { lookAt, type Look } from "./look.ts";
 import type { Lease } from "./lease.ts";
 import type { Live, LiveChannel } from "./live.ts";
-import { HubOvertaken, TurnRecorder, type RecorderDeps } from "./recorder.ts";
+import { HubOvertaken } from "./recorder.ts";
 import { isEnded, session, type SessionFacts } from "./session.ts";
+import { SessionLog } from "./session-log.ts";
 import { Signal } from "./signal.ts";
+import { Turns, type TurnsDeps } from "./turns.ts";
 import { sandboxEndMessage, StartFailed, Workplace, type WorkplaceDeps } from "./workplace.ts";
 
-export interface HubDeps extends RecorderDeps, WorkplaceDeps {
+export interface HubDeps extends TurnsDeps, WorkplaceDeps {
   readonly log: EventLog;
   readonly pool: pg.Pool;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly live: Live;
+  readonly forge: TurnsDeps["forge"] & WorkplaceDeps["forge"];
   readonly gate: Pick<GateModule, "decide">;
-  readonly displayName: (organizationId: string, principalId: string) => Promise<string>;
-  /** Pins what left the sandbox during the turn. */
-  readonly digest: (run: { organizationId: string; sessionId: string; runId: string; origin: Origin }) => Promise<void>;
-}
-
-/** How long a canceled or cut turn may take to say that it ended, before it counts as ended. */
-const END_WITHIN_MS = 10_000;
-
-/** A turn under way, as the loop sees it. */
-interface Running {
-  readonly turn: TurnRow;
-  readonly recorder: TurnRecorder;
-  end: TurnEnd | null;
-  cancelSent: boolean;
 }
 
 export class Hub {
@@ -62,11 +48,11 @@ export class Hub {
   readonly #lease: Lease;
   readonly #channel: LiveChannel;
   readonly #signal = new Signal();
-  readonly #stream: StreamRef;
+  readonly #own: SessionLog;
   readonly #facts: SessionFacts;
   readonly #place: Workplace;
   readonly #asks: Asks;
-  #running: Running | null = null;
+  readonly #turns: Turns;
   #closing: "server_stops" | "overtaken" | null = null;
   #shownState = "";
   #shownCost = "";
@@ -75,20 +61,25 @@ export class Hub {
     this.#deps = deps;
     this.#lease = lease;
     this.#facts = facts;
-    this.#stream = { type: "room", id: facts.about.room_id };
+    this.#own = new SessionLog(deps, lease, facts, () => this.#closing === null);
     this.#channel = deps.live.open(lease.organizationId, lease.sessionId, lease.epoch);
     this.#place = new Workplace(deps, lease, facts, {
-      onProgress: (text) => this.#channel.emit({ kind: "progress", run_id: this.#running?.turn.runId ?? null, text }),
+      onProgress: (text) => this.#channel.emit({ kind: "progress", run_id: this.#turns.runId, text }),
       onSandboxEnd: () => this.#signal.set(),
     });
-    this.#asks = new Asks(deps, {
-      organizationId: lease.organizationId,
-      sessionId: lease.sessionId,
+    this.#asks = new Asks(deps, { own: this.#own, facts, agent: () => this.#place.agent });
+    this.#turns = new Turns(deps, this.#own, {
+      place: this.#place,
+      asks: this.#asks,
+      channel: this.#channel,
+      signal: this.#signal,
       facts,
-      stream: this.#stream,
-      origin: (runId) => this.#origin(runId),
-      fence: () => this.#fence(),
-      agent: () => this.#place.agent,
+      epoch: lease.epoch,
+      closing: () => this.#closing,
+      ensureAgent: () => this.#ensureAgent(),
+      startAgent: () => this.#startAgent(),
+      goOn: () => this.#goOn(),
+      showAgain: () => void (this.#shownState = ""),
     });
   }
 
@@ -122,7 +113,7 @@ export class Hub {
   /** The lease is lost: let go at once. */
   overtaken(): void {
     this.#closing = "overtaken";
-    this.#running?.recorder.abort();
+    this.#turns.abort();
     this.#signal.set();
   }
 
@@ -151,8 +142,8 @@ export class Hub {
       this.#closing === null && !isEnded(look.status) && look.status !== "paused";
       look = await this.#look()
     ) {
-      if (look.current !== null) await this.#carryOn(look.current);
-      else if (look.next !== null) await this.#take(look.next);
+      if (look.current !== null) await this.#turns.carryOn(look.current);
+      else if (look.next !== null) await this.#turns.take(look.next);
       else if (this.#place.lastEnd !== null) return this.#pause(sandboxEndMessage(this.#place.lastEnd));
       else await this.#signal.wait();
     }
@@ -166,7 +157,7 @@ export class Hub {
     const { sandboxId } = this.#place;
     const mustBoot = !(this.#place.sandbox?.alive() ?? (await this.#place.adoptSandbox()));
     if (mustBoot) {
-      await this.#decide({ type: "boot", sandboxId, provider: this.#deps.sandboxes.name, epoch: this.#lease.epoch });
+      await this.#own.decide({ type: "boot", sandboxId, provider: this.#deps.sandboxes.name, epoch: this.#lease.epoch });
       this.#showState(await this.#look());
       await this.#place.createSandbox();
     }
@@ -189,7 +180,7 @@ export class Hub {
         this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the state of the repository could not be read");
         return { baseCommit: null };
       });
-      await this.#decide({
+      await this.#own.decide({
         type: "ready",
         sandboxId,
         epoch: this.#lease.epoch,
@@ -197,281 +188,10 @@ export class Hub {
         ...(baseCommit === null ? {} : { baseCommit }),
         bootMs: Math.round(this.#deps.clock.nowMs() - started),
       });
-      if (look.pendingApprovals > 0) await this.#decide({ type: "wait", reason: "Something that the agent asked for awaits approval." });
+      if (look.pendingApprovals > 0)
+        await this.#own.decide({ type: "wait", reason: "Something that the agent asked for awaits approval." });
     }
   }
-
-  // ── One turn ───────────────────────────────────────────────────────────────────────────────────
-
-  async #take(turn: TurnRow): Promise<void> {
-    await this.#ensureAgent();
-    const { log, clock } = this.#deps;
-    const { value: begun } = await this.#patiently((tries) =>
-      log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
-        await this.#fence();
-        const state = await unit.load(run, this.#stream, `run:${turn.runId}`);
-        // After an outage in the middle of the commit it may be our own start that we see.
-        if (state.status !== "queued") return tries > 0 && state.status === "running";
-        return (
-          await unit.decide(run, this.#stream, `run:${turn.runId}`, {
-            type: "start",
-            runId: turn.runId as never,
-            writer: PLATFORM,
-            now: clock.now(),
-          })
-        ).ok;
-      }),
-    );
-    // Canceled while it was queued.
-    if (begun) await this.#prompt(turn);
-  }
-
-  async #prompt(turn: TurnRow): Promise<void> {
-    const running = this.#begin(turn);
-    const untaken = await this.#hand(turn);
-    // Not `??= await`: that looks before it waits, and would undo the end of a turn that was over by then.
-    running.end ??= untaken;
-    await this.#untilEnd(running);
-  }
-
-  /** Gives the agent its message. Not null: it did not take it, and the turn ends like that. */
-  async #hand(turn: TurnRow): Promise<TurnEnd | null> {
-    const { agent, sandbox } = this.#place;
-    const text = await this.#patiently(() => promptText(this.#deps.pool, this.sessionId, turn));
-    if (text === null)
-      return { reason: "failed", error: { code: "message_erased", message: "The message was erased before the agent got it." } };
-    try {
-      // When the platform speaks, the work still is that of whoever spoke last.
-      if (turn.requestedBy.startsWith("usr_")) {
-        const name = await this.#deps.displayName(this.organizationId, turn.requestedBy);
-        await this.#deps.forge.setPerson(sandbox!, { name, email: `${turn.requestedBy}@signalbox.invalid` });
-      }
-      const { model } = await this.#patiently(() => lookAt(this.#deps.pool, this.sessionId));
-      try {
-        await agent!.prompt({ promptId: turn.runId, text, model });
-      } catch (error) {
-        if (!(error instanceof AgentModelError)) throw error;
-        // It keeps its conversation; only the program is begun anew.
-        await agent!.close();
-        await (await this.#startAgent()).prompt({ promptId: turn.runId, text, model });
-      }
-      await this.#place.rememberAgent();
-      return null;
-    } catch (error) {
-      this.#deps.logger.warn({ err: error, session_id: this.sessionId, run_id: turn.runId }, "the agent did not take the message");
-      return {
-        reason: "failed",
-        error: { code: "agent_lost", message: "The agent ended before it took the message. Send it again to go on." },
-      };
-    }
-  }
-
-  /** The log says that this turn runs, and this hub did not start it. */
-  async #carryOn(turn: TurnRow): Promise<void> {
-    const agent = this.#place.agent;
-    const state = agent === null ? null : await agent.resync();
-    if (agent !== null && state?.promptId !== turn.runId && agent.reattached && state?.status !== "running") {
-      // The server died between the start and the prompt: the agent never heard of it.
-      return this.#prompt(turn);
-    }
-    const running = this.#begin(turn);
-    if (state !== null && state.promptId === turn.runId) {
-      running.recorder.adopt(state);
-      if (state.status === "ended") running.end = state.end ?? { reason: "completed" };
-      else if (agent !== null && !agent.reattached) running.end = LOST;
-      for (const asked of state.permissions) this.#asks.permission(asked, turn.runId);
-      for (const { id, questions } of state.questions ?? []) this.#asks.questions(id, questions, turn.runId);
-    } else {
-      running.end = LOST;
-    }
-    await this.#untilEnd(running);
-  }
-
-  #begin(turn: TurnRow): Running {
-    this.#channel.mark();
-    const about = this.#facts.about;
-    const recorder = new TurnRecorder(
-      this.#deps,
-      {
-        organizationId: this.organizationId,
-        sessionId: this.sessionId,
-        roomId: about.room_id,
-        threadId: about.thread_id,
-        agentId: about.agent_id,
-        runId: turn.runId,
-        epoch: this.#lease.epoch,
-      },
-      this.#channel,
-    );
-    this.#running = { turn, recorder, end: null, cancelSent: false };
-    return this.#running;
-  }
-
-  async #untilEnd(running: Running): Promise<void> {
-    let deadline = Infinity;
-    while (running.end === null && this.#closing !== "overtaken") {
-      await this.#signal.wait(Math.min(deadline - this.#deps.clock.nowMs(), 60_000));
-      if (running.end !== null) break;
-      const end = this.#place.lastEnd;
-      if (end !== null && this.#place.sandbox?.alive() !== true) {
-        running.end = { reason: "failed", error: { code: "sandbox_lost", message: sandboxEndMessage(end) } };
-        break;
-      }
-      const status = await this.#patiently(() => turnStatus(this.#deps.pool, running.turn.runId, this.sessionId));
-      if (running.end !== null) break;
-      await this.#goOn(await this.#look());
-      const unwanted = status?.turn !== "running" || isEnded(status.session) || this.#closing !== null;
-      if (unwanted && !running.cancelSent) {
-        running.cancelSent = true;
-        deadline = this.#deps.clock.nowMs() + END_WITHIN_MS;
-        this.#place.agent
-          ?.cancel()
-          .catch((error: unknown) =>
-            this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the agent could not be told to stop"),
-          );
-      }
-      if (this.#deps.clock.nowMs() >= deadline) running.end = { reason: "canceled" };
-    }
-    await this.#finish(running);
-  }
-
-  async #finish(running: Running): Promise<void> {
-    const { recorder, turn } = running;
-    if (this.#closing === "overtaken") throw new HubOvertaken(`another process owns ${this.sessionId} now`);
-    const end: TurnEnd =
-      this.#closing === "server_stops" && running.end?.reason !== "completed"
-        ? {
-            reason: "failed",
-            error: { code: "server_stopped", message: "The server was shut down in the middle of this turn. Send a message to go on." },
-          }
-        : running.end!;
-    recorder.closeOpen(
-      end.reason === "completed" ? "the turn ended without its outcome" : end.reason === "canceled" ? "canceled" : end.error.message,
-    );
-    await recorder.settled();
-    await this.#patiently(() => this.#asks.drop(turn.runId, "The turn that asked has ended."));
-    const changes = this.#place.sandbox?.alive() === true ? await this.#changes(turn) : null;
-    const { log, clock } = this.#deps;
-    await this.#patiently(() =>
-      this.#deps.digest({
-        organizationId: this.organizationId,
-        sessionId: this.sessionId,
-        runId: turn.runId,
-        origin: this.#origin(turn.runId),
-      }),
-    );
-    const write = { runId: turn.runId as never, writer: PLATFORM, now: clock.now() } as const;
-    await this.#patiently(() =>
-      log.unit({ organizationId: this.organizationId, origin: this.#origin(turn.runId) }, async (unit) => {
-        const subject = `run:${turn.runId}`;
-        const state = await unit.load(run, this.#stream, subject);
-        await this.#fence();
-        if (changes !== null) await this.#stageChanges(unit, turn, changes, isOpen(state));
-        // Canceled from outside: the log said so before the agent did.
-        if (!isOpen(state)) return;
-        if (end.reason === "completed")
-          await unit.decide(run, this.#stream, subject, { ...write, type: "complete", summary: recorder.lastMessage?.slice(0, 2000) });
-        else if (end.reason === "failed")
-          await unit.decide(run, this.#stream, subject, {
-            ...write,
-            type: "fail",
-            code: end.error.code,
-            message: end.error.message.slice(0, 10_000),
-          });
-        else
-          await unit.decide(run, this.#stream, subject, {
-            type: "cancel",
-            runId: turn.runId as never,
-            by: turn.requestedBy as never,
-            reason: "The agent stopped.",
-          });
-      }),
-    );
-    this.#running = null;
-    this.#channel.mark();
-    this.#shownState = "";
-    await this.#goOn(await this.#look());
-  }
-
-  async #changes(turn: TurnRow): Promise<TurnChanges | null> {
-    try {
-      const { state } = await this.#deps.log.state(session, this.organizationId, `session:${this.sessionId}`);
-      return await changesOf(this.#deps, this.#place.sandbox!, {
-        organizationId: this.organizationId,
-        sessionId: this.sessionId,
-        state,
-        turn,
-      });
-    } catch (error) {
-      // The turn's outcome matters more than the list of what it changed; the next turn lists it again.
-      this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "what the turn changed could not be read");
-      return null;
-    }
-  }
-
-  async #stageChanges(
-    unit: Parameters<Parameters<EventLog["unit"]>[1]>[0],
-    turn: TurnRow,
-    changes: TurnChanges,
-    runIsOpen: boolean,
-  ): Promise<void> {
-    const subject = `session:${this.sessionId}`;
-    const { patch, commit } = changes;
-    if (patch !== null && runIsOpen) {
-      await unit.decide(run, this.#stream, `run:${turn.runId}`, {
-        type: "create_artifact",
-        runId: turn.runId as never,
-        writer: PLATFORM,
-        now: this.#deps.clock.now(),
-        artifact: patch,
-      });
-    }
-    await unit.decide(session, this.#stream, subject, {
-      type: "record_changes",
-      runId: turn.runId,
-      files: changes.files,
-      headCommit: changes.headCommit ?? undefined,
-      patchArtifactId: runIsOpen ? patch?.artifactId : undefined,
-    });
-    if (commit !== null)
-      await unit.decide(session, this.#stream, subject, {
-        type: "record_commit",
-        ...commit,
-        coAuthor: turn.requestedBy.startsWith("usr_") ? turn.requestedBy : undefined,
-      });
-  }
-
-  #hear(event: AgentEvent): void {
-    const running = this.#running;
-    switch (event.type) {
-      case "turn.ended":
-        if (running !== null && event.promptId === running.turn.runId) running.end ??= event.end;
-        return this.#signal.set();
-      case "agent.exited":
-        this.#place.agent = null;
-        if (running !== null)
-          running.end ??= {
-            reason: "failed",
-            error: {
-              code: "agent_lost",
-              message: "The agent ended in the middle of this turn. Send a message to go on; it remembers what was said.",
-            },
-          };
-        return this.#signal.set();
-      case "permission.requested":
-        return this.#asks.permission(event, running?.turn.runId);
-      case "questions.asked":
-        if (running !== null) this.#asks.questions(event.id, event.questions, running.turn.runId);
-        return;
-      case "questions.closed":
-        // Answered, mostly, and by us; what went otherwise is noticed with the turn's end.
-        return;
-      default:
-        running?.recorder.handle(event);
-    }
-  }
-
-  // ── Around it ──────────────────────────────────────────────────────────────────────────────────
 
   /** Before a turn: an agent that ended is started again, in a new sandbox if that ended too. */
   async #ensureAgent(): Promise<void> {
@@ -485,22 +205,23 @@ export class Hub {
 
   /** With the model of now, and knowing those that it had before. */
   async #startAgent(): Promise<AgentSession> {
-    const { state } = await this.#deps.log.state(session, this.organizationId, `session:${this.sessionId}`);
+    const { state } = await this.#deps.log.state(session, this.organizationId, this.#own.subject);
     const facts = state.status === "none" ? this.#facts : state;
     const agent = await this.#place.startAgent({ model: facts.model, models: facts.models });
-    agent.onEvent((event) => this.#hear(event));
+    agent.onEvent((event) => this.#turns.hear(event));
     return agent;
   }
 
   /** In the middle of a turn: answers reach the agent, and what nobody is asked about any more does not wait. */
-  async #goOn(look: Look): Promise<void> {
-    this.#showState(look);
+  async #goOn(): Promise<void> {
+    const look = await this.#look();
     await this.#asks.settle();
-    if (look.status === "waiting" && look.pendingApprovals === 0 && look.pendingQuestions === 0) await this.#decide({ type: "continue" });
+    if (look.status === "waiting" && look.pendingApprovals === 0 && look.pendingQuestions === 0)
+      await this.#own.decide({ type: "continue" });
   }
 
   async #look(): Promise<Look> {
-    const look = await this.#patiently(() => lookAt(this.#deps.pool, this.sessionId));
+    const look = await this.#own.patiently(() => lookAt(this.#deps.pool, this.sessionId));
     this.#showState(look);
     return look;
   }
@@ -518,47 +239,8 @@ export class Hub {
     }
   }
 
-  #origin(runId?: string): Origin {
-    const { room_id: roomId, thread_id: threadId } = this.#facts.about;
-    return {
-      principal: SYSTEM,
-      zone: "supervised",
-      roomId,
-      threadId,
-      sessionId: this.sessionId,
-      ...(runId === undefined ? {} : { runId }),
-    };
-  }
-
-  async #fence(): Promise<void> {
-    if (!(await this.#deps.leases.isCurrent(this.sessionId, this.#lease.epoch)))
-      throw new HubOvertaken(`another process owns ${this.sessionId} now`);
-  }
-
-  /** Through outages of the database: the agent works on meanwhile, and nothing of it may be lost. */
-  #patiently<T>(work: (tries: number) => Promise<T>): Promise<T> {
-    return patiently(
-      () => this.#closing === null,
-      (error) => this.#deps.logger.warn({ err: error, session_id: this.sessionId }, "the database is away; the session waits for it"),
-      work,
-    );
-  }
-
-  async #decide(command: Parameters<typeof session.decide>[1]): Promise<boolean> {
-    const { value } = await this.#patiently(() =>
-      this.#deps.log.unit({ organizationId: this.organizationId, origin: this.#origin() }, async (unit) => {
-        await unit.load(session, this.#stream, `session:${this.sessionId}`);
-        await this.#fence();
-        const decision = await unit.decide(session, this.#stream, `session:${this.sessionId}`, command);
-        return decision.ok ? null : decision.refusal.code;
-      }),
-    );
-    if (value === "session_epoch_passed") throw new HubOvertaken(`another process owns ${this.sessionId} now`);
-    return value === null;
-  }
-
   async #pause(reason: string): Promise<void> {
-    await this.#decide({ type: "pause", reason });
+    await this.#own.decide({ type: "pause", reason });
   }
 
   /** The session cannot go on: said once, with every prompt that waited for it. */
@@ -570,20 +252,20 @@ export class Hub {
     this.#deps.logger.error({ err: error, session_id: this.sessionId }, "the session failed");
     try {
       const { log, clock } = this.#deps;
-      await log.unit({ organizationId: this.organizationId, origin: this.#origin() }, async (unit) => {
-        await unit.load(session, this.#stream, `session:${this.sessionId}`);
-        await this.#fence();
+      await log.unit({ organizationId: this.organizationId, origin: this.#own.origin() }, async (unit) => {
+        await unit.load(session, this.#own.stream, this.#own.subject);
+        await this.#own.fence();
         const look = await lookAt(this.#deps.pool, this.sessionId);
         for (const { runId } of look.open) {
           await unit.decide(
             run,
-            this.#stream,
+            this.#own.stream,
             `run:${runId}`,
             { type: "fail", runId: runId as never, writer: PLATFORM, now: clock.now(), code: "session_failed", message },
             { runId },
           );
         }
-        await unit.decide(session, this.#stream, `session:${this.sessionId}`, {
+        await unit.decide(session, this.#own.stream, this.#own.subject, {
           type: "fail",
           code: known ? error.code : "internal_error",
           message,
@@ -616,14 +298,6 @@ export class Hub {
     }
   }
 }
-
-const LOST: TurnEnd = {
-  reason: "failed",
-  error: {
-    code: "agent_lost",
-    message: "The agent was lost in the middle of this turn. Send a message to go on; it remembers what was said.",
-  },
-};
 
 /** What the forge or the sandbox said is for the person too: their messages hold no secrets, by contract. */
 const withCause = (error: StartFailed): string =>
