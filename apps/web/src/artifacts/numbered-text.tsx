@@ -7,7 +7,7 @@ import { count, visible } from "@signalbox/ui/format";
 import { useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useEffectEvent, useMemo, useRef } from "react";
 
 const ROW_PX = 20;
 const LINE_CHARS = 2_000;
@@ -43,9 +43,10 @@ export function NumberedText({
     overscan: 20,
   });
   const wanted = line === undefined || line < 1 || line > lines.length ? null : line;
+  const show = useEffectEvent((number: number) => virtual.scrollToIndex(number - 1, { align: "center" }));
   useEffect(() => {
-    if (wanted !== null) virtual.scrollToIndex(wanted - 1, { align: "center" });
     // Only a new address moves the text: not what is drawn again.
+    if (wanted !== null) show(wanted);
   }, [wanted]);
   const digits = String(lines.length).length;
   return (

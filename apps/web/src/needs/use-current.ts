@@ -2,7 +2,7 @@
  * Which of the things that wait the keys answer. It is kept by its id: something new that arrives above it must not
  * move under the finger that decides. When it leaves the list, what took its place is next, and the focus goes there.
  */
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useEffectEvent, useLayoutEffect, useRef, useState } from "react";
 
 /** What came to the front by itself is not decided by a key that was meant for the one before. */
 const STARTLE_MS = 600;
@@ -37,17 +37,16 @@ export function useCurrent(ids: readonly string[]): Current {
     row?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "nearest" });
   };
+  const follow = useEffectEvent(focus);
   useLayoutEffect(() => {
     const last = before.current;
     before.current = id;
     if (last === undefined || last === id || ids.includes(last)) return;
     if (!isMine.current) changedAt.current = performance.now();
     // The focus was on what has gone; wherever else it is by now, it stays there.
-    if ((isMine.current || isChosen) && (document.activeElement === null || document.activeElement === document.body)) focus(index);
+    if ((isMine.current || isChosen) && (document.activeElement === null || document.activeElement === document.body)) follow(index);
     isMine.current = false;
   }, [id, ids, index, isChosen]);
-  // Whoever answered it by its own button had the focus on that; it may have gone with the button before the row did.
-  useEffect(() => () => rows.current.clear(), []);
 
   const choose = (at: number): void => {
     const next = ids[at];

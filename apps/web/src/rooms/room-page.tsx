@@ -8,13 +8,14 @@ import { Dialog } from "@signalbox/ui/dialog";
 import { DropdownMenu } from "@signalbox/ui/dropdown-menu";
 import { Field, Input } from "@signalbox/ui/field";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
+import { SearchInput } from "@signalbox/ui/search-input";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMedia } from "@signalbox/ui/use-media";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Ellipsis, MessagesSquare, Plus, Users } from "lucide-react";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { client, isRefusal, queries } from "../data/api.ts";
 import { useNames } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
@@ -22,6 +23,8 @@ import { useTitle } from "../frame/title.ts";
 import { RoomScrubber } from "../scrubber/room-scrubber.tsx";
 import { Members } from "./members.tsx";
 import { Messages } from "./messages.tsx";
+import { RoomSearch } from "./room-search.tsx";
+import { RoomTasks } from "./room-tasks.tsx";
 import { roomQuery, threadsQuery, useRoomFeed, type Room, type Thread } from "./room-queries.ts";
 
 const route = getRouteApi("/frame/rooms/$roomId");
@@ -40,7 +43,8 @@ export function RoomPage() {
 }
 
 function Loaded({ room }: { room: Room }) {
-  const { thread: linked, message, at } = route.useSearch();
+  const { thread: linked, message, q, at } = route.useSearch();
+  const navigate = useNavigate();
   const { data: threads, error } = useQuery(threadsQuery(room.id));
   const isNarrow = useMedia("(max-width: 767px)");
   const [isNaming, setNaming] = useState(false);
@@ -49,14 +53,25 @@ function Loaded({ room }: { room: Room }) {
 
   const wanted = ThreadId.safeParse(linked);
   const chosen =
-    threads?.find(({ id }) => wanted.success && id === wanted.data) ??
-    (isNarrow && linked === undefined && (threads?.length ?? 0) > 1 ? undefined : threads?.[0]);
+    threads?.find(({ id }) => wanted.success && id === wanted.data) ?? (isNarrow && linked === undefined ? undefined : threads?.[0]);
   const around = MessageId.safeParse(message);
-  const isListShown = !isNarrow || chosen === undefined;
+  const isListShown = !isNarrow || (chosen === undefined && q === undefined);
 
+  const search = (
+    <SearchInput
+      label="Search this room"
+      value={q ?? ""}
+      onChange={(next) =>
+        void navigate({ to: ".", search: (previous) => ({ ...previous, q: next === "" ? undefined : next }), replace: true })
+      }
+      keys="/"
+      className="w-56 narrow:w-full"
+    />
+  );
   return (
     <div className="flex h-full min-h-0 flex-col">
-      <Header room={room} />
+      <Header room={room} search={isNarrow ? null : search} />
+      {isNarrow && linked === undefined && <div className="border-b border-line px-4 py-2">{search}</div>}
       {error !== null && <Trouble error={error} className="m-4" />}
       <RoomScrubber room={room} at={at ?? null} thread={linked}>
         <div className="flex min-h-0 flex-1">
@@ -69,11 +84,14 @@ function Loaded({ room }: { room: Room }) {
                 <Plus size={14} aria-hidden /> New thread
               </Button>
               {threads?.map((thread) => (
-                <ThreadLink key={thread.id} room={room} thread={thread} isChosen={thread.id === chosen?.id} />
+                <ThreadLink key={thread.id} room={room} thread={thread} isChosen={q === undefined && thread.id === chosen?.id} />
               ))}
+              {room.session_id === null && <RoomTasks room={room} />}
             </nav>
           )}
-          {chosen === undefined ? (
+          {q !== undefined ? (
+            <RoomSearch room={room} q={q} threads={threads ?? []} />
+          ) : chosen === undefined ? (
             threads?.length === 0 && (
               <div className="flex-1 narrow:hidden">
                 <Empty
@@ -87,14 +105,14 @@ function Loaded({ room }: { room: Room }) {
             )
           ) : (
             <div className="flex min-w-0 flex-1 flex-col">
-              {isNarrow && (threads?.length ?? 0) > 1 && (
+              {isNarrow && (
                 <Link
                   to="/rooms/$roomId"
                   params={{ roomId: room.id }}
                   search={{}}
                   className="flex items-center gap-1.5 border-b border-line px-4 py-2 text-sm text-ink-2"
                 >
-                  <ArrowLeft size={14} aria-hidden /> All threads
+                  <ArrowLeft size={14} aria-hidden /> Threads and tasks
                 </Link>
               )}
               <Messages
@@ -112,7 +130,7 @@ function Loaded({ room }: { room: Room }) {
   );
 }
 
-function Header({ room }: { room: Room }) {
+function Header({ room, search }: { room: Room; search: ReactNode }) {
   const navigate = useNavigate();
   const [shown, setShown] = useState<"members" | "name" | null>(null);
   const archive = useMutation({
@@ -132,6 +150,7 @@ function Header({ room }: { room: Room }) {
       <h1 className="clamp-1 min-w-0 text-lg font-semibold">{room.title}</h1>
       {room.archived && <Badge>archived</Badge>}
       <span className="flex-1" />
+      {search}
       {room.session_id !== null && (
         <Link
           to="/sessions/$sessionId"
