@@ -65,7 +65,7 @@ export function NumberedText({
             return (
               <li
                 key={row.key}
-                className={`absolute inset-x-0 flex h-5 leading-5 ${number === wanted ? "bg-chosen" : ""}`}
+                className={`absolute inset-x-0 flex h-5 leading-5 ${number === wanted ? "bg-raised" : "bg-sunken"}`}
                 style={{ transform: `translateY(${row.start}px)` }}
                 aria-current={number === wanted ? "location" : undefined}
               >

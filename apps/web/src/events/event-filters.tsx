@@ -2,7 +2,6 @@ import type { EventEnvelope } from "@signalbox/contract/envelope";
 import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { Field, Input } from "@signalbox/ui/field";
-import { SearchInput } from "@signalbox/ui/search-input";
 import { useQuery } from "@tanstack/react-query";
 import { SlidersHorizontal, X } from "lucide-react";
 import { useState } from "react";
@@ -70,7 +69,11 @@ export function EventFilters({ filter, onChange }: { filter: EventFilter; onChan
       </Button>
     );
   return (
-    <div role="group" aria-label="More filters" className="grid items-end gap-3 sm:grid-cols-2 wide:grid-cols-[1fr_1fr_auto_auto_auto]">
+    <div
+      role="group"
+      aria-label="More filters"
+      className="grid grid-cols-2 items-start gap-x-3 gap-y-2 wide:grid-cols-[1fr_1fr_auto_auto_auto]"
+    >
       <Field label="By">
         {(field) => (
           <Combobox
@@ -89,17 +92,9 @@ export function EventFilters({ filter, onChange }: { filter: EventFilter; onChan
           />
         )}
       </Field>
-      <div className="space-y-1.5">
-        <p aria-hidden className="text-sm font-semibold">
-          Of what
-        </p>
-        <SearchInput
-          label="Subject, like run:run_01J…"
-          value={filter.subject ?? ""}
-          onChange={(text) => onChange({ subject: subjectOf(text.trim()) })}
-          className="w-full"
-        />
-      </div>
+      <Field label="Of what">
+        {(field) => <SubjectInput id={field.id} subject={filter.subject ?? ""} onChange={(subject) => onChange({ subject })} />}
+      </Field>
       <Field label="After">
         {(field) => (
           <Input
@@ -122,6 +117,7 @@ export function EventFilters({ filter, onChange }: { filter: EventFilter; onChan
       </Field>
       <Button
         look="quiet"
+        className="wide:mt-7"
         onClick={() => {
           onChange({ who: undefined, subject: undefined, after: undefined, before: undefined });
           setOpen(false);
@@ -130,5 +126,26 @@ export function EventFilters({ filter, onChange }: { filter: EventFilter; onChan
         <X size={14} aria-hidden /> No filters
       </Button>
     </div>
+  );
+}
+
+/** Asked for with Enter or on leaving it: half an id finds nothing. */
+function SubjectInput({ id, subject, onChange }: { id: string; subject: string; onChange(subject: string | undefined): void }) {
+  const [text, setText] = useState(subject);
+  const tell = (): void => {
+    const next = subjectOf(text.trim());
+    setText(next ?? "");
+    if ((next ?? "") !== subject) onChange(next);
+  };
+  return (
+    <Input
+      id={id}
+      spellCheck={false}
+      placeholder="run_01J…"
+      value={text}
+      onChange={(event) => setText(event.target.value)}
+      onBlur={tell}
+      onKeyDown={(event) => event.key === "Enter" && tell()}
+    />
   );
 }

@@ -24,7 +24,7 @@ import { useCurrent } from "./use-current.ts";
 
 const route = getRouteApi("/frame/");
 const tabLook = "rounded-sm px-3 py-1 text-ink-2";
-const chosenTab = { className: "bg-raised font-semibold !text-ink", "aria-current": "page" } as const;
+const chosenTab = { className: "rounded-sm bg-raised px-3 py-1 font-semibold text-ink", "aria-current": "page" } as const;
 
 export function NeedsPage() {
   const { tab, kind: wanted } = route.useSearch();
@@ -37,10 +37,10 @@ export function NeedsPage() {
       lead={total === undefined ? "…" : total === 0 ? "Nothing waits." : `${count(total, "thing waits", "things wait")} for a person.`}
       actions={
         <nav aria-label="Which" className="flex gap-1 rounded-md bg-sunken p-1 text-sm">
-          <Link to="/" search={{}} activeOptions={{ exact: true, includeSearch: true }} className={tabLook} activeProps={chosenTab}>
+          <Link to="/" search={{}} {...(tab === undefined ? chosenTab : { className: tabLook })}>
             Open
           </Link>
-          <Link to="/" search={{ tab: "decided" }} className={tabLook} activeProps={chosenTab}>
+          <Link to="/" search={{ tab: "decided" }} {...(tab === "decided" ? chosenTab : { className: tabLook })}>
             Done
           </Link>
         </nav>
@@ -114,7 +114,21 @@ function Open({ kind, byKind }: { kind: AttentionKind | undefined; byKind: Parti
         </nav>
       )}
       {items.length === 0 ? (
-        <NothingWaits />
+        kind === undefined ? (
+          <NothingWaits />
+        ) : (
+          <div className="rounded-lg border border-line bg-panel">
+            <Empty
+              icon={<CircleCheck size={28} />}
+              title={`No ${KIND_WORDS[kind].one.toLowerCase()} waits`}
+              action={
+                <Link to="/" search={{}} className={buttonLook({})}>
+                  Everything that waits
+                </Link>
+              }
+            />
+          </div>
+        )
       ) : (
         <ul className="space-y-4" aria-label="What waits">
           {items.map((item, i) => (

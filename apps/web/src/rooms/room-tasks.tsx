@@ -21,8 +21,8 @@ export function RoomTasks({ room }: { room: Room }) {
         {runs?.slice(0, SHOWN).map((run) => (
           <li key={run.id}>
             <Link to="/runs/$runId" params={{ runId: run.id }} className="block rounded-md px-2.5 py-1.5 hover:bg-chosen">
-              <span className="clamp-1 text-sm font-medium">{run.title ?? run.goal ?? run.id}</span>
-              <span className="text-sm">
+              <span className="clamp-1 block text-sm font-medium">{run.title ?? run.goal ?? run.id}</span>
+              <span className="mt-0.5 block text-sm">
                 <Status state={runLamp(run.status)}>{runWord(run.status)}</Status>
               </span>
             </Link>
