@@ -30,9 +30,11 @@ export function fetchTelling(tell: (offsetMs: number) => void, send: typeof fetc
     const sentAt = Date.now();
     const response = await send(input, init);
     const offset = offsetOf({ date: response.headers.get("date"), sentAt, gotAt: Date.now() });
-    if (offset !== null && (offset.errorMs <= best || Math.abs(offset.ms - told) > offset.errorMs + AGREES_MS)) {
-      best = offset.errorMs;
-      if (offset.ms !== told) tell((told = offset.ms));
+    if (offset !== null) {
+      // A second more or less is only the header's.
+      const moved = Math.abs(offset.ms - told);
+      if (moved > AGREES_MS && (offset.errorMs <= best || moved > offset.errorMs + AGREES_MS)) tell((told = offset.ms));
+      best = Math.min(best, offset.errorMs);
     }
     return response;
   };
