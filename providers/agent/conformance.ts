@@ -112,7 +112,8 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
       host = await createHost();
       await writeFile(join(host.workspace, "AGENTS.md"), "Rule of the repository: tabs.\n");
       session = await start(host, { askFor: ["edit"], instructions: "Rule of the house: be brief." });
-    }, 60_000);
+      // As long as a harness gives its agent to start; it takes five seconds where nothing else runs.
+    }, 120_000);
     afterAll(async () => {
       await session?.close();
       await host?.dispose();

@@ -259,17 +259,17 @@ export class OpenCodeSession implements AgentSession {
       const [messages, permissions, questions] = await Promise.all([
         this.#messages(),
         this.#http.json("GET", "/permission").then((json) => Permissions.parse(json)),
-        // An agent of before there were questions has none.
-        this.#http.json("GET", "/question").then(
-          (json) => Questions.parse(json),
-          () => [],
-        ),
+        // An agent of before there were questions has no such list, or answers with something else: then the stream alone tells.
+        this.#http
+          .json("GET", "/question")
+          .then((json) => Questions.parse(json))
+          .catch(() => null),
       ]);
       const known = this.#conversation.load(messages);
       for (const asked of permissions) this.#conversation.permission(asked);
       this.#conversation.turn?.permissionsAre(new Set(permissions.map((asked) => asked.id)));
-      for (const asked of questions) this.#conversation.questions(asked);
-      this.#conversation.turn?.questionsAre(new Set(questions.map((asked) => asked.id)));
+      for (const asked of questions ?? []) this.#conversation.questions(asked);
+      if (questions !== null) this.#conversation.turn?.questionsAre(new Set(questions.map((asked) => asked.id)));
       const status = statuses[this.agentSessionId];
       const idle = status === undefined || status.type === "idle";
       if (idle && this.#live) {

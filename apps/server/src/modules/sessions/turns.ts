@@ -167,6 +167,8 @@ export class Turns {
       else if (agent !== null && !agent.reattached) running.end = LOST;
       for (const asked of state.permissions) this.#hub.asks.permission(asked, turn.runId);
       for (const { id, questions } of state.questions ?? []) this.#hub.asks.questions(id, questions, turn.runId);
+      // What was answered while nobody had the session is in the log already: no append will wake us for it.
+      if ((state.questions ?? []).length > 0) this.#hub.signal.set();
     } else {
       running.end = LOST;
     }
