@@ -3,7 +3,7 @@
  * one bar, as high as they are many. A failure under many is never lost: it has its own count. Pure, one pass.
  */
 import { indexOfPlace, LANES, MARKS, type Mark, type Reel } from "./reel.ts";
-import { xOf, type Frame, type Window } from "./window.ts";
+import type { Frame, Window } from "./window.ts";
 
 export interface Bin {
   readonly x: number;
@@ -25,7 +25,8 @@ const FAILURE = MARKS.indexOf("failure");
 const KEY: ReadonlySet<Mark> = new Set(["prompt", "approval", "change", "failure"]);
 const isKey = (reel: Reel, i: number): boolean => KEY.has(MARKS[reel.mark[i]!]!);
 const RANK: readonly Mark[] = ["failure", "approval", "prompt", "change", "tool", "message", "state"];
-export const rankOf = (reel: Reel, i: number): number => RANK.indexOf(MARKS[reel.mark[i]!]!);
+const RANK_OF = MARKS.map((mark) => RANK.indexOf(mark));
+export const rankOf = (reel: Reel, i: number): number => RANK_OF[reel.mark[i]!]!;
 
 /** Bins of each lane, from left to right. */
 export function densityOf(reel: Reel, window: Window, frame: Frame, hidden: ReadonlySet<Mark>): readonly (readonly Bin[])[] {
@@ -37,12 +38,14 @@ export function densityOf(reel: Reel, window: Window, frame: Frame, hidden: Read
     index: new Int32Array(columns).fill(-1),
   }));
   const last = indexOfPlace(reel, window.to);
+  const { place, mark } = reel;
+  const perColumn = (BAR_PX * (window.to - window.from)) / frame.width;
   for (let i = Math.max(0, indexOfPlace(reel, window.from)); i <= last; i++) {
-    if (!isShown[reel.mark[i]!]! || reel.place[i]! < window.from) continue;
-    const column = Math.round((xOf(reel.place[i]!, window, frame) - frame.left) / BAR_PX);
+    if (!isShown[mark[i]!]! || place[i]! < window.from) continue;
+    const column = Math.round((place[i]! - window.from) / perColumn);
     const lane = lanes[reel.lane[i]!]!;
     lane.count[column]! += 1;
-    if (reel.mark[i] === FAILURE) lane.failures[column]! += 1;
+    if (mark[i] === FAILURE) lane.failures[column]! += 1;
     const known = lane.index[column]!;
     if (known === -1 || rankOf(reel, i) < rankOf(reel, known)) lane.index[column] = i;
   }

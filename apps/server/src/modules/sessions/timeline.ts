@@ -48,7 +48,7 @@ export function timelineOf(
         turns.to(id, "running");
         break;
       case "tool.invoked":
-        tools.begin(text(data["tool_call_id"]), text(data["title"] ?? data["name"]), seq);
+        tools.begin(text(data["tool_call_id"]), text(called(data)), seq);
         tools.to(text(data["tool_call_id"]), "running");
         break;
       case "tool.succeeded":
@@ -96,6 +96,14 @@ function promptsOf(entries: readonly Entry[]): ReadonlySet<string> {
   return prompts;
 }
 
+/** Where a harness says no more than the tool's name, what it was called with says what it was about. */
+function called({ name, title, arguments: given }: Data): unknown {
+  if (typeof title === "string" && title !== "" && title !== name) return title;
+  const { command, filePath, path, pattern, url, query } = (typeof given === "object" && given !== null ? given : {}) as Data;
+  const about = [command, filePath, path, pattern, url, query].find((each) => typeof each === "string");
+  return about === undefined ? name : `${text(name)} ${text(about)}`;
+}
+
 const RUN_END: Readonly<Record<string, "succeeded" | "failed" | "canceled" | "needs_human" | "timed_out" | "skipped">> = {
   "run.completed": "succeeded",
   "run.failed": "failed",
@@ -125,7 +133,7 @@ function lookOf({ event, id, runId }: Entry, prompts: ReadonlySet<string>): Look
     case "step.plan_updated":
       return look("plan", "Plan", d["step_id"]);
     case "tool.invoked":
-      return look("tool", d["title"] ?? d["name"], d["tool_call_id"], "started");
+      return look("tool", called(d), d["tool_call_id"], "started");
     case "tool.succeeded":
       return look("tool", "", d["tool_call_id"], "succeeded");
     case "tool.failed":
