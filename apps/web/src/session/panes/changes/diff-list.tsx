@@ -405,7 +405,7 @@ export function DiffList({
       ref={scroller}
       tabIndex={0}
       role="group"
-      aria-label="Diff"
+      aria-label="Lines of all changes"
       className="min-h-0 flex-1 overflow-x-hidden overflow-y-auto font-mono text-[0.75rem] -outline-offset-2 [overflow-anchor:none]"
     >
       <div className="relative" style={{ height: virtual.getTotalSize() }}>

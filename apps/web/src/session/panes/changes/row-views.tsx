@@ -52,7 +52,7 @@ export const FileHead = memo(function FileHead({
         <span className="flex-1" />
         <LineCounts additions={file.additions} deletions={file.deletions} />
       </button>
-      <span className="flex shrink-0 items-center text-sm text-ink-2 [&_label]:text-sm">
+      <span className="ml-2 flex shrink-0 items-center text-sm text-ink-2 [&_label]:text-sm">
         <Checkbox label={<span className="narrow:sr-only">Viewed</span>} checked={isViewed} onChange={onViewed} />
       </span>
       <DropdownMenu
@@ -192,7 +192,7 @@ function Number_({
       tabIndex={-1}
       aria-label={`Line ${line}${side === "before" ? " before" : ""}`}
       onClick={(event) => deeds.onChoose(file, side, line, event.shiftKey)}
-      className={`w-11 shrink-0 pr-1.5 text-right text-ink-3 tabular-nums select-none hover:text-ink narrow:w-8 narrow:pr-1 ${className}`}
+      className={`w-11 shrink-0 self-start pr-1.5 text-right text-ink-3 tabular-nums select-none hover:text-ink narrow:w-8 narrow:pr-1 ${className}`}
     >
       {line}
     </button>
@@ -231,7 +231,7 @@ export const UnifiedLine = memo(function UnifiedLine({
   const side: Side = line.kind === "removed" ? "before" : "after";
   return (
     <div
-      className={`group relative flex min-h-5 leading-5 ${isChosen ? "bg-signal-wash" : LOOK[line.kind]} ${isMarked ? "outline-2 -outline-offset-2 outline-moving" : ""}`}
+      className={`group relative flex min-h-5 leading-5 ${isChosen ? "bg-chosen shadow-[inset_3px_0_0_var(--moving)]" : LOOK[line.kind]} ${isMarked ? "outline-2 -outline-offset-2 outline-moving" : ""}`}
     >
       <Number_ file={file} side="before" line={line.before} deeds={deeds} className="narrow:hidden" />
       <Number_
@@ -299,7 +299,7 @@ function Half({
   const edge = side === "after" ? "border-l border-line" : "";
   if (line === null) return <span className={`bg-sunken ${edge}`} />;
   return (
-    <div className={`group relative flex min-w-0 ${edge} ${isChosen ? "bg-signal-wash" : LOOK[line.kind]}`}>
+    <div className={`group relative flex min-w-0 ${edge} ${isChosen ? "bg-chosen shadow-[inset_3px_0_0_var(--moving)]" : LOOK[line.kind]}`}>
       <Number_ file={file} side={side} line={line[side]} deeds={deeds} />
       <span className={`relative w-5 shrink-0 text-center select-none ${line.kind === "added" ? "text-clear-ink" : "text-danger-ink"}`}>
         <span aria-hidden>{SIGN[line.kind]}</span>

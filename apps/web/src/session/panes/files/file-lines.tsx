@@ -100,14 +100,14 @@ export function FileLines({
               style={{ transform: `translateY(${start}px)` }}
             >
               <div
-                className={`group relative flex min-h-5 leading-5 ${marked !== null && number >= marked.from && number <= marked.to ? "bg-signal-wash" : ""}`}
+                className={`group relative flex min-h-5 leading-5 ${marked !== null && number >= marked.from && number <= marked.to ? "bg-chosen shadow-[inset_3px_0_0_var(--moving)]" : ""}`}
               >
                 <button
                   type="button"
                   tabIndex={-1}
                   aria-label={`Line ${number}`}
                   onClick={(event) => choose(number, event.shiftKey)}
-                  className="shrink-0 pr-2 pl-2 text-right text-ink-3 tabular-nums select-none hover:text-ink"
+                  className="shrink-0 self-start pr-2 pl-2 text-right text-ink-3 tabular-nums select-none hover:text-ink"
                   style={{ width: `${digits + 3}ch` }}
                 >
                   {number}

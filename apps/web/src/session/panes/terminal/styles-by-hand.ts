@@ -1,7 +1,9 @@
 /*
  * xterm writes <style> elements and style attributes, which our Content-Security-Policy refuses. It is given a document
- * of its own: the page's, whose `createElement` makes stand-ins that put the same rules into a constructed style sheet
- * and the same declarations through the style object. Both are allowed, because no text of a page becomes a style.
+ * of its own: the page's, whose `createElement("style")` makes a stand-in that puts the same rules into a constructed
+ * style sheet. A style attribute (colours that are no palette's) goes through the style object instead: the part that
+ * sets it takes the window's document whatever it is given, so while a terminal is open spans do it for everybody.
+ * Both ways are allowed, because no text of a page becomes a style.
  */
 
 /** The page's document as a terminal sees it. Rules go into sheets of `root`'s until `dispose`. */
@@ -33,15 +35,8 @@ export function documentForTerminals(page: Document): { readonly document: Docum
     return element;
   }
 
-  function createElement(name: string, options?: ElementCreationOptions): HTMLElement {
-    if (name === "style") return styleElement();
-    const element = page.createElement(name, options);
-    element.setAttribute = (attribute, value) => {
-      if (attribute === "style") element.style.cssText = value;
-      else Element.prototype.setAttribute.call(element, attribute, value);
-    };
-    return element;
-  }
+  const createElement = (name: string, options?: ElementCreationOptions): HTMLElement =>
+    name === "style" ? styleElement() : page.createElement(name, options);
 
   const document = new Proxy(page, {
     get(target, name) {
@@ -51,11 +46,26 @@ export function documentForTerminals(page: Document): { readonly document: Docum
     },
     set: (target, name, value) => Reflect.set(target, name, value, target),
   });
+  const endAttributes = styleAttributesByHand();
   return {
     document,
     dispose: () => {
+      endAttributes();
       for (const sheet of sheets) drop(sheet);
     },
+  };
+}
+
+let terminals = 0;
+function styleAttributesByHand(): () => void {
+  if (terminals++ === 0) {
+    HTMLSpanElement.prototype.setAttribute = function (this: HTMLSpanElement, name: string, value: string) {
+      if (name === "style") this.style.cssText = value;
+      else Element.prototype.setAttribute.call(this, name, value);
+    };
+  }
+  return () => {
+    if (--terminals === 0) Reflect.deleteProperty(HTMLSpanElement.prototype, "setAttribute");
   };
 }
 
