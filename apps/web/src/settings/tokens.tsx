@@ -1,4 +1,5 @@
-import { createToken, revokeToken, SCOPES } from "@signalbox/contract/identity";
+import { createToken, revokeToken, SCOPES, type listTokens } from "@signalbox/contract/identity";
+import type { Output } from "@signalbox/contract/route";
 import type { TokenId } from "@signalbox/contract/primitives";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
@@ -6,15 +7,20 @@ import { useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { tokensQuery } from "../data/queries.ts";
 import { Button } from "@signalbox/ui/button";
+import { Checkbox } from "@signalbox/ui/checkbox";
+import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { CopyButton } from "@signalbox/ui/copy-button";
 import { Dialog } from "@signalbox/ui/dialog";
 import { Field, inputLook } from "@signalbox/ui/field";
 import { Timestamp } from "@signalbox/ui/timestamp";
-import { Skeleton } from "@signalbox/ui/placeholder";
+import { List } from "@signalbox/ui/list-row";
+import { Empty, Skeleton } from "@signalbox/ui/placeholder";
+import { Select } from "@signalbox/ui/select";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 
 type Scope = (typeof SCOPES)[number];
+type Token = Output<typeof listTokens>["items"][number];
 
 const SAYS: Record<Scope, string> = {
   read: "see everything",
@@ -24,65 +30,96 @@ const SAYS: Record<Scope, string> = {
   engine: "claim and report runs",
 };
 
+const DAY_MS = 86_400_000;
+const LASTS = { "7": "7 days", "30": "30 days", "90": "90 days", "365": "A year", never: "Until it is revoked" } as const;
+
 export function Tokens() {
   const tokens = useQuery(tokensQuery);
   const [isMaking, setMaking] = useState(false);
+  const [leaving, setLeaving] = useState<Token | null>(null);
   const revoke = useMutation({
     mutationFn: (id: TokenId) => client.call(revokeToken, { params: { id } }),
     onSuccess: (token) => {
       toast(`Revoked: ${token.name}`);
+      setLeaving(null);
       void queries.invalidateQueries({ queryKey: ["tokens"] });
     },
-    onError: (error) => toast(error.message, "danger"),
   });
   const live = tokens.data?.items.filter((token) => token.revoked_at === null) ?? [];
   return (
-    <div className="space-y-3">
+    <div className="space-y-4">
       {tokens.error !== null && <Trouble error={tokens.error} onRetry={() => void tokens.refetch()} />}
-      {tokens.isPending && <Skeleton rows={2} className="h-12" />}
-      {tokens.isSuccess && live.length === 0 && <p className="text-sm text-ink-2">There are none.</p>}
-      <ul className="divide-y divide-line">
-        {live.map((token) => (
-          <li key={token.id} className="flex flex-wrap items-center gap-x-4 gap-y-1 py-2.5">
-            <div className="min-w-0 flex-1 basis-56">
-              <p className="clamp-1 font-medium">{token.name}</p>
-              <p className="text-sm text-ink-3">
-                {token.scopes.join(", ")} ·{" "}
-                {token.last_used_at === null ? (
-                  "never used"
-                ) : (
-                  <>
-                    used <Timestamp at={token.last_used_at} />
-                  </>
-                )}
-                {token.expires_at !== null && ` · until ${new Date(token.expires_at).toLocaleDateString()}`}
-              </p>
-            </div>
-            <Button
-              size="sm"
-              look="danger"
-              busy={revoke.isPending && revoke.variables === token.id}
-              onClick={() => revoke.mutate(token.id)}
-              aria-label={`Revoke ${token.name}`}
-            >
-              Revoke
-            </Button>
-          </li>
-        ))}
-      </ul>
+      {tokens.isPending && <Skeleton rows={2} className="h-14" />}
+      {tokens.isSuccess && live.length === 0 && (
+        <div className="rounded-lg border border-line bg-panel">
+          <Empty title="There is no token">The command line on this machine has its own; a token is for everything else.</Empty>
+        </div>
+      )}
+      {live.length > 0 && (
+        <List label="Tokens">
+          {live.map((token) => (
+            <li key={token.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3">
+              <div className="min-w-0 flex-1 basis-64">
+                <p className="clamp-1 font-medium" title={token.name}>
+                  {token.name}
+                </p>
+                <p className="text-sm text-ink-3">
+                  <span className="font-mono">{token.scopes.join(" ")}</span> · {endOf(token)} ·{" "}
+                  {token.last_used_at === null ? (
+                    "never used"
+                  ) : (
+                    <>
+                      used <Timestamp at={token.last_used_at} />
+                    </>
+                  )}
+                </p>
+              </div>
+              <Button size="sm" look="danger" onClick={() => setLeaving(token)} aria-label={`Revoke ${token.name}`}>
+                Revoke
+              </Button>
+            </li>
+          ))}
+        </List>
+      )}
       <Button onClick={() => setMaking(true)}>
         <Plus size={16} aria-hidden /> New token
       </Button>
       {isMaking && <NewToken onClose={() => setMaking(false)} />}
+      {leaving !== null && (
+        <ConfirmDialog
+          title={`Revoke “${leaving.name}”?`}
+          description="Whatever uses it is refused from now on. There is no way back; a new one can be made."
+          confirm="Revoke the token"
+          danger
+          busy={revoke.isPending}
+          error={revoke.error}
+          onConfirm={() => revoke.mutate(leaving.id)}
+          onClose={() => setLeaving(null)}
+        />
+      )}
     </div>
   );
+}
+
+function endOf({ expires_at: at }: Token): string {
+  if (at === null) return "no end";
+  const day = new Date(at).toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
+  return Date.parse(at) < Date.now() ? `ended ${day}` : `until ${day}`;
 }
 
 function NewToken({ onClose }: { onClose(): void }) {
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly Scope[]>(["read", "write"]);
+  const [days, setDays] = useState<keyof typeof LASTS>("90");
   const make = useMutation({
-    mutationFn: () => client.call(createToken, { body: { name: name.trim(), scopes: [...scopes] } }),
+    mutationFn: () =>
+      client.call(createToken, {
+        body: {
+          name: name.trim(),
+          scopes: [...scopes],
+          ...(days === "never" ? {} : { expires_at: new Date(Date.now() + Number(days) * DAY_MS).toISOString() }),
+        },
+      }),
     onSuccess: () => void queries.invalidateQueries({ queryKey: ["tokens"] }),
   });
   if (make.data !== undefined) {
@@ -129,18 +166,29 @@ function NewToken({ onClose }: { onClose(): void }) {
           <legend className="mb-1.5 text-sm font-semibold">It may</legend>
           <div className="space-y-1">
             {SCOPES.map((scope) => (
-              <label key={scope} className="flex items-center gap-2.5 text-sm">
-                <input
-                  type="checkbox"
-                  checked={scopes.includes(scope)}
-                  onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))}
-                />
-                <span className="font-mono">{scope}</span>
-                <span className="text-ink-2">{SAYS[scope]}</span>
-              </label>
+              <Checkbox
+                key={scope}
+                label={
+                  <>
+                    <span className="font-mono">{scope}</span> <span className="text-ink-2">{SAYS[scope]}</span>
+                  </>
+                }
+                checked={scopes.includes(scope)}
+                onChange={(on) => setScopes(on ? [...scopes, scope] : scopes.filter((each) => each !== scope))}
+              />
             ))}
           </div>
         </fieldset>
+        <Field label="It lasts">
+          {(props) => (
+            <Select<keyof typeof LASTS>
+              {...props}
+              value={days}
+              onChange={setDays}
+              options={(["7", "30", "90", "365", "never"] as const).map((value) => ({ value, label: LASTS[value] }))}
+            />
+          )}
+        </Field>
         {make.error !== null && <Trouble error={make.error} />}
         <div className="flex justify-end gap-2">
           <Button look="quiet" onClick={onClose}>

@@ -6,7 +6,6 @@ import { RadioGroup, type Choice } from "@signalbox/ui/radio-group";
 import { useQuery } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
 import { useState } from "react";
-import { modelsQuery } from "../data/queries.ts";
 import { ConnectionForm } from "../settings/models/connection-form.tsx";
 import { DefaultModel } from "../settings/models/default-model.tsx";
 import { connectionsQuery, discoveredQuery, KINDS, useMayConnect } from "../settings/models/model-queries.ts";
@@ -17,7 +16,6 @@ const ORDER: readonly ModelConnectionKind[] = ["anthropic", "openai", "openai-co
 export function ModelStep() {
   const mayConnect = useMayConnect();
   const { data: connections } = useQuery(connectionsQuery);
-  const { data: models } = useQuery(modelsQuery);
   const { data: discovered } = useQuery({ ...discoveredQuery, enabled: mayConnect });
   const [chosen, setChosen] = useState<ModelConnectionKind>();
   const [said, setSaid] = useState<string | null>(null);
@@ -110,10 +108,7 @@ export function ModelStep() {
           {chosen === "demo" && (
             <Panel title="The scripted demo">
               <p className="text-sm text-ink-2">
-                {DEMO_WORDS} It needs no key and sends nothing anywhere.{" "}
-                {models?.items.some(({ is_demo }) => is_demo) === true
-                  ? "It is ready: go on to the sample repository."
-                  : "It is switched off on this server."}
+                {DEMO_WORDS} It needs no key and sends nothing anywhere. It is ready: go on to the sample repository.
               </p>
             </Panel>
           )}

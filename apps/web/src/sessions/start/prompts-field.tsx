@@ -18,6 +18,7 @@ export function PromptsField({ prompts, onChange }: { prompts: readonly string[]
               <Textarea
                 {...props}
                 rows={i === 0 ? 4 : 2}
+                className={i === 0 ? "min-h-24" : "min-h-16"}
                 placeholder={i === 0 ? "A test fails. Find out why, fix it, run the tests, and push the fix." : "When that is done: …"}
                 value={prompt}
                 onChange={(event) => set(i, event.target.value)}
