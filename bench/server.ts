@@ -19,20 +19,30 @@ export interface BenchServer {
 export async function startServer(env: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
   const place = await mkdtemp(path.join(tmpdir(), "signalbox-bench-"));
   await chmod(place, 0o711);
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [
-      path.join(import.meta.dirname, "../apps/server/src/main.ts"),
-      "--json",
-      "--port",
-      "0",
-      "--log-level",
-      "warn",
-      "--data-dir",
-      path.join(place, "data"),
-    ],
-    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } },
-  );
+  const argv = [
+    path.join(import.meta.dirname, "../apps/server/src/main.ts"),
+    "--json",
+    "--port",
+    "0",
+    "--log-level",
+    "warn",
+    "--no-sample",
+    "--data-dir",
+    path.join(place, "data"),
+  ];
+  const server = await startProcess(argv, env);
+  return {
+    ...server,
+    async stop() {
+      await server.stop();
+      await rm(place, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Any program that says on a line of JSON where it is ready. */
+export async function startProcess(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
+  const child: ChildProcess = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } });
   let ready: { url: string; token: string } | undefined;
   for await (const line of createInterface({ input: child.stdout! })) {
     if (!line.startsWith('{"event":"ready"')) continue;
@@ -68,7 +78,6 @@ export async function startServer(env: Readonly<Record<string, string>> = {}): P
       const gone = once(child, "exit");
       child.kill("SIGTERM");
       await gone;
-      await rm(place, { recursive: true, force: true });
     },
   };
 }
