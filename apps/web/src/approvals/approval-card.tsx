@@ -37,7 +37,7 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
           <Lamp state="wants" />
         </span>
         <div className="min-w-0 flex-1">
-          <h3 className="font-semibold">{approval.title}</h3>
+          <h2 className="font-semibold">{approval.title}</h2>
           <p className="text-sm text-signal-ink">
             {approval.requested_by.startsWith("agt_")
               ? "The agent asks"

@@ -84,7 +84,7 @@ function Notice({ item, onDismiss }: { item: AttentionItem; onDismiss(): void })
               <Timestamp at={item.at} />
             </span>
           </p>
-          <h3 className="mt-1 font-semibold">{item.title}</h3>
+          <h2 className="mt-1 font-semibold">{item.title}</h2>
           {item.detail !== null && <Markdown text={item.detail} className="mt-1 max-h-40 overflow-y-auto text-sm text-ink-2" />}
           <div className="mt-3 flex flex-wrap items-center gap-2">
             <Ways item={item} />

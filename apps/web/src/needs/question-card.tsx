@@ -65,7 +65,7 @@ export function QuestionCard({ question, session, hasKeys }: QuestionCardProps) 
           <Lamp state="wants" />
         </span>
         <div className="min-w-0 flex-1">
-          <h3 className="font-semibold">{question.header ?? "A question"}</h3>
+          <h2 className="font-semibold">{question.header ?? "A question"}</h2>
           <p className="text-sm text-signal-ink">
             The agent asks, <Timestamp at={question.asked_at} />
           </p>
