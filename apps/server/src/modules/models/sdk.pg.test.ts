@@ -13,6 +13,8 @@ import { ORGANIZATION, startBench, type Bench } from "./proxy.fixture.ts";
 /* The official clients, unchanged, against the proxy: the demo in this process, and a vendor over HTTP. */
 
 const database = databaseTest();
+/** All three have a model of that name: the first one keeps it, the demo always comes last. */
+const [OPENAI, ANTHROPIC, DEMO] = [DEMO_MODEL_ID, `anthropic/${DEMO_MODEL_ID}`, `demo/${DEMO_MODEL_ID}`];
 const script = () => ({ text: "Hello from the other side of the proxy.", calls: [{ name: "read_file", arguments: { path: "a.txt" } }] });
 const demo = createDemoUpstream({ chunkDelayMs: 0, script });
 let bench: Bench;
@@ -55,8 +57,8 @@ const settled = async (session: string) => {
 };
 
 describe.each([
-  { what: "the demo", models: { chat: DEMO_MODEL_ID, messages: DEMO_MODEL_ID } },
-  { what: "a vendor over HTTP", models: { chat: `openai/${DEMO_MODEL_ID}`, messages: `anthropic/${DEMO_MODEL_ID}` } },
+  { what: "the demo", models: { chat: DEMO, messages: DEMO } },
+  { what: "a vendor over HTTP", models: { chat: OPENAI, messages: ANTHROPIC } },
 ])("$what", ({ models }) => {
   test("chat completions: whole, with tool calls and usage", async () => {
     const { id, key } = await bench.session();
@@ -137,7 +139,7 @@ describe.each([
 });
 
 test("a person is given a further key for a session, which works, until the session ends; another organization is not", async () => {
-  const { id } = await bench.session({ models: [DEMO_MODEL_ID] });
+  const { id } = await bench.session({ models: [DEMO] });
   const issue = (organizationId: string) =>
     bench.models.routes
       .find(({ route }) => route.id === "models.issue_key")!
@@ -149,24 +151,24 @@ test("a person is given a further key for a session, which works, until the sess
       } as never) as Promise<{ key: string; key_id: string; models: string[]; refusal?: { code: string } }>;
   expect((await issue("ws_other")).refusal?.code).toBe("session_not_found");
   const issued = await issue(ORGANIZATION);
-  expect(issued.models).toEqual([DEMO_MODEL_ID]);
-  expect((await ask(issued.key, DEMO_MODEL_ID)).choices[0]?.message.content).toBe(script().text);
+  expect(issued.models).toEqual([DEMO]);
+  expect((await ask(issued.key, DEMO)).choices[0]?.message.content).toBe(script().text);
   expect(JSON.stringify(await database.rows("select data from evt_payloads"))).not.toContain(issued.key);
   await bench.log.unit({ organizationId: ORGANIZATION, origin: { principal: { id: "usr_owner", type: "user" } } }, (unit) =>
     bench.models.revokeVirtualKey(unit, { organizationId: ORGANIZATION, keyId: issued.key_id, reason: "lost" }),
   );
   await expect
-    .poll(() => failure(ask(issued.key, DEMO_MODEL_ID)).catch(() => "still works"), { timeout: 2_000, interval: 50 })
+    .poll(() => failure(ask(issued.key, DEMO)).catch(() => "still works"), { timeout: 2_000, interval: 50 })
     .toMatchObject({ status: 401, code: "invalid_key" });
   await bench.endSession(id);
   expect((await issue(ORGANIZATION)).refusal?.code).toBe("session_ended");
 });
 
 test("models are listed for both clients, and narrowed to what the key may call", async () => {
-  const { key } = await bench.session({ models: [DEMO_MODEL_ID] });
-  expect((await openai(key).models.list()).data.map(({ id }) => id)).toEqual([DEMO_MODEL_ID]);
-  expect((await anthropic(key).models.list()).data.map(({ id }) => id)).toEqual([DEMO_MODEL_ID]);
-  expect((await openai(key).models.retrieve(DEMO_MODEL_ID)).id).toBe(DEMO_MODEL_ID);
+  const { key } = await bench.session({ models: [DEMO] });
+  expect((await openai(key).models.list()).data.map(({ id }) => id)).toEqual([DEMO]);
+  expect((await anthropic(key).models.list()).data.map(({ id }) => id)).toEqual([DEMO]);
+  expect((await openai(key).models.retrieve(DEMO)).id).toBe(DEMO);
 });
 
 const ask = (key: string, model: string) => openai(key).chat.completions.create({ model, messages: [{ role: "user", content: "hi" }] });
@@ -178,36 +180,36 @@ const failure = (work: Promise<unknown>) =>
 
 describe("refused, in the client's own error classes", () => {
   test("a wrong key", async () => {
-    expect(await failure(ask("sbx-vk_ws_dev_wrong", DEMO_MODEL_ID))).toBeInstanceOf(AuthenticationError);
+    expect(await failure(ask("sbx-vk_ws_dev_wrong", DEMO))).toBeInstanceOf(AuthenticationError);
     const error = await failure(
-      anthropic("nonsense").messages.create({ model: DEMO_MODEL_ID, max_tokens: 1, messages: [{ role: "user", content: "hi" }] }),
+      anthropic("nonsense").messages.create({ model: DEMO, max_tokens: 1, messages: [{ role: "user", content: "hi" }] }),
     );
     expect(error).toBeInstanceOf(AnthropicAuthenticationError);
   });
 
   test("a key of another organization's form", async () => {
     const { key } = await bench.session();
-    expect(await failure(ask(key.replace("ws_dev", "ws_other"), DEMO_MODEL_ID))).toBeInstanceOf(AuthenticationError);
+    expect(await failure(ask(key.replace("ws_dev", "ws_other"), DEMO))).toBeInstanceOf(AuthenticationError);
   });
 
   test("a model that is not there, and one that the key may not call", async () => {
-    const { key } = await bench.session({ models: [DEMO_MODEL_ID] });
+    const { key } = await bench.session({ models: [DEMO] });
     expect(await failure(ask(key, "gpt-99"))).toMatchObject({ status: 404, code: "model_not_found" });
-    expect(await failure(ask(key, `openai/${DEMO_MODEL_ID}`))).toMatchObject({ status: 403, code: "model_not_allowed" });
+    expect(await failure(ask(key, OPENAI))).toMatchObject({ status: 403, code: "model_not_allowed" });
   });
 
   test("an endpoint that the model's upstream does not speak, naming the one to use", async () => {
     const { key } = await bench.session();
-    const error = await failure(ask(key, `anthropic/${DEMO_MODEL_ID}`));
+    const error = await failure(ask(key, ANTHROPIC));
     expect(error).toMatchObject({ status: 400, code: "unsupported_endpoint" });
     expect((error as APIError).message).toContain("/llm/v1/messages");
   });
 
   test("a call that the budget does not cover, in both shapes", async () => {
     const { id, key } = await bench.session({ cap: 1 });
-    expect(await failure(ask(key, DEMO_MODEL_ID))).toMatchObject({ status: 402, code: "budget_exhausted", type: "insufficient_quota" });
+    expect(await failure(ask(key, DEMO))).toMatchObject({ status: 402, code: "budget_exhausted", type: "insufficient_quota" });
     const error = await failure(
-      anthropic(key).messages.create({ model: DEMO_MODEL_ID, max_tokens: 1000, messages: [{ role: "user", content: "hi" }] }),
+      anthropic(key).messages.create({ model: DEMO, max_tokens: 1000, messages: [{ role: "user", content: "hi" }] }),
     );
     expect(error).toMatchObject({ status: 402, error: { error: { type: "billing_error" } } });
     expect(await bench.ledger.usage(ORGANIZATION, id)).toMatchObject({ calls: 0, spent_micro_usd: 0, reserved_micro_usd: 0 });
@@ -215,10 +217,10 @@ describe("refused, in the client's own error classes", () => {
 
   test("the key of a session that has ended, within a second", async () => {
     const { id, key } = await bench.session();
-    await ask(key, DEMO_MODEL_ID);
+    await ask(key, DEMO);
     await bench.endSession(id);
     await expect
-      .poll(() => failure(ask(key, DEMO_MODEL_ID)).catch(() => "still works"), { timeout: 2_000, interval: 50 })
+      .poll(() => failure(ask(key, DEMO)).catch(() => "still works"), { timeout: 2_000, interval: 50 })
       .toMatchObject({ status: 401, code: "session_ended" });
   });
 });
@@ -229,7 +231,7 @@ test("twenty streams at once on a budget for a few: what is spent never passes t
   const outcomes = await Promise.all(
     Array.from({ length: 20 }, () =>
       openai(key)
-        .chat.completions.create({ model: DEMO_MODEL_ID, messages: [{ role: "user", content: "hi" }], max_tokens: 8_000, stream: true })
+        .chat.completions.create({ model: DEMO, messages: [{ role: "user", content: "hi" }], max_tokens: 8_000, stream: true })
         .then(
           async (stream) => ((await all(stream)).length > 0 ? "answered" : "empty"),
           (error: APIError) => error.code,
