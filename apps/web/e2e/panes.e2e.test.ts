@@ -38,17 +38,15 @@ beforeAll(async () => {
   const { id } = await client.call(createSession, {
     body: { source: { type: "repository", url: sample.repository_url }, prompt: sample.prompt },
   });
-  await expect
-    .poll(
-      async () => {
-        const { items } = await client.call(listApprovals, { query: { status: "open" } });
-        for (const asked of items) await client.call(decideApproval, { params: { id: asked.id }, body: { decision: "approve" } });
-        session = await client.call(getSession, { params: { id } });
-        return session.outcome ?? session.status_reason;
-      },
-      { timeout: 240_000, interval: 500 },
-    )
-    .toBe("succeeded");
+  await vi.waitFor(
+    async () => {
+      const { items } = await client.call(listApprovals, { query: { status: "open" } });
+      for (const asked of items) await client.call(decideApproval, { params: { id: asked.id }, body: { decision: "approve" } });
+      session = await client.call(getSession, { params: { id } });
+      expect(session.outcome ?? session.status_reason).toBe("succeeded");
+    },
+    { timeout: 280_000, interval: 500 },
+  );
 }, 300_000);
 afterAll(async () => {
   await browser?.close();

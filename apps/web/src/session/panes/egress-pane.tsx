@@ -111,6 +111,9 @@ export function EgressPane({ session, conversation, at }: PaneProps) {
 const canBeAllowed = ({ last_decision, last_reason_code, rule }: Host): boolean =>
   last_decision === "deny" && rule === null && last_reason_code === "egress_host_not_allowed";
 
+/** Names that this server answers itself (specs/egress.md); they need no rule. */
+const isOurs = (host: string): boolean => host.endsWith(".signalbox.invalid");
+
 function HostRow({ host, isOpen, onToggle, onAllow }: { host: Host; isOpen: boolean; onToggle(): void; onAllow: (() => void) | null }) {
   const isDenied = host.last_decision === "deny";
   return (
@@ -128,7 +131,9 @@ function HostRow({ host, isOpen, onToggle, onAllow }: { host: Host; isOpen: bool
             <Badge tone={isDenied ? "danger" : "clear"}>{isDenied ? "Blocked" : "Allowed"}</Badge>
           </span>
           <span className="block text-sm text-ink-2">
-            {host.last_reason}
+            {!isDenied && isOurs(host.host)
+              ? "Signalbox itself answers there, and what is behind it passes the gate on its own."
+              : host.last_reason}
             {host.rule !== null && (
               <>
                 {" "}
