@@ -117,8 +117,8 @@ describe("needs you", () => {
     await page.getByLabel("Note for the agent and the record").fill("Not today");
     await page.getByRole("button", { name: "Deny" }).click();
     await eventually(() => page.title()).toBe("Needs you · Signalbox");
-    await page.getByRole("link", { name: "Decided" }).click();
-    const decided = page.getByRole("list", { name: "Decided approvals" });
+    await page.getByRole("link", { name: "Done" }).click();
+    const decided = page.getByRole("list", { name: "Done" });
     await decided.getByText("Call the first hook").first().waitFor();
     expect(await decided.getByText(/Denied by you · Call the second hook · “Not today”/).isVisible()).toBe(true);
   });
@@ -190,7 +190,13 @@ describe("the main job", () => {
     await page.getByRole("link", { name: "Events" }).click();
     await page.getByRole("button", { name: /approval\.approved/ }).waitFor();
     await page.getByRole("button", { name: /approval\.approved/ }).click();
-    expect(await page.getByRole("group", { name: /^Event \d+$/ }).getByText("approval.approved").first().isVisible()).toBe(true);
+    expect(
+      await page
+        .getByRole("group", { name: /^Event \d+$/ })
+        .getByText("approval.approved")
+        .first()
+        .isVisible(),
+    ).toBe(true);
     await page.getByRole("button", { name: "Verify the chain" }).click();
     await page.getByText(/^Whole: \d+ events recomputed\./).waitFor();
 
