@@ -8,7 +8,6 @@ import { Dialog } from "@signalbox/ui/dialog";
 import { DropdownMenu } from "@signalbox/ui/dropdown-menu";
 import { Field, Input } from "@signalbox/ui/field";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
-import { SearchInput } from "@signalbox/ui/search-input";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMedia } from "@signalbox/ui/use-media";
@@ -19,6 +18,7 @@ import { useState, type ReactNode } from "react";
 import { client, isRefusal, queries } from "../data/api.ts";
 import { useNames } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
+import { PageSearch } from "../frame/page-search.tsx";
 import { useTitle } from "../frame/title.ts";
 import { RoomScrubber } from "../scrubber/room-scrubber.tsx";
 import { Members } from "./members.tsx";
@@ -32,6 +32,8 @@ const route = getRouteApi("/frame/rooms/$roomId");
 export function RoomPage() {
   const { roomId } = route.useParams();
   const { data: room, error, refetch } = useQuery(roomQuery(roomId));
+  // Taken out of the room while it is open: what is known of it is not shown any longer.
+  if (isRefusal(error, "room_not_found")) return <Missing />;
   if (room !== undefined) return <Loaded key={roomId} room={room} />;
   if (error === null)
     return (
@@ -39,7 +41,7 @@ export function RoomPage() {
         <Skeleton rows={4} className="h-16" />
       </div>
     );
-  return isRefusal(error, "room_not_found") ? <Missing /> : <Trouble error={error} onRetry={() => void refetch()} className="m-6" />;
+  return <Trouble error={error} onRetry={() => void refetch()} className="m-6" />;
 }
 
 function Loaded({ room }: { room: Room }) {
@@ -58,13 +60,12 @@ function Loaded({ room }: { room: Room }) {
   const isListShown = !isNarrow || (chosen === undefined && q === undefined);
 
   const search = (
-    <SearchInput
+    <PageSearch
       label="Search this room"
       value={q ?? ""}
       onChange={(next) =>
         void navigate({ to: ".", search: (previous) => ({ ...previous, q: next === "" ? undefined : next }), replace: true })
       }
-      keys="/"
       className="w-56 narrow:w-full"
     />
   );

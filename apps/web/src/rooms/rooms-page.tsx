@@ -8,7 +8,6 @@ import { count } from "@signalbox/ui/format";
 import { List, RowContent, rowLook } from "@signalbox/ui/list-row";
 import { LoadMore } from "@signalbox/ui/load-more";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
-import { SearchInput } from "@signalbox/ui/search-input";
 import { SegmentedControl } from "@signalbox/ui/segmented-control";
 import { Switch } from "@signalbox/ui/switch";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -20,6 +19,7 @@ import { useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { useNames } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
+import { PageSearch } from "../frame/page-search.tsx";
 import { roomListQuery, type Room } from "./room-queries.ts";
 
 const route = getRouteApi("/frame/rooms");
@@ -41,13 +41,12 @@ export function RoomsPage() {
       }
     >
       <div className="mb-4 flex flex-wrap items-center gap-3">
-        <SearchInput
+        <PageSearch
           label="Search rooms"
           value={q ?? ""}
           onChange={(text) =>
             void navigate({ to: "/rooms", search: (previous) => ({ ...previous, q: text === "" ? undefined : text }), replace: true })
           }
-          keys="/"
           className="w-72 narrow:w-full"
         />
         <SegmentedControl<"discussion" | "session">

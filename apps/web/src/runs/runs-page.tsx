@@ -3,7 +3,6 @@ import { Status } from "@signalbox/ui/badge";
 import { Button } from "@signalbox/ui/button";
 import { Duration } from "@signalbox/ui/duration";
 import { Empty } from "@signalbox/ui/placeholder";
-import { SearchInput } from "@signalbox/ui/search-input";
 import { Select } from "@signalbox/ui/select";
 import { Table, type Column } from "@signalbox/ui/table";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -13,6 +12,7 @@ import { Plus, Waypoints } from "lucide-react";
 import { useState } from "react";
 import { useNames } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
+import { PageSearch } from "../frame/page-search.tsx";
 import { NewTask } from "./new-task.tsx";
 import { runsQuery, type Run, type RunFilter } from "./run-queries.ts";
 import { RUN_STATUSES, runLamp, runWord } from "./run-state.ts";
@@ -92,11 +92,10 @@ export function RunsPage() {
       }
     >
       <div className="mb-4 flex flex-wrap items-center gap-2">
-        <SearchInput
+        <PageSearch
           label="Search runs"
           value={filter.q ?? ""}
           onChange={(q) => set({ q: q === "" ? undefined : q })}
-          keys="/"
           className="w-72 narrow:w-full"
         />
         <Select
