@@ -126,7 +126,7 @@ function Previews({
         </Empty>
       ) : (
         <section>
-          <h3 className="plate mb-2">Ports that listen</h3>
+          <h2 className="plate mb-2">Ports that listen</h2>
           <List label="Ports that listen">
             {ports.map(({ port, process, loopback_only: isLoopback }) => {
               const preview = previews.findLast((each) => each.port === port);
@@ -155,7 +155,7 @@ function Previews({
       )}
       {previews.some(({ port }) => !ports.some((each) => each.port === port)) && (
         <section>
-          <h3 className="plate mb-2">Open, and waiting for something to listen</h3>
+          <h2 className="plate mb-2">Open, and waiting for something to listen</h2>
           <List label="Previews that wait">
             {previews
               .filter(({ port }) => !ports.some((each) => each.port === port))

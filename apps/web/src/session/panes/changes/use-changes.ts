@@ -40,7 +40,8 @@ export function useChanges(session: SessionView, at: number | null): Changes {
   });
   const { data, error, isPending, refetch } = at === null ? now : then;
   const patch = data?.patch ?? "";
-  const list = data?.files ?? (at === null ? session.files_changed : NOTHING);
+  // While it is read nothing is shown: what has been viewed is known by the patch.
+  const list = data?.files ?? (at === null && !isPending ? session.files_changed : NOTHING);
   const files = useMemo(() => merged(list, patch), [list, patch]);
   const isAway = error !== null && isRefusal(error, "sandbox_not_running");
   return {

@@ -42,7 +42,7 @@ export function Rules({
   return (
     <section aria-label="Rules" className="border-t border-line px-4 py-3">
       <div className="flex items-center gap-2">
-        <h3 className="plate flex-1">Rules in force here</h3>
+        <h2 className="plate flex-1">Rules in force here</h2>
         {mayRule && (
           <Button size="sm" onClick={onAdd}>
             <Plus size={14} aria-hidden /> Allow a host

@@ -48,9 +48,9 @@ export function FileViewer({
             <ArrowLeft size={15} />
           </IconButton>
         )}
-        <h3 className="clamp-1 min-w-0 flex-1 pl-1 font-mono text-sm" title={shownName(path)}>
+        <h2 className="clamp-1 min-w-0 flex-1 pl-1 font-mono text-sm" title={shownName(path)}>
           <bdi>{shownName(path)}</bdi>
-        </h3>
+        </h2>
         {data !== undefined && (
           <span className="shrink-0 text-sm text-ink-3 narrow:hidden">
             {bytes(data.size_bytes)} · <Timestamp at={data.modified_at} />
