@@ -110,7 +110,7 @@ export function ToLive<Then>({ scrub, isOver, isCompact = false }: Props<Then> &
   return (
     <Button size="sm" look="solid" onClick={() => scrub.live()}>
       <Radio size={14} aria-hidden />
-      {isOver ? "To the end" : "Jump to live"}
+      {isOver ? "Jump to the end" : "Jump to live"}
       {!isCompact && (
         <span className="opacity-80">
           · {count(behind, "event")} {isOver ? "on" : "behind"}

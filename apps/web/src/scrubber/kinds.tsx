@@ -3,13 +3,17 @@ import { IconButton } from "@signalbox/ui/button";
 import { Checkbox } from "@signalbox/ui/checkbox";
 import { ChevronLeft, ChevronRight } from "lucide-react";
 import { MARK_WORDS } from "./phrase.ts";
-import { indexOfSeq, MARKS } from "./reel.ts";
+import { indexOfSeq, MARKS, type Mark } from "./reel.ts";
 import { around, type Scrub } from "./scrub.ts";
 import { useScrubbed } from "./use-scrub.ts";
 
 export function Kinds<Then>({ scrub }: { scrub: Scrub<Then> }) {
   const { reel, hidden, at } = useScrubbed(scrub, (state) => state);
   const index = at === null ? reel.length - 1 : indexOfSeq(reel, at);
+  const walk = (mark: Mark, by: 1 | -1): void => {
+    scrub.setWalked(mark);
+    scrub.walk(mark, by);
+  };
   return (
     <ul className="space-y-0.5">
       {MARKS.map((mark, i) => {
@@ -28,10 +32,10 @@ export function Kinds<Then>({ scrub }: { scrub: Scrub<Then> }) {
             </span>
             <span className="text-sm text-ink-3 tabular-nums">{reel.counts[i]!.toLocaleString()}</span>
             <span className="flex">
-              <IconButton label={`Previous ${one}`} disabled={!is.before} onClick={() => scrub.walk(mark, -1)}>
+              <IconButton label={`Previous ${one}`} disabled={!is.before} onClick={() => walk(mark, -1)}>
                 <ChevronLeft size={15} />
               </IconButton>
-              <IconButton label={`Next ${one}`} disabled={!is.after} onClick={() => scrub.walk(mark, 1)}>
+              <IconButton label={`Next ${one}`} disabled={!is.after} onClick={() => walk(mark, 1)}>
                 <ChevronRight size={15} />
               </IconButton>
             </span>

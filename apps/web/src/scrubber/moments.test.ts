@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { createMoments, type Moments } from "./moments.ts";
 
@@ -31,7 +30,7 @@ function opened(fails: ReadonlySet<number> = new Set()): Opened {
     failed,
     async answer(seq) {
       waiting.get(seq)!();
-      await sleep(1);
+      await new Promise((resolve) => setTimeout(resolve, 1));
     },
   };
 }

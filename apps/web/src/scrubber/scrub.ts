@@ -253,7 +253,6 @@ export function createScrub<Then>({ subject, at: initial, isStill, onAddress, on
     step: (by) => goIndex(Math.max(0, indexNow() + by)),
     walk(mark, by) {
       const i = nextOf(state.reel, indexNow(), by, mark);
-      set({ walked: mark });
       if (i !== -1) goIndex(i);
       else if (by === 1) live();
       else goIndex(0);

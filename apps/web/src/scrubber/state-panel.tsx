@@ -25,7 +25,7 @@ export function SessionState({ state, isNow, canOpenChanges }: { state: SessionA
   const done = state.plan.filter(({ status }) => status === "completed").length;
   const turns = state.runs.length;
   return (
-    <dl className="grid grid-cols-[4.25rem_minmax(0,1fr)] gap-x-2 gap-y-px text-sm" data-testid="state-then">
+    <dl className="grid grid-cols-[4.25rem_minmax(0,1fr)] gap-x-2 gap-y-px text-sm" data-testid="state-then" data-seq={state.seq}>
       <Fact name="Status">
         {state.status === null ? (
           <span className="text-ink-3">Not created yet</span>
@@ -47,7 +47,7 @@ export function SessionState({ state, isNow, canOpenChanges }: { state: SessionA
           {money(state.cost_micro_usd)}
           <span className="text-ink-3">of {money(state.budget_micro_usd)}</span>
           <Meter
-            label="Cost against budget"
+            label="Spent by this moment"
             value={state.cost_micro_usd}
             max={state.budget_micro_usd}
             text={`${money(state.cost_micro_usd)} of ${money(state.budget_micro_usd)}`}
@@ -123,7 +123,7 @@ export function SessionState({ state, isNow, canOpenChanges }: { state: SessionA
 export function RoomState({ state, isNow }: { state: RoomAt; isNow: boolean }) {
   const active = state.runs.filter(({ ended_seq: ended }) => ended === null).length;
   return (
-    <dl className="grid grid-cols-[4.25rem_minmax(0,1fr)] gap-x-2 gap-y-px text-sm" data-testid="state-then">
+    <dl className="grid grid-cols-[4.25rem_minmax(0,1fr)] gap-x-2 gap-y-px text-sm" data-testid="state-then" data-seq={state.seq}>
       <Fact name="Said">
         {count(state.messages, "message")} <span className="text-ink-3">in {count(state.threads.length, "thread")}</span>
       </Fact>

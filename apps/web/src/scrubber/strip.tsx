@@ -85,9 +85,12 @@ export function Strip<Then>({ scrub, strip, layout, label }: { scrub: Scrub<Then
 
   useLayoutEffect(() => {
     paint();
-    place();
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- what is drawn is read in there; these are when
-  }, [reel, hidden, colours, width, layout, at, isWhole]);
+  }, [reel, hidden, colours, width, layout]);
+  useLayoutEffect(() => {
+    place();
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- as above
+  }, [reel, width, layout, at, isWhole]);
   useEffect(() => {
     // The letters on the canvas are drawn in what is there; when the type has come they are drawn again.
     void document.fonts.ready.then(() => paint());
