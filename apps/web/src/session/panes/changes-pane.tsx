@@ -16,6 +16,7 @@ import { FilesTree } from "./changes/files-tree.tsx";
 import { LineCounts } from "./changes/marks.tsx";
 import { useChanges } from "./changes/use-changes.ts";
 import { useViewed } from "./changes/use-viewed.ts";
+import { useMay } from "./may.ts";
 import { useWidth } from "./pane-width.ts";
 import type { PaneProps } from "./panes.ts";
 import { ReviewBar } from "./review/review-bar.tsx";
@@ -40,7 +41,7 @@ export function ChangesPane({ session, at }: PaneProps) {
   const [current, setCurrent] = useState<string | null>(null);
   const { viewed, setViewed } = useViewed(session.id, files);
   const review = useReview(session.id);
-  const canSay = at === null && session.imported == null && !isEnded(session.status);
+  const canSay = useMay("member") && at === null && session.imported == null && !isEnded(session.status);
   const isTreeShown = isWide ? isTreeBeside : isTreeOver;
   const setTree = isWide ? setTreeBeside : setTreeOver;
 

@@ -7,6 +7,7 @@ import { useMutation } from "@tanstack/react-query";
 import { Moon, PackageOpen, Power } from "lucide-react";
 import { client } from "../../data/api.ts";
 import { putSession } from "../../data/queries.ts";
+import { useMay } from "./may.ts";
 import { isDeferred, isEnded } from "../../sessions/state.ts";
 
 export const isAwake = (session: Pick<SessionView, "status" | "imported">): boolean =>
@@ -14,6 +15,7 @@ export const isAwake = (session: Pick<SessionView, "status" | "imported">): bool
 
 /** `what` completes "… needs the sandbox": "A terminal". */
 export function SandboxAway({ session, what }: { session: SessionView; what: string }) {
+  const mayResume = useMay("member");
   const resume = useMutation({
     mutationFn: () => client.call(resumeSession, { params: { id: session.id }, body: {} }),
     onSuccess: putSession,
@@ -47,12 +49,14 @@ export function SandboxAway({ session, what }: { session: SessionView; what: str
       icon={<Moon size={28} />}
       title="The sandbox is not running"
       action={
-        <>
-          <Button look="solid" busy={resume.isPending} onClick={() => resume.mutate()}>
-            Resume the session
-          </Button>
-          {resume.error !== null && <Trouble error={resume.error} className="mt-4 text-left" />}
-        </>
+        mayResume && (
+          <>
+            <Button look="solid" busy={resume.isPending} onClick={() => resume.mutate()}>
+              Resume the session
+            </Button>
+            {resume.error !== null && <Trouble error={resume.error} className="mt-4 text-left" />}
+          </>
+        )
       }
     >
       {isEnded(session.status) ? "The session has ended. " : ""}
