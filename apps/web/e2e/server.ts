@@ -16,12 +16,17 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-export async function startServer(): Promise<ServerProcess> {
+/** `withSample`: the finished session that a fresh installation shows is imported, a moment after the server is ready. */
+export async function startServer({ withSample = false }: { withSample?: boolean } = {}): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-web-e2e-"));
-  const child = spawn(process.execPath, [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir, "--no-sample"], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir, ...(withSample ? [] : ["--no-sample"])],
+    {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   const said: string[] = [];
   child.stderr.on("data", (chunk: Buffer) => said.push(chunk.toString()));
   const stop = async (): Promise<void> => {

@@ -11,7 +11,6 @@ import { modelName, type Model } from "../sessions/start/model-field.tsx";
 import { AddConnection, Connections } from "./models/connections.tsx";
 import { DefaultModel } from "./models/default-model.tsx";
 import { useMayConnect } from "./models/model-queries.ts";
-import { Panel } from "./panel.tsx";
 
 /** From how many models on they are searched rather than looked through. */
 const MANY = 12;
@@ -26,9 +25,9 @@ export function ModelsPage() {
     >
       <div className="space-y-6">
         <Connections />
-        <Panel title="Default" note="What a session uses that names none.">
+        <div className="rounded-lg border border-line bg-panel px-5 py-4">
           <DefaultModel />
-        </Panel>
+        </div>
         <ModelTable />
       </div>
     </Page>
@@ -45,7 +44,6 @@ const COLUMNS: readonly Column<Model>[] = [
     cell: (model) => (
       <span className="inline-flex flex-wrap items-center gap-2">
         {modelName(model)}
-        {model.is_demo && <Badge>not an AI</Badge>}
         {model.is_default && <Badge>default</Badge>}
       </span>
     ),

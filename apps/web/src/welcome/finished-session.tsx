@@ -14,7 +14,8 @@ const OUTCOME = { succeeded: "It succeeded", failed: "It failed", canceled: "It 
 export function FinishedSession({ session }: { session: SessionView }) {
   const { data: timeline } = useQuery(timelineQuery(session.id));
   const lines = changedLines(session.files_changed);
-  const beginning = timeline === undefined ? undefined : firstPromptOf(timeline);
+  // Until the first prompt is known, the very beginning.
+  const beginning = (timeline === undefined ? undefined : firstPromptOf(timeline)) ?? 1;
   const isDemo = /demo/i.test(session.model);
   return (
     <section aria-label="A finished session" className="soft-shadow overflow-clip rounded-lg border border-line bg-panel">
@@ -67,7 +68,7 @@ export function FinishedSession({ session }: { session: SessionView }) {
         <Link
           to="/sessions/$sessionId"
           params={{ sessionId: session.id }}
-          search={beginning === undefined ? {} : { at: beginning }}
+          search={{ at: beginning }}
           className={`${buttonLook({})} mt-4 w-full`}
         >
           <Play size={16} aria-hidden /> Watch it from the start

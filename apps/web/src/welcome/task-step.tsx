@@ -35,13 +35,21 @@ export function TaskStep({
         }
       }}
     >
-      <div role="group" aria-label="Examples" className="flex flex-wrap gap-1.5">
-        {examples.map(({ label, prompt }) => (
-          <Button key={label} size="sm" onClick={() => onChange({ prompts: [prompt] })}>
-            {label}
-          </Button>
-        ))}
-      </div>
+      {isDemo && examples.length === 0 && (
+        <p className="rounded-md border border-line bg-sunken px-3.5 py-2.5 text-sm text-ink-2">
+          The demo is a script and plays one task only, on the sample repository. Make the sample in the step before, or choose a real model
+          for this one.
+        </p>
+      )}
+      {examples.length > 0 && (
+        <div role="group" aria-label="Examples" className="flex flex-wrap gap-1.5">
+          {examples.map(({ label, prompt }) => (
+            <Button key={label} size="sm" onClick={() => onChange({ prompts: [prompt] })}>
+              {label}
+            </Button>
+          ))}
+        </div>
+      )}
       <PromptsField prompts={draft.prompts} onChange={(prompts) => onChange({ prompts })} />
       <div className="grid items-start gap-3 sm:grid-cols-[1fr_11rem]">
         <ModelField value={draft.model} onChange={(model) => onChange({ model })} refused={start.refused.model} />

@@ -68,7 +68,7 @@ export function ImportLog() {
           <Upload size={16} aria-hidden /> Choose a file
         </Button>
       </div>
-      <div role="status">
+      <div role="status" className="empty:hidden">
         {send.isPending && (
           <div className="space-y-2">
             <div className="flex items-center justify-between gap-3 text-sm text-ink-2">
