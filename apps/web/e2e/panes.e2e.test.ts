@@ -179,21 +179,23 @@ describe("changes", () => {
     await page.goto(`${server.url}/sessions/${session.id}?pane=changes`);
     await page.getByText("2,001 files").waitFor();
     await page.getByRole("region", { name: "Changes in src/part-0/file-0.ts" }).waitFor();
-    const nodes = await page.getByRole("group", { name: "Lines of all changes" }).locator("*").count();
-    expect(nodes).toBeLessThan(3_000);
-    // From top to bottom in steps, each drawn before the next; the longest wait is what a person would feel.
-    const longest = await page.getByRole("group", { name: "Lines of all changes" }).evaluate(async (list) => {
-      let worst = 0;
+    // From top to bottom, each step drawn before the next: little is on the page at any of them, and a step is quick.
+    // One step may wait for whatever else the machine does; most of them must not.
+    const steps = await page.getByRole("group", { name: "Lines of all changes" }).evaluate(async (list) => {
+      const waits: number[] = [];
+      let nodes = 0;
       for (let i = 0; i <= 40; i++) {
         const from = performance.now();
         list.scrollTop = (list.scrollHeight * i) / 40;
         await new Promise(requestAnimationFrame);
         await new Promise(requestAnimationFrame);
-        worst = Math.max(worst, performance.now() - from);
+        waits.push(performance.now() - from);
+        nodes = Math.max(nodes, list.querySelectorAll("*").length);
       }
-      return worst;
+      return { median: waits.toSorted((a, b) => a - b)[20]!, nodes };
     });
-    expect(longest).toBeLessThan(1_000);
+    expect(steps.nodes).toBeLessThan(3_000);
+    expect(steps.median).toBeLessThan(500);
     await page.getByRole("button", { name: "… 4,999,000 more characters" }).waitFor();
 
     await page.getByRole("button", { name: "Show the files" }).click();

@@ -4,6 +4,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
+import "./terminal.css";
 import { toast } from "@signalbox/ui/toasts";
 import { useEffect, useImperativeHandle, useRef, useState, type Ref } from "react";
 import { copy } from "../clipboard.ts";
