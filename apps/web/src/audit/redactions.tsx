@@ -56,7 +56,7 @@ export function Redactions() {
       {redact}
       <ol aria-label="Redactions" className="soft-shadow divide-y divide-line overflow-clip rounded-lg border border-line bg-panel">
         {list.data.map((event) => {
-          const data = event.data as { event_id?: string; reason?: string };
+          const data = event.data as { target_event_id?: string; reason?: string };
           return (
             <li key={event.event_id} className="px-4 py-3">
               <p className="flex flex-wrap items-baseline gap-x-4">
@@ -67,9 +67,9 @@ export function Redactions() {
               </p>
               <p className="mt-0.5 flex flex-wrap gap-x-4 text-sm text-ink-2">
                 <span>by {nameOf(event.principal.id)}</span>
-                {data.event_id !== undefined && (
-                  <Link to="/timeline" search={{ event: data.event_id }} className="font-mono underline underline-offset-2">
-                    {data.event_id}
+                {data.target_event_id !== undefined && (
+                  <Link to="/timeline" search={{ event: data.target_event_id }} className="font-mono underline underline-offset-2">
+                    {data.target_event_id}
                   </Link>
                 )}
               </p>

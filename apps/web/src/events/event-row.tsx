@@ -76,7 +76,7 @@ function Opened({ event }: { event: EventEnvelope }) {
         <Link to="/correlations/$correlationId" params={{ correlationId: event.correlation_id }} className="underline underline-offset-2">
           Everything of its cause
         </Link>
-        {event.data !== null && (
+        {event.redaction !== "full" && event.type !== "event.redacted" && (
           <Link to="/audit" search={{ tab: "redactions", event: event.event_id }} className="underline underline-offset-2">
             Erase what it says…
           </Link>

@@ -40,7 +40,9 @@ export function weightOf(type: string): Weight {
 }
 
 /** What the type alone does not say; empty when it says it all. */
-export function summaryOf(envelope: Pick<EventEnvelope, "type" | "data">): string {
+export function summaryOf(envelope: Pick<EventEnvelope, "type" | "data" | "redaction">): string {
+  // What was erased has no longer the shape of its type.
+  if (envelope.redaction === "full") return "erased";
   const { type, data } = { type: envelope.type, data: envelope.data } as AnyEvent;
   if (typeof data !== "object" || data === null) return "erased";
   switch (type) {
