@@ -26,6 +26,7 @@ export interface Follower {
 
 export interface Installation {
   readonly model: ServedUpstream;
+  readonly dataDir: string;
   /** What the server wrote to its log, for a test that fails. */
   readonly output: string[];
   /** Of the server that runs now: each start takes a port of its own. */
@@ -36,6 +37,8 @@ export interface Installation {
   startServer(): Promise<void>;
   /** Ends every process of that sandbox on the host, as the kernel would. */
   killSandbox(sandboxId: string): number;
+  /** Stops every process of that sandbox (`SIGSTOP`) or lets it go on. */
+  signalSandbox(sandboxId: string, signal: NodeJS.Signals): number;
   close(): Promise<void>;
 }
 
@@ -90,6 +93,7 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
   await startServer();
   return {
     model,
+    dataDir,
     output,
     url: () => url,
     call,
@@ -120,6 +124,7 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
       await gone;
     },
     killSandbox,
+    signalSandbox,
     async close() {
       const server = child;
       if (server !== null && server.exitCode === null && server.signalCode === null) {
@@ -134,7 +139,9 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
 }
 
 /** Ends every process of that sandbox on the host, as the kernel would; how many there were. */
-export function killSandbox(sandboxId: string): number {
+export const killSandbox = (sandboxId: string): number => signalSandbox(sandboxId, "SIGKILL");
+
+function signalSandbox(sandboxId: string, signal: NodeJS.Signals): number {
   const children = new Map<number, number[]>();
   const roots: number[] = [];
   for (const name of readdirSync("/proc")) {
@@ -158,7 +165,7 @@ export function killSandbox(sandboxId: string): number {
   for (const root of roots) add(root);
   for (const pid of all) {
     try {
-      process.kill(pid, "SIGKILL");
+      process.kill(pid, signal);
     } catch {
       continue; // Its parent took it along.
     }

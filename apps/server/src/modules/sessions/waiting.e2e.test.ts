@@ -1,5 +1,7 @@
 /* A session that must ask: the real agent pushes a real repository, a person decides, the session learns of it. */
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
 import { conversationOf, ended, startInstallation, until, type Installation } from "./installation.fixture.ts";
 
@@ -83,4 +85,38 @@ test("when its turn has ended before the verdict, the agent is told in a turn of
   expect(turns.filter((turn) => turn.requested_by.startsWith("svc_"))).toHaveLength(1);
   const said = (await conversationOf(at, id)).find((i) => i.run_id === told.id && i.type === "message");
   expect(said!.content_md).toContain("was denied by a person");
+}, 240_000);
+
+test("killed with -9 between a person's answer and its hand-over to the agent, the next server hands it on, once", async () => {
+  showLog();
+  const run = await prompt("ask Which colour? | red | blue\nsay thank you");
+  await until("it waits", async () => (await view()).status === "waiting");
+  const asked = async () => (await at.call("GET", `/v1/questions?session_id=${id}`)).body.items;
+  const [question] = await asked();
+  const { sandbox_id } = (await at.call("GET", `/v1/sessions/${id}/status`)).body;
+  // The agent hears nothing more of this server, so the answer gets no further than the log.
+  expect(at.signalSandbox(sandbox_id, "SIGSTOP")).toBeGreaterThan(0);
+  expect((await at.call("POST", `/v1/questions/${question.id}/answer`, { options: ["blue"] })).status).toBe(200);
+  await at.killServer();
+  at.signalSandbox(sandbox_id, "SIGCONT");
+  await at.startServer();
+  expect(await ended(at, run)).toMatchObject({ status: "succeeded", summary: "thank you" });
+  expect(await asked()).toMatchObject([{ id: question.id, status: "answered", answer: { options: ["blue"] } }]);
+  const items = (await conversationOf(at, id)).filter((item) => item.run_id === run);
+  expect(items.filter((item) => item.type === "question")).toHaveLength(1);
+  expect(JSON.stringify(items.find((item) => item.type === "tool_call")?.output)).toContain("blue");
+}, 240_000);
+
+test("killed with -9 right after it was told to delete a session, the next server removes what is left of it", async () => {
+  showLog();
+  const { sandbox_id } = (await at.call("GET", `/v1/sessions/${id}/status`)).body;
+  const files = path.join(at.dataDir, "sandboxes", "sandboxes", sandbox_id);
+  expect(existsSync(files)).toBe(true);
+  await at.call("POST", `/v1/sessions/${id}/stop`, {});
+  expect((await at.call("DELETE", `/v1/sessions/${id}`)).body).toEqual({ ok: true });
+  await at.killServer();
+  await at.startServer();
+  // The dead server's lease on the session runs for half a minute.
+  await until("its files are gone", () => !existsSync(files), 150_000);
+  expect((await at.call("GET", `/v1/sessions/${id}`)).status).toBe(404);
 }, 240_000);
