@@ -1,6 +1,6 @@
 /*
  * Time travel in a real browser, over the whole server in this process: the imported sample, a demo run by a real
- * agent, and a session of 10,000 events appended through the log.
+ * agent in a sandbox, and a session of 10,000 events appended through the log.
  */
 import { databaseTest } from "@signalbox/testkit/database";
 import { existsSync } from "node:fs";
@@ -323,6 +323,35 @@ test("a live session goes on while one looks at its past; the room and the share
   expect(await conversationOf(shared).getByText("The second thing.").count()).toBe(0);
   await shared.keyboard.press("l");
   await conversationOf(shared).getByText("The second thing.").waitFor();
+});
+
+test("the demo run, while it waits for a person: its past decides nothing, and now does", { timeout: 300_000 }, async () => {
+  const sample = await call("POST", "/v1/samples", {});
+  const session = await call("POST", "/v1/sessions", {
+    source: { type: "repository", url: sample.repository_url },
+    title: "The demo run",
+    prompt: sample.prompt,
+  });
+  const seen = (): Promise<Body> => call("GET", `/v1/sessions/${session.id}`);
+  await expect.poll(async () => (await seen()).pending_approvals, { timeout: 240_000, interval: 500 }).toBe(1);
+  const page = await visit(`/sessions/${session.id}`);
+  await page.getByRole("article", { name: /^Approval: Push/ }).waitFor();
+  for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
+  await page.getByText("As it was").first().waitFor();
+  await conversationOf(page)
+    .getByRole("button", { name: /git push/ })
+    .first()
+    .waitFor();
+  await eventually(() => page.getByRole("article", { name: /^Approval: Push/ }).count()).toBe(0);
+  await page.keyboard.press("a");
+  await page.waitForTimeout(300);
+  expect((await seen()).pending_approvals).toBe(1);
+  await page.getByRole("button", { name: /^Jump to live/ }).click();
+  await page.getByRole("article", { name: /^Approval: Push/ }).waitFor();
+  await page.keyboard.press("a");
+  await conversationOf(page)
+    .getByText(/^Approved/)
+    .waitFor();
 });
 
 test("what was erased is gone from the strip too, and its moment opens all the same", async () => {
