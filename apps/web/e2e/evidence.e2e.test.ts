@@ -3,11 +3,12 @@ import { createClient } from "@signalbox/client/client";
 import { createCheckpoint } from "@signalbox/contract/log";
 import { createLoginCode } from "@signalbox/contract/identity";
 import { createRoom } from "@signalbox/contract/rooms";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { violations } from "./axe.ts";
 import { openBrowser, openPage } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
@@ -95,4 +96,69 @@ test("checkpoints show the signed note; a new one can be made", async () => {
   await expect.poll(() => list.count()).toBeGreaterThanOrEqual(before);
   await list.first().getByRole("button").first().click();
   await page.getByText(/— signalbox\/ws_dev/).waitFor();
+});
+
+test("a question to the gate can be sent by its address, and leads back to the same answer", async () => {
+  await page.goto(`${server.url}/policy?tab=evaluate`);
+  await page.getByRole("button", { name: "Reach the metadata address" }).click();
+  await page.getByRole("button", { name: "Ask the gate" }).click();
+  const answer = page.getByRole("region", { name: "The gate's answer" });
+  await answer.getByText("Denied", { exact: true }).waitFor();
+  const hash = await answer.getByText(/^sha256:/).textContent();
+  const address = page.url();
+  expect(new URL(address).searchParams.get("resource")).toBe("169.254.169.254");
+  await page.goto("about:blank");
+  await page.goto(address);
+  await answer.getByText("Denied", { exact: true }).waitFor();
+  expect(await answer.getByText(/^sha256:/).textContent()).toBe(hash);
+  // What is changed and not asked yet is not what the answer is about.
+  await page.getByLabel("With (which)").fill("example.com");
+  await page.getByText("this one has not been asked yet").waitFor();
+});
+
+test("one event is erased with a reason, from the timeline; the log stays whole", async () => {
+  const client = createClient({ baseUrl: server.url, token: server.token });
+  await client.call(createRoom, { body: { title: "A name that must go" } });
+  await page.goto(`${server.url}/timeline?type=conversation`);
+  await page.getByRole("button", { name: /room\.created.*A name that must go/ }).click();
+  await page.getByRole("link", { name: "Erase what it says…" }).click();
+  const dialog = page.getByRole("alertdialog");
+  await dialog.getByText("A name that must go").waitFor();
+  await dialog.getByLabel("Why").fill("A person asked for it");
+  await dialog.getByRole("button", { name: "Erase it" }).click();
+  await page.getByRole("list", { name: "Redactions" }).getByText("A person asked for it").waitFor();
+  await page.getByRole("list", { name: "Redactions" }).getByRole("link").first().click();
+  await page.getByRole("region", { name: "The entry of the link" }).getByText("erased").waitFor();
+  await page.goto(`${server.url}/audit`);
+  await page.getByRole("button", { name: "Verify the whole log here" }).click();
+  await page.getByText("The log is whole").waitFor();
+  await page.getByText(/1 payload erased/).waitFor();
+});
+
+test("the timeline is narrowed by who, by when and by what it is about, and what is shown is saved", async () => {
+  await page.goto(`${server.url}/timeline`);
+  await page.getByRole("button", { name: "More filters" }).click();
+  await page.getByLabel("After").fill("2100-01-01T00:00");
+  await page.getByText("No event like that among those read so far").waitFor();
+  await page.getByRole("button", { name: "No filters" }).click();
+  const client = createClient({ baseUrl: server.url, token: server.token });
+  const room = await client.call(createRoom, { body: { title: "Only this one" } });
+  await page.goto(`${server.url}/timeline?subject=room:${room.id}`);
+  await page.getByRole("button", { name: /room\.created.*Only this one/ }).waitFor();
+  expect(await page.getByRole("list", { name: "Events" }).getByText("A room").count()).toBe(0);
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: /^Save \d+ shown/ }).click();
+  const file = await (await saved).path();
+  const events = (await readFile(file, "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { subject: string });
+  expect(events.length).toBeGreaterThan(0);
+  expect(events.every(({ subject }) => subject === `room:${room.id}`)).toBe(true);
+});
+
+test("what was imported is listed with whose key signed it, or that there is nothing", async () => {
+  await page.goto(`${server.url}/audit?tab=imports`);
+  await page.getByText("Nothing was imported").waitFor();
+  expect(await violations(page)).toEqual([]);
 });

@@ -34,6 +34,8 @@ export function RedactEvent({ linked, onDone }: { linked: string | undefined; on
     onSuccess: () => {
       toast("Erased; the chain holds without it");
       void queries.invalidateQueries({ queryKey: ["audit", "redactions"] });
+      // What was read of it before is not kept here either.
+      queries.removeQueries({ queryKey: ["event"] });
       void queries.invalidateQueries({ queryKey: ["events"] });
       close();
     },
