@@ -1,7 +1,7 @@
 /* The log, or one session of it, as a file that an offline verifier needs nothing else for. The browser itself saves it. */
 import { SessionId } from "@signalbox/contract/primitives";
 import { listSessions } from "@signalbox/contract/sessions";
-import { buttonLook } from "@signalbox/ui/button";
+import { Button, buttonLook } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { Field } from "@signalbox/ui/field";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
@@ -52,9 +52,9 @@ export function ExportLog() {
             <Download size={16} aria-hidden /> Export the session
           </a>
         ) : (
-          <span aria-disabled className={buttonLook({})}>
+          <Button disabled>
             <Download size={16} aria-hidden /> Export the session
-          </span>
+          </Button>
         )}
       </div>
     </div>
