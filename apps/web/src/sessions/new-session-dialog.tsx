@@ -61,7 +61,7 @@ export function NewSessionDialog({ onClose, withSample }: { onClose(): void; wit
           </div>
         </Disclosure>
         {error !== null && <Trouble error={error} />}
-        <div className="sticky -bottom-5 -mx-5 -mb-5 flex items-center justify-end gap-2 border-t border-line bg-panel px-5 py-3 sm:-bottom-6 sm:-mx-6 sm:-mb-6 sm:px-6">
+        <div className="sticky bottom-0 -mx-5 -mb-5 flex items-center justify-end gap-2 border-t border-line bg-panel px-5 py-3 sm:-mx-6 sm:-mb-6 sm:px-6">
           <span aria-hidden className="mr-auto text-sm text-ink-3 narrow:hidden">
             <KeyHint keys="Mod+Enter" /> starts it
           </span>

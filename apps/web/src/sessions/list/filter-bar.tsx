@@ -66,7 +66,7 @@ export function FilterBar({ search, sessions, searchRef, onChange }: FilterBarPr
           values={groups}
           onChange={(next) => onChange({ status: orNone(GROUP_NAMES.filter((name) => next.includes(name)).join(",")) })}
         />
-        <span aria-hidden className="mx-1 h-5 w-px bg-line" />
+        <span aria-hidden className="mx-1 h-5 w-px bg-line narrow:hidden" />
         <ToggleGroup
           label="Whose, and where"
           segments={[
