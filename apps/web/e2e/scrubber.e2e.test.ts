@@ -427,6 +427,6 @@ describe("a session of 10,000 events", () => {
     expect(strip).toBeLessThan(50);
     // The machine is shared by other tests, and speed is measured in bench/: here only what grew out of proportion fails.
     expect(best).toBeLessThan(600);
-    expect(fps).toBeGreaterThan(15);
+    expect(fps).toBeGreaterThan(5);
   });
 });

@@ -13,7 +13,7 @@
 import type { Timeline } from "@signalbox/contract/session-history";
 import { createMoments, type Moments } from "./moments.ts";
 import { played, upcoming, type Speed } from "./play.ts";
-import { EMPTY_REEL, extended, indexOfSeq, MARKS, nextOf, pauseAfter, totalOf, type Mark, type Reel } from "./reel.ts";
+import { EMPTY_REEL, extended, indexOfSeq, nextOf, pauseAfter, type Mark, type Reel } from "./reel.ts";
 
 /** What the scrubber reads of a session, a shared session, or a room. `Then` is a moment of it. */
 export interface Subject<Then> {
@@ -320,5 +320,3 @@ export function createScrub<Then>({ subject, at: initial, isStill, onAddress, on
 export function around(reel: Reel, i: number, mark: Mark): { before: boolean; after: boolean } {
   return { before: nextOf(reel, i, -1, mark) !== -1, after: nextOf(reel, i, 1, mark) !== -1 };
 }
-export const isEmpty = (reel: Reel): boolean => totalOf(reel) === 0 && reel.length < 2;
-export const ALL_MARKS: readonly Mark[] = MARKS;
