@@ -63,17 +63,17 @@ test("a session is renamed from its row, and the name taken back", async () => {
   await page.getByRole("menuitem", { name: "Rename…" }).click();
   await page.getByRole("textbox", { name: "Name" }).fill("Row renamed");
   await page.keyboard.press("Enter");
-  await page.getByRole("link", { name: "Row renamed" }).waitFor();
+  await page.getByRole("link", { name: "Row renamed", exact: true }).waitFor();
   await eventually(async () => (await client.call(getSession, { params: { id } })).title).toBe("Row renamed");
   await page.getByRole("button", { name: "Undo" }).click();
-  await page.getByRole("link", { name: "Row name" }).waitFor();
+  await page.getByRole("link", { name: "Row name", exact: true }).waitFor();
   await eventually(async () => (await client.call(getSession, { params: { id } })).title).toBe("Row name");
 });
 
 test("an archived session is gone at once, back by one press, and archived when nobody thinks better of it", async () => {
   const { id } = await stopped("To the archive");
   const page = await person.visit("/sessions?q=archive");
-  const row = page.getByRole("link", { name: "To the archive" });
+  const row = page.getByRole("link", { name: "To the archive", exact: true });
   await row.waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("e");
