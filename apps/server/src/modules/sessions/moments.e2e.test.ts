@@ -65,7 +65,9 @@ test("the newest page of 10,000 events is there at once, and pages to either end
   }
   expect(backwards).toEqual(oldest);
   expect(new Set(oldest).size).toBe(oldest.length);
-  expect(await quickest("newest 100 of the conversation", () => get(at("/conversation?order=newest&limit=100")))).toBeLessThan(OUT_OF_PROPORTION_MS);
+  expect(await quickest("newest 100 of the conversation", () => get(at("/conversation?order=newest&limit=100")))).toBeLessThan(
+    OUT_OF_PROPORTION_MS,
+  );
 });
 
 test("a window around a moment goes on in both directions", async () => {

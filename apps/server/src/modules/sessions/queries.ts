@@ -151,7 +151,11 @@ export function createSessionQueries(db: Database): SessionQueries {
       return row === undefined ? null : { view: viewOf(row), sandboxId: row.sandbox_id, currentRunId: row.current_run_id };
     },
 
-    async list(organizationId, { status, model, repository, createdBy, outcome, sort = "created_at", q, archived, rooms }, { limit, cursor }) {
+    async list(
+      organizationId,
+      { status, model, repository, createdBy, outcome, sort = "created_at", q, archived, rooms },
+      { limit, cursor },
+    ) {
       const after = decodeCursor(cursor, ListKey);
       if (after !== null && (typeof after[0] === "number") !== (sort === "cost")) throw new InvalidCursor("a cursor of another order");
       const by = sort === "cost" ? sql`s.cost` : sort === "updated_at" ? sql`s.updated_at` : sql`s.created_at`;

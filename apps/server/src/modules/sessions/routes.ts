@@ -112,7 +112,17 @@ export function sessionRoutes({
       if (unknown !== undefined) throw new ShellRefused("invalid_request", `query.status: there is no status ${unknown}.`);
       return queries.list(
         caller.organizationId,
-        { status: wanted, model, repository, createdBy, outcome, sort, q, archived: archived === "true", rooms: await rooms.visibleRooms(caller) },
+        {
+          status: wanted,
+          model,
+          repository,
+          createdBy,
+          outcome,
+          sort,
+          q,
+          archived: archived === "true",
+          rooms: await rooms.visibleRooms(caller),
+        },
         { limit, cursor },
       );
     }),
