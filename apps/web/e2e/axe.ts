@@ -17,7 +17,9 @@ export async function violations(page: Page, within = "html"): Promise<string[]>
   // What fades in is measured when it has.
   await page.evaluate(() =>
     Promise.all(
-      document.getAnimations().map((each) => (each.effect?.getTiming().iterations === Infinity ? null : each.finished.catch(() => null))),
+      document
+        .getAnimations()
+        .map((each) => (each.effect?.getTiming().iterations === Infinity ? Promise.resolve(null) : each.finished.catch(() => null))),
     ),
   );
   const found = await page.evaluate(

@@ -143,7 +143,7 @@ test("two people decide at once: one verdict holds, and the other is told whose 
   const asked = await ask("Decide me twice");
   const pages = await Promise.all([people.visit(people.server.owner, "/"), people.visit(anna.token, "/")]);
   await Promise.all(pages.map((page) => card(page, "Decide me twice").waitFor()));
-  await Promise.all([pages[0]!.keyboard.press("a"), pages[1]!.keyboard.press("d")]);
+  await Promise.all([pages[0].keyboard.press("a"), pages[1].keyboard.press("d")]);
   const told = async (): Promise<string[]> =>
     (await Promise.all(pages.map((page) => page.getByText(/^Too late/).allTextContents()))).flat();
   await expect.poll(told).toHaveLength(1);

@@ -258,7 +258,7 @@ function identified<Name extends string, Id extends string>(
       if (!id.success) throw notFound();
       return { [name]: id.data } as Record<Name, Id>;
     },
-    stringify: (params: Record<Name, Id>): Record<Name, string> => ({ [name]: String(params[name]) }) as Record<Name, string>,
+    stringify: (params: Record<Name, Id>): Record<Name, string> => ({ [name]: params[name] as string }) as Record<Name, string>,
   };
 }
 

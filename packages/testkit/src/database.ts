@@ -6,6 +6,8 @@ import type { ConnectionFor, DatabaseRole } from "@signalbox/eventlog/roles";
 import type pg from "pg";
 import { Client, Pool } from "pg";
 import { afterAll, beforeAll, inject } from "vitest";
+// Only for what it adds to the types of vitest.
+// oxlint-disable-next-line import/no-empty-named-blocks, unicorn/require-module-specifiers
 import type {} from "./global-setup.ts";
 import { startTestCluster, TEMPLATE, type TestCluster } from "./cluster.ts";
 

@@ -2,7 +2,8 @@ import { Bot, Cog } from "lucide-react";
 
 function initials(name: string): string {
   const words = name.split(/[\s._@-]+/).filter((word) => word !== "");
-  return ([...(words[0] ?? "?")][0]! + (words.length > 1 ? [...words.at(-1)!][0]! : "")).toLocaleUpperCase();
+  const first = (word = "?"): string => String.fromCodePoint(word.codePointAt(0) ?? 63);
+  return (first(words[0]) + (words.length > 1 ? first(words.at(-1)) : "")).toLocaleUpperCase();
 }
 
 /** Who it was: a person's initials, an agent or a service by its sign. Says nothing to a screen reader: the name beside it does. */

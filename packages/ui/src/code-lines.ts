@@ -31,7 +31,7 @@ const BY_EXTENSION: Record<string, string> = {
 /** null when nobody knows the language. `language` is a name or a file's extension. */
 export function coloured(code: string, language: string): Node | null {
   const name = BY_EXTENSION[language.toLowerCase()] ?? language.toLowerCase();
-  return lowlight.registered(name) ? (lowlight.highlight(name, code) as Node) : null;
+  return lowlight.registered(name) ? lowlight.highlight(name, code) : null;
 }
 
 /** The same as one entry a line. */

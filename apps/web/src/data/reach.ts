@@ -67,8 +67,5 @@ const watch = (watcher: () => void): (() => void) => {
   return () => watchers.delete(watcher);
 };
 
-/** True once the server has been away for longer than anyone should have to wonder. */
-export const useUnreachable = (): boolean => useSyncExternalStore(watch, isLost);
-
 /** While it is away: when it was last heard of, in ms; null while it answers. */
 export const useLastHeard = (): number | null => useSyncExternalStore(watch, () => (isLost() ? heardAt : null));

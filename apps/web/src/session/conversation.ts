@@ -172,7 +172,7 @@ function apply(state: Conversation, change: Change): Conversation {
   if (changes.size > KEPT_CHANGES) changes.delete(changes.keys().next().value!);
   return { ...state, changes };
 }
-const changed = (item: ConversationItem, { set }: Change): ConversationItem => ({ ...item, ...set }) as ConversationItem;
+const changed = (item: ConversationItem, { set }: Change): ConversationItem => ({ ...item, ...set });
 
 /** One update of `session:<id>`; `epoch` is the part of its key before the dot. */
 export function delta(state: Conversation, change: SessionDelta, epoch: string): Conversation {

@@ -1,11 +1,7 @@
 import type { SessionView } from "@signalbox/contract/sessions";
-import { useEffect, useState, useSyncExternalStore } from "react";
-import { EMPTY } from "./conversation.ts";
-import { openConversation, type ConversationSource, type ConversationStore, type ConversationView } from "./conversation-store.ts";
+import { useEffect, useState } from "react";
+import { openConversation, type ConversationSource, type ConversationStore } from "./conversation-store.ts";
 import { sessionSource } from "./session-source.ts";
-
-const WAITING: ConversationView = { conversation: EMPTY, phase: "loading", error: null, isReadingOlder: false };
-const none = (): (() => void) => () => undefined;
 
 /** The live conversation of a session, open for as long as the page is. */
 export function useLiveConversation({ id, room_id }: Pick<SessionView, "id" | "room_id">): ConversationStore | null {
@@ -53,8 +49,4 @@ export function useConversationAt(
     };
   }, [source, at]);
   return at === null ? live : (then ?? live);
-}
-
-export function useConversationView(store: ConversationStore | null): ConversationView {
-  return useSyncExternalStore(store?.subscribe ?? none, store?.get ?? (() => WAITING));
 }

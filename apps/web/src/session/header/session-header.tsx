@@ -75,7 +75,7 @@ export function SessionHeader({ session, cost, isImported }: { session: SessionV
             search={(previous) => ({ ...previous, pane: "changes" as const })}
             replace
             className="flex items-center gap-1 rounded-sm px-1 hover:bg-chosen hover:text-ink"
-            aria-label={`${count(session.files_changed.length, "changed file")}`}
+            aria-label={count(session.files_changed.length, "changed file")}
           >
             <FileDiff size={14} aria-hidden /> {session.files_changed.length}
           </Link>
@@ -108,7 +108,7 @@ export function SessionHeader({ session, cost, isImported }: { session: SessionV
 }
 
 /** How long the turns that ended ran, in all. */
-function Active({ session: { active_seconds: seconds = 0 } }: { session: SessionView }) {
+function Active({ session: { active_seconds: seconds } }: { session: SessionView }) {
   if (seconds === 0) return null;
   return (
     <span className="tabular-nums" title="How long its turns ran, in all">

@@ -57,7 +57,7 @@ export function EventsPane({ session: { room_id: roomId }, conversation, at }: P
         <>
           {isNarrowed && (
             <p role="status" className="shrink-0 border-b border-line px-3 py-1 text-sm text-ink-2">
-              {shown.length === 0 && !hasEarlier ? "No event like that." : `${count(shown.length, "event")}`}
+              {shown.length === 0 && !hasEarlier ? "No event like that." : count(shown.length, "event")}
               {hasEarlier && ` so far, back to event ${events.at(-1)?.seq.toLocaleString()}`}
             </p>
           )}

@@ -24,7 +24,7 @@ export function BulkBar({ sessions, onDone }: { sessions: readonly SessionView[]
       const failed = outcomes.filter((outcome) => outcome.status === "rejected");
       const stopped = count(outcomes.length - failed.length, "session");
       if (failed.length === 0) toast(`${stopped} stopped`);
-      else toast(`${stopped} stopped, ${failed.length} not: ${String((failed[0]!.reason as Error).message)}`, "danger");
+      else toast(`${stopped} stopped, ${failed.length} not: ${(failed[0]!.reason as Error).message}`, "danger");
       setAsking(false);
       onDone();
     },

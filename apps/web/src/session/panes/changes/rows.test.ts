@@ -41,7 +41,7 @@ const said = (row: Row): string => {
   }
 };
 const BODY = "@@ -5,3 +5,4 @@ f\n e\n-old\n+new\n+more\n g\n@@ -20,2 +21,1 @@\n t\n-u\n";
-const CONTENT = [..."abcd", "e", "new", "more", "g", ..."hijklmnopqrs", "t", "v", "w"];
+const CONTENT = "a b c d e new more g h i j k l m n o p q r s t v w".split(" ");
 
 test("hunks stand between gaps; the first line of every change is marked", () => {
   expect(rowsOf(look(fileOf(BODY))).map(said)).toEqual([
