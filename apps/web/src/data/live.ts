@@ -33,7 +33,10 @@ export function useWakeUps(signedIn: boolean): void {
     if (!signedIn) return;
     const onInbox = (): void => wake("approvals", "sessions");
     // What happened while nobody told us is not replayed to a list; read it once.
-    const endReturns = onReturn(() => wake("approvals", "sessions", "session"));
+    const endReturns = onReturn(() => {
+      wake("approvals", "sessions", "session");
+      void queries.refetchQueries({ type: "active", predicate: ({ state }) => state.status === "error" });
+    });
     const endInbox = sync.subscribe("inbox", { onUpdate: onInbox, onStale: onInbox, onStatus: onSocket, onRefused: () => pollApprovals() });
     return () => {
       endReturns();

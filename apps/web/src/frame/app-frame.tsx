@@ -35,7 +35,7 @@ export function AppFrame() {
     return (
       <main className="mx-auto max-w-xl space-y-4 p-6 pt-24">
         <h1 className="text-xl font-semibold">The server does not answer</h1>
-        <Trouble error={me.error} onRetry={() => void me.refetch()} />
+        <Trouble isAlone error={me.error} onRetry={() => void me.refetch()} />
       </main>
     );
   }

@@ -10,7 +10,7 @@ export function Crash({ error, reset }: ErrorComponentProps) {
     <div className="mx-auto max-w-xl space-y-4 p-6 pt-24">
       <h1 className="text-xl font-semibold">This page broke</h1>
       <p className="text-ink-2">Nothing was lost: everything that happened is in the log, on the server.</p>
-      <Trouble error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />
+      <Trouble error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} isAlone />
       <Button onClick={() => window.location.assign("/")}>Back to the start</Button>
     </div>
   );
