@@ -8,8 +8,11 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startServer, type RunningServer } from "./server-process.ts";
+
+// Each test is several programs, each of which has to start.
+vi.setConfig({ testTimeout: 90_000 });
 
 const MAIN = join(import.meta.dirname, "main.ts");
 const AGENT = `${process.execPath} ${join(import.meta.dirname, "acp-agent.fixture.ts")}`;

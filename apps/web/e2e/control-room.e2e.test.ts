@@ -222,7 +222,8 @@ test("a message sent while the agent works waits its turn; the turn is canceled,
   });
   const page = await visit(`/sessions/${session.id}`);
   const conversation = page.getByRole("region", { name: "Conversation" });
-  await page.getByRole("button", { name: "Cancel turn" }).waitFor();
+  // An agent needs seconds to start, on a busy machine many.
+  await page.getByRole("button", { name: "Cancel turn" }).waitFor({ timeout: 90_000 });
   await page.getByLabel("Message to the agent").fill("And then **this**.");
   await page.keyboard.press("Enter");
   const queue = page.getByRole("region", { name: "Queue" });
@@ -231,7 +232,7 @@ test("a message sent while the agent works waits its turn; the turn is canceled,
   await page.getByRole("button", { name: "Cancel turn" }).click();
   await conversation.getByText("Turn canceled").waitFor({ timeout: 60_000 });
   await queue.waitFor({ state: "detached", timeout: 60_000 });
-  await conversation.getByText("And then this.").waitFor();
+  await conversation.getByText("And then this.").waitFor({ timeout: 60_000 });
   await client.call(stopSession, { params: { id: session.id }, body: {} });
   await page.getByRole("button", { name: "Resume" }).waitFor({ timeout: 30_000 });
 });
