@@ -145,7 +145,7 @@ test("someone is let in with a role, changed, and let out again, whose page says
   await hers.getByRole("heading", { level: 1, name: "The room of the test" }).waitFor();
   await dialog.getByRole("listitem").filter({ hasText: "A viewer" }).getByRole("button", { name: "Remove" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Remove" }).click();
-  await dialog.getByText("A viewer").waitFor({ state: "detached" });
+  await dialog.getByRole("listitem").filter({ hasText: "A viewer" }).waitFor({ state: "detached" });
   await hers.getByRole("heading", { level: 1, name: "The room of the test" }).waitFor({ state: "detached" });
 });
 
