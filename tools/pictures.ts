@@ -16,7 +16,8 @@ import { requestApproval } from "@signalbox/contract/approvals";
 import { createLoginCode } from "@signalbox/contract/identity";
 import { createMessage, createRoom, createThread } from "@signalbox/contract/rooms";
 import { listRuns } from "@signalbox/contract/runs";
-import { listSessions } from "@signalbox/contract/sessions";
+import { createSession, listSessions } from "@signalbox/contract/sessions";
+import { createSample } from "@signalbox/contract/system";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { startServer } from "../apps/web/e2e/server.ts";
 import { ROOT } from "./step.ts";
@@ -75,12 +76,14 @@ async function signIn(of: Browser): Promise<State> {
 async function record(storageState: State): Promise<void> {
   const context = await browser.newContext({ viewport: WIDE, storageState, colorScheme: "light" });
   const page = await context.newPage();
-  await page.goto(`${server.url}/?new=sample`);
-  const start = page.getByRole("button", { name: "Start", exact: true });
-  await start.waitFor();
+  const client = createClient({ baseUrl: server.url, token: server.token });
+  const sample = await client.call(createSample, { body: {} });
+  const session = await client.call(createSession, {
+    body: { source: { type: "repository", url: sample.remote_url }, title: "A discount makes the total larger", prompt: sample.prompt },
+  });
+  await page.goto(`${server.url}/sessions/${session.id}?pane=changes`);
+  await page.getByRole("region", { name: "Conversation" }).waitFor();
   const frames = await film(page, async () => {
-    await pause(1_500);
-    await start.click();
     const approval = page.getByRole("article", { name: /^Approval:/ }).first();
     await approval.waitFor({ timeout: 180_000 });
     await pause(1_500);
