@@ -1,14 +1,18 @@
 /* The agent's process through broken lines: only its own end is an end. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import type { Exit, SandboxProcess } from "@signalbox/sandboxd/host";
-import type { AgentHost } from "./port.ts";
+import { AgentStartError, type AgentHost } from "./port.ts";
 
 /** How long a sandbox may be unreachable before its agent counts as gone. */
 const UNREACHABLE_MS = 60_000;
 
 /** On a busy machine OpenCode can hang for a minute in the first request that it makes of itself (seen in 1 start of 8). */
 const ATTEMPT_MS = 20_000;
+
+/** How long the stderr of a process that has ended is waited for. */
+const LAST_WORDS_MS = 1_000;
 
 /** A start that hangs is begun again with a new process, until `signal` says that it is enough. */
 export async function patiently<T>(signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -20,6 +24,17 @@ export async function patiently<T>(signal: AbortSignal, start: (signal: AbortSig
       if (signal.aborted || !attempt.aborted) throw error;
     }
   }
+}
+
+/** Rejects when the process ends, with its last words: for a start that has yet to see its agent ready. */
+export async function exitBeforeStart(process: SandboxProcess, what: string, complaint: () => string): Promise<never> {
+  const exit = await process.exited;
+  // The exit may overtake what it wrote before. A child that it left behind may hold stderr open for ever.
+  await Promise.race([finished(process.stderr).catch(() => undefined), sleep(LAST_WORDS_MS)]);
+  throw new AgentStartError(
+    exit.code === 127 ? "agent_missing" : "agent_exited",
+    `${what} (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`,
+  );
 }
 
 /**

@@ -14,9 +14,8 @@ import {
   type McpServer,
   type NewSessionResponse,
 } from "@agentclientprotocol/sdk";
-import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
-import { patiently } from "../process.ts";
+import { exitBeforeStart, patiently } from "../process.ts";
 import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "../opencode/settings.ts";
 import { AcpLine, AcpSession, type AcpRecord } from "./session.ts";
 
@@ -105,7 +104,7 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
   process.stderr.on("data", onErr);
   try {
     const line = new AcpLine(process, 0);
-    const ended = exitBeforeStart(process, () => complained);
+    const ended = exitBeforeStart(process, "the agent ended before it was ready", () => complained);
     const shaken = handshake(line, host, options).catch(async (error: unknown) => {
       // A wire that breaks is usually an agent that ends, whose last words say more.
       if (!(error instanceof AgentStartError)) await Promise.race([ended, sleep(1_000)]);
@@ -168,14 +167,6 @@ function mcpServers(options: StartOptions, hello: InitializeResponse): McpServer
 
 function isAcpRecord(record: AgentRecord): record is AcpRecord {
   return record.harness === "acp" && typeof record["processId"] === "string" && typeof record["offset"] === "number";
-}
-
-async function exitBeforeStart(process: SandboxProcess, complaint: () => string): Promise<never> {
-  const exit = await process.exited;
-  throw new AgentStartError(
-    exit.code === 127 ? "agent_missing" : "agent_exited",
-    `the agent ended before it was ready (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`,
-  );
 }
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {

@@ -10,7 +10,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SandboxProcess } from "@signalbox/sandboxd/host";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
-import { patiently } from "../process.ts";
+import { exitBeforeStart, patiently } from "../process.ts";
 import { agentHttp, AgentHttpError, type AgentHttp } from "./http.ts";
 import { OpenCodeSession, type OpenCodeRecord } from "./session.ts";
 import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "./settings.ts";
@@ -128,22 +128,17 @@ async function listeningPort(process: SandboxProcess, signal: AbortSignal): Prom
   process.stdout.on("data", onOut);
   process.stderr.on("data", onErr);
   try {
-    return await Promise.race([port, exitBeforeStart(process, () => complained), rejectOnAbort(signal)]);
+    return await Promise.race([
+      port,
+      exitBeforeStart(process, "OpenCode ended before it listened", () => complained),
+      rejectOnAbort(signal),
+    ]);
   } finally {
     process.stdout.off("data", onOut);
     process.stderr.off("data", onErr);
     process.stdout.resume();
     process.stderr.resume();
   }
-}
-
-async function exitBeforeStart(process: SandboxProcess, complaint: () => string): Promise<never> {
-  const exit = await process.exited;
-  const missing = exit.code === 127;
-  throw new AgentStartError(
-    missing ? "agent_missing" : "agent_exited",
-    `OpenCode ended before it listened (${exit.signal ?? `code ${exit.code}`}): ${complaint().trim()}`,
-  );
 }
 
 async function healthy(http: AgentHttp, process: SandboxProcess, signal: AbortSignal): Promise<void> {
