@@ -3,7 +3,8 @@
  *
  *   what clients send     may become wider: new optional members, new values, fewer requirements
  *   what clients receive  may become richer: new members, new codes; nothing disappears or turns optional
- *   stored events         as what is received, and no member becomes required: old ones lack it
+ *   stored events         as what is received, and no member becomes required: old ones lack it. Any other change is
+ *                         a new version, with the released shape kept as the past that its upcaster reads
  *
  * It knows the part of JSON Schema that our contract uses; what it does not know it compares as text.
  */
@@ -59,7 +60,17 @@ function breakingOperation(at: string, old: Operation, now: Operation, docs: Doc
 export function breakingEvents(before: EventDocument, after: EventDocument): string[] {
   return Object.entries(before.events).flatMap(([type, old]) => {
     const now = after.events[type];
-    return now === undefined ? [`the event ${type} is gone`] : compare(`event ${type}`, old, now, "stored", { before, after });
+    if (now === undefined) return [`the event ${type} is gone`];
+    const [pastBefore, pastNow] = [before.past?.[type] ?? [], after.past?.[type] ?? []];
+    // Version i + 1 is whatever was released as that: in the past of both, or today's shape of the release.
+    const released = [...pastBefore, old];
+    const shapes = [...pastNow, now];
+    if (shapes.length < released.length)
+      return [`event ${type}: it was released in version ${released.length} and is in version ${shapes.length}`];
+    const problems = released.flatMap((shape, i) => compare(`event ${type}`, shape, shapes[i]!, "stored", { before, after }));
+    return problems.length === 0 || pastNow.length > pastBefore.length
+      ? problems
+      : [...problems, `event ${type}: give it a new version and an upcaster (packages/contract/src/event-versions.ts)`];
   });
 }
 

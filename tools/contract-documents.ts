@@ -1,6 +1,7 @@
 /* The contract as OpenAPI 3.1 and as JSON Schema, with every shape that has a name as a named component. */
 import { ErrorBody } from "@signalbox/contract/error";
 import { EventEnvelope } from "@signalbox/contract/envelope";
+import { EVENT_HISTORIES, type EventVersions } from "@signalbox/contract/event-versions";
 import { EVENT_SCHEMAS } from "@signalbox/contract/events";
 import { ROUTES } from "@signalbox/contract/routes";
 import { SHELL_REFUSALS, type Route } from "@signalbox/contract/route";
@@ -185,15 +186,23 @@ function shellRefusals(route: Route): [string, number][] {
 
 export interface EventDocument {
   readonly events: Record<string, Schema>;
+  /** Shapes that a type had before, version 1 first; each is upcast when it is read. */
+  readonly past?: Record<string, readonly Schema[]>;
   readonly $defs: Record<string, Schema>;
   readonly [key: string]: unknown;
 }
 
 /** `data` by event type. */
-export function eventSchemas(): EventDocument {
+export function eventSchemas(
+  schemas: ReadonlyMap<string, z.ZodType> = EVENT_SCHEMAS,
+  histories: EventVersions = EVENT_HISTORIES,
+): EventDocument {
   const components = createComponents("#/$defs/");
   const events: Record<string, Schema> = {};
-  for (const [type, schema] of EVENT_SCHEMAS) events[type] = components.convert(schema, "output");
+  for (const [type, schema] of schemas) events[type] = components.convert(schema, "output");
+  const past = Object.fromEntries(
+    Object.entries(histories).map(([type, history]) => [type, history.past.map(({ schema }) => components.convert(schema, "output"))]),
+  );
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Signalbox events: the schema of `data` by type",
@@ -201,6 +210,7 @@ export function eventSchemas(): EventDocument {
     required: ["type", "data"],
     oneOf: Object.keys(sorted(events)).map((type) => ({ properties: { type: { const: type }, data: { $ref: `#/events/${type}` } } })),
     events: sorted(events),
+    ...(Object.keys(past).length === 0 ? {} : { past: sorted(past) }),
     $defs: sorted(components.schemas),
   };
 }

@@ -1,6 +1,8 @@
 import { ROUTES } from "@signalbox/contract/routes";
+import { EVENT_HISTORIES, type EventVersions, since } from "@signalbox/contract/event-versions";
 import { EVENT_SCHEMAS } from "@signalbox/contract/events";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { breakingEvents, breakingOperations } from "./contract-diff.ts";
 import { eventSchemas, openApi, type EventDocument, type OpenApi, type Schema } from "./contract-documents.ts";
 
@@ -113,4 +115,39 @@ test("a stored event may gain optional members, and lose or demand nothing", () 
       changed<EventDocument>(events, (copy) => delete copy["events"]!["room.created"]),
     ),
   ).toEqual(["the event room.created is gone"]);
+});
+
+test("an event that needs another shape needs a version and an upcaster from the shape that was released", () => {
+  const V1 = z.object({ on: z.boolean() });
+  const V2 = z.object({ level: z.int() });
+  const V3 = z.object({ brightness: z.int() });
+  const released = eventSchemas(new Map([["lamp.set", V1]]), {});
+  const unversioned = eventSchemas(new Map([["lamp.set", V2]]), {});
+  expect(breakingEvents(released, unversioned).at(-1)).toContain("give it a new version and an upcaster");
+
+  const second = eventSchemas(new Map([["lamp.set", V2]]), { "lamp.set": since(V1).becomes(V2, ({ on }) => ({ level: on ? 100 : 0 })) });
+  expect(breakingEvents(released, second)).toEqual([]);
+  const rewritten = eventSchemas(new Map([["lamp.set", V2]]), {
+    "lamp.set": since(V3).becomes(V2, ({ brightness: level }) => ({ level })),
+  });
+  expect(breakingEvents(released, rewritten), "the past is not what was released").toContain("event lamp.set.on is gone");
+
+  const third = eventSchemas(new Map([["lamp.set", V3]]), {
+    "lamp.set": since(V1)
+      .becomes(V2, ({ on }) => ({ level: on ? 100 : 0 }))
+      .becomes(V3, ({ level }) => ({ brightness: level })),
+  });
+  expect(breakingEvents(second, third)).toEqual([]);
+  expect(breakingEvents(second, unversioned), "versions do not go back").toEqual([
+    "event lamp.set: it was released in version 2 and is in version 1",
+  ]);
+});
+
+test("every history ends in the shape that its event has, and each of its versions is reached from the one before", () => {
+  for (const [type, { now, past }] of Object.entries(EVENT_HISTORIES as EventVersions)) {
+    expect(z.toJSONSchema(now, { unrepresentable: "any" }), type).toEqual(
+      z.toJSONSchema(EVENT_SCHEMAS.get(type)!, { unrepresentable: "any" }),
+    );
+    expect(past.length, type).toBeGreaterThan(0);
+  }
 });

@@ -6,9 +6,11 @@
  *                                                                      recorded_at, prev_hash, hash, data; with data_hash
  *   hash       = sha256(0x01 ‖ prev_hash ‖ seq, 8 bytes BE ‖ entry_hash)   made in the database (0001-log.sql)
  *
- * The header's and data's text are stored as hashed and never made again.
+ * The header's and data's text are stored as hashed and never made again. What is read of them is in today's shape
+ * (`upcast` in the contract): `recordedOf` and the fold of a subject (postgres-log.ts) are the places where it is brought there.
  */
 import { createHash } from "node:crypto";
+import { type EventVersions, upcast, versionOf } from "@signalbox/contract/event-versions";
 import { canonicalJson, wellFormed } from "@signalbox/kernel/canonical";
 import { randomView, uuidv7 } from "@signalbox/kernel/id";
 import type { Scanner } from "./dlp.ts";
@@ -54,7 +56,7 @@ export interface Sealed {
 
 const ENTRY_TAG = Buffer.from([0x00]);
 
-export function seal(scanner: Scanner, input: EntryInput): Sealed {
+export function seal(scanner: Scanner, input: EntryInput, versions?: EventVersions): Sealed {
   const { organizationId, stream, subject, subjectVersion, origin } = input;
   const { data, rules: found } = scanner.clean(organizationId, input.event.data);
   const rules = [...found];
@@ -70,6 +72,7 @@ export function seal(scanner: Scanner, input: EntryInput): Sealed {
   // A copy: the view's bytes are handed out again a few kilobytes later.
   const salt = Buffer.from(randomView(32));
   const eventId = uuidv7();
+  const version = versionOf(event.type, versions);
   const context = {
     room_id: text(origin.roomId),
     thread_id: text(origin.threadId),
@@ -87,6 +90,7 @@ export function seal(scanner: Scanner, input: EntryInput): Sealed {
     ...context,
     event_id: eventId,
     type: event.type,
+    version,
     organization_id: organizationId,
     stream,
     subject,
@@ -114,7 +118,7 @@ export function seal(scanner: Scanner, input: EntryInput): Sealed {
       draft: {
         eventId,
         event,
-        version: 1,
+        version,
         organizationId,
         stream,
         subject,
@@ -139,10 +143,7 @@ export function seal(scanner: Scanner, input: EntryInput): Sealed {
   };
 }
 
-type HeaderInput = Omit<
-  Header,
-  "version" | "causation_id" | "idempotency_key" | "room_id" | "thread_id" | "session_id" | "run_id" | "step_id"
-> & {
+type HeaderInput = Omit<Header, "causation_id" | "idempotency_key" | "room_id" | "thread_id" | "session_id" | "run_id" | "step_id"> & {
   readonly data_hash: string;
 } & {
   readonly [K in "causation_id" | "idempotency_key" | "room_id" | "thread_id" | "session_id" | "run_id" | "step_id"]: string | undefined;
@@ -158,7 +159,7 @@ function headerText(h: HeaderInput): string {
     `"principal":{"id":${q(h.principal.id)},"type":"${h.principal.type}"},"redaction":"${h.redaction}",` +
     `${some("room_id", h.room_id)}${some("run_id", h.run_id)}${some("session_id", h.session_id)}${some("step_id", h.step_id)}` +
     `"stream":{"id":${q(h.stream.id)},"type":"${h.stream.type}"},"subject":${q(h.subject)},"subject_version":${h.subject_version},` +
-    `${some("thread_id", h.thread_id)}"type":${q(h.type)},"version":1,"zone":"${h.zone}"}`
+    `${some("thread_id", h.thread_id)}"type":${q(h.type)},"version":${h.version},"zone":"${h.zone}"}`
   );
 }
 
@@ -209,6 +210,15 @@ export interface StoredRow {
 
 export const STORED_COLUMNS = "e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data, e.import_id, e.organization_id";
 
+/**
+ * For those who read a few columns of many events: select `VERSION_COLUMN as version`, and what they read is in
+ * today's shape. Never of data that was cut in the database: an upcaster sees what was written.
+ */
+export const VERSION_COLUMN = `substring(e.header from '"version":([0-9]+),"zone"')`;
+
+export const dataRead = (row: { readonly type: string; readonly version: string | null; readonly data: string | null }): object =>
+  row.data === null ? {} : upcast(row.type, Number(row.version ?? 1), JSON.parse(row.data) as object);
+
 interface Header {
   event_id: string;
   type: string;
@@ -232,17 +242,17 @@ interface Header {
 }
 
 /** An erased event reads with empty data and redaction `full`; its header, and so its hash, stay as they were. */
-export function recordedOf(row: StoredRow): Recorded {
-  const event = asStored(row);
+export function recordedOf(row: StoredRow, versions?: EventVersions): Recorded {
+  const event = inTodaysShape(row, versions);
   return row.import_id === null ? event : translated(event, { organizationId: row.organization_id, importId: row.import_id });
 }
 
-function asStored(row: Omit<StoredRow, "import_id" | "organization_id">): Recorded {
+function inTodaysShape(row: Omit<StoredRow, "import_id" | "organization_id">, versions: EventVersions | undefined): Recorded {
   const h = JSON.parse(row.header) as Header;
   return {
     eventId: h.event_id,
-    event: { type: h.type, data: row.data === null ? {} : (JSON.parse(row.data) as object) },
-    version: h.version,
+    event: { type: h.type, data: row.data === null ? {} : upcast(h.type, h.version, JSON.parse(row.data) as object, versions) },
+    version: versionOf(h.type, versions),
     organizationId: h.organization_id,
     stream: h.stream,
     seq: Number(row.seq),

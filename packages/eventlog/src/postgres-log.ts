@@ -10,6 +10,7 @@
  * version). A refusal, or "nothing to do", appends nothing that could fail, so it is decided again
  * on a state that was just read. `unit` always reads: its closure may look at subjects it does not write.
  */
+import { EVENT_HISTORIES, type EventVersions, upcast } from "@signalbox/contract/event-versions";
 import { systemClock, type Clock } from "@signalbox/kernel/clock";
 import type { Decider, Decision } from "@signalbox/kernel/decider";
 import type pg from "pg";
@@ -33,6 +34,8 @@ export interface LogOptions {
   readonly enqueue?: ((tx: Tx, jobs: readonly NewJob[]) => Promise<void>) | undefined;
   readonly secrets?: SecretRegistry | undefined;
   readonly clock?: Clock | undefined;
+  /** Shapes that event types have had; default the contract's. */
+  readonly versions?: EventVersions | undefined;
   /** How long a command waits for a database that went away before it fails (`LogUnavailable`); default 15 s. */
   readonly patienceMs?: number | undefined;
   /** Default 4. */
@@ -77,25 +80,33 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   });
   const cache = createStateCache();
   const turns = createTurns();
+  const versions = options.versions ?? EVENT_HISTORIES;
+  const reshaped = Object.keys(versions);
   const loader: Loader = {
     async fold(decider, organizationId, subject, from) {
       if (isForeign(subject)) return foldForeign(decider, organizationId, subject, from);
-      const { rows } = await pool.query<{ type: string; data: string | null; subject_version: string }>({
+      const { rows } = await pool.query<{ type: string; data: string | null; subject_version: string; header: string | null }>({
         name: "evt_fold",
-        text: `select e.type, p.data, e.subject_version from public.evt_events e join public.evt_payloads p using (position)
+        // The header says which version it is; most types have only ever had one.
+        text: `select e.type, p.data, e.subject_version, case when e.type = any($4) then e.header end as header from public.evt_events e join public.evt_payloads p using (position)
                 where e.organization_id = $1 and e.subject = $2 and e.subject_version > $3 order by e.subject_version`,
-        values: [organizationId, subject, from?.version ?? 0],
+        values: [organizationId, subject, from?.version ?? 0, reshaped],
       });
       let state = (from?.state ?? decider.initial) as typeof decider.initial;
       let version = from?.version ?? 0;
       for (const row of rows) {
-        const event = { type: row.type, data: row.data === null ? {} : (JSON.parse(row.data) as object) };
+        const event = { type: row.type, data: dataOf(row) };
         state = decider.evolve(state, event as Parameters<typeof decider.evolve>[1]);
         version = Number(row.subject_version);
       }
       return { state, version };
     },
   };
+  function dataOf(row: { type: string; data: string | null; header: string | null }): object {
+    if (row.data === null) return {};
+    const data = JSON.parse(row.data) as object;
+    return row.header === null ? data : upcast(row.type, (JSON.parse(row.header) as { version: number }).version, data, versions);
+  }
   /** To look at only: `Unit.decide` refuses to write. */
   const foldForeign: Loader["fold"] = async (decider, organizationId, subject) => {
     const events = await stored("where e.organization_id = $1 and e.subject = $2 order by e.subject_version", [organizationId, subject]);
@@ -103,7 +114,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     for (const { event } of events) state = decider.evolve(state, event as Parameters<typeof decider.evolve>[1]);
     return { state, version: events.at(-1)?.subjectVersion ?? 0 };
   };
-  const deps = { scanner, loader, cache, turns, now: clock.now };
+  const deps = { scanner, loader, cache, turns, now: clock.now, versions };
   try {
     await writer.start();
   } catch (error) {
@@ -202,7 +213,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
       values,
       ...(name === undefined ? {} : { name }),
     });
-    return rows.map(recordedOf);
+    return rows.map((row) => recordedOf(row, versions));
   }
 
   return {

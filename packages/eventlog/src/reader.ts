@@ -11,6 +11,7 @@
  * lock in 0001-log.sql), so `position > checkpoint` misses nothing. What was imported is history of
  * somewhere else and is handed to no reader: nothing here reacts to it.
  */
+import type { EventVersions } from "@signalbox/contract/event-versions";
 import type pg from "pg";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import type { EventLog, Recorded, Tx } from "./log.ts";
@@ -30,6 +31,8 @@ export interface ReaderOptions {
   readonly batchSize?: number | undefined;
   readonly handle: (tx: Tx, events: readonly Recorded[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
+  /** Shapes that event types have had; default the contract's. */
+  readonly versions?: EventVersions | undefined;
 }
 
 export interface Reader {
@@ -118,7 +121,11 @@ export function startReader(options: ReaderOptions): Reader {
     });
     const full = rows.length === batchSize;
     const reached = full ? Number(rows.at(-1)?.position) : high;
-    if (rows.length > 0) await handle(txOf(client), rows.map(recordedOf));
+    if (rows.length > 0)
+      await handle(
+        txOf(client),
+        rows.map((row) => recordedOf(row, options.versions)),
+      );
     if (rows.length > 0 || reached - checkpoint >= IDLE_STRIDE) {
       await client.query("update public.evt_readers set position = $2, updated_at = now() where name = $1", [name, reached]);
     }

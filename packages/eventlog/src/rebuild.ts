@@ -9,6 +9,7 @@
  * cannot deadlock with a projection. It is closed only for the tail of the log.
  */
 import { createHash } from "node:crypto";
+import type { EventVersions } from "@signalbox/contract/event-versions";
 import type pg from "pg";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import { dueTo } from "./foreign.ts";
@@ -48,6 +49,8 @@ export interface RebuildOptions {
   readonly compare?: boolean | undefined;
   /** Default true. False only reports. */
   readonly swap?: boolean | undefined;
+  /** Shapes that event types have had; default the contract's. */
+  readonly versions?: EventVersions | undefined;
 }
 
 const BATCH = 1000;
@@ -59,7 +62,7 @@ export async function rebuild(client: pg.ClientBase, schema: ProjectionSchema, o
   try {
     await client.query(`set search_path = ${shadow}, public`);
     await client.query(schema.sql);
-    const replay = replayer(client, schema);
+    const replay = replayer(client, schema, options.versions);
     let position = await replay.upToHead(0);
     await client.query("begin");
     try {
@@ -92,7 +95,7 @@ export async function rebuild(client: pg.ClientBase, schema: ProjectionSchema, o
   }
 }
 
-function replayer(client: pg.ClientBase, { projections }: ProjectionSchema) {
+function replayer(client: pg.ClientBase, { projections }: ProjectionSchema, versions: EventVersions | undefined) {
   const types = [...new Set(projections.flatMap((projection) => projection.types))];
   const tx = txOf(client);
   let count = 0;
@@ -107,7 +110,7 @@ function replayer(client: pg.ClientBase, { projections }: ProjectionSchema) {
             where e.position > $1 and e.type = any($2) order by e.position limit ${BATCH}`,
           [position, types],
         );
-        const events: Recorded[] = rows.map(recordedOf);
+        const events: Recorded[] = rows.map((row) => recordedOf(row, versions));
         for (const piece of pieces(events)) {
           for (const projection of projections) {
             // Without a position, as when it ran inline: a projection must not come to rely on it.

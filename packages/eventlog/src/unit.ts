@@ -1,3 +1,4 @@
+import type { EventVersions } from "@signalbox/contract/event-versions";
 import type { Decider, Decision } from "@signalbox/kernel/decider";
 import { ulid } from "@signalbox/kernel/id";
 import { wellFormed } from "@signalbox/kernel/canonical";
@@ -24,6 +25,7 @@ export interface AttemptDeps {
   readonly cache: StateCache;
   readonly turns: Turns;
   readonly now: () => string;
+  readonly versions?: EventVersions | undefined;
 }
 
 interface SubjectInUnit {
@@ -190,7 +192,7 @@ export class Attempt implements Unit {
       occurredAt: origin.occurredAt ?? this.#deps.now(),
       idempotencyKey: idempotency?.key,
     };
-    const sealed = seal(this.#deps.scanner, { ...common, subject, subjectVersion: found.version, event, origin });
+    const sealed = seal(this.#deps.scanner, { ...common, subject, subjectVersion: found.version, event, origin }, this.#deps.versions);
     // Folded as it will be read back, so that memory and log never differ.
     found.state = found.decider.evolve(found.state, sealed.entry.event);
     this.#entries.push(sealed.entry);

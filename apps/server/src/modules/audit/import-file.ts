@@ -4,6 +4,7 @@
  */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import { EVENT_HISTORIES, type EventVersions, upcast, versionOf } from "@signalbox/contract/event-versions";
 import { EVENT_SCHEMAS } from "@signalbox/contract/events";
 import { StreamType } from "@signalbox/contract/envelope";
 import { OrganizationId, Principal, Timestamp, Zone } from "@signalbox/contract/primitives";
@@ -73,7 +74,7 @@ const id = z.string().max(200);
 const HeaderOfEvent = z.object({
   event_id: z.uuid({ version: "v7" }),
   type: z.string().min(1).max(100),
-  version: z.literal(1),
+  version: z.int().min(1),
   organization_id: OrganizationId,
   stream: z.object({ type: StreamType, id: z.string().regex(/^(room_[0-9A-HJKMNP-TV-Z]{26}|ws_[0-9A-Za-z]{1,40})$/) }),
   subject: z.string().min(1).max(400),
@@ -159,15 +160,19 @@ function createLook() {
     if (event.data === null) return;
     const data = JSON.parse(event.data) as Record<string, unknown>;
     if (hasNul(data) || hasNul(h)) return void (wrong = `${place}: it holds the character U+0000.`);
-    const schema = EVENT_SCHEMAS.get(h.type);
+    const newest = versionOf(h.type);
+    if (h.version > newest)
+      return void (wrong = `${place}: ${h.type} is in version ${h.version}, written by a newer Signalbox; this one knows up to ${newest}.`);
+    const schema = h.version < newest ? (EVENT_HISTORIES as EventVersions)[h.type]?.past[h.version - 1]?.schema : EVENT_SCHEMAS.get(h.type);
     const parsed = schema?.safeParse(data);
     if (parsed?.success === false)
       return void (wrong = `${place}: the data of ${h.type} is not of a shape that this version knows (${parsed.error.issues[0]?.path.join(".")}).`);
+    const read = upcast(h.type, h.version, data) as Record<string, unknown>;
     if (h.type === "session.created" && event.stream.type === "room") {
-      sessions.add(String(data["session_id"]));
-      title ??= String(data["title"]);
+      sessions.add(String(read["session_id"]));
+      title ??= String(read["title"]);
     }
-    if (h.type === "principal.registered") names[String(data["principal_id"])] = String(data["display_name"]).slice(0, 200);
+    if (h.type === "principal.registered") names[String(read["principal_id"])] = String(read["display_name"]).slice(0, 200);
   }
 
   return {

@@ -12,7 +12,7 @@ async function read(db: Database, organizationId: string, where: RawBuilder<unkn
     sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e join evt_payloads p using (position)
       where e.organization_id = ${organizationId} and ${where} order by e.position limit ${MAX_EVENTS}`.execute(tx),
   );
-  return rows.map(recordedOf);
+  return rows.map((row) => recordedOf(row));
 }
 
 /** Of its own subject, and all that happened in it. */

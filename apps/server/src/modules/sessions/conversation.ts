@@ -5,6 +5,7 @@
  * event S, items above S were not there; what ended above S was still open. Only a message that was edited and an
  * approval that was held have more than two states: theirs at S are read from the log.
  */
+import { dataRead, VERSION_COLUMN } from "@signalbox/eventlog/envelope";
 import type { ConversationItem, ConversationQuery } from "@signalbox/contract/sessions";
 import { type Kysely, sql } from "kysely";
 import { z } from "zod";
@@ -125,15 +126,19 @@ async function asTheyWere(tx: Kysely<unknown>, organizationId: string, rows: rea
   );
   if (changed.length > 0) {
     const subjects = changed.map((row) => `${row.type}:${row.id}`);
-    const { rows: events } = await sql<{ subject: string; type: string; data: string | null; at: Date; seq: string }>`
-      select e.subject, e.type, p.data, e.recorded_at as at, e.seq from evt_events e join evt_payloads p using (position)
+    const { rows: events } = await sql<{ subject: string; type: string; version: string; data: string | null; at: Date; seq: string }>`
+      select e.subject, e.type, ${sql.raw(VERSION_COLUMN)} as version, p.data, e.recorded_at as at, e.seq from evt_events e join evt_payloads p using (position)
        where e.organization_id = ${organizationId} and e.subject = any(${subjects}::text[]) and e.seq <= ${asOf}
          and e.type in ('message.edited', 'approval.held') order by e.subject, e.subject_version`.execute(tx);
     const byId = new Map(then.map((row) => [row.id, row]));
-    for (const { subject, type, data, at, seq } of events) {
+    for (const { subject, type, version, data, at, seq } of events) {
       const row = byId.get(subject.slice(subject.indexOf(":") + 1))!;
       if (type === "approval.held") Object.assign(row, { outcome: JSON.stringify({ status: "held", decided_by: null }), outcome_seq: seq });
-      else Object.assign(row, { edited: data === null ? ERASED : (JSON.parse(data) as { content_md: string }).content_md, edited_at: at });
+      else
+        Object.assign(row, {
+          edited: data === null ? ERASED : (dataRead({ type, version, data }) as { content_md: string }).content_md,
+          edited_at: at,
+        });
     }
   }
   return then.map(itemOf);

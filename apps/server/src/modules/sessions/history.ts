@@ -11,6 +11,8 @@
  *
  * Large data is cut in the database: a tool's output says nothing about how a session stood.
  */
+import { EVENT_HISTORIES } from "@signalbox/contract/event-versions";
+import { dataRead, VERSION_COLUMN } from "@signalbox/eventlog/envelope";
 import { translation } from "@signalbox/eventlog/foreign";
 import type { DomainEvent } from "@signalbox/eventlog/log";
 import { type Kysely, sql } from "kysely";
@@ -54,6 +56,7 @@ interface Row {
   subject: string;
   run_id: string | null;
   by: string | null;
+  version: string;
   data: string | null;
   /** Of what was imported: its data has the ids of where it is from. */
   import_id: string | null;
@@ -73,9 +76,9 @@ export function createHistory(db: Database, head: (organizationId: string, roomI
   async function readRoom(organizationId: string, roomId: string, after: number): Promise<Entry[]> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
       sql<Row>`
-        select e.seq, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, e.subject, e.run_id, e.import_id,
+        select e.seq, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, e.subject, e.run_id, e.import_id, ${sql.raw(VERSION_COLUMN)} as version,
                substring(e.header from '"principal":\\{"id":"([^"]+)"') as by,
-               case when octet_length(p.data) <= ${SLIM_BYTES} or e.type not in (${sql.join(HEAVY)}) then p.data
+               case when octet_length(p.data) <= ${SLIM_BYTES} or e.type not in (${sql.join(CUT)}) then p.data
                     else (select jsonb_strip_nulls(jsonb_build_object(${sql.join(KEPT.map((name) => sql`${sql.lit(name)}, d -> ${sql.lit(name)}`))},
                             'content_md', left(d ->> 'content_md', 300), 'text', left(d ->> 'text', 300), 'error', left(d ->> 'error', 300)))::text
                             from (select p.data::jsonb as d) x) end as data
@@ -110,15 +113,15 @@ export function createHistory(db: Database, head: (organizationId: string, roomI
 
   async function refreshBudget(organizationId: string, sessionId: string, kept: Kept<BudgetEntry>): Promise<void> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<{ version: string; position: string; at: string; type: string; data: string | null }>`
-        select e.subject_version as version, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, p.data
+      sql<{ subject_version: string; position: string; at: string; type: string; version: string; data: string | null }>`
+        select e.subject_version, ${sql.raw(VERSION_COLUMN)} as version, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, p.data
           from evt_events e join evt_payloads p using (position)
          where e.organization_id = ${organizationId} and e.subject = ${`budget:${sessionId}`} and e.subject_version > ${kept.last}
          order by e.subject_version`.execute(tx),
     );
     for (const row of rows)
-      kept.entries.push({ position: Number(row.position), atMs: Number(row.at), event: { type: row.type, data: dataOf(row.data) } });
-    kept.last = Number(rows.at(-1)?.version ?? kept.last);
+      kept.entries.push({ position: Number(row.position), atMs: Number(row.at), event: { type: row.type, data: dataRead(row) } });
+    kept.last = Number(rows.at(-1)?.subject_version ?? kept.last);
   }
 
   async function kept<E>(of: Map<string, Kept<E>>, key: string, refresh: (kept: Kept<E>) => Promise<void>): Promise<readonly E[]> {
@@ -161,6 +164,8 @@ const HEAVY = [
   "tool.failed",
   "artifact.created",
 ];
+/** What an upcaster is to read is read whole. */
+const CUT = HEAVY.filter((type) => !(type in EVENT_HISTORIES));
 const KEPT = [
   "message_id",
   "thread_id",
@@ -177,8 +182,6 @@ const KEPT = [
 
 const isErasure = ({ event }: Entry): boolean => event.type === "event.redacted" && (event.data as { level?: string }).level === "full";
 
-const dataOf = (text: string | null): object => (text === null ? {} : (JSON.parse(text) as object));
-
 function entryOf(organizationId: string, row: Row): Entry {
   const colon = row.subject.indexOf(":");
   const kind = row.subject.slice(0, colon);
@@ -188,7 +191,7 @@ function entryOf(organizationId: string, row: Row): Entry {
     seq: Number(row.seq),
     position: Number(row.position),
     atMs: Number(row.at),
-    event: { type: row.type, data: foreign === null ? dataOf(row.data) : foreign.data(dataOf(row.data)) },
+    event: { type: row.type, data: foreign === null ? dataRead(row) : foreign.data(dataRead(row)) },
     kind,
     id,
     runId: row.run_id ?? (kind === "run" ? id : null),
