@@ -1,5 +1,5 @@
 /* The map of the app. Every page is a chunk of its own; what a URL can say is validated here. */
-import { ApprovalId, ArtifactId, RoomId, RunId, SessionId } from "@signalbox/contract/primitives";
+import { isId, type IdByPrefix } from "@signalbox/contract/ids";
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, notFound } from "@tanstack/react-router";
 import { AppFrame } from "./frame/app-frame.tsx";
 import { Crash, CrashAlone, Missing, MissingAlone } from "./frame/crash.tsx";
@@ -48,7 +48,7 @@ const needsRoute = createRoute({
 const approvalRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/approvals/$approvalId",
-  params: identified("approvalId", ApprovalId),
+  params: identified("approvalId", "appr"),
   /** `decide` is what a notification's button meant: the page asks before it does it. */
   validateSearch: reading({ decide: oneOf("approve", "deny") }),
   component: lazyRouteComponent(() => import("./approvals/approval-page.tsx"), "ApprovalPage"),
@@ -82,7 +82,7 @@ const sessionsRoute = createRoute({
 const sessionRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/sessions/$sessionId",
-  params: identified("sessionId", SessionId),
+  params: identified("sessionId", "ses"),
   /** `at` is a seq of the room's stream: everything shows as it was then. `call` is a tool call's id. */
   validateSearch: reading({
     pane: oneOf("changes", "terminal", "files", "preview", "egress", "events"),
@@ -106,7 +106,7 @@ const roomsRoute = createRoute({
 const roomRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/rooms/$roomId",
-  params: identified("roomId", RoomId),
+  params: identified("roomId", "room"),
   validateSearch: reading({ thread: text, message: text, q: text, at: whole, tab: text }),
   component: lazyRouteComponent(() => import("./rooms/room-page.tsx"), "RoomPage"),
 });
@@ -121,7 +121,7 @@ const runsRoute = createRoute({
 const runRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/runs/$runId",
-  params: identified("runId", RunId),
+  params: identified("runId", "run"),
   validateSearch: reading({ tab: text, step: text, call: text, event: text }),
   component: lazyRouteComponent(() => import("./runs/run-page.tsx"), "RunPage"),
 });
@@ -136,7 +136,7 @@ const correlationRoute = createRoute({
 const artifactRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/artifacts/$artifactId",
-  params: identified("artifactId", ArtifactId),
+  params: identified("artifactId", "art"),
   validateSearch: reading({ view: text, line: whole }),
   component: lazyRouteComponent(() => import("./artifacts/artifact-page.tsx"), "ArtifactPage"),
 });
@@ -248,17 +248,14 @@ export const router = createRouter({
 });
 
 /** An address with something that cannot be an id leads nowhere; the server is not asked. */
-function identified<Name extends string, Id extends string>(
-  name: Name,
-  schema: { safeParse(value: unknown): { success: true; data: Id } | { success: false } },
-) {
+function identified<Name extends string, P extends keyof IdByPrefix>(name: Name, prefix: P) {
   return {
-    parse: (params: Record<Name, string>): Record<Name, Id> => {
-      const id = schema.safeParse(params[name]);
-      if (!id.success) throw notFound();
-      return { [name]: id.data } as Record<Name, Id>;
+    parse: (params: Record<Name, string>): Record<Name, IdByPrefix[P]> => {
+      const id: string = params[name];
+      if (!isId(prefix, id)) throw notFound();
+      return { [name]: id } as Record<Name, IdByPrefix[P]>;
     },
-    stringify: (params: Record<Name, Id>): Record<Name, string> => ({ [name]: params[name] as string }) as Record<Name, string>,
+    stringify: (params: Record<Name, IdByPrefix[P]>): Record<Name, string> => ({ [name]: params[name] as string }) as Record<Name, string>,
   };
 }
 

@@ -83,8 +83,10 @@ test("a refusal is an ApiError with everything that the server said", async () =
 });
 
 test("an answer that is not the server's own is told as such", async () => {
-  answer = (_, response) => response.writeHead(502).end("<html>Bad gateway</html>");
-  expect(await caught(client.call(listEvents, { query: { limit: 1 } }))).toMatchObject({ status: 502, code: "invalid_answer" });
+  for (const body of ["<html>Bad gateway</html>", "null", '{"error":"Bad gateway"}', '{"error":{"code":"bad_gateway","message":502}}']) {
+    answer = (_, response) => response.writeHead(502).end(body);
+    expect(await caught(client.call(listEvents, { query: { limit: 1 } }))).toMatchObject({ status: 502, code: "invalid_answer" });
+  }
 });
 
 test("a server that is not there is unreachable; a call that its caller gave up is not", async () => {

@@ -221,7 +221,11 @@ test("a server that says nothing any more is given up and asked anew", async () 
 test("frames that are not of this protocol are passed over", async () => {
   onSubscribe = (socket) => {
     socket.send("not json");
+    socket.send("null");
     socket.send('{"type":"of_a_later_version"}');
+    socket.send('{"type":"update_batch"}');
+    socket.send('{"type":"update_batch","updates":[{"topic":1}],"replay_complete":true,"head_watermarks":{}}');
+    socket.send('{"type":"error"}');
     say(socket, batch(ROOM, 1));
   };
   const one = reader();

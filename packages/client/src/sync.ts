@@ -10,7 +10,7 @@
  * topic goes on from the server's head; once it does, `onStale` says to read the state over HTTP.
  * The server closes when the token ends; a new one is fetched for each connection.
  */
-import { createSyncToken, ServerFrame, SYNC_LIMITS, type ClientFrame, type SyncUpdate, type Topic } from "@signalbox/contract/sync";
+import { createSyncToken, SYNC_LIMITS, type ClientFrame, type ServerFrame, type SyncUpdate, type Topic } from "@signalbox/contract/sync";
 import { backoff, pause, type Client } from "./client.ts";
 
 export type SyncStatus = "connecting" | "live" | "retrying";
@@ -213,14 +213,33 @@ export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs
   };
 }
 
+/** Null: not of this version of the protocol. The payloads are for their topic's reader to judge. */
 function parse(text: string): ServerFrame | null {
+  let frame: Partial<Record<string, unknown>> | null;
   try {
-    const parsed = ServerFrame.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : null;
+    frame = JSON.parse(text) as typeof frame;
   } catch {
     return null; // Not JSON.
   }
+  switch (frame?.["type"]) {
+    case "update_batch":
+      return Array.isArray(frame["updates"]) && frame["updates"].every(isUpdate) && isRecord(frame["head_watermarks"])
+        ? asFrame(frame)
+        : null;
+    case "error":
+      return typeof frame["code"] === "string" && typeof frame["message"] === "string" ? asFrame(frame) : null;
+    case "heartbeat":
+      return asFrame(frame);
+    default:
+      return null;
+  }
 }
+const asFrame = (checked: object): ServerFrame => checked as ServerFrame;
+const isRecord = (value: unknown): boolean => typeof value === "object" && value !== null;
+const isUpdate = (value: unknown): boolean => {
+  const update = value as Partial<SyncUpdate> | null;
+  return typeof update?.topic === "string" && typeof update.watermark === "string" && update.payload !== undefined;
+};
 
 /** Watermarks are `n` or `epoch.n`: compared number by number. */
 function compare(a: string, b: string): number {

@@ -5,18 +5,17 @@ import { ApprovalId, page, PageQuery, RoomId, RunId, SessionId, Timestamp } from
 import { QuestionView } from "./questions.ts";
 import { route } from "./route.ts";
 
-export const AttentionKind = z
-  .enum([
-    "approval",
-    "question",
-    "environment_request",
-    "run_failed",
-    "run_needs_human",
-    "run_stuck",
-    "session_failed",
-    "invocation_unknown",
-  ])
-  .meta({ id: "AttentionKind" });
+export const ATTENTION_KINDS = [
+  "approval",
+  "question",
+  "environment_request",
+  "run_failed",
+  "run_needs_human",
+  "run_stuck",
+  "session_failed",
+  "invocation_unknown",
+] as const;
+export const AttentionKind = z.enum(ATTENTION_KINDS).meta({ id: "AttentionKind" });
 export type AttentionKind = z.infer<typeof AttentionKind>;
 
 /** `<kind>:<id of its subject>`; opaque to clients. */

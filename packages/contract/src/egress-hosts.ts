@@ -2,6 +2,12 @@ import { z } from "zod";
 import { SessionId, Timestamp } from "./primitives.ts";
 import { route } from "./route.ts";
 
+/** `example.com`, or `*.example.com` for the apex and every name below it. */
+export const HostPattern = z
+  .string()
+  .regex(/^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/, "expected a host like example.com or *.example.com")
+  .max(253);
+
 export const EgressHost = z
   .object({
     host: z.string(),

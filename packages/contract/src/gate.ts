@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { HostPattern } from "./egress-hosts.ts";
 import { GateDecision, Risk } from "./events/gate.ts";
 import {
   ApprovalId,
@@ -259,11 +260,6 @@ export const listEgressRequests = route({
   refusals: {},
   access: { resource: "egress", role: "viewer", scopes: ["read"] },
 });
-/** `example.com`, or `*.example.com` for the apex and every name below it. */
-export const HostPattern = z
-  .string()
-  .regex(/^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/, "expected a host like example.com or *.example.com")
-  .max(253);
 export const EgressRule = z
   .object({ host: HostPattern, session_id: SessionId.nullable(), added_by: PrincipalId, added_at: Timestamp })
   .meta({ id: "EgressRule" });

@@ -1,11 +1,8 @@
 import { z } from "zod";
+import { idPattern } from "./ids.ts";
 
-/** Prefix + ULID (26 characters of Crockford base32). */
 const id = <B extends string>(prefix: string, _brand: B) =>
-  z
-    .string()
-    .regex(new RegExp(`^${prefix}_[0-9A-HJKMNP-TV-Z]{26}$`), `expected an id like ${prefix}_01J…`)
-    .brand<B>();
+  z.string().regex(idPattern(prefix), `expected an id like ${prefix}_01J…`).brand<B>();
 
 export const RoomId = id("room", "RoomId");
 export type RoomId = z.infer<typeof RoomId>;

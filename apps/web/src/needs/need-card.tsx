@@ -1,8 +1,8 @@
 /* One thing that waits, in the form that its kind asks for. */
 import type { AttentionItem, AttentionKind } from "@signalbox/contract/attention";
 import { resolveInvocation } from "@signalbox/contract/gate";
-import { InvocationId, type RunId } from "@signalbox/contract/primitives";
-import { QuestionView } from "@signalbox/contract/questions";
+import { isId } from "@signalbox/contract/ids";
+import type { InvocationId, RunId } from "@signalbox/contract/primitives";
 import { cancelRun } from "@signalbox/contract/runs";
 import { promptSession, resumeSession } from "@signalbox/contract/sessions";
 import { Badge } from "@signalbox/ui/badge";
@@ -17,8 +17,8 @@ import { CircleHelp, Clock, FileKey, Hand, OctagonAlert, RotateCcw, ShieldQuesti
 import { useState } from "react";
 import { ApprovalCard } from "../approvals/approval-card.tsx";
 import { client, isRefusal } from "../data/api.ts";
+import { refreshRun } from "../runs/refresh-run.ts";
 import { ResolveRun } from "../runs/resolve-run.tsx";
-import { refreshRun } from "../runs/run-queries.ts";
 import { refreshAttention } from "./attention-queries.ts";
 import { QuestionCard } from "./question-card.tsx";
 
@@ -46,7 +46,6 @@ interface NeedCardProps {
 }
 
 export function NeedCard({ item, hasKeys, isPicked, onPick, onDismiss }: NeedCardProps) {
-  const question = item.kind === "question" ? QuestionView.safeParse(item.question) : null;
   return (
     <div className="flex items-start gap-3">
       {onPick !== null && (
@@ -57,8 +56,8 @@ export function NeedCard({ item, hasKeys, isPicked, onPick, onDismiss }: NeedCar
       <div className="min-w-0 flex-1">
         {item.approval !== null ? (
           <ApprovalCard approval={item.approval} hasKeys={hasKeys} showSession />
-        ) : question?.success === true ? (
-          <QuestionCard question={question.data} session={item.session} hasKeys={hasKeys} />
+        ) : item.question !== null ? (
+          <QuestionCard question={item.question} session={item.session} hasKeys={hasKeys} />
         ) : (
           <Notice item={item} onDismiss={onDismiss} />
         )}
@@ -120,7 +119,7 @@ function Ways({ item }: { item: AttentionItem }) {
           {session === null ? "Open the run" : "Inspect"}
         </Link>
       )}
-      {kind === "invocation_unknown" && invocation !== null && <SayWhatBecame id={InvocationId.parse(invocation)} />}
+      {kind === "invocation_unknown" && isId("act", invocation) && <SayWhatBecame id={invocation} />}
     </>
   );
 }

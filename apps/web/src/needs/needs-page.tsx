@@ -1,5 +1,5 @@
 /* Home: everything that waits for a person, decided in place, by one key each. */
-import { AttentionKind, type AttentionItem } from "@signalbox/contract/attention";
+import { ATTENTION_KINDS, type AttentionItem, type AttentionKind } from "@signalbox/contract/attention";
 import type { Verdict } from "@signalbox/contract/approvals";
 import type { ApprovalId } from "@signalbox/contract/primitives";
 import { Button, buttonLook } from "@signalbox/ui/button";
@@ -28,7 +28,7 @@ const chosenTab = { className: "rounded-sm bg-raised px-3 py-1 font-semibold tex
 
 export function NeedsPage() {
   const { tab, kind: wanted } = route.useSearch();
-  const kind = AttentionKind.safeParse(wanted);
+  const kind = ATTENTION_KINDS.find((one) => one === wanted);
   const { data } = useInfiniteQuery(attentionQuery("open", undefined));
   const total = data?.counts.total;
   return (
@@ -46,7 +46,7 @@ export function NeedsPage() {
         </nav>
       }
     >
-      {tab === "decided" ? <DoneList /> : <Open key={wanted} kind={kind.data} byKind={data?.counts.by_kind ?? {}} />}
+      {tab === "decided" ? <DoneList /> : <Open key={wanted} kind={kind} byKind={data?.counts.by_kind ?? {}} />}
     </Page>
   );
 }
@@ -101,7 +101,7 @@ function Open({ kind, byKind }: { kind: AttentionKind | undefined; byKind: Parti
 
   if (list.error !== null && list.data === undefined) return <Trouble error={list.error} onRetry={() => void list.refetch()} />;
   if (list.data === undefined) return <Skeleton rows={2} className="h-48" />;
-  const kinds = AttentionKind.options.filter((one) => (byKind[one] ?? 0) > 0);
+  const kinds = ATTENTION_KINDS.filter((one) => (byKind[one] ?? 0) > 0);
   const chosen = items.filter(({ id }) => picked.has(id));
   return (
     <>

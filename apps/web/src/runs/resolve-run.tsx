@@ -8,7 +8,7 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { client } from "../data/api.ts";
-import { refreshRun } from "./run-queries.ts";
+import { refreshRun } from "./refresh-run.ts";
 import { runWord } from "./run-state.ts";
 
 const OUTCOMES = [

@@ -19,7 +19,8 @@ import { Page } from "../frame/page.tsx";
 import { Inspector } from "./inspector.tsx";
 import { Attempts } from "./attempts.tsx";
 import { ResolveRun } from "./resolve-run.tsx";
-import { inspectRunQuery, refreshRun, type Run } from "./run-queries.ts";
+import { refreshRun } from "./refresh-run.ts";
+import { inspectRunQuery, type Run } from "./run-queries.ts";
 import { hasRunEnded, isResolvable, runLamp, runWord } from "./run-state.ts";
 
 const route = getRouteApi("/frame/runs/$runId");

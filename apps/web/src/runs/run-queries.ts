@@ -1,9 +1,10 @@
 import { getReceipt, inspectCorrelation, inspectRun, type Inspection } from "@signalbox/contract/evidence";
-import { RoomId, SessionId, type RunId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
+import type { RunId } from "@signalbox/contract/primitives";
 import type { Output } from "@signalbox/contract/route";
 import { listRuns, type getRun } from "@signalbox/contract/runs";
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { client, queries } from "../data/api.ts";
+import { client } from "../data/api.ts";
 import { hasRunEnded, RUN_STATUSES } from "./run-state.ts";
 
 export type Run = Output<typeof getRun>;
@@ -21,8 +22,7 @@ export interface RunFilter {
 
 export const runsQuery = (filter: RunFilter) => {
   const status = RUN_STATUSES.find((one) => one === filter.status);
-  const session = SessionId.safeParse(filter.session);
-  const room = RoomId.safeParse(filter.room);
+  const { session, room } = filter;
   return infiniteQueryOptions({
     queryKey: ["runs", filter],
     queryFn: ({ pageParam, signal }) =>
@@ -31,8 +31,8 @@ export const runsQuery = (filter: RunFilter) => {
           limit: 50,
           ...(status === undefined ? {} : { status }),
           ...(filter.q === undefined ? {} : { q: filter.q }),
-          ...(session.success ? { session_id: session.data } : {}),
-          ...(room.success ? { room_id: room.data } : {}),
+          ...(isId("ses", session) ? { session_id: session } : {}),
+          ...(isId("room", room) ? { room_id: room } : {}),
           ...(filter.sort === "oldest" ? { sort: "oldest" as const } : {}),
           ...(pageParam === "" ? {} : { cursor: pageParam }),
         },
@@ -68,9 +68,3 @@ export const receiptQuery = (id: RunId) =>
     queryFn: ({ signal }) => client.call(getReceipt, { params: { id }, signal }),
     staleTime: Infinity,
   });
-
-/** After a deed of a person: the run itself, the lists it is in, and what waited because of it. */
-export function refreshRun(id: RunId): void {
-  for (const queryKey of [["run", id], ["runs"], ["room-runs"], ["correlation"], ["approvals"]])
-    void queries.invalidateQueries({ queryKey });
-}

@@ -1,5 +1,4 @@
 /* A look at a session without leaving the list: what was said last, and what waits, decided here. */
-import { QuestionView } from "@signalbox/contract/questions";
 import type { SessionId } from "@signalbox/contract/primitives";
 import { getConversation, type ConversationItem } from "@signalbox/contract/sessions";
 import { buttonLook } from "@signalbox/ui/button";
@@ -53,9 +52,8 @@ export function Peek({ id, onClose }: { id: SessionId; onClose(): void }) {
             Open the session <ArrowRight size={16} aria-hidden />
           </Link>
           {waiting.map((item) => {
-            const question = item.kind === "question" ? QuestionView.safeParse(item.question) : null;
             if (item.approval !== null) return <ApprovalCard key={item.id} approval={item.approval} />;
-            if (question?.success === true) return <QuestionCard key={item.id} question={question.data} session={null} hasKeys={false} />;
+            if (item.question !== null) return <QuestionCard key={item.id} question={item.question} session={null} hasKeys={false} />;
             return null;
           })}
           <section aria-label="Last said and done">

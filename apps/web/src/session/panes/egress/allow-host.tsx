@@ -1,5 +1,6 @@
 /* A rule, said in words before it is made; then what the gate answers, whichever way. */
-import { addEgressRule, evaluatePolicy, HostPattern, type PolicyDecision } from "@signalbox/contract/gate";
+import { HostPattern } from "@signalbox/contract/egress-hosts";
+import { addEgressRule, evaluatePolicy, type PolicyDecision } from "@signalbox/contract/gate";
 import type { SessionView } from "@signalbox/contract/sessions";
 import { Button } from "@signalbox/ui/button";
 import { Dialog } from "@signalbox/ui/dialog";
