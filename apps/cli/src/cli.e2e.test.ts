@@ -158,6 +158,9 @@ describe("the log", () => {
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ drifted: false });
     expect((await run("inbox")).code).toBe(0);
+    const one = await run("log", "rebuild", "--dry-run", "--projection", "approvals");
+    expect(one.out).toMatch(/^approvals: \d+ events, as the log says\nAppends waited \d+ ms at most\.\n$/);
+    expect((await run("log", "rebuild", "--projection", "nothing")).err).toContain("Projection not found");
   });
 });
 

@@ -12,7 +12,7 @@ import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
-import { rebuild, type ProjectionSchema, type RebuildReport } from "@signalbox/eventlog/rebuild";
+import { alone, rebuild, type ProjectionSchema, type RebuildProgress, type RebuildReport } from "@signalbox/eventlog/rebuild";
 import type { ConnectionFor } from "@signalbox/eventlog/roles";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { createJobs, type Jobs } from "@signalbox/jobs/jobs";
@@ -455,22 +455,41 @@ export function projectionSchemas(modules: readonly (readonly [string, Module])[
   );
 }
 
-/** One after the other: each takes the log for itself while it swaps. */
+/** One after the other, and nobody else meanwhile. */
 async function rebuildProjections(
   connection: ConnectionFor,
   modules: readonly (readonly [string, Module])[],
-  { dryRun }: { dryRun: boolean },
-): Promise<readonly RebuildReport[]> {
+  { dryRun, only, onProgress, rest }: RebuildRequest,
+): Promise<readonly RebuildReport[] | "no_such_projection"> {
+  const schemas = projectionSchemas(modules).filter(({ name }) => only === null || name === only);
+  if (schemas.length === 0) return "no_such_projection";
   const client = new Client(connection("admin"));
   await client.connect();
   try {
     await client.query("set role sb_owner");
-    const reports: RebuildReport[] = [];
-    for (const schema of projectionSchemas(modules)) reports.push(await rebuild(client, schema, { swap: !dryRun }));
-    return reports;
+    return await alone(client, async () => {
+      const reports: RebuildReport[] = [];
+      for (const [i, schema] of schemas.entries())
+        reports.push(
+          await rebuild(client, schema, {
+            swap: !dryRun,
+            rest,
+            onProgress: (progress) => onProgress?.({ ...progress, nth: i + 1, of: schemas.length }),
+          }),
+        );
+      return reports;
+    });
   } finally {
     await client.end();
   }
+}
+
+interface RebuildRequest {
+  readonly dryRun: boolean;
+  /** By its name; null for all. */
+  readonly only: string | null;
+  readonly onProgress?: ((progress: RebuildProgress & { nth: number; of: number }) => void) | undefined;
+  readonly rest?: number | undefined;
 }
 
 function startJobs(

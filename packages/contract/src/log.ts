@@ -167,6 +167,8 @@ export const RebuildReport = z
     /** Tables whose live rows were not what the log says: rows only there, and rows only in the rebuilt one. */
     drift: z.array(z.object({ table: z.string(), only_live: z.int(), only_rebuilt: z.int() })),
     swapped: z.boolean(),
+    /** The longest that appends had to wait for it. */
+    appends_waited_ms: z.int().optional(),
   })
   .meta({ id: "RebuildReport" });
 /** Every projection of the whole installation is made anew beside the live one, compared and swapped in. */
@@ -175,8 +177,34 @@ export const rebuildProjections = route({
   summary: "Rebuild every projection from the log",
   method: "POST",
   path: "/v1/audit/rebuild",
-  body: z.object({ /** Only compare; keep the live tables. */ dry_run: z.boolean().default(false) }),
+  body: z.object({
+    /** Only compare; keep the live tables. */
+    dry_run: z.boolean().default(false),
+    /** One of them, by the name that the report gives it; default all. */
+    projection: z.string().max(100).optional(),
+  }),
   ok: z.object({ drifted: z.boolean(), projections: z.array(RebuildReport) }).meta({ id: "RebuildReports" }),
+  refusals: { rebuild_running: 409, projection_not_found: 404 },
+  access: { resource: "audit", role: "owner", scopes: ["admin"] },
+});
+export const RebuildProgress = z
+  .object({
+    projection: z.string(),
+    step: z.enum(["replaying", "comparing", "swapping"]),
+    /** Of the projection's own events; `total` is how many there were when it began. */
+    events: z.int(),
+    total: z.int(),
+    /** It is the nth of so many projections. */
+    nth: z.int(),
+    of: z.int(),
+  })
+  .meta({ id: "RebuildProgress" });
+export const getRebuild = route({
+  id: "audit.rebuild_progress",
+  summary: "How far the rebuild is that this server runs",
+  method: "GET",
+  path: "/v1/audit/rebuild",
+  ok: z.object({ running: RebuildProgress.nullable() }).meta({ id: "RebuildState" }),
   refusals: {},
   access: { resource: "audit", role: "owner", scopes: ["admin"] },
 });

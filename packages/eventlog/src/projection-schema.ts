@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { rebuild, schemaHash, type ProjectionSchema } from "./rebuild.ts";
+import { alone, dropShadows, rebuild, schemaHash, type ProjectionSchema } from "./rebuild.ts";
 import type { ConnectionFor } from "./roles.ts";
 
 /**
@@ -12,11 +12,23 @@ export async function applyProjectionSchemas(connection: ConnectionFor, schemas:
   await client.connect();
   try {
     await client.query("set role sb_owner");
-    const { rows } = await client.query<{ name: string; schema_hash: string }>("select name, schema_hash from evt_projections");
-    const known = new Map(rows.map((row) => [row.name, row.schema_hash]));
-    const changed = schemas.filter((schema) => known.get(schema.name) !== schemaHash(schema));
-    for (const schema of changed) await rebuild(client, schema, { compare: false });
-    return changed.map(({ name }) => name);
+    await dropShadows(client);
+    const changedNow = async () => {
+      const { rows } = await client.query<{ name: string; schema_hash: string }>("select name, schema_hash from evt_projections");
+      const known = new Map(rows.map((row) => [row.name, row.schema_hash]));
+      return schemas.filter((schema) => known.get(schema.name) !== schemaHash(schema));
+    };
+    if ((await changedNow()).length === 0) return [];
+    // A server that starts beside us may be about it already: then there is nothing left to do.
+    return await alone(
+      client,
+      async () => {
+        const changed = await changedNow();
+        for (const schema of changed) await rebuild(client, schema, { compare: false });
+        return changed.map(({ name }) => name);
+      },
+      { wait: true },
+    );
   } finally {
     await client.end();
   }

@@ -1,10 +1,12 @@
+import { startScript } from "@signalbox/testkit/crash";
 import { databaseTest } from "@signalbox/testkit/database";
+import path from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { add, counter, counterSchema, COUNTER_PROJECTIONS, ORG, room, target } from "./fixtures.ts";
 import type { PostgresLog } from "./postgres-log.ts";
 import { applyProjectionSchemas } from "./projection-schema.ts";
-import { rebuild, type ProjectionSchema } from "./rebuild.ts";
+import { dropShadows, rebuild, RebuildRunning, type ProjectionSchema, type RebuildProgress } from "./rebuild.ts";
 
 const db = databaseTest();
 let log: PostgresLog;
@@ -23,7 +25,13 @@ const live = () => db.rows("select * from proj_counters order by id");
 
 test("rebuilt from the log, the projection is what it was live", async () => {
   const before = await live();
-  expect(await rebuild(owner, counterSchema)).toEqual({ name: "counters", events: 30, drift: [], swapped: true });
+  expect(await rebuild(owner, counterSchema)).toEqual({
+    name: "counters",
+    events: 30,
+    appendsWaitedMs: expect.any(Number),
+    drift: [],
+    swapped: true,
+  });
   expect(await live()).toEqual(before);
 });
 
@@ -89,4 +97,70 @@ test("a projection that fails to replay leaves the live tables and no shadow beh
   await expect(rebuild(owner, broken)).rejects.toThrow("bug");
   expect(await live()).toEqual(before);
   expect(await db.rows("select nspname from pg_namespace where nspname like 'sb_shadow%'")).toEqual([]);
+});
+
+const shadows = () => db.rows<{ name: string }>("select nspname as name from pg_namespace where nspname like 'sb_shadow%' order by 1");
+
+test.each(["replaying", "comparing", "swapping"])(
+  "killed while %s it leaves the live tables as they were, and its shadow goes at the next start",
+  async (step) => {
+    const before = await live();
+    const oids = () => db.rows("select oid from pg_class where relname = 'proj_counters' and relnamespace = 'public'::regnamespace");
+    const tables = await oids();
+    const script = startScript(path.join(import.meta.dirname, "rebuild-crash.script.ts"), { args: [db.connection("sb_owner"), step] });
+    await script.line((line) => line === step);
+    script.kill();
+    expect(await script.ended).toBe("SIGKILL");
+    expect(await oids(), "not one table was moved").toEqual(tables);
+    expect(await live()).toEqual(before);
+    expect((await shadows()).map(({ name }) => name)).toContain("sb_shadow_counters");
+    // Its session ends when Postgres notices; a start meanwhile leaves the shadow to the next one.
+    await expect
+      .poll(async () => (await applyProjectionSchemas(db.connection, [counterSchema]), shadows()), { timeout: 20_000 })
+      .toEqual([]);
+    expect((await rebuild(owner, counterSchema)).drift).toEqual([]);
+  },
+);
+
+test("of two rebuilds at once one says so, and what it found is left alone", async () => {
+  const other = new Client(db.connection("sb_owner"));
+  await other.connect();
+  try {
+    let second: unknown;
+    let trying: Promise<unknown> | undefined;
+    await rebuild(owner, counterSchema, {
+      onProgress: () =>
+        (trying ??= rebuild(other, counterSchema).catch((error: unknown) => {
+          second = error;
+        })),
+    });
+    await trying;
+    expect(second).toBeInstanceOf(RebuildRunning);
+    await rebuild(other, counterSchema);
+  } finally {
+    await other.end();
+  }
+});
+
+test("a request that keeps a table open delays the swap, not the appends", async () => {
+  const reading = await db.pool("sb_app").connect();
+  await reading.query("begin");
+  await reading.query("select count(*) from proj_counters");
+  let done = false;
+  const rebuilding = rebuild(owner, counterSchema).finally(() => (done = true));
+  for (let i = 0; i < 50; i++) await log.run(counter, target("meanwhile"), add(0));
+  expect(done).toBe(false);
+  await reading.query("commit");
+  reading.release();
+  expect(await rebuilding).toMatchObject({ drift: [], swapped: true });
+  const [row] = await db.rows<{ subject_version: string }>("select subject_version from proj_counters where id like '%meanwhile'");
+  expect(row).toEqual({ subject_version: "50" });
+});
+
+test("it says how far it is", async () => {
+  const said: RebuildProgress[] = [];
+  await rebuild(owner, counterSchema, { onProgress: (progress) => said.push(progress) });
+  expect([...new Set(said.map(({ step }) => step))]).toEqual(["replaying", "comparing", "swapping"]);
+  expect(said.at(-1)).toMatchObject({ name: "counters", events: said[0]!.total, total: said[0]!.total });
+  await dropShadows(owner);
 });

@@ -1,12 +1,18 @@
 /*
- * Makes a module's projections again from the log, beside the live tables, and puts them in place.
+ * Makes a module's projections again from the log, beside the live tables, and puts them in place while appends go on.
  *
- *   create schema shadow ─► replay the log into it (appends go on) ─► close the gate ─► replay the rest
- *     ─► compare with the live tables ─► drop live, move shadow's tables to public ─► open the gate
+ *   create schema shadow ─► replay the log into it, again and again, until little of it is left
+ *     ─► GATE: replay the rest, take a snapshot ─► compare with the live tables in that snapshot
+ *     ─► GATE: replay the rest, move live tables out and shadow's in ─► drop what was moved out
  *
- * The gate is the advisory lock that every appender shares (0001-log.sql): while it is held alone,
- * no transaction that could write these tables is open, so the comparison is exact and the swap
- * cannot deadlock with a projection. It is closed only for the tail of the log.
+ * The gate is the advisory lock that every appender shares (0001-log.sql): while it is held alone no transaction that
+ * could write these tables is open, so what the snapshot sees of both is of one position, and the swap cannot deadlock
+ * with a projection. Appends wait only while the gate is held: for the tail of the log (`TAIL` events), never for the
+ * comparison or for dropping tables; and whoever waits for the gate, or for a reader that has a table open, gives up
+ * after `PATIENCE_MS`, lets appends through, and tries again.
+ *
+ * One rebuild at a time (RUNNING, held by the session). A process that dies in here leaves live tables as they were:
+ * the swap is one transaction. What is left of its shadow goes at the next start (`dropShadows`) or the next rebuild.
  */
 import { createHash } from "node:crypto";
 import type { EventVersions } from "@signalbox/contract/event-versions";
@@ -39,6 +45,8 @@ export interface TableDrift {
 export interface RebuildReport {
   readonly name: string;
   readonly events: number;
+  /** The longest that appends had to wait for this. */
+  readonly appendsWaitedMs: number;
   /** Empty when live and rebuilt tables were the same, or were not compared. */
   readonly drift: readonly TableDrift[];
   readonly swapped: boolean;
@@ -49,82 +57,231 @@ export interface RebuildOptions {
   readonly compare?: boolean | undefined;
   /** Default true. False only reports. */
   readonly swap?: boolean | undefined;
+  /** Called every thousand events. */
+  readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
+  /** Low priority: rests this many times as long as each piece of the replay took. Default 0. */
+  readonly rest?: number | undefined;
   /** Shapes that event types have had; default the contract's. */
   readonly versions?: EventVersions | undefined;
 }
 
-const BATCH = 1000;
+export interface RebuildProgress {
+  readonly name: string;
+  readonly step: "replaying" | "comparing" | "swapping";
+  readonly events: number;
+  /** As many as there were when it began; more may have come. */
+  readonly total: number;
+}
 
-/** `client` must be `sb_owner` (or have become it) and have no transaction open. */
-export async function rebuild(client: pg.ClientBase, schema: ProjectionSchema, options: RebuildOptions = {}): Promise<RebuildReport> {
-  const shadow = `sb_shadow_${schema.name.replaceAll(/[^a-z0-9]/g, "_")}`;
-  await client.query(`drop schema if exists ${shadow} cascade; create schema ${shadow}; grant usage on schema ${shadow} to sb_log, sb_app`);
-  try {
-    await client.query(`set search_path = ${shadow}, public`);
-    await client.query(schema.sql);
-    const replay = replayer(client, schema, options.versions);
-    let position = await replay.upToHead(0);
-    await client.query("begin");
-    try {
-      await client.query("select pg_advisory_xact_lock(5927081)");
-      position = await replay.upToHead(position);
-      const { rows } = await client.query<{ name: string }>(
-        "select relname as name from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'p') order by 1",
-        [shadow],
-      );
-      const tables = rows.map((row) => row.name);
-      const drift = options.compare === false ? [] : await compare(client, shadow, tables);
-      const swapped = options.swap !== false;
-      if (swapped) {
-        for (const table of tables) await client.query(`drop table if exists public.${table} cascade`);
-        for (const table of tables) await client.query(`alter table ${shadow}.${table} set schema public`);
-        await client.query(
-          `insert into public.evt_projections (name, schema_hash) values ($1, $2)
-           on conflict (name) do update set schema_hash = excluded.schema_hash, rebuilt_at = now()`,
-          [schema.name, schemaHash(schema)],
-        );
-      }
-      await client.query("commit");
-      return { name: schema.name, events: replay.count(), drift, swapped };
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    }
-  } finally {
-    await client.query(`reset search_path; drop schema if exists ${shadow} cascade`);
+/** Somebody else rebuilds, or compares, on this database. */
+export class RebuildRunning extends Error {
+  override name = "RebuildRunning";
+  constructor() {
+    super("a rebuild of this database is running already; wait for it to end");
   }
 }
 
-function replayer(client: pg.ClientBase, { projections }: ProjectionSchema, versions: EventVersions | undefined) {
+const BATCH = 1000;
+/** What is replayed while appends wait: a few milliseconds of it. */
+const TAIL = 500;
+/** A log that grows faster than it is replayed never gets there; then the tail is as long as it is. */
+const ROUNDS = 50;
+const PATIENCE_MS = 1000;
+const TRIES = 60;
+const GATE = 5927081;
+const RUNNING = 5927084;
+
+/** Nobody else rebuilds while `work` does. `wait`: for who does now; else that is a `RebuildRunning`. */
+export async function alone<T>(client: pg.ClientBase, work: () => Promise<T>, { wait }: { wait: boolean } = { wait: false }): Promise<T> {
+  if (wait) await client.query(`select pg_advisory_lock(${RUNNING})`);
+  else {
+    const { rows } = await client.query<{ got: boolean }>(`select pg_try_advisory_lock(${RUNNING}) as got`);
+    if (rows[0]?.got !== true) throw new RebuildRunning();
+  }
+  try {
+    return await work();
+  } finally {
+    await client.query(`select pg_advisory_unlock(${RUNNING})`);
+  }
+}
+
+/** What rebuilds that were killed left behind. Does nothing while one runs. */
+export async function dropShadows(client: pg.ClientBase): Promise<void> {
+  try {
+    await alone(client, async () => {
+      const { rows } = await client.query<{ name: string }>(
+        "select nspname as name from pg_namespace where nspname like 'sb\\_shadow\\_%'",
+      );
+      for (const { name } of rows) await client.query(`drop schema if exists ${name} cascade`);
+    });
+  } catch (error) {
+    if (!(error instanceof RebuildRunning)) throw error;
+  }
+}
+
+/** `client` must be `sb_owner` (or have become it) and have no transaction open. */
+export const rebuild = (client: pg.ClientBase, schema: ProjectionSchema, options: RebuildOptions = {}): Promise<RebuildReport> =>
+  alone(client, () => rebuildAlone(client, schema, options));
+
+async function rebuildAlone(client: pg.ClientBase, schema: ProjectionSchema, options: RebuildOptions): Promise<RebuildReport> {
+  const shadow = `sb_shadow_${schema.name.replaceAll(/[^a-z0-9]/g, "_")}`;
+  const moved = `${shadow}_old`;
+  const dropBoth = `drop schema if exists ${shadow} cascade; drop schema if exists ${moved} cascade`;
+  await client.query(`${dropBoth}; create schema ${shadow}; create schema ${moved}; grant usage on schema ${shadow} to sb_log, sb_app`);
+  const gate = createGate(client);
+  try {
+    await client.query(`set search_path = ${shadow}, public`);
+    await client.query(schema.sql);
+    const replay = await createReplay(client, schema, options);
+    const { rows } = await client.query<{ name: string }>(
+      "select relname as name from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'p') order by 1",
+      [shadow],
+    );
+    const tables = rows.map((row) => row.name);
+    for (let round = 0; round < ROUNDS && (await replay.upToHead({ rest: options.rest ?? 0 })) > TAIL; round++);
+
+    let drift: TableDrift[] = [];
+    if (options.compare !== false) {
+      replay.report("comparing");
+      await gate.closed(async () => {
+        await replay.upToHead();
+        await client.query("begin isolation level repeatable read");
+        await client.query("select 1"); // the snapshot is taken here; the gate opens while it is looked at
+      });
+      drift = await inTransaction(client, () => compare(client, shadow, tables));
+    }
+    const swapped = options.swap !== false;
+    if (swapped) {
+      for (let round = 0; round < ROUNDS && (await replay.upToHead()) > TAIL; round++);
+      replay.report("swapping");
+      await gate.closed(async () => {
+        await replay.upToHead();
+        await client.query("begin");
+        await inTransaction(client, () => swap(client, schema, { shadow, moved, tables }));
+      });
+    }
+    return { name: schema.name, events: replay.count(), appendsWaitedMs: gate.longestMs(), drift, swapped };
+  } finally {
+    await client.query(`reset search_path; ${dropBoth}`);
+  }
+}
+
+/** Ends the transaction that is open. */
+async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+  try {
+    const value = await work();
+    await client.query("commit");
+    return value;
+  } catch (error) {
+    await client.query("rollback");
+    throw error;
+  }
+}
+
+/** Lock not available; deadlock detected (with a request that reads two of the tables). */
+const TRY_AGAIN: ReadonlySet<unknown> = new Set(["55P03", "40P01"]);
+
+function createGate(client: pg.ClientBase) {
+  let longest = 0;
+
+  async function once(work: () => Promise<void>): Promise<void> {
+    await client.query(`set lock_timeout = ${PATIENCE_MS}`);
+    const began = performance.now();
+    try {
+      await client.query(`select pg_advisory_lock(${GATE})`);
+      try {
+        await work();
+      } finally {
+        // Of the session, not of a transaction: the snapshot's goes on with the gate open.
+        await client.query(`select pg_advisory_unlock(${GATE})`);
+      }
+    } finally {
+      longest = Math.max(longest, performance.now() - began);
+      await client.query("reset lock_timeout");
+    }
+  }
+
+  return {
+    longestMs: () => Math.round(longest),
+    /** `work` may run again: what it does is a transaction, or may be done twice. */
+    async closed(work: () => Promise<void>): Promise<void> {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(work);
+        } catch (error) {
+          if (attempt === TRIES || !TRY_AGAIN.has((error as { code?: string }).code)) throw error;
+          await sleep(Math.min(2000, 50 * 2 ** attempt));
+        }
+      }
+    },
+  };
+}
+
+async function swap(
+  client: pg.ClientBase,
+  schema: ProjectionSchema,
+  { shadow, moved, tables }: { shadow: string; moved: string; tables: readonly string[] },
+): Promise<void> {
+  // Dropping a large table takes a while; moving it does not.
+  for (const table of tables) await client.query(`alter table if exists public.${table} set schema ${moved}`);
+  for (const table of tables) await client.query(`alter table ${shadow}.${table} set schema public`);
+  await client.query(
+    `insert into public.evt_projections (name, schema_hash) values ($1, $2)
+     on conflict (name) do update set schema_hash = excluded.schema_hash, rebuilt_at = now()`,
+    [schema.name, schemaHash(schema)],
+  );
+}
+
+async function createReplay(client: pg.ClientBase, { name, projections }: ProjectionSchema, options: RebuildOptions) {
   const types = [...new Set(projections.flatMap((projection) => projection.types))];
   const tx = txOf(client);
+  const { rows: all } = await client.query<{ n: string }>("select count(*) as n from public.evt_events where type = any($1)", [types]);
+  const total = Number(all[0]?.n ?? 0);
   let count = 0;
+  let position = 0;
+  const report = (step: RebuildProgress["step"]): void => options.onProgress?.({ name, step, events: count, total });
+
+  async function replay(rows: readonly StoredRow[]): Promise<void> {
+    const events: Recorded[] = rows.map((row) => recordedOf(row, options.versions));
+    for (const piece of pieces(events)) {
+      for (const projection of projections) {
+        // Without a position, as when it ran inline: a projection must not come to rely on it.
+        const due = dueTo(projection, piece).map((event) => ({ ...event, position: undefined }));
+        if (due.length > 0) await projection.project(tx, due);
+      }
+    }
+  }
+
   return {
     count: () => count,
-    async upToHead(from: number): Promise<number> {
-      let position = from;
-      if (types.length === 0) return position;
+    report,
+    /** How many it replayed. */
+    async upToHead({ rest }: { rest: number } = { rest: 0 }): Promise<number> {
+      if (types.length === 0) return 0;
+      const before = count;
       for (;;) {
+        const began = performance.now();
         const { rows } = await client.query<StoredRow>(
           `select ${STORED_COLUMNS} from public.evt_events e join public.evt_payloads p using (position)
             where e.position > $1 and e.type = any($2) order by e.position limit ${BATCH}`,
           [position, types],
         );
-        const events: Recorded[] = rows.map((row) => recordedOf(row, versions));
-        for (const piece of pieces(events)) {
-          for (const projection of projections) {
-            // Without a position, as when it ran inline: a projection must not come to rely on it.
-            const due = dueTo(projection, piece).map((event) => ({ ...event, position: undefined }));
-            if (due.length > 0) await projection.project(tx, due);
-          }
+        if (rows.length > 0) {
+          // Of one piece, or a projection that failed half-way would be given the same events again.
+          await client.query("begin");
+          await inTransaction(client, () => replay(rows));
+          count += rows.length;
+          position = Number(rows.at(-1)!.position);
+          report("replaying");
         }
-        count += events.length;
-        position = events.at(-1)?.position ?? position;
-        if (rows.length < BATCH) return position;
+        if (rows.length < BATCH) return count - before;
+        if (rest > 0) await sleep((performance.now() - began) * rest);
       }
     },
   };
 }
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * What ends or forgets an import changes rows that other projections made, so it stands alone: a copy that was removed

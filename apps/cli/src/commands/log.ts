@@ -1,4 +1,4 @@
-import { exportLog, getAuditKeys, rebuildProjections, createCheckpoint } from "@signalbox/contract/log";
+import { exportLog, getAuditKeys, getRebuild, rebuildProjections, createCheckpoint } from "@signalbox/contract/log";
 import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
 import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
@@ -88,19 +88,41 @@ export function registerLog(program: Command): void {
     .command("rebuild")
     .description("make every projection anew from the log, compare, and swap; exit code 1 when one had drifted")
     .option("--dry-run", "only compare")
+    .option("--projection <name>", "only this one (the report names them all)")
     .action(
-      action(async ({ client, terminal }: Context, flags: { dryRun?: boolean }) => {
-        terminal.progress("Rebuilding …");
-        const report = await client.call(rebuildProjections, { body: { dry_run: flags.dryRun === true } });
+      action(async ({ client, terminal }: Context, flags: { dryRun?: boolean; projection?: string }) => {
+        const body = { dry_run: flags.dryRun === true, ...(flags.projection === undefined ? {} : { projection: flags.projection }) };
+        terminal.progress(flags.dryRun === true ? "Comparing with the log …" : "Rebuilding from the log …");
+        const report = await told({ client, terminal }, client.call(rebuildProjections, { body }));
         const lines = report.projections.map(
           (one) =>
             `${one.projection}: ${one.events} events, ${one.drift.length === 0 ? "as the log says" : one.drift.map((of) => `${of.table} differed (${of.only_live} rows only live, ${of.only_rebuilt} only in the log)`).join("; ")}`,
         );
+        const waited = Math.max(0, ...report.projections.map((one) => one.appends_waited_ms ?? 0));
+        lines.push(`Appends waited ${waited} ms at most.`);
         terminal.result(report, lines.join("\n"));
         return report.drifted ? EXIT.failed : EXIT.ok;
       }),
     );
 }
+
+/** Says every two seconds how far the rebuild is, until it has ended. */
+async function told<T>({ client, terminal }: Pick<Context, "client" | "terminal">, rebuilding: Promise<T>): Promise<T> {
+  let ended = false;
+  const ending = rebuilding.finally(() => (ended = true));
+  // Its outcome is awaited below; here it only ends the telling.
+  ending.catch(() => undefined);
+  for (;;) {
+    await Promise.race([ending.then(ignore, ignore), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
+    if (ended) return ending;
+    const { running } = await client.call(getRebuild, {});
+    if (running !== null && !ended)
+      terminal.progress(
+        `${running.nth}/${running.of} ${running.projection}: ${running.step}${running.step === "replaying" ? `, ${running.events} of ${running.total} events` : ""}`,
+      );
+  }
+}
+const ignore = (): void => undefined;
 
 const describeImport = (of: ImportView): string =>
   printable(

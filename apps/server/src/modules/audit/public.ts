@@ -3,15 +3,17 @@ import {
   createCheckpoint,
   exportLog,
   getAuditKeys,
+  getRebuild,
   listCheckpoints,
   listRedactions,
+  type RebuildProgress as Progress,
   rebuildProjections,
   redactEvent,
   verifyStream,
 } from "@signalbox/contract/log";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
 import type { Projection, Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
-import type { RebuildReport } from "@signalbox/eventlog/rebuild";
+import { type RebuildProgress, type RebuildReport, RebuildRunning } from "@signalbox/eventlog/rebuild";
 import { follow, GENESIS, type Head, type Mismatch } from "@signalbox/verify/chain";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { hashBytes, hashText } from "@signalbox/verify/primitives";
@@ -45,7 +47,11 @@ export interface AuditDeps extends Deps {
   readonly key: SigningKey;
   readonly organizations: () => Promise<readonly string[]>;
   /** Makes every projection anew from the log; compares, and swaps unless `dryRun`. */
-  readonly rebuild: (options: { dryRun: boolean }) => Promise<readonly RebuildReport[]>;
+  readonly rebuild: (options: {
+    dryRun: boolean;
+    only: string | null;
+    onProgress: (progress: RebuildProgress & { nth: number; of: number }) => void;
+  }) => Promise<readonly RebuildReport[] | "no_such_projection">;
 }
 
 const STREAM = /^(room|organization|ledger):[0-9A-Za-z_]+$/;
@@ -100,6 +106,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
     return rows[0] === undefined ? null : recordedOf(rows[0]);
   }
 
+  let running: z.input<typeof Progress> | null = null;
   const routes = [
     ...imports.routes,
     handle(verifyStream, async ({ query, caller }) => {
@@ -188,15 +195,34 @@ export function createAudit(deps: AuditDeps): AuditModule {
       return envelopeOf(erased);
     }),
     handle(rebuildProjections, async ({ body }) => {
-      const reports = await deps.rebuild({ dryRun: body.dry_run });
+      let reports: Awaited<ReturnType<typeof deps.rebuild>>;
+      try {
+        reports = await deps.rebuild({
+          dryRun: body.dry_run,
+          only: body.projection ?? null,
+          onProgress: ({ name, ...progress }) => (running = { projection: name, ...progress }),
+        });
+      } catch (error) {
+        if (!(error instanceof RebuildRunning)) throw error;
+        return refused("rebuild_running", {
+          message: "Another rebuild, or the check for drift, is at work on this database.",
+          fix: "Wait for it; GET /v1/audit/rebuild says how far it is.",
+        });
+      } finally {
+        running = null;
+      }
+      if (reports === "no_such_projection")
+        return refused("projection_not_found", { fix: "Leave the name out, and the report names each one that there is." });
       const projections = reports.map((report) => ({
         projection: report.name,
         events: report.events,
         drift: report.drift.map((of) => ({ table: of.table, only_live: of.onlyLive, only_rebuilt: of.onlyRebuilt })),
         swapped: report.swapped,
+        appends_waited_ms: report.appendsWaitedMs,
       }));
       return { drifted: projections.some((one) => one.drift.length > 0), projections };
     }),
+    handle(getRebuild, async () => ({ running })),
     handle(listRedactions, async ({ query, caller }) => {
       const after = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER;
       const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
