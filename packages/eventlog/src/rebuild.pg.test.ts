@@ -129,10 +129,9 @@ test("of two rebuilds at once one says so, and what it found is left alone", asy
     let second: unknown;
     let trying: Promise<unknown> | undefined;
     await rebuild(owner, counterSchema, {
-      onProgress: () =>
-        (trying ??= rebuild(other, counterSchema).catch((error: unknown) => {
-          second = error;
-        })),
+      onProgress: () => {
+        trying ??= rebuild(other, counterSchema).catch((error: unknown) => (second = error));
+      },
     });
     await trying;
     expect(second).toBeInstanceOf(RebuildRunning);
