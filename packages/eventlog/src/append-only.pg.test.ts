@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import type { DatabaseRole } from "./roles.ts";
 import { MIGRATIONS } from "@signalbox/testkit/cluster";
 import { databaseTest } from "@signalbox/testkit/database";
 import { Client } from "pg";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { add, counter, ORG, origin, room, target } from "./fixtures.ts";
 import { migrate } from "./migrate.ts";
 import type { PostgresLog } from "./postgres-log.ts";
@@ -101,32 +102,76 @@ test("an erasure needs its event.redacted, takes data and salt, and leaves the h
   });
 });
 
-test("the log's functions take nothing that does not continue the chain", async () => {
+describe("the log's functions take nothing that does not continue the chain", () => {
   const zero = Buffer.alloc(32);
-  const insert = (hash: Buffer) =>
-    log.pool.query(
-      "select evt_insert($1::text[],$2::text[],$3::text[],$4::bytea,$5,$6::int[],$7::bigint[],$8::bytea,$9::uuid[],$10::text[],$11::text[],$12::bigint[],$13::text[],$14::text[],$15,$16,$17::bytea,now())",
+  const after = (prev: Buffer, seq: number): Buffer => {
+    const number = Buffer.alloc(8);
+    number.writeUInt32BE(seq, 4);
+    const entry = createHash("sha256").update(Buffer.of(0)).update("{}").digest();
+    return createHash("sha256")
+      .update(Buffer.concat([Buffer.of(1), prev, number, entry]))
+      .digest();
+  };
+  const first = after(zero, 1);
+  /** Events of a stream that is empty, one a version of `x:1`. */
+  const insert = (events: readonly { seq: number; after: number; hash: Buffer }[]) => {
+    const each = <T>(value: T) => events.map(() => value);
+    return log.pool.query(
+      "select evt_insert($1::text[],$2::text[],$3::text[],$4::bigint[],$5::bytea,$6,$7::int[],$8::bigint[],$9::int[],$10::bytea,$11::uuid[],$12::text[],$13::text[],$14::bigint[],$15::text[],$16::text[],$17::text[],$18::text[],$19::bytea,now())",
       [
         [ORG],
         ["room"],
         ["room_forged"],
+        [0],
         zero,
         "[]",
-        [1],
-        [1],
-        hash,
-        ["01900000-0000-7000-8000-000000000001"],
-        ["x"],
-        ["x:1"],
-        [1],
-        [null],
-        ["c"],
-        "{}",
-        "{}",
-        zero,
+        each(1),
+        events.map(({ seq }) => seq),
+        events.map((event) => event.after),
+        Buffer.concat(events.map(({ hash }) => hash)),
+        events.map((_, i) => `01900000-0000-7000-8000-00000000000${i}`),
+        each("x"),
+        each("x:1"),
+        events.map((_, i) => i + 1),
+        each(null),
+        each("c"),
+        each("{}"),
+        each("{}"),
+        Buffer.concat(each(zero)),
       ],
     );
-  await expect(insert(zero)).rejects.toThrow("do not follow");
+  };
+  test.each([
+    ["a hash that does not follow", [{ seq: 1, after: 0, hash: zero }]],
+    ["a gap before the first", [{ seq: 2, after: 0, hash: after(zero, 2) }]],
+    [
+      "a gap between two",
+      [
+        { seq: 1, after: 0, hash: first },
+        { seq: 3, after: 1, hash: after(first, 3) },
+      ],
+    ],
+    [
+      "a fork",
+      [
+        { seq: 1, after: 0, hash: first },
+        { seq: 2, after: 0, hash: after(zero, 2) },
+      ],
+    ],
+    [
+      "two with one predecessor",
+      [
+        { seq: 1, after: 0, hash: first },
+        { seq: 2, after: 1, hash: after(first, 2) },
+        { seq: 3, after: 1, hash: after(first, 3) },
+      ],
+    ],
+    ["one that follows itself", [{ seq: 1, after: 1, hash: first }]],
+    ["one that follows what comes later", [{ seq: 1, after: 2, hash: first }]],
+  ])("not %s", async (_, events) => {
+    await expect(insert(events)).rejects.toThrow("do not follow");
+    expect(await db.rows("select 1 from evt_events where stream_id = 'room_forged'")).toEqual([]);
+  });
 });
 
 test("boot refuses when the request role could see past row-level security", async () => {

@@ -1,17 +1,16 @@
 /* One batch of units as the append functions take it: rows turned to columns, and the chain as this process expects it. */
-import { createHash } from "node:crypto";
-import { hashText } from "./envelope.ts";
+import { int4Array, int8Array, textArray, uuidArray } from "./array-parameter.ts";
+import { chainHash } from "./envelope.ts";
 import type { Recorded } from "./log.ts";
 import type { StagedUnit } from "./waiting.ts";
 
 export interface Head {
   readonly seq: number;
-  readonly hash: Buffer;
+  /** Hex. */
+  readonly hash: string;
 }
 
-const CHAIN_TAG = Buffer.from([0x01]);
-/** Between headers and between data; JSON text has no raw control characters. */
-const SEPARATOR = "\u001F";
+const hashBytes = (hashes: readonly string[]): Buffer => Buffer.from(hashes.join(""), "hex");
 
 export function streamsOf(units: readonly StagedUnit[]): readonly string[] {
   const keys = new Set<string>();
@@ -57,66 +56,67 @@ export function chain(
   heads: ReadonlyMap<string, Head>,
   recordedAt: string,
 ): Chained {
-  const after = new Map(heads);
-  const place = new Map(streams.map((key, i) => [key, i + 1]));
+  const places = new Map(streams.map((key, i) => [key, { stream: i + 1, ...headOf(heads, key), last: 0 }]));
   const entries = units.flatMap((unit) => unit.entries);
   const streamNumbers: number[] = [];
-  const hashes: Buffer[] = [];
-  const recorded = entries.map((entry): Recorded => {
-    const key = entry.streamKey;
-    const head = headOf(after, key);
-    const seq = head.seq + 1;
-    const hash = chainHash(head.hash, seq, entry.entryHash);
-    after.set(key, { seq, hash });
-    streamNumbers.push(place.get(key) ?? 0);
+  const after: number[] = [];
+  const hashes: string[] = [];
+  const recorded = entries.map((entry, i): Recorded => {
+    const place = places.get(entry.streamKey)!;
+    const prev = place.hash;
+    const hash = chainHash(prev, place.seq + 1, entry.entryHash);
+    streamNumbers.push(place.stream);
+    after.push(place.last);
     hashes.push(hash);
-    return { ...entry.draft, seq, recordedAt, prevHash: hashText(head.hash), hash: hashText(hash) };
+    place.seq += 1;
+    place.hash = hash;
+    place.last = i + 1;
+    return { ...entry.draft, seq: place.seq, recordedAt, prevHash: `sha256:${prev}`, hash: `sha256:${hash}` };
   });
   const keys = units.flatMap(({ key, entries: own }) =>
     key === undefined ? [] : [{ ...key, events: `{${own.map((entry) => entry.eventId).join(",")}}` }],
   );
-  const columns = columnsOf(streams);
-  const hashesBefore = Buffer.concat(streams.map((key) => headOf(heads, key).hash));
-  const seqsAfter = streams.map((key) => headOf(after, key).seq);
+  const columns = columnsOf(streams).map(textArray);
+  const before = streams.map((key) => headOf(heads, key));
+  const seqsBefore = int8Array(before.map(({ seq }) => seq));
+  const hashesBefore = hashBytes(before.map(({ hash }) => hash));
+  const headsAfter = new Map([...places].map(([key, { seq, hash }]): [string, Head] => [key, { seq, hash }]));
+  const seqsAfter = [...headsAfter.values()].map(({ seq }) => seq);
   const claim = [
     ...columns,
-    streams.map((key) => headOf(heads, key).seq),
+    seqsBefore,
     hashesBefore,
-    seqsAfter,
-    Buffer.concat(streams.map((key) => headOf(after, key).hash)),
-    keys.map((k) => k.organizationId),
-    keys.map((k) => k.principalId),
-    keys.map((k) => k.key),
-    keys.map((k) => k.bodyHash),
-    keys.map((k) => k.outcome),
-    keys.map((k) => k.events),
+    int8Array(seqsAfter),
+    hashBytes([...headsAfter.values()].map(({ hash }) => hash)),
+    textArray(keys.map((k) => k.organizationId)),
+    textArray(keys.map((k) => k.principalId)),
+    textArray(keys.map((k) => k.key)),
+    textArray(keys.map((k) => k.bodyHash)),
+    textArray(keys.map((k) => k.outcome)),
+    textArray(keys.map((k) => k.events)),
   ];
   const insert = [
     ...columns,
+    seqsBefore,
     hashesBefore,
     // What other processes are told: which streams grew, and how far.
     JSON.stringify(streams.map((key, i) => [...key.split("\n"), seqsAfter[i]])),
-    streamNumbers,
-    recorded.map((event) => event.seq),
-    Buffer.concat(hashes),
-    entries.map((entry) => entry.eventId),
-    entries.map((entry) => entry.event.type),
-    entries.map((entry) => entry.subject),
-    entries.map((entry) => entry.subjectVersion),
-    entries.map((entry) => entry.draft.runId ?? null),
-    entries.map((entry) => entry.draft.correlationId),
-    entries.map((entry) => entry.header).join(SEPARATOR),
-    entries.map((entry) => entry.data).join(SEPARATOR),
+    int4Array(streamNumbers),
+    int8Array(recorded.map((event) => event.seq)),
+    int4Array(after),
+    hashBytes(hashes),
+    uuidArray(entries.map((entry) => entry.eventId)),
+    textArray(entries.map((entry) => entry.event.type)),
+    textArray(entries.map((entry) => entry.subject)),
+    int8Array(entries.map((entry) => entry.subjectVersion)),
+    textArray(entries.map((entry) => entry.draft.runId ?? null)),
+    textArray(entries.map((entry) => entry.draft.correlationId)),
+    textArray(entries.map((entry) => entry.header)),
+    textArray(entries.map((entry) => entry.data)),
     Buffer.concat(entries.map((entry) => entry.salt)),
     recordedAt,
   ];
-  return { recorded, headsAfter: after, claim, insert };
-}
-
-export function chainHash(prev: Buffer, seq: number, entryHash: Buffer): Buffer {
-  const number = Buffer.alloc(8);
-  number.writeBigUInt64BE(BigInt(seq));
-  return createHash("sha256").update(CHAIN_TAG).update(prev).update(number).update(entryHash).digest();
+  return { recorded, headsAfter, claim, insert };
 }
 
 function headOf(heads: ReadonlyMap<string, Head>, key: string): Head {
@@ -146,10 +146,12 @@ export const INSERT = `select public.evt_insert(${params([
   "text[]",
   "text[]",
   "text[]",
+  "bigint[]",
   "bytea",
   "text",
   "int[]",
   "bigint[]",
+  "int[]",
   "bytea",
   "uuid[]",
   "text[]",
@@ -157,8 +159,8 @@ export const INSERT = `select public.evt_insert(${params([
   "bigint[]",
   "text[]",
   "text[]",
-  "text",
-  "text",
+  "text[]",
+  "text[]",
   "bytea",
   "timestamptz",
 ])}) as first`;

@@ -58,7 +58,7 @@ export function createCommits(options: CommitOptions): Commits {
         ...row.conflicts.map((unit) => [unit, { kind: "conflict" }] as const),
       ]);
       const accepted = batch.filter((_, i) => !refused.has(i + 1));
-      const locked = new Map(streams.map((key, i) => [key, { seq: Number(row.seqs?.[i]), hash: row.hashes?.[i] ?? Buffer.alloc(32) }]));
+      const locked = new Map(streams.map((key, i) => [key, { seq: Number(row.seqs?.[i]), hash: row.hashes![i]!.toString("hex") }]));
       const answer: Answer = accepted.length === 0 ? await abandon(pgClient) : await appendTo(pgClient, accepted, locked, ended);
       return () => {
         answer();

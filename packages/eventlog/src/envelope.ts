@@ -4,12 +4,12 @@
  *   data_hash  = sha256(salt ‖ canonical data)                         salt: 32 random bytes
  *   entry_hash = sha256(0x00 ‖ RFC 8785(header))                       header: the envelope without seq, position,
  *                                                                      recorded_at, prev_hash, hash, data; with data_hash
- *   hash       = sha256(0x01 ‖ prev_hash ‖ seq, 8 bytes BE ‖ entry_hash)   made in the database (0001-log.sql)
+ *   hash       = sha256(0x01 ‖ prev_hash ‖ seq, 8 bytes BE ‖ entry_hash)   made in the database (0025-insert-by-subscript.sql)
  *
  * The header's and data's text are stored as hashed and never made again. What is read of them is in today's shape
  * (`upcast` in the contract): `recordedOf` and the fold of a subject (postgres-log.ts) are the places where it is brought there.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type EventVersions, upcast, versionOf } from "@signalbox/contract/event-versions";
 import { canonicalJson, wellFormed } from "@signalbox/kernel/canonical";
 import { randomView, uuidv7 } from "@signalbox/kernel/id";
@@ -31,7 +31,8 @@ export interface Entry {
   readonly header: string;
   readonly data: string;
   readonly salt: Buffer;
-  readonly entryHash: Buffer;
+  /** Hex. */
+  readonly entryHash: string;
   /** Everything of `Recorded` that is known before the append. */
   readonly draft: Omit<Recorded, "seq" | "position" | "recordedAt" | "prevHash" | "hash">;
 }
@@ -54,7 +55,8 @@ export interface Sealed {
   readonly rules: readonly string[];
 }
 
-const ENTRY_TAG = Buffer.from([0x00]);
+const ENTRY_TAG = 0x00;
+const CHAIN_TAG = 0x01;
 
 export function seal(scanner: Scanner, input: EntryInput, versions?: EventVersions): Sealed {
   const { organizationId, stream, subject, subjectVersion, origin } = input;
@@ -99,7 +101,7 @@ export function seal(scanner: Scanner, input: EntryInput, versions?: EventVersio
     principal,
     zone,
     redaction,
-    data_hash: `sha256:${dataHash(salt, dataText).toString("hex")}`,
+    data_hash: `sha256:${dataHash(salt, dataText)}`,
   });
   return {
     rules,
@@ -163,9 +165,38 @@ function headerText(h: HeaderInput): string {
   );
 }
 
-export const dataHash = (salt: Buffer, data: string): Buffer => createHash("sha256").update(salt).update(data, "utf8").digest();
+/*
+ * Hashes as hex, of bytes put together in one place: in one call, and without making a buffer of the answer, it is
+ * 0.6 µs for 600 bytes; with `createHash` it was 1.5, three times for every event.
+ */
+let together = Buffer.allocUnsafe(16 * 1024);
 
-export const entryHash = (header: string): Buffer => createHash("sha256").update(ENTRY_TAG).update(header, "utf8").digest();
+/** A UTF-16 code unit is at most three bytes of UTF-8. */
+function room(text: string): void {
+  if (together.length < 32 + text.length * 3) together = Buffer.allocUnsafe(32 + text.length * 3);
+}
+
+function dataHash(salt: Buffer, data: string): string {
+  room(data);
+  salt.copy(together);
+  return hash("sha256", together.subarray(0, 32 + together.write(data, 32)), "hex");
+}
+
+function entryHash(header: string): string {
+  room(header);
+  together[0] = ENTRY_TAG;
+  return hash("sha256", together.subarray(0, 1 + together.write(header, 1)), "hex");
+}
+
+/** `prev` and `entry` are hex, as the answer is. */
+export function chainHash(prev: string, seq: number, entry: string): string {
+  together[0] = CHAIN_TAG;
+  together.write(prev, 1, "hex");
+  together.writeUInt32BE(Math.floor(seq / 0x1_0000_0000), 33);
+  together.writeUInt32BE(seq >>> 0, 37);
+  together.write(entry, 41, "hex");
+  return hash("sha256", together.subarray(0, 73), "hex");
+}
 
 export const subjectIdOf = (subject: string): string => subject.slice(subject.indexOf(":") + 1);
 

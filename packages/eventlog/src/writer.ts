@@ -34,7 +34,7 @@
  *   commit.ts       one batch as one transaction, in each of the ways above
  *   read-back.ts    what became of a commit whose answer was lost
  *
- * A new column of `evt_events` changes: 0001-log.sql, batch.ts, envelope.ts, read-back.ts.
+ * A new column of `evt_events` changes: 0025-insert-by-subscript.sql, batch.ts, envelope.ts, read-back.ts.
  */
 import { createCommits, type CommitOptions } from "./commit.ts";
 import { createConnection, isConnectionError, type ConnectionOptions } from "./connection.ts";
