@@ -37,7 +37,7 @@ import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
 import { createAttention } from "./modules/attention/public.ts";
-import { createAudit, openSigningKey } from "./modules/audit/public.ts";
+import { createAudit, openSigningKeys } from "./modules/audit/public.ts";
 import { createEgress } from "./modules/egress/public.ts";
 import { createEvidence } from "./modules/evidence/public.ts";
 import { createFeed } from "./modules/feed/public.ts";
@@ -191,12 +191,12 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     nodeId: `local:${path.resolve(config.dataDir)}`,
     defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
   });
-  const signingKey = await openSigningKey(path.join(config.dataDir, "keys"));
+  const signingKeys = await openSigningKeys(path.join(config.dataDir, "keys"));
   const audit = createAudit({
     ...deps,
     organizations,
     logPool: workerPool,
-    key: signingKey,
+    keys: signingKeys,
     rebuild: (of) => rebuildProjections(connection, modules, of),
     blobs,
     importsDirectory: path.join(config.dataDir, "imports"),
@@ -219,7 +219,10 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     actions,
     audit,
     blobs,
-    signer: async (organizationId) => ({ keyId: (await signingKey.verifierKey(organizationId)).id, sign: signingKey.sign }),
+    async signer(organizationId) {
+      const { key, sign } = await audit.signer(organizationId);
+      return { keyId: key.id, sign };
+    },
   });
   const samples = createSamples({ directory: path.join(config.dataDir, "samples") });
   const files = createFiles({ doors: sessions });

@@ -115,16 +115,43 @@ export const createCheckpoint = route({
   refusals: {},
   access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
+export const AuditKey = z
+  .object({
+    key_id: z.string(),
+    name: z.string(),
+    /** Verifier key (C2SP signed note). */ public_key: z.string(),
+    status: z.enum(["current", "retired"]),
+    /** `rotated`: the key before it signed that it follows. `replaced`: nothing of the key before it says so. */
+    introduced: z.enum(["first", "rotated", "replaced"]),
+    valid_from: Timestamp.nullable(),
+    valid_until: Timestamp.nullable(),
+    /** Signed note that hands over to this key. */ statement: z.string().nullable(),
+  })
+  .meta({ id: "AuditKey" });
+export const AuditKeys = z.object({ organization_id: OrganizationId, keys: z.array(AuditKey) }).meta({ id: "AuditKeys" });
 export const getAuditKeys = route({
   id: "audit.keys",
-  summary: "Public keys that sign checkpoints",
+  summary: "Public keys that sign checkpoints, oldest first, and how each followed the one before",
   method: "GET",
   path: "/v1/audit/keys",
-  ok: z
-    .object({ organization_id: OrganizationId, keys: z.array(z.object({ key_id: z.string(), name: z.string(), public_key: z.string() })) })
-    .meta({ id: "AuditKeys" }),
+  ok: AuditKeys,
   refusals: {},
   access: audit,
+});
+/** The old key signs that the new one follows it; whoever knows the first goes on verifying. */
+export const rotateAuditKey = route({
+  id: "audit.keys.rotate",
+  summary: "Let a new key sign checkpoints from now on",
+  method: "POST",
+  path: "/v1/audit/keys/rotate",
+  body: z.object({
+    reason: z.string().min(1).max(500).optional(),
+    /** Only where the private key is lost: verifiers will say that the key was replaced. */ replace_lost: z.boolean().default(false),
+  }),
+  ok: AuditKey,
+  okStatus: 201,
+  refusals: { signing_key_present: 409, key_rotated_meanwhile: 409 },
+  access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
 /** One JSON line each: header, then events in position order with the exact hashed bytes, then checkpoints. */
 export const exportLog = route({
@@ -146,7 +173,7 @@ export const redactEvent = route({
   path: "/v1/audit/redact",
   body: z.object({ event_id: EventId, reason: z.string().min(1).max(500) }),
   ok: EventEnvelope,
-  refusals: { event_not_found: 404, event_already_redacted: 409 },
+  refusals: { event_not_found: 404, event_already_redacted: 409, event_is_evidence: 409 },
   access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
 export const listRedactions = route({

@@ -57,6 +57,7 @@ export const SHELL_REFUSALS = {
   idempotency_conflict: 409,
   idempotency_in_progress: 409,
   session_imported: 409,
+  signing_key_missing: 409,
   payload_too_large: 413,
   rate_limited: 429,
   internal_error: 500,

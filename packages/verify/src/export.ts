@@ -1,7 +1,7 @@
 /*
  * Checks an exported log with nothing but the file and the public keys.
  *
- *   header      {"kind":"header","format":"signalbox-export/1",…}
+ *   header      {"kind":"header","format":"signalbox-export/1",…,"keys","rotations"}
  *   event …     {"kind":"event","position",…,"header","data","salt","prev_hash","hash"}   ascending position
  *   checkpoint… {"kind":"checkpoint","note","heads":[{stream,seq,hash}]}                  oldest first
  *   end         {"kind":"end","events":N,"checkpoints":M}
@@ -23,6 +23,7 @@
 import { follow, GENESIS, jsonObject, linkEntry, type ChainedEvent, type Head, type Mismatch } from "./chain.ts";
 import { rootOf, type StreamHead } from "./merkle.ts";
 import { openNote, type VerifierKey } from "./note.ts";
+import { TrustedKeys, type Rotation } from "./keys.ts";
 import { equal, fromBase64, hashBytes, hashText, type Primitives } from "./primitives.ts";
 
 export interface ExportReport {
@@ -40,9 +41,25 @@ export interface ExportReport {
   readonly uncovered: number;
   /** Ids of the keys whose signatures were valid. */
   readonly signed_by: readonly string[];
+  /** How the keys that were given led to those that signed. */
+  readonly rotations: readonly Rotation[];
+  /** What was erased on record, by whom and why. */
+  readonly redactions: readonly Redaction[];
   readonly first_mismatch: Mismatch | null;
   /** Everything else that is wrong, in plain sentences, each naming its place. */
   readonly problems: readonly string[];
+}
+
+export interface Redaction {
+  readonly stream: string;
+  readonly seq: number;
+  readonly target_event_id: string;
+  readonly by: string;
+  readonly at: string;
+  readonly reason: string;
+  readonly level: string;
+  /** Content that was erased with it, by its hash. */
+  readonly content: readonly string[];
 }
 
 interface EventLine extends ChainedEvent {
@@ -57,6 +74,10 @@ type Line =
       readonly complete: boolean;
       readonly stream?: string;
       readonly parts?: readonly string[];
+      /** Public keys, as the server names them: they are told apart by them, never believed. */
+      readonly keys?: readonly string[];
+      /** Signed notes (`keys.ts`) that lead from an older key to a newer one. */
+      readonly rotations?: readonly string[];
     }
   | EventLine
   | { readonly kind: "checkpoint"; readonly note: string; readonly heads: readonly StreamHead[] }
@@ -82,6 +103,11 @@ export async function verifyExport(
   const redacted = new Set<string>();
   const problems: string[] = [];
   const signedBy = new Set<string>();
+  const trusted = new TrustedKeys(primitives, keys);
+  const named = new Set<string>();
+  /** Where the log itself says that a key was handed over: what covers that place is no longer the old one's to sign. */
+  const handedOver: { from: string; stream: string; seq: number }[] = [];
+  const redactions: Redaction[] = [];
   /** Streams of which only some events are there, and where the first of them stands. */
   const parts = new Map<string, number | null>();
   let isSecondFormat = false;
@@ -121,6 +147,8 @@ export async function verifyExport(
         organization = line.organization_id;
         complete = line.complete;
         onlyStream = complete ? null : (line.stream ?? "");
+        for (const text of line.keys ?? []) named.add(text.split("+")[1] ?? "");
+        for (const note of line.rotations ?? []) await learn(note, "the header");
         if (isSecondFormat && !complete) for (const part of line.parts ?? []) if (part !== onlyStream) parts.set(part, null);
         break;
       case "links":
@@ -172,6 +200,8 @@ export async function verifyExport(
     covered_to: coveredTo,
     uncovered: uncovered(),
     signed_by: [...signedBy],
+    rotations: trusted.rotations,
+    redactions,
     first_mismatch: firstMismatch,
     problems: untold === 0 ? problems : [...problems, `and ${untold} more`],
   };
@@ -206,7 +236,33 @@ export async function verifyExport(
       subjects.set(String(subject), Number(subject_version));
     }
     if (line.data === null) erased.push(at);
-    else if (type === "event.redacted") redacted.add(String(jsonObject(line.data)?.["target_event_id"]));
+    else if (type === "event.redacted") redaction(at, checked.header as Record<string, unknown>, jsonObject(line.data) ?? {});
+    else if (type === "checkpoint.key_rotated") {
+      const { from_key_id, statement } = jsonObject(line.data) ?? {};
+      handedOver.push({ from: String(from_key_id), stream, seq: line.seq });
+      if (typeof statement === "string") await learn(statement, `${stream} ${line.seq}`);
+    }
+  }
+
+  function redaction(at: { stream: string; seq: number }, header: Record<string, unknown>, data: Record<string, unknown>): void {
+    redacted.add(String(data["target_event_id"]));
+    const { id } = (header["principal"] ?? {}) as { id?: unknown };
+    const content = Array.isArray(data["content"]) ? data["content"].map(String) : [];
+    redactions.push({
+      stream: at.stream,
+      seq: at.seq,
+      target_event_id: String(data["target_event_id"]),
+      by: String(id ?? ""),
+      at: String(header["occurred_at"] ?? ""),
+      reason: String(data["reason"] ?? ""),
+      level: String(data["level"] ?? "full"),
+      content,
+    });
+  }
+
+  async function learn(note: string, where: string): Promise<void> {
+    const wrong = await trusted.learn(note);
+    if (wrong !== null) problem(`${where}: ${wrong}`);
   }
 
   /** Of a part the first event's own link is taken as given: what follows it leads to a signed head, or it is refused. */
@@ -240,12 +296,12 @@ export async function verifyExport(
 
   async function checkpoint(note: string, stated: readonly StreamHead[]): Promise<void> {
     checkpoints++;
-    const opened = await openNote(primitives, note, keys);
+    const opened = await openNote(primitives, note, trusted.keys);
     const name = `checkpoint ${checkpoints}`;
     if (!opened.ok) {
       problem(
         opened.reason === "unknown_key"
-          ? `${name} is signed by key ${opened.keyId ?? "?"}, which is not among the given public keys`
+          ? `${name} is signed by key ${opened.keyId ?? "?"}, which is not among the given public keys${strangerness(opened.keyId ?? "?")}`
           : opened.reason === "bad_signature"
             ? `${name} has a signature that does not fit its text (key ${opened.keyId ?? "?"})`
             : `${name} is not a signed note`,
@@ -261,6 +317,9 @@ export async function verifyExport(
       return;
     }
     const newer = new Map(stated.map((head) => [head.stream, head]));
+    for (const { from, stream, seq } of handedOver)
+      if (from === opened.keyId && (newer.get(stream)?.seq ?? 0) >= seq)
+        problem(`${name} (position ${position}) is signed by key ${from}, which was handed over at ${stream} ${seq}, before it`);
     for (const older of olderHeads) {
       const now = newer.get(older.stream);
       if (now === undefined || now.seq < older.seq)
@@ -285,6 +344,15 @@ export async function verifyExport(
     if (!whole) return;
     coveredTo = position;
     coveredHeads = stated;
+  }
+
+  /** A key that was rotated is believed by now; what is left was put in another's place, or is of somewhere else. */
+  function strangerness(id: string): string {
+    const claim = trusted.claimOf(id);
+    if (claim !== null) return `: ${claim}`;
+    return named.has(id)
+      ? ": the export names it, but no rotation leads to it from a key that is believed; it was replaced, not rotated"
+      : "";
   }
 
   /** Kept from the first that is here on: a part may begin far into its stream. */
@@ -323,7 +391,11 @@ function parse(text: string): Line | null {
       case "checkpoint":
         return typeof line.note === "string" && Array.isArray(line.heads) && line.heads.every(isHead) ? line : null;
       case "header":
-        return typeof line.organization_id === "string" && typeof line.complete === "boolean" ? line : null;
+        return typeof line.organization_id === "string" &&
+          typeof line.complete === "boolean" &&
+          [line.parts, line.keys, line.rotations].every(isTexts)
+          ? line
+          : null;
       case "links":
         return typeof line.stream === "string" && Number.isSafeInteger(line.from_seq) && typeof line.entry_hashes === "string"
           ? line
@@ -340,6 +412,7 @@ function parse(text: string): Line | null {
   }
 }
 
+const isTexts = (list: unknown): boolean => list === undefined || (Array.isArray(list) && list.every((text) => typeof text === "string"));
 const isEvent = (line: EventLine): boolean =>
   Number.isSafeInteger(line.seq) &&
   Number.isSafeInteger(line.position) &&

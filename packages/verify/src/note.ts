@@ -60,39 +60,50 @@ export type NoteCheck =
   | { readonly ok: true; readonly checkpoint: Checkpoint; readonly keyId: string }
   | { readonly ok: false; readonly reason: "malformed" | "unknown_key" | "bad_signature"; readonly keyId: string | null };
 
-export async function openNote(primitives: Primitives, note: string, keys: readonly VerifierKey[]): Promise<NoteCheck> {
+/** Well above the 16 that the specification asks for; every witness may add one. */
+const MAX_SIGNATURES = 64;
+
+/** Text and signatures of a signed note; null for what is none. */
+export function noteParts(note: string): {
+  readonly text: string;
+  readonly signatures: readonly { readonly name: string; readonly id: string; readonly signature: Uint8Array }[];
+} | null {
   const split = note.lastIndexOf("\n\n");
-  const signatures =
-    split < 0
-      ? []
-      : note
-          .slice(split + 2)
-          .split("\n")
-          .filter((line) => line !== "");
-  const text = note.slice(0, split + 1);
-  const checkpoint = parseCheckpoint(text);
-  if (checkpoint === null || signatures.length === 0) return { ok: false, reason: "malformed", keyId: null };
-  let seen: string | null = null;
-  for (const line of signatures) {
-    const match = /^— (\S+) (\S+)$/.exec(line);
+  // oxlint-disable-next-line no-control-regex -- exactly what the specification forbids
+  if (split < 0 || !note.endsWith("\n") || /[\u0000-\u0009\u000b-\u001f]/.test(note)) return null;
+  const lines = note.slice(split + 2, -1).split("\n");
+  const signatures = lines.map((line) => {
+    const match = /^— ([^\s+]+) (\S+)$/.exec(line);
     const bytes = match === null ? null : fromBase64(match[2]!);
-    if (bytes?.length !== 68) return { ok: false, reason: "malformed", keyId: null };
-    const id = hex(bytes.subarray(0, 4));
-    seen = id;
-    const key = keys.find((candidate) => candidate.id === id && candidate.name === match![1]);
-    // Signatures of keys that we do not know are ignored, as the specification asks.
+    return bytes === null || bytes.length < 5 ? null : { name: match![1]!, id: hex(bytes.subarray(0, 4)), signature: bytes.subarray(4) };
+  });
+  if (lines.length > MAX_SIGNATURES || signatures.some((one) => one === null)) return null;
+  return { text: note.slice(0, split + 1), signatures: signatures.filter((one) => one !== null) };
+}
+
+export async function openNote(primitives: Primitives, note: string, keys: readonly VerifierKey[]): Promise<NoteCheck> {
+  const parts = noteParts(note);
+  const checkpoint = parts === null ? null : parseCheckpoint(parts.text);
+  if (parts === null || checkpoint === null) return { ok: false, reason: "malformed", keyId: null };
+  let [seen, signer]: [string | null, string | null] = [null, null];
+  for (const { name, id, signature } of parts.signatures) {
+    seen ??= id;
+    const key = keys.find((candidate) => candidate.id === id && candidate.name === name);
+    // Signatures of keys that we do not know (a witness's, say) are ignored, as the specification asks.
     if (key === undefined) continue;
-    const valid = await primitives.verifyEd25519(key.publicKey, utf8(text), bytes.subarray(4));
-    return valid ? { ok: true, checkpoint, keyId: id } : { ok: false, reason: "bad_signature", keyId: id };
+    const valid = await primitives.verifyEd25519(key.publicKey, utf8(parts.text), signature);
+    if (!valid) return { ok: false, reason: "bad_signature", keyId: id };
+    signer ??= id;
   }
-  return { ok: false, reason: "unknown_key", keyId: seen };
+  return signer === null ? { ok: false, reason: "unknown_key", keyId: seen } : { ok: true, checkpoint, keyId: signer };
 }
 
 function parseCheckpoint(text: string): Checkpoint | null {
   const [origin, size, root, position, time] = text.split("\n");
+  // A leading zero would give the same checkpoint a second text.
   const rootHash = root === undefined ? null : fromBase64(root);
   const at = /^position (\d+)$/.exec(position ?? "")?.[1];
   const when = /^time (\S+)$/.exec(time ?? "")?.[1];
-  if (!origin || !/^\d+$/.test(size ?? "") || rootHash?.length !== 32 || at === undefined || when === undefined) return null;
+  if (!origin || !/^(0|[1-9]\d{0,15})$/.test(size ?? "") || rootHash?.length !== 32 || at === undefined || when === undefined) return null;
   return { origin, streams: Number(size), rootHash, position: Number(at), time: when };
 }

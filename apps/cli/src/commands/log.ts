@@ -1,10 +1,19 @@
-import { exportLog, getAuditKeys, getRebuild, rebuildProjections, createCheckpoint } from "@signalbox/contract/log";
+import {
+  type AuditKey,
+  exportLog,
+  getAuditKeys,
+  getRebuild,
+  rebuildProjections,
+  createCheckpoint,
+  rotateAuditKey,
+} from "@signalbox/contract/log";
 import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
 import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";
+import type { z } from "zod";
 import { constants, createReadStream, openAsBlob } from "node:fs";
 import { access, open, readFile, rename, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -84,6 +93,29 @@ export function registerLog(program: Command): void {
         terminal.result(made, made.note);
       }),
     );
+  const keys = log.command("keys").description("the public keys that checkpoints are signed with");
+  keys
+    .command("list", { isDefault: true })
+    .description("every key since the first, and how each followed the one before")
+    .action(
+      action(async ({ client, terminal }: Context) => {
+        const ring = await client.call(getAuditKeys, {});
+        terminal.result(ring, ring.keys.map(describeKey).join("\n"));
+      }),
+    );
+  keys
+    .command("rotate")
+    .description("let a new key sign from now on; the old one signs that it follows")
+    .option("--reason <text>", "why; it stands in the log")
+    .option("--replace-lost", "the private key is lost and cannot sign that: verifiers will say that it was replaced")
+    .action(
+      action(async ({ client, terminal }: Context, flags: { reason?: string; replaceLost?: boolean }) => {
+        const made = await client.call(rotateAuditKey, {
+          body: { ...(flags.reason === undefined ? {} : { reason: flags.reason }), replace_lost: flags.replaceLost === true },
+        });
+        terminal.result(made, `${describeKey(made)}\nBack up the keys directory of the server: the new key is only there.`);
+      }),
+    );
   log
     .command("rebuild")
     .description("make every projection anew from the log, compare, and swap; exit code 1 when one had drifted")
@@ -127,6 +159,11 @@ const ignore = (): void => undefined;
 const describeImport = (of: ImportView): string =>
   printable(
     `${of.id}  ${of.name}  (${of.events} events, ${of.sessions.length} sessions, from ${of.source_organization_id}, signed by ${of.signed_by})`,
+  );
+
+const describeKey = (key: z.output<typeof AuditKey>): string =>
+  printable(
+    `${key.public_key}\n  ${key.status}, ${key.introduced}${key.valid_from === null ? "" : `, since ${key.valid_from}`}${key.valid_until === null ? "" : `, until ${key.valid_until}`}`,
   );
 
 /** A missing file must be said as such. */
@@ -254,10 +291,22 @@ export async function verifyFile(file: string, keys: readonly VerifierKey[]): Pr
   return verifyExport(nodePrimitives, createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }), keys);
 }
 
+/** What a reader of a valid report should know besides: who signs by now, and what is no longer there. */
+const onRecord = (report: ExportReport): string =>
+  printable(
+    [
+      ...report.rotations.map(({ from, to, time }) => `\n  key ${from} was rotated to ${to} on ${time}, signed by both`),
+      ...report.redactions.map(
+        (of) =>
+          `\n  erased (${of.level}${of.content.length > 0 ? `, ${of.content.length} contents` : ""}): ${of.target_event_id} by ${of.by} on ${of.at}: ${of.reason}`,
+      ),
+    ].join(""),
+  );
+
 export function describeReport(report: ExportReport): string {
   const what = `${report.events} events in ${report.streams} streams, ${report.checkpoints} checkpoints${report.only_stream === null ? "" : ` (of ${printable(report.only_stream)} only: says nothing of the rest of the log)`}`;
   if (report.valid)
-    return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}`;
+    return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}${onRecord(report)}`;
   const at = report.first_mismatch;
   return [
     `NOT VALID: ${what}`,

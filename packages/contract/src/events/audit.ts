@@ -4,7 +4,14 @@ import { EventId, ImportId, OrganizationId, RoomId, SessionId, Sha256 } from "..
 export const AuditEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("event.redacted"),
-    data: z.object({ target_event_id: EventId, reason: z.string(), level: z.enum(["partial", "full"]) }),
+    data: z.object({
+      target_event_id: EventId,
+      reason: z.string(),
+      /** `full`: what the event says, and the content that it names. `partial`: that content alone. */
+      level: z.enum(["partial", "full"]),
+      /** Content (blobs) that is erased with it, by its hash. */
+      content: z.array(Sha256).optional(),
+    }),
   }),
   z.object({
     type: z.literal("secret.leaked.detected"),
@@ -19,6 +26,21 @@ export const AuditEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("checkpoint.created"),
     data: z.object({ root_hash: Sha256, streams: z.int(), position: z.int(), key_id: z.string() }),
+  }),
+  /** Another key signs checkpoints from here on. specs/evidence.md. */
+  z.object({
+    type: z.literal("checkpoint.key_rotated"),
+    data: z.object({
+      from_key_id: z.string(),
+      to_key_id: z.string(),
+      /** Verifier key (C2SP signed note), as published. */
+      public_key: z.string(),
+      /** `replaced`: the old key was lost, so that it could not sign the rotation. */
+      how: z.enum(["rotated", "replaced"]),
+      /** Signed by both keys; null when it was replaced. */
+      statement: z.string().nullable(),
+      reason: z.string().nullable(),
+    }),
   }),
   /** A foreign log was verified and is kept as read-only streams. Whatever was still open in it counts as over. */
   z.object({

@@ -17,12 +17,12 @@ import { openDatabase, type RequestDatabase } from "../../database.ts";
 import type { Module } from "../../module.ts";
 import { checkpoint } from "./checkpoint.ts";
 import { createAudit } from "./public.ts";
-import { openSigningKey, type SigningKey } from "./signing-key.ts";
+import { openSigningKeys, type SigningKeys } from "./signing-key.ts";
 
 const ORG = "ws_dev";
 const database = databaseTest();
 let keys: string;
-let key: SigningKey;
+let signing: SigningKeys;
 let audit: Module;
 let requests: RequestDatabase;
 let write: (stream: string, text: string) => Promise<string>;
@@ -40,7 +40,7 @@ const origin = { principal: { id: "usr_owner", type: "user" } } as const;
 
 beforeAll(async () => {
   keys = await mkdtemp(join(tmpdir(), "signalbox-keys-"));
-  key = await openSigningKey(keys);
+  signing = await openSigningKeys(keys);
   const log = await database.log({ enqueue: enqueueJobs });
   requests = openDatabase(database.connection("sb_app"), { connections: 2, onError: () => undefined });
   audit = createAudit({
@@ -49,7 +49,7 @@ beforeAll(async () => {
     clock: systemClock,
     logger: pino({ level: "silent" }),
     logPool: database.pool("sb_log"),
-    key,
+    keys: signing,
     organizations: () => Promise.resolve([ORG]),
     rebuild: () => Promise.resolve([]),
     blobs: createBlobs(join(keys, "blobs")),
@@ -85,7 +85,7 @@ async function exported(): Promise<string[]> {
 
 test("an export verifies with the public key alone, up to its last event", async () => {
   const lines = await exported();
-  const verifier = await parseKey(nodePrimitives, (await key.verifierKey(ORG)).text);
+  const verifier = await parseKey(nodePrimitives, (await signing.first(ORG)).key.text);
   const report = await verifyExport(nodePrimitives, lines, [verifier]);
   expect(report).toMatchObject({ valid: true, events: 20, streams: 2, first_mismatch: null, problems: [] });
   expect(report.covered_to).toBe((JSON.parse(lines[20]!) as { position: number }).position);
@@ -93,7 +93,7 @@ test("an export verifies with the public key alone, up to its last event", async
 
 test("an export in which one event was edited fails, with the place named", async () => {
   const lines = (await exported()).map((line) => line.replace("say 6", "say 7"));
-  const verifier = await parseKey(nodePrimitives, (await key.verifierKey(ORG)).text);
+  const verifier = await parseKey(nodePrimitives, (await signing.first(ORG)).key.text);
   expect(await verifyExport(nodePrimitives, lines, [verifier])).toMatchObject({
     valid: false,
     first_mismatch: { stream: "room:room_a", seq: 4, kind: "data_hash_mismatch" },
@@ -151,16 +151,16 @@ test("redaction erases the payload and leaves the chain whole", async () => {
 
 test("a checkpoint is made once per state of the log, and grows with it", async () => {
   const pool = database.pool("sb_log");
-  const first = await checkpoint(pool, key, ORG, systemClock.now());
-  expect(await checkpoint(pool, key, ORG, systemClock.now())).toEqual(first);
+  const first = await checkpoint(pool, signing, ORG, systemClock.now());
+  expect(await checkpoint(pool, signing, ORG, systemClock.now())).toEqual(first);
   await write("room_a", "more");
-  expect((await checkpoint(pool, key, ORG, systemClock.now()))!.position).toBeGreaterThan(first!.position);
+  expect((await checkpoint(pool, signing, ORG, systemClock.now()))!.position).toBeGreaterThan(first!.position);
 });
 
 test("many who sign at once all get the same checkpoint", async () => {
   const pool = database.pool("sb_log");
   await write("room_a", "one more");
-  const made = await Promise.all(Array.from({ length: 6 }, () => checkpoint(pool, key, ORG, systemClock.now())));
+  const made = await Promise.all(Array.from({ length: 6 }, () => checkpoint(pool, signing, ORG, systemClock.now())));
   expect(new Set(made.map((one) => one!.note)).size).toBe(1);
 });
 
@@ -168,7 +168,7 @@ test("an export carries every checkpoint, however many there are", async () => {
   const pool = database.pool("sb_log");
   for (let i = 0; i < 25; i++) {
     await write("room_e", `say ${i}`);
-    await checkpoint(pool, key, ORG, systemClock.now());
+    await checkpoint(pool, signing, ORG, systemClock.now());
   }
   const checkpoints = (await exported()).filter((line) => line.startsWith('{"kind":"checkpoint"'));
   const positions = checkpoints.map((line) => Number(/position (\d+)/.exec(line)![1]));
@@ -185,8 +185,8 @@ test.each(["nonsense", "room:", "room:\0", "table:evt_events", ":", "room:a b"])
 
 test("two processes that boot first at the same time end with one key, readable by the server alone", async () => {
   const directory = join(keys, "race");
-  const opened = await Promise.all([openSigningKey(directory), openSigningKey(directory), openSigningKey(directory)]);
-  const ids = await Promise.all(opened.map(async (one) => (await one.verifierKey(ORG)).id));
+  const opened = await Promise.all([openSigningKeys(directory), openSigningKeys(directory), openSigningKeys(directory)]);
+  const ids = await Promise.all(opened.map(async (one) => (await one.first(ORG)).key.id));
   expect(new Set(ids).size).toBe(1);
   expect((await stat(join(directory, "checkpoint.pem"))).mode & 0o777).toBe(0o600);
 });

@@ -10,7 +10,8 @@ import { checkpointText, signedNote } from "@signalbox/verify/note";
 import { hashText } from "@signalbox/verify/primitives";
 import type pg from "pg";
 import type { z } from "zod";
-import type { SigningKey } from "./signing-key.ts";
+import { recordFirstKey, signerOf } from "./key-ring.ts";
+import type { SigningKeys } from "./signing-key.ts";
 
 export type Checkpoint = z.infer<typeof CheckpointView>;
 
@@ -18,10 +19,10 @@ export type Checkpoint = z.infer<typeof CheckpointView>;
  * Signs what stands now. Returns the newest checkpoint when nothing was appended since. `pool`
  * connects as `sb_log`.
  */
-export async function checkpoint(pool: pg.Pool, key: SigningKey, organizationId: string, now: string): Promise<Checkpoint | null> {
+export async function checkpoint(pool: pg.Pool, keys: SigningKeys, organizationId: string, now: string): Promise<Checkpoint | null> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await signNow(pool, key, organizationId, now);
+      return await signNow(pool, keys, organizationId, now);
     } catch (error) {
       // Somebody else signed the same position meanwhile: look again, and theirs is there.
       if ((error as { code?: unknown }).code !== SERIALIZATION_FAILURE || attempt === 5) throw error;
@@ -31,7 +32,7 @@ export async function checkpoint(pool: pg.Pool, key: SigningKey, organizationId:
 
 const SERIALIZATION_FAILURE = "40001";
 
-async function signNow(pool: pg.Pool, key: SigningKey, organizationId: string, now: string): Promise<Checkpoint | null> {
+async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string, now: string): Promise<Checkpoint | null> {
   const client = await pool.connect();
   try {
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
@@ -53,21 +54,14 @@ async function signNow(pool: pg.Pool, key: SigningKey, organizationId: string, n
     if (Number(at.rows[0]?.newest ?? 0) < position) {
       const heads: StreamHead[] = rows.map((row) => ({ stream: row.stream, seq: Number(row.seq), hash: hashText(row.hash) }));
       const rootHash = await rootOf(nodePrimitives, heads);
-      const verifier = await key.verifierKey(organizationId);
-      const text = checkpointText({ origin: verifier.name, streams: heads.length, rootHash, position, time: now });
+      // In the same snapshot: whoever was handed the log at or before this position signs it.
+      const { key, sign } = await signerOf(client, organizationId, keys);
+      await recordFirstKey(client, organizationId, key, now);
+      const text = checkpointText({ origin: key.name, streams: heads.length, rootHash, position, time: now });
       await client.query(
         `insert into audit_checkpoints (organization_id, position, streams, root_hash, key_id, note, heads, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
-        [
-          organizationId,
-          position,
-          heads.length,
-          hashText(rootHash),
-          verifier.id,
-          signedNote(text, verifier, key.sign(text)),
-          JSON.stringify(heads),
-          now,
-        ],
+        [organizationId, position, heads.length, hashText(rootHash), key.id, signedNote(text, key, sign(text)), JSON.stringify(heads), now],
       );
     }
     const newest = await client.query<CheckpointRow>(

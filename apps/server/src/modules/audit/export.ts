@@ -17,7 +17,8 @@ import type { StreamFrame } from "../../http/handle.ts";
 import type { Database } from "../../module.ts";
 import { storedImport, storedLog, storedParts, storedStream, type StoredEvent } from "./chain-reader.ts";
 import { checkpoint } from "./checkpoint.ts";
-import type { SigningKey } from "./signing-key.ts";
+import { ringOf } from "./key-ring.ts";
+import type { SigningKeys } from "./signing-key.ts";
 
 const CHECKPOINT_PAGE = 20;
 const LINKS_PAGE = 5000;
@@ -28,13 +29,13 @@ const MAX_BLOBS_BYTES = 64 * 1024 * 1024;
 export interface ExportDeps {
   readonly db: Database;
   readonly logPool: pg.Pool;
-  readonly key: SigningKey;
+  readonly keys: SigningKeys;
   readonly blobs: Blobs;
 }
 
 const line = (value: object): StreamFrame => ({ text: JSON.stringify(value) });
 
-export function createExports({ db, logPool, key, blobs }: ExportDeps) {
+export function createExports({ db, logPool, keys, blobs }: ExportDeps) {
   /** Up to and with `last`, oldest first, in small pages: each holds the heads of all streams. */
   async function* checkpoints(organizationId: string, last: number): AsyncGenerator<StreamFrame> {
     for (let after = 0; ;) {
@@ -61,7 +62,14 @@ export function createExports({ db, logPool, key, blobs }: ExportDeps) {
 
   /** A checkpoint now, so that the export's own end is vouched for. */
   const signedUpTo = async (organizationId: string, now: string): Promise<number> =>
-    (await checkpoint(logPool, key, organizationId, now))?.position ?? 0;
+    (await checkpoint(logPool, keys, organizationId, now))?.position ?? 0;
+
+  /** Every public key, and what leads from one to the next, so that the first alone is enough. */
+  async function keysOf(organizationId: string): Promise<{ keys: string[]; rotations?: string[] }> {
+    const ring = await ringOf(logPool, organizationId, keys);
+    const rotations = ring.flatMap(({ statement }) => (statement === null ? [] : [statement]));
+    return { keys: ring.map(({ key }) => key.text), ...(rotations.length === 0 ? {} : { rotations }) };
+  }
 
   async function* whole(organizationId: string, stream: StreamRef | null, now: string): AsyncGenerator<StreamFrame> {
     const last = await signedUpTo(organizationId, now);
@@ -72,7 +80,7 @@ export function createExports({ db, logPool, key, blobs }: ExportDeps) {
       exported_at: now,
       complete: stream === null,
       ...(stream === null ? {} : { stream: `${stream.type}:${stream.id}` }),
-      keys: [(await key.verifierKey(organizationId)).text],
+      ...(await keysOf(organizationId)),
     });
     let events = 0;
     const source = stream === null ? storedLog(db, organizationId, last) : storedStream(db, organizationId, stream, 0);
@@ -102,7 +110,7 @@ export function createExports({ db, logPool, key, blobs }: ExportDeps) {
       stream: `room:${roomId}`,
       session_id: sessionId,
       parts: [...new Set(parts.map(({ stream }) => `${stream.type}:${stream.id}`))],
-      keys: [(await key.verifierKey(organizationId)).text],
+      ...(await keysOf(organizationId)),
     });
     let events = 0;
     const told = new Set<string>();

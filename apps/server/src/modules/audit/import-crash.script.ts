@@ -10,7 +10,7 @@ import { openDatabase } from "../../database.ts";
 import { importedRooms, roomsProjection } from "../rooms/rooms.projection.ts";
 import { FIRST_SESSION } from "../samples/first-session.ts";
 import { createAudit } from "./public.ts";
-import { openSigningKey } from "./signing-key.ts";
+import { openSigningKeys } from "./signing-key.ts";
 
 const [asLog, asApp, directory] = process.argv.slice(2).map((text) => JSON.parse(text)) as [PoolConfig, PoolConfig, string];
 const projections = [roomsProjection, importedRooms];
@@ -23,7 +23,7 @@ const { imports } = createAudit({
   clock: systemClock,
   logger: pino({ level: "silent" }),
   logPool,
-  key: await openSigningKey(directory),
+  keys: await openSigningKeys(directory),
   organizations: () => Promise.resolve(["ws_dev"]),
   rebuild: () => Promise.resolve([]),
   blobs: createBlobs(`${directory}/blobs`),

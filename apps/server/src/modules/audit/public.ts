@@ -9,6 +9,7 @@ import {
   type RebuildProgress as Progress,
   rebuildProjections,
   redactEvent,
+  rotateAuditKey,
   verifyStream,
 } from "@signalbox/contract/log";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
@@ -29,10 +30,11 @@ import { type StoredEvent, storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
 import { createExports } from "./export.ts";
 import { createImports, type ImportDeps, type Imports } from "./imports.ts";
-import { redaction } from "./redaction.ts";
-import type { SigningKey } from "./signing-key.ts";
+import { keyMissing, keyRingSubject, missingText, ringOf, ringViews, rotation, rotationOf, signerOf } from "./key-ring.ts";
+import { isEvidence, redaction } from "./redaction.ts";
+import type { Signer, SigningKeys } from "./signing-key.ts";
 
-export { openSigningKey } from "./signing-key.ts";
+export { openSigningKeys } from "./signing-key.ts";
 export type { Imports } from "./imports.ts";
 
 export interface AuditDeps extends Deps {
@@ -44,7 +46,7 @@ export interface AuditDeps extends Deps {
   readonly atImport?: ImportDeps["at"];
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
-  readonly key: SigningKey;
+  readonly keys: SigningKeys;
   readonly organizations: () => Promise<readonly string[]>;
   /** Makes every projection anew from the log; compares, and swaps unless `dryRun`. */
   readonly rebuild: (options: {
@@ -61,10 +63,12 @@ export interface AuditModule extends Module {
   /** One stream as it is stored, ascending, after `afterSeq`. */
   storedStream(organizationId: string, stream: StreamRef, afterSeq: number): AsyncGenerator<StoredEvent>;
   readonly imports: Imports;
+  /** What signs for an organization just now; a refusal (`signing_key_missing`) when the server does not have it. */
+  signer(organizationId: string): Promise<Signer>;
 }
 
 export function createAudit(deps: AuditDeps): AuditModule {
-  const { db, log, logPool, key } = deps;
+  const { db, log, logPool, keys } = deps;
   const exports = createExports(deps);
   const imports = createImports({ ...deps, exports, directory: deps.importsDirectory, at: deps.atImport });
 
@@ -134,13 +138,35 @@ export function createAudit(deps: AuditDeps): AuditModule {
       return pageOf(rows, query.limit, checkpointView, (row) => [Number(row.position)]);
     }),
     handle(createCheckpoint, async ({ caller, now }) => {
-      const made = await checkpoint(logPool, key, caller.organizationId, now);
+      const made = await checkpoint(logPool, keys, caller.organizationId, now);
       if (made === null) throw new Error("an organization that answers requests has events");
       return made;
     }),
     handle(getAuditKeys, async ({ caller }) => {
-      const verifier = await key.verifierKey(caller.organizationId);
-      return { organization_id: caller.organizationId, keys: [{ key_id: verifier.id, name: verifier.name, public_key: verifier.text }] };
+      return { organization_id: caller.organizationId, keys: ringViews(await ringOf(logPool, caller.organizationId, keys)) };
+    }),
+    handle(rotateAuditKey, async ({ body, caller, origin, now }) => {
+      const { organizationId } = caller;
+      const { key: from } = (await ringOf(logPool, organizationId, keys)).at(-1)!;
+      const old = await keys.find(organizationId, from.id);
+      if (old === null && !body.replace_lost) throw keyMissing(from.id);
+      if (old !== null && body.replace_lost)
+        return refused("signing_key_present", {
+          message: `The key ${from.id} is there and can hand over by itself.`,
+          fix: "Rotate without replacing: verifiers then follow from the old key to the new one.",
+        });
+      // What the old key vouches for reaches up to here.
+      const before = old === null ? null : await checkpoint(logPool, keys, organizationId, now);
+      const next = await keys.create(organizationId);
+      const data = rotationOf(from, old, next, { position: before?.position ?? 0, time: now, reason: body.reason ?? null });
+      const decision = await log.run(
+        rotation,
+        { organizationId, origin, stream: { type: "organization", id: organizationId }, subject: keyRingSubject(organizationId) },
+        { type: "rotate", rotation: data },
+      );
+      if (!decision.ok) return decision;
+      await checkpoint(logPool, keys, organizationId, now);
+      return ringViews(await ringOf(logPool, organizationId, keys)).find(({ key_id }) => key_id === next.key.id)!;
     }),
     handle(exportLog, async ({ query, caller, now }) => {
       if (query.stream !== undefined && !STREAM.test(query.stream))
@@ -171,9 +197,9 @@ export function createAudit(deps: AuditDeps): AuditModule {
     handle(redactEvent, async ({ body, caller, origin }) => {
       const target = await eventBy(caller.organizationId, body.event_id);
       if (target === null) return refused("event_not_found");
-      if (target.event.type === "event.redacted")
-        return refused("event_already_redacted", {
-          message: "An event.redacted is itself the evidence of a redaction and cannot be erased.",
+      if (isEvidence(target.event.type))
+        return refused(target.event.type === "event.redacted" ? "event_already_redacted" : "event_is_evidence", {
+          message: `A ${target.event.type} is itself evidence and cannot be erased.`,
         });
       const decision = await log.run(
         redaction,
@@ -256,13 +282,29 @@ export function createAudit(deps: AuditDeps): AuditModule {
     jobs: { ...imports.jobs, "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
     start: imports.tidy,
     imports,
+    signer: (organizationId) => signerOf(logPool, organizationId, keys),
+    async health() {
+      for (const organizationId of await deps.organizations()) {
+        const current = (await ringOf(logPool, organizationId, keys)).at(-1)!;
+        if ((await keys.find(organizationId, current.key.id)) === null)
+          return {
+            ok: false,
+            detail: `${organizationId}: ${missingText(current.key.id)} Nothing is signed until it is restored or replaced.`,
+          };
+      }
+      return { ok: true, detail: null };
+    },
     storedStream: (organizationId, stream, afterSeq) => storedStream(db, organizationId, stream, afterSeq),
     schedules: [
       {
         name: "audit.checkpoint",
         cron: "*/5 * * * *",
         run: async () => {
-          for (const organizationId of await deps.organizations()) await checkpoint(logPool, key, organizationId, deps.clock.now());
+          // One organization that cannot be signed for must not keep the others from it.
+          for (const organizationId of await deps.organizations())
+            await checkpoint(logPool, keys, organizationId, deps.clock.now()).catch((error: unknown) =>
+              deps.logger.error({ err: error, organizationId }, "a checkpoint could not be signed"),
+            );
         },
       },
     ],

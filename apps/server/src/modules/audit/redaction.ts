@@ -21,3 +21,7 @@ export const redaction: Decider<{ redacted: boolean }, RedactionCommand, Redacte
       : accept<Redacted>({ type: "event.redacted", data: { target_event_id: command.target, reason: command.reason, level: "full" } }),
   evolve: () => ({ redacted: true }),
 };
+
+/** Erasing one of these would take away what others are proved by. */
+const EVIDENCE: ReadonlySet<string> = new Set(["event.redacted", "checkpoint.key_rotated", "log.imported", "log.import_removed"]);
+export const isEvidence = (type: string): boolean => EVIDENCE.has(type);

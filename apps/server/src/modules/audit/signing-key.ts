@@ -1,7 +1,11 @@
 /*
- * The key that signs checkpoints: Ed25519, made on first boot under `<data-dir>/keys`, readable by
- * the server's user alone. Losing it loses nothing that was signed; new checkpoints then carry a new
- * key, and whoever verifies must be given both public keys.
+ * The private keys that sign checkpoints: Ed25519, files of `<data-dir>/keys` that only the server's
+ * user can read.
+ *
+ *   checkpoint.pem                       made on first boot: the first key of every organization
+ *   checkpoint-<organization>-<id>.pem   made by a rotation, before the log says that it is the one
+ *
+ * Which of them signs is for the log to say (`key-ring.ts`); a file that it never named signs nothing.
  */
 import { formatKey, keyId, type VerifierKey } from "@signalbox/verify/note";
 import { nodePrimitives } from "@signalbox/verify/node";
@@ -9,23 +13,61 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, si
 import { link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-export interface SigningKey {
-  /** The verifier key of one organization's checkpoints, as published. */
-  verifierKey(organizationId: string): Promise<VerifierKey & { readonly text: string }>;
-  sign(text: string): Uint8Array;
+export interface Signer {
+  readonly key: VerifierKey & { readonly text: string };
+  sign(text: string | Uint8Array): Uint8Array;
 }
 
-export async function openSigningKey(directory: string): Promise<SigningKey> {
+export interface SigningKeys {
+  /** The first key, as that organization's. */
+  first(organizationId: string): Promise<Signer>;
+  /** Null when the file is not there. */
+  find(organizationId: string, keyId: string): Promise<Signer | null>;
+  /** On disk before it resolves; signs nothing until the log names it. */
+  create(organizationId: string): Promise<Signer>;
+}
+
+export async function openSigningKeys(directory: string): Promise<SigningKeys> {
   const path = join(directory, "checkpoint.pem");
-  const privateKey = (await read(path)) ?? (await create(directory, path));
-  const publicKey = new Uint8Array(createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32));
+  const firstKey = (await read(path)) ?? (await create(directory, path));
+  const first = (organizationId: string): Promise<Signer> => signerWith(organizationId, firstKey);
+  const found = new Map<string, Signer>();
+  const fileOf = (organizationId: string, id: string): string => {
+    if (!/^ws_[0-9A-Za-z]{1,40}$/.test(organizationId) || !/^[0-9a-f]{8}$/.test(id)) throw new Error("not a key of an organization");
+    return join(directory, `checkpoint-${organizationId}-${id}.pem`);
+  };
   return {
-    async verifierKey(organizationId) {
-      const name = `signalbox/${organizationId}`;
-      const key = { name, id: await keyId(nodePrimitives, name, publicKey), publicKey };
-      return { ...key, text: formatKey(key) };
+    first,
+    async find(organizationId, id) {
+      const own = await first(organizationId);
+      if (own.key.id === id) return own;
+      const name = `${organizationId}/${id}`;
+      let signer = found.get(name);
+      if (signer !== undefined) return signer;
+      const key = await read(fileOf(organizationId, id));
+      if (key === null) return null;
+      signer = await signerWith(organizationId, key);
+      if (signer.key.id !== id)
+        throw new Error(`${fileOf(organizationId, id)} holds another key than its name says: restore it from a backup`);
+      found.set(name, signer);
+      return signer;
     },
-    sign: (text) => sign(null, Buffer.from(text), privateKey),
+    async create(organizationId) {
+      const { privateKey } = generateKeyPairSync("ed25519");
+      const signer = await signerWith(organizationId, privateKey);
+      await create(directory, fileOf(organizationId, signer.key.id), privateKey);
+      return signer;
+    },
+  };
+}
+
+async function signerWith(organizationId: string, privateKey: KeyObject): Promise<Signer> {
+  const publicKey = new Uint8Array(createPublicKey(privateKey).export({ format: "der", type: "spki" }).subarray(-32));
+  const name = `signalbox/${organizationId}`;
+  const key = { name, id: await keyId(nodePrimitives, name, publicKey), publicKey };
+  return {
+    key: { ...key, text: formatKey(key) },
+    sign: (text) => sign(null, typeof text === "string" ? Buffer.from(text) : text, privateKey),
   };
 }
 
@@ -34,15 +76,18 @@ async function read(path: string): Promise<KeyObject | null> {
     return createPrivateKey(await readFile(path, "utf8"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new Error(`the checkpoint key ${path} cannot be read: restore it from a backup, or remove it to sign with a new key`, {
+    throw new Error(`the checkpoint key ${path} cannot be read: restore it from a backup, or remove it and let a new one sign`, {
       cause: error,
     });
   }
 }
 
-async function create(directory: string, path: string): Promise<KeyObject> {
+async function create(
+  directory: string,
+  path: string,
+  privateKey: KeyObject = generateKeyPairSync("ed25519").privateKey,
+): Promise<KeyObject> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const { privateKey } = generateKeyPairSync("ed25519");
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
   const file = await open(draft, "wx", 0o600);
   await file.writeFile(privateKey.export({ format: "pem", type: "pkcs8" }));
@@ -51,6 +96,9 @@ async function create(directory: string, path: string): Promise<KeyObject> {
   try {
     // Two processes at first boot must end with one key: whoever links first wins.
     await link(draft, path);
+    const home = await open(directory, "r");
+    await home.sync();
+    await home.close();
     return privateKey;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
