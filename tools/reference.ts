@@ -35,7 +35,9 @@ function stream(route: Route): string {
   return takes + (route.stream === undefined ? "" : answers[route.stream]);
 }
 function who(access: Access): string {
-  return access === "public" ? "everyone" : `${access.role}${access.scopes.length === 0 ? "" : `, scope ${access.scopes.join(", ")}`}`;
+  if (access === "public") return "everyone";
+  if (access === "person") return "whoever is signed in";
+  return `${access.role}${access.scopes.length === 0 ? "" : `, scope ${access.scopes.join(", ")}`}`;
 }
 function refusals(route: Route): string {
   return (

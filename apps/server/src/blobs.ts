@@ -22,6 +22,8 @@ export interface Blobs {
   /** Null when there is none; at most the first `maxBytes`. */
   get(organizationId: string, sha256: string, options?: { readonly maxBytes?: number }): Promise<Buffer | null>;
   sizeOf(organizationId: string, sha256: string): Promise<number | null>;
+  /** Everything of an organization that was deleted. */
+  removeAll(organizationId: string): Promise<void>;
 }
 export interface StoredBlob {
   /** `sha256:<hex>` of what was kept. */
@@ -88,6 +90,8 @@ export function createBlobs(dir: string): Blobs {
         return nullIfMissing(error);
       }
     },
+
+    removeAll: (organizationId) => rm(root(organizationId), { recursive: true, force: true }),
   };
 }
 

@@ -115,13 +115,20 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   let port = config.port;
   const publicUrl = (): string => config.publicUrl ?? `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
 
-  const identity = createIdentity({ ...deps, anywhere: db.anywhere, publicUrl });
+  const blobs = createBlobs(path.join(config.dataDir, "blobs"));
+  const identity = createIdentity({
+    ...deps,
+    anywhere: db.anywhere,
+    publicUrl,
+    localOrganizationId: LOCAL.organizationId,
+    hasRunningSessions: (organizationId) => theSessions().queries.anyAlive(organizationId),
+    eraseFiles: blobs.removeAll,
+  });
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
   const principalExists = identity.principalExists;
   const { organizations } = identity;
   const secrets = createSecrets({ ...deps, organizations, keysDirectory: path.join(config.dataDir, "keys") });
   const redact = (organizationId: string, text: string): string => theLog().scanner.scanText(organizationId, text).text;
-  const blobs = createBlobs(path.join(config.dataDir, "blobs"));
   // Sessions need all the others, and some of the others ask about sessions: only once everything is made.
   let sessions: SessionsModule | undefined;
   const theSessions = (): SessionsModule => {

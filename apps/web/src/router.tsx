@@ -213,6 +213,16 @@ const settingsRoutes = [
     path: "/notifications",
     component: lazyRouteComponent(() => import("./settings/notifications-page.tsx"), "NotificationsPage"),
   }),
+  createRoute({
+    ...inSettings,
+    path: "/organization",
+    component: lazyRouteComponent(() => import("./settings/organization-page.tsx"), "OrganizationPage"),
+  }),
+  createRoute({
+    ...inSettings,
+    path: "/members",
+    component: lazyRouteComponent(() => import("./settings/members-page.tsx"), "MembersPage"),
+  }),
   createRoute({ ...inSettings, path: "/data", component: lazyRouteComponent(() => import("./settings/data-page.tsx"), "DataPage") }),
 ] as const;
 

@@ -6,6 +6,7 @@ import { GateEvent, InvocationEvent } from "./events/gate.ts";
 import { IdentityEvent } from "./events/identity.ts";
 import { LedgerEvent, ModelKeyEvent } from "./events/ledger.ts";
 import { ModelConnectionEvent } from "./events/models.ts";
+import { MembershipEvent } from "./events/organizations.ts";
 import { QuestionEvent } from "./events/questions.ts";
 import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
@@ -15,6 +16,7 @@ import { PreviewEvent, TerminalEvent } from "./events/workbench.ts";
 
 const UNIONS = [
   IdentityEvent,
+  MembershipEvent,
   RoomEvent,
   RunEvent,
   ApprovalEvent,
@@ -33,6 +35,7 @@ const UNIONS = [
 
 export type AnyEvent =
   | IdentityEvent
+  | MembershipEvent
   | RoomEvent
   | RunEvent
   | ApprovalEvent

@@ -48,7 +48,7 @@ export const logout = route({
   body: z.object({}),
   ok: z.object({ ok: z.literal(true) }),
   refusals: {},
-  access: { resource: "self", role: "viewer", scopes: [] },
+  access: "person",
 });
 export const createLoginCode = route({
   id: "auth.login_codes.create",

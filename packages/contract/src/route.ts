@@ -7,8 +7,14 @@ import type { OrganizationRole } from "./primitives.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** `public` admits everyone; otherwise the minimum organization role and every scope named. */
-export type Access = "public" | { readonly resource: string; readonly role: OrganizationRole; readonly scopes: readonly Scope[] };
+/**
+ * `public` admits everyone; `person` whoever proves who they are, also while they are in no
+ * organization; otherwise the minimum organization role and every scope named.
+ */
+export type Access =
+  | "public"
+  | "person"
+  | { readonly resource: string; readonly role: OrganizationRole; readonly scopes: readonly Scope[] };
 
 /** `read`, `write`, `approve`, `admin`: what an API token may be narrowed to; `engine`: claim and report runs. */
 export type Scope = "read" | "write" | "approve" | "admin" | "engine";
@@ -53,6 +59,7 @@ export const SHELL_REFUSALS = {
   invalid_cursor: 400,
   unauthenticated: 401,
   forbidden: 403,
+  organization_required: 403,
   not_found: 404,
   idempotency_conflict: 409,
   idempotency_in_progress: 409,

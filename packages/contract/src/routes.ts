@@ -10,6 +10,7 @@ import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
 import * as operations from "./operations.ts";
+import * as organizations from "./organizations.ts";
 import * as push from "./push.ts";
 import * as questions from "./questions.ts";
 import * as roomReading from "./room-reading.ts";
@@ -28,6 +29,7 @@ import * as workbench from "./workbench.ts";
 const MODULES = [
   system,
   identity,
+  organizations,
   rooms,
   runs,
   approvals,

@@ -18,7 +18,7 @@ export const SESSION_COOKIE = "signalbox_session";
 export interface Identification {
   readonly credential: { readonly kind: "token" | "session"; readonly id: string };
   readonly principal: Caller["principal"];
-  /** The first is the default. Never empty. */
+  /** The first is the default. Empty: somebody who is in none (yet). */
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
@@ -29,7 +29,10 @@ export interface Authenticator {
   identify(kind: "token" | "session", secret: string): Promise<Identification | null>;
 }
 
-export type Denial = "unauthenticated" | "cross_site" | "organization_not_found";
+export type Denial = "unauthenticated" | "cross_site" | "organization_not_found" | "organization_required";
+
+/** Where a person acts who is in no organization, on routes that need none. Never one that exists. */
+const NOWHERE = { organizationId: "ws_none", role: "viewer" } as const;
 
 export async function authenticate(
   authenticator: Authenticator,
@@ -38,6 +41,8 @@ export async function authenticate(
     readonly headers: IncomingHttpHeaders;
     readonly cookie: string | undefined;
     readonly isOwnOrigin: (origin: string) => boolean;
+    /** The route admits people of no organization. */
+    readonly needsNone?: boolean;
   },
 ): Promise<Caller | Denial> {
   const { headers } = request;
@@ -53,8 +58,10 @@ export async function authenticate(
   }
   if (found === null) return "unauthenticated";
   const wanted = headers["x-workspace-id"];
-  const membership = wanted === undefined ? found.organizations[0] : found.organizations.find((o) => o.organizationId === wanted);
-  if (membership === undefined) return "organization_not_found";
+  let membership: Identification["organizations"][number] | undefined;
+  if (wanted !== undefined) membership = found.organizations.find((o) => o.organizationId === wanted);
+  else membership = found.organizations[0] ?? (request.needsNone === true ? NOWHERE : undefined);
+  if (membership === undefined) return wanted === undefined ? "organization_required" : "organization_not_found";
   return {
     principal: found.principal,
     organizationId: membership.organizationId,
@@ -81,7 +88,7 @@ const RANK: Readonly<Record<OrganizationRole, number>> = { viewer: 0, member: 1,
 export const hasRole = (role: OrganizationRole, least: OrganizationRole): boolean => RANK[role] >= RANK[least];
 
 /** Null when admitted; otherwise what is missing, in words. */
-export function lacking(caller: Caller, access: Exclude<Access, "public">): { readonly message: string; readonly fix: string } | null {
+export function lacking(caller: Caller, access: Exclude<Access, string>): { readonly message: string; readonly fix: string } | null {
   if (!hasRole(caller.role, access.role)) {
     return {
       message: `This needs the role ${access.role}; yours is ${caller.role}.`,

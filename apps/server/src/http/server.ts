@@ -186,6 +186,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       headers: request.headers,
       cookie: request.cookies[SESSION_COOKIE],
       isOwnOrigin,
+      needsNone: route.access === "person",
     });
     switch (caller) {
       case "unauthenticated":
@@ -198,7 +199,12 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
         throw new ShellRefused("not_found", "There is no such organization, or you are not in it.", {
           fix: "Correct or leave out x-workspace-id.",
         });
+      case "organization_required":
+        throw new ShellRefused("organization_required", "You are signed in, and in no organization yet.", {
+          fix: "Accept an invitation, or found an organization with POST /v1/organizations.",
+        });
       default: {
+        if (route.access === "person") return caller;
         const missing = lacking(caller, route.access);
         if (missing !== null) throw new ShellRefused("forbidden", missing.message, { fix: missing.fix });
         return caller;

@@ -3,6 +3,8 @@ import { Link, Outlet } from "@tanstack/react-router";
 
 const PARTS = [
   { to: "/settings", label: "General" },
+  { to: "/settings/organization", label: "Organization" },
+  { to: "/settings/members", label: "Members" },
   { to: "/settings/models", label: "Models" },
   { to: "/settings/tokens", label: "Tokens" },
   { to: "/settings/appearance", label: "Appearance" },

@@ -45,6 +45,8 @@ export interface Credentials {
   find(kind: "token" | "session", secret: string): Promise<Found | null>;
   forget(credentialId: string): void;
   forgetOrganization(organizationId: string): void;
+  /** Somebody came into another organization. */
+  forgetPrincipal(principalId: string): void;
 }
 
 const FRESH_MS = 1000;
@@ -91,6 +93,10 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
       generation++;
       for (const [key, { found }] of remembered)
         if (found.organizations.some((o) => o.organizationId === organizationId)) remembered.delete(key);
+    },
+    forgetPrincipal(principalId) {
+      generation++;
+      for (const [key, { found }] of remembered) if (found.principal.id === principalId) remembered.delete(key);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { IdentityEvent } from "@signalbox/contract/events/identity";
 import type { Projection, Recorded } from "@signalbox/eventlog/log";
+import { columns } from "./columns.ts";
 
 type Of<T extends IdentityEvent["type"]> = Recorded<Extract<IdentityEvent, { type: T }>>;
 
@@ -21,8 +22,8 @@ export const identityProjection: Projection<IdentityEvent> = {
     const principals = of(batch, "principal.registered");
     if (principals.length > 0) {
       await tx.query(
-        `insert into proj_principals (organization_id, id, type, display_name, role, created_at, subject_version)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
+        `insert into proj_principals (organization_id, id, type, display_name, role, created_at, joined_at, subject_version)
+         select o, i, t, n, r, c, c, v from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[]) as t (o, i, t, n, r, c, v)
          on conflict do nothing`,
         columns(principals, (r) => [
           r.organizationId,
@@ -68,10 +69,4 @@ const typeOf = (id: string): string => (id.startsWith("agt_") ? "agent" : id.sta
 
 function of<T extends IdentityEvent["type"]>(batch: readonly Recorded<IdentityEvent>[], type: T): Of<T>[] {
   return batch.filter((r): r is Of<T> => r.event.type === type);
-}
-
-/** Rows to columns, the shape that `unnest` wants. */
-function columns<R>(rows: readonly R[], row: (r: R) => readonly unknown[]): unknown[][] {
-  const table = rows.map(row);
-  return (table[0] ?? []).map((_, i) => table.map((r) => r[i]));
 }

@@ -21,8 +21,10 @@ export interface Logins {
   /** Null when the code is wrong, used or too old; nothing tells which. */
   use(code: string): Promise<{ organizationId: string; principalId: string } | null>;
   open(organizationId: string, principalId: string): Promise<{ id: string; secret: string }>;
-  close(organizationId: string, sessionId: string): Promise<void>;
-  slide(organizationId: string, sessionId: string): Promise<unknown>;
+  close(sessionId: string): Promise<void>;
+  slide(sessionId: string): Promise<unknown>;
+  /** From now on the session acts in that organization. */
+  move(sessionId: string, organizationId: string): Promise<void>;
   /** Drops what ended. */
   sweep(): Promise<void>;
 }
@@ -54,25 +56,28 @@ export function createLogins({ db, clock, anywhere, publicUrl }: IdentityDeps): 
       const id = newId("login");
       const secret = newSecret("sbc");
       const now = clock.now();
-      await db.inOrganization(organizationId, (tx) =>
-        sql`insert into idn_sessions (organization_id, id, secret_hash, principal_id, created_at, seen_at, expires_at)
-            values (${organizationId}, ${id}, ${secretHash(secret)}, ${principalId}, ${now}, ${now}, ${plusMs(now, SESSION_TTL_MS)})`.execute(
-          tx,
-        ),
+      await anywhere.query(
+        `insert into idn_sessions (organization_id, id, secret_hash, principal_id, created_at, seen_at, expires_at)
+         values ($1, $2, $3, $4, $5, $5, $6)`,
+        [organizationId, id, secretHash(secret), principalId, now, plusMs(now, SESSION_TTL_MS)],
       );
       return { id, secret };
     },
 
-    async close(organizationId, sessionId) {
-      await db.inOrganization(organizationId, (tx) => sql`delete from idn_sessions where id = ${sessionId}`.execute(tx));
+    async close(sessionId) {
+      await anywhere.query("delete from idn_sessions where id = $1", [sessionId]);
     },
 
-    slide: (organizationId, sessionId) =>
-      db.inOrganization(organizationId, (tx) =>
-        sql`update idn_sessions set seen_at = ${clock.now()}, expires_at = ${plusMs(clock.now(), SESSION_TTL_MS)} where id = ${sessionId}`.execute(
-          tx,
-        ),
-      ),
+    slide: (sessionId) =>
+      anywhere.query("update idn_sessions set seen_at = $2, expires_at = $3 where id = $1", [
+        sessionId,
+        clock.now(),
+        plusMs(clock.now(), SESSION_TTL_MS),
+      ]),
+
+    async move(sessionId, organizationId) {
+      await anywhere.query("update idn_sessions set organization_id = $2 where id = $1", [sessionId, organizationId]);
+    },
 
     async sweep() {
       await anywhere.query("select idn_sweep($1)", [clock.now()]);

@@ -1,29 +1,14 @@
 /*
- * Organizations and principals: registered once, never renamed here.
+ * A principal: known by its name from its first registration on. Whether it may call, and as what,
+ * is its membership's to say (`organization.ts`).
  *
- *   organization:  (none) ──create──► known
  *   principal:     (none) ──register──► registered ──logged_in──► registered
  *
  * Registering again is accepted and changes nothing, so that callers need not look first.
  */
 import type { IdentityEvent } from "@signalbox/contract/events/identity";
-import type { OrganizationId, OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
+import type { OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
 import { accept, refuse, unreachable, type Decider } from "@signalbox/kernel/decider";
-
-export type Organization = { readonly status: "none" } | { readonly status: "known" };
-export interface OrganizationCommand {
-  readonly type: "create";
-  readonly organizationId: OrganizationId;
-  readonly name: string;
-}
-type OrganizationEvent = Extract<IdentityEvent, { type: "organization.created" }>;
-
-export const organization: Decider<Organization, OrganizationCommand, OrganizationEvent, never> = {
-  initial: { status: "none" },
-  decide: (state, { organizationId, name }) =>
-    state.status === "known" ? accept() : accept({ type: "organization.created", data: { organization_id: organizationId, name } }),
-  evolve: () => ({ status: "known" }),
-};
 
 export type PrincipalState = { readonly status: "none" } | { readonly status: "registered" };
 export type PrincipalCommand =

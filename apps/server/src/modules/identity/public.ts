@@ -1,8 +1,10 @@
 /* Who calls, and how they prove it: organizations, principals, API tokens, login codes, cookie sessions. */
 import path from "node:path";
-import type { OrganizationId, OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
+import type { OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
-import type { Origin, Tx, Unit } from "@signalbox/eventlog/log";
+import type { IdentityEvent } from "@signalbox/contract/events/identity";
+import type { MembershipEvent } from "@signalbox/contract/events/organizations";
+import type { Origin, Recorded, Tx, Unit } from "@signalbox/eventlog/log";
 import { newId, newSecret } from "@signalbox/kernel/id";
 import { sql } from "kysely";
 import type { Authenticator, Identification } from "../../http/authenticate.ts";
@@ -10,7 +12,10 @@ import type { Database, Deps, Module } from "../../module.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
 import { identityProjection } from "./identity.projection.ts";
 import { createLogins, type Logins } from "./logins.ts";
-import { organization, principal } from "./principal.ts";
+import { membershipProjection } from "./membership.projection.ts";
+import { organization } from "./organization.ts";
+import { ERASE_JOB, foundIn, organizationRoutes } from "./organization-routes.ts";
+import { principal } from "./principal.ts";
 import { identityRoutes } from "./routes.ts";
 import { token } from "./token.ts";
 
@@ -65,6 +70,12 @@ export interface IdentityDeps extends Deps {
   readonly anywhere: Tx;
   /** Origin that people reach the server at; read when a link is made. */
   readonly publicUrl: () => string;
+  /** The one that cannot be deleted: the installation's own. */
+  readonly localOrganizationId: string;
+  /** Whether a sandbox of the organization is alive: it is not deleted under its agents. */
+  readonly hasRunningSessions: (organizationId: string) => Promise<boolean>;
+  /** Removes all that is kept in files of a deleted organization. */
+  readonly eraseFiles: (organizationId: string) => Promise<void>;
 }
 
 /** Whoever acts when nobody asked: first boot and housekeeping. */
@@ -74,6 +85,17 @@ export interface IdentityParts extends IdentityDeps {
   readonly logins: Logins;
   readonly revoked: (credentialId: string) => void;
   readonly saveTokenSecret: (organizationId: string, tokenId: string) => Promise<string>;
+  readonly found: (of: Founding) => Promise<void>;
+  /** Ends what a person holds in one organization: cached identities, sockets. */
+  readonly membershipEnded: (organizationId: string, principalId: string) => Promise<void>;
+  readonly organizationEnded: (organizationId: string) => Promise<void>;
+}
+
+export interface Founding {
+  readonly organizationId: string;
+  readonly name: string;
+  readonly owner: { readonly id: string; readonly displayName: string };
+  readonly origin: Origin;
 }
 
 export function createIdentity(deps: IdentityDeps): IdentityModule {
@@ -102,9 +124,10 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   function markUsed(found: Found): void {
     const nowMs = clock.nowMs();
     if (nowMs - found.usedAtMs < logins.markEveryMs) return;
-    const home = found.organizations[0]!.organizationId;
     const written =
-      found.credential.kind === "token" ? markToken(db, home, found.credential.id, clock.now()) : logins.slide(home, found.credential.id);
+      found.credential.kind === "token"
+        ? markToken(db, found.organizations[0]!.organizationId, found.credential.id, clock.now())
+        : logins.slide(found.credential.id);
     // The request itself must not wait for this, nor fail with it.
     written.then(
       () => credentials.forget(found.credential.id),
@@ -126,35 +149,86 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       displayName,
       role,
     });
+    if (type === "user" && role !== undefined)
+      await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
+        type: "add",
+        principalId: id as PrincipalId,
+        role,
+        joinedBy: "operator",
+      });
+  }
+
+  async function found({ organizationId, origin, ...of }: Founding): Promise<void> {
+    await log.unit({ organizationId, origin }, async (unit) => {
+      await foundIn(unit, { organizationId, ...of });
+      await ensurePrincipal(unit, { organizationId, id: SYSTEM.id, type: "service", displayName: "Signalbox" });
+    });
+    credentials.forgetPrincipal(of.owner.id);
+  }
+
+  /** Open connections know only their credential. A cookie's is closed in all organizations; it comes back where it still may. */
+  async function membershipEnded(organizationId: string, principalId: string | null): Promise<void> {
+    credentials.forgetOrganization(organizationId);
+    const { rows } = await db.inOrganization(organizationId, (tx) =>
+      sql<{ id: string }>`
+        select id from proj_tokens where revoked_at is null and (${principalId}::text is null or principal_id = ${principalId})`.execute(
+        tx,
+      ),
+    );
+    const sessions = await deps.anywhere.query<{ id: string }>("select id from idn_sessions_of($1, $2) as s (id)", [
+      organizationId,
+      principalId,
+    ]);
+    for (const { id } of [...rows, ...sessions.rows]) revoked(id);
   }
 
   const bySystem = (organizationId: string) => ({ organizationId, origin: { principal: SYSTEM } });
   let unsubscribe: (() => void) | undefined;
+  /** Closes what events of another process ended. `seen` only saves reading twice: hints may repeat and come out of order. */
+  const seen = new Map<string, number>();
+  async function follow(organizationId: string, head: number): Promise<void> {
+    const afterSeq = seen.get(organizationId) ?? Math.max(0, head - 20);
+    if (afterSeq >= head) return;
+    const events = await log.readStream(organizationId, { type: "organization", id: organizationId }, { afterSeq, limit: 500 });
+    seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
+    for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent>[]) {
+      if (event.type === "token.revoked") revoked(subjectId);
+      else if (event.type === "member.removed" || event.type === "member.left")
+        await membershipEnded(organizationId, event.data.principal_id);
+      else if (event.type === "organization.deleted") await membershipEnded(organizationId, null);
+    }
+  }
+
+  const parts: IdentityParts = {
+    ...deps,
+    logins,
+    revoked,
+    saveTokenSecret,
+    found,
+    membershipEnded,
+    organizationEnded: (organizationId) => membershipEnded(organizationId, null),
+  };
 
   return {
-    routes: identityRoutes({ ...deps, logins, revoked, saveTokenSecret }),
-    projections: [identityProjection],
+    routes: [...identityRoutes(parts), ...organizationRoutes(parts)],
+    projections: [identityProjection, membershipProjection],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
-    jobs: {},
+    jobs: {
+      async [ERASE_JOB]({ organizationId }) {
+        await deps.anywhere.query("select idn_erase_organization($1)", [organizationId]);
+        await deps.eraseFiles(organizationId);
+      },
+    },
     schedules: [{ name: "identity.expire", cron: "17 * * * *", run: () => logins.sweep() }],
     identify,
     ensurePrincipal,
 
     async registerPrincipal(of) {
       await log.unit(bySystem(of.organizationId), (unit) => ensurePrincipal(unit, of));
+      credentials.forgetPrincipal(of.id);
     },
 
-    async ensureOrganization({ organizationId, name, owner }) {
-      await log.unit(bySystem(organizationId), async (unit) => {
-        await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
-          type: "create",
-          organizationId: organizationId as OrganizationId,
-          name,
-        });
-        await ensurePrincipal(unit, { organizationId, id: SYSTEM.id, type: "service", displayName: "Signalbox" });
-        await ensurePrincipal(unit, { organizationId, id: owner.id, type: "user", displayName: owner.displayName, role: "owner" });
-      });
-    },
+    ensureOrganization: ({ organizationId, name, owner }) => found({ organizationId, name, owner, origin: { principal: SYSTEM } }),
 
     async issueToken({ organizationId, principalId, name, scopes, expiresAt }) {
       const id = newId("tok");
@@ -216,9 +290,16 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     },
 
     async start() {
-      unsubscribe = log.onAppended(({ streams }) => {
-        for (const { organizationId, stream } of streams)
-          if (stream.type === "organization") credentials.forgetOrganization(organizationId);
+      unsubscribe = log.onAppended(({ streams, recorded }) => {
+        for (const { organizationId, stream, seq } of streams) {
+          if (stream.type !== "organization") continue;
+          credentials.forgetOrganization(organizationId);
+          // Another process's: what it ended ends here too.
+          if (recorded === undefined)
+            follow(organizationId, seq).catch((error: unknown) =>
+              logger.warn({ err: error }, "could not follow an organization's changes"),
+            );
+        }
       });
     },
     async stop() {

@@ -112,7 +112,7 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
 
     handle(logout, async ({ caller, responseHeaders }) => {
       if (caller.credential?.kind === "session") {
-        await logins.close(caller.organizationId, caller.credential.id);
+        await logins.close(caller.credential.id);
         revoked(caller.credential.id);
       }
       if (responseHeaders !== undefined) responseHeaders["set-cookie"] = cookie("", 0);

@@ -83,6 +83,8 @@ export interface SessionQueries {
   conversation(organizationId: string, sessionId: string, query: ConversationQuery): Promise<ConversationPage>;
   /** In the order in which they will run. */
   prompts(organizationId: string, sessionId: string): Promise<QueuedPrompt_[]>;
+  /** Whether any session's sandbox lives, or is about to. */
+  anyAlive(organizationId: string): Promise<boolean>;
   isTurnOf(organizationId: string, sessionId: string, runId: string): Promise<boolean>;
   /** Every run there was. */
   runsOf(organizationId: string, sessionId: string): Promise<string[]>;
@@ -177,6 +179,14 @@ export function createSessionQueries(db: Database): SessionQueries {
         sort === "cost" ? Number(row.cost) : iso(sort === "updated_at" ? row.updated_at : row.created_at),
         row.id,
       ]);
+    },
+
+    async anyAlive(organizationId) {
+      const found = await rows(
+        organizationId,
+        sql`select 1 from proj_sessions where status in ('creating', 'running', 'waiting', 'resuming', 'paused') limit 1`,
+      );
+      return found.length > 0;
     },
 
     async conversation(organizationId, sessionId, query) {

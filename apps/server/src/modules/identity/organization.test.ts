@@ -1,0 +1,108 @@
+import type { OrganizationId, OrganizationRole, PrincipalId } from "@signalbox/contract/primitives";
+import { expect, test } from "vitest";
+import { organization, type Organization, type OrganizationCommand, type OrganizationOwnEvent } from "./organization.ts";
+
+const ID = "ws_a" as OrganizationId;
+const [OWNER, ADMIN, GUEST] = ["usr_owner", "usr_admin", "usr_guest"] as PrincipalId[] as [PrincipalId, PrincipalId, PrincipalId];
+const added = (principal_id: PrincipalId, role: OrganizationRole): OrganizationOwnEvent => ({
+  type: "member.added",
+  data: { organization_id: ID, principal_id, role, joined_by: "founding" },
+});
+const created: OrganizationOwnEvent[] = [{ type: "organization.created", data: { organization_id: ID, name: "A" } }];
+const alone = [...created, added(OWNER, "owner")];
+const staffed = [...alone, added(ADMIN, "admin")];
+const shared = [...alone, added(ADMIN, "owner")];
+const deleted: OrganizationOwnEvent[] = [...alone, { type: "organization.deleted", data: { organization_id: ID, by: OWNER } }];
+
+const HISTORY = { none: [], created, alone, staffed, shared, deleted } as const satisfies Record<string, readonly OrganizationOwnEvent[]>;
+const COMMAND = {
+  create: { type: "create", organizationId: ID, name: "A" },
+  add_guest: { type: "add", principalId: GUEST, role: "member", joinedBy: "invitation" },
+  begin: { type: "add", principalId: GUEST, role: "owner", joinedBy: "founding", onlyFirst: true },
+  demote_owner: { type: "set_role", principalId: OWNER, role: "member", by: OWNER },
+  admin_demotes_owner: { type: "set_role", principalId: OWNER, role: "member", by: ADMIN },
+  admin_becomes_owner: { type: "set_role", principalId: ADMIN, role: "owner", by: ADMIN },
+  remove_admin: { type: "remove", principalId: ADMIN, by: OWNER },
+  stranger_removes: { type: "remove", principalId: OWNER, by: GUEST },
+  owner_leaves: { type: "leave", principalId: OWNER },
+  guest_leaves: { type: "leave", principalId: GUEST },
+  transfer: { type: "transfer", from: OWNER, to: ADMIN },
+  rename: { type: "rename", name: "B" },
+  delete: { type: "delete", by: OWNER, typedName: "A" },
+  delete_mistyped: { type: "delete", by: OWNER, typedName: "a" },
+  delete_by_admin: { type: "delete", by: ADMIN, typedName: "A" },
+} as const satisfies Record<string, OrganizationCommand>;
+type Row = Record<keyof typeof COMMAND, string>;
+
+const NOWHERE = "organization_not_found";
+const OPEN = { create: "", add_guest: "member.added", rename: "organization.renamed", delete_mistyped: "name_mismatch" } as const;
+const MACHINE: Record<keyof typeof HISTORY, Row> = {
+  none: { ...(Object.fromEntries(Object.keys(COMMAND).map((name) => [name, NOWHERE])) as Row), create: "organization.created" },
+  created: {
+    ...OPEN,
+    begin: "member.added",
+    demote_owner: "member_not_found",
+    admin_demotes_owner: "member_not_found",
+    admin_becomes_owner: "member_not_found",
+    remove_admin: "member_not_found",
+    stranger_removes: "member_not_found",
+    owner_leaves: "member_not_found",
+    guest_leaves: "member_not_found",
+    transfer: "role_too_low",
+    delete: "role_too_low",
+    delete_by_admin: "role_too_low",
+  },
+  alone: {
+    ...OPEN,
+    begin: "",
+    demote_owner: "last_owner",
+    admin_demotes_owner: "role_too_low",
+    admin_becomes_owner: "member_not_found",
+    remove_admin: "member_not_found",
+    stranger_removes: "role_too_low",
+    owner_leaves: "last_owner",
+    guest_leaves: "member_not_found",
+    transfer: "member_not_found",
+    delete: "organization.deleted",
+    delete_by_admin: "role_too_low",
+  },
+  staffed: {
+    ...OPEN,
+    begin: "",
+    demote_owner: "last_owner",
+    admin_demotes_owner: "role_too_low",
+    admin_becomes_owner: "role_too_low",
+    remove_admin: "member.removed",
+    stranger_removes: "role_too_low",
+    owner_leaves: "last_owner",
+    guest_leaves: "member_not_found",
+    transfer: "organization.ownership_transferred",
+    delete: "organization.deleted",
+    delete_by_admin: "role_too_low",
+  },
+  shared: {
+    ...OPEN,
+    begin: "",
+    demote_owner: "member.role_changed",
+    admin_demotes_owner: "member.role_changed",
+    admin_becomes_owner: "",
+    remove_admin: "member.removed",
+    stranger_removes: "role_too_low",
+    owner_leaves: "member.left",
+    guest_leaves: "member_not_found",
+    transfer: "organization.ownership_transferred",
+    delete: "organization.deleted",
+    delete_by_admin: "organization.deleted",
+  },
+  deleted: { ...(Object.fromEntries(Object.keys(COMMAND).map((name) => [name, NOWHERE])) as Row), create: "" },
+};
+
+for (const [history, row] of Object.entries(MACHINE) as [keyof typeof HISTORY, Row][]) {
+  for (const [name, expected] of Object.entries(row) as [keyof typeof COMMAND, string][]) {
+    test(`${history} + ${name} -> ${expected || "nothing"}`, () => {
+      const state = (HISTORY[history] as readonly OrganizationOwnEvent[]).reduce<Organization>(organization.evolve, organization.initial);
+      const decision = organization.decide(state, COMMAND[name]);
+      expect(decision.ok ? decision.events.map((event) => event.type).join(" ") : decision.refusal.code).toBe(expected);
+    });
+  }
+}

@@ -1,0 +1,186 @@
+/*
+ * An organization and who is in it: one subject, so that whatever counts owners sees all of them.
+ *
+ *   (none) ──create──► open ──add, set_role, remove, leave, transfer, rename──► open ──delete──► deleted
+ *
+ * Invariant: once somebody owns it, somebody does until it is deleted. Two owners who leave at once
+ * race for the subject's version; the second decides again on the history with the first gone.
+ * Nobody gives, changes or takes away a role above their own; `by` null is the installation itself.
+ *
+ * An organization that was created before membership was recorded has no members in its history:
+ * its first `add` (at boot, the local owner's) begins it.
+ */
+import type { IdentityEvent } from "@signalbox/contract/events/identity";
+import type { JoinedBy, MembershipEvent } from "@signalbox/contract/events/organizations";
+import type { OrganizationId, OrganizationRole, PrincipalId } from "@signalbox/contract/primitives";
+import { accept, refuse, unreachable, type Decider, type Decision } from "@signalbox/kernel/decider";
+import { hasRole } from "../../http/authenticate.ts";
+
+export type Organization =
+  | { readonly status: "none" }
+  | { readonly status: "deleted" }
+  | {
+      readonly status: "open";
+      readonly id: OrganizationId;
+      readonly name: string | null;
+      readonly members: ReadonlyMap<string, OrganizationRole>;
+      /** Whether anybody was ever a member. */
+      readonly isFounded: boolean;
+    };
+
+type By = PrincipalId | null;
+export type OrganizationCommand =
+  | { readonly type: "create"; readonly organizationId: OrganizationId; readonly name: string }
+  /** `only_first`: nothing when anybody was ever a member. */
+  | {
+      readonly type: "add";
+      readonly principalId: PrincipalId;
+      readonly role: OrganizationRole;
+      readonly joinedBy: JoinedBy;
+      readonly onlyFirst?: boolean;
+    }
+  | { readonly type: "set_role"; readonly principalId: PrincipalId; readonly role: OrganizationRole; readonly by: By }
+  | { readonly type: "remove"; readonly principalId: PrincipalId; readonly by: By }
+  | { readonly type: "leave"; readonly principalId: PrincipalId }
+  | { readonly type: "transfer"; readonly from: PrincipalId; readonly to: PrincipalId }
+  | { readonly type: "rename"; readonly name: string }
+  | { readonly type: "delete"; readonly by: PrincipalId; readonly typedName: string };
+
+export type OrganizationOwnEvent =
+  | Extract<IdentityEvent, { type: "organization.created" }>
+  | Extract<MembershipEvent, { type: `organization.${string}` | `member.${string}` }>;
+export type OrganizationRefusal =
+  | { code: "organization_not_found" }
+  | { code: "member_not_found" }
+  | { code: "last_owner" }
+  | { code: "role_too_low"; details: { needs: OrganizationRole } }
+  | { code: "name_mismatch" };
+
+type Open = Extract<Organization, { status: "open" }>;
+type Decided = Decision<OrganizationOwnEvent, OrganizationRefusal>;
+
+export const organization: Decider<Organization, OrganizationCommand, OrganizationOwnEvent, OrganizationRefusal> = {
+  initial: { status: "none" },
+
+  decide(state, command) {
+    switch (state.status) {
+      case "none":
+        return command.type === "create"
+          ? accept({ type: "organization.created", data: { organization_id: command.organizationId, name: command.name } })
+          : refuse({ code: "organization_not_found" });
+      case "open":
+        return decideOpen(state, command);
+      case "deleted":
+        return command.type === "create" ? accept() : refuse({ code: "organization_not_found" });
+      default:
+        return unreachable(state);
+    }
+  },
+
+  evolve(state, event) {
+    if (event.type === "organization.created") {
+      // An erased one still opened it: `data` is then empty.
+      const { organization_id: id, name } = event.data;
+      return { status: "open", id, name: name ?? null, members: new Map(), isFounded: false };
+    }
+    if (event.type === "organization.deleted") return { status: "deleted" };
+    if (state.status !== "open") throw new Error(`${event.type} in an organization that is ${state.status}`);
+    const members = new Map(state.members);
+    switch (event.type) {
+      case "organization.renamed":
+        return { ...state, name: event.data.name ?? null };
+      case "organization.ownership_transferred":
+        members.set(event.data.from, "admin").set(event.data.to, "owner");
+        return { ...state, members };
+      case "member.added":
+        members.set(event.data.principal_id, event.data.role);
+        return { ...state, id: event.data.organization_id, members, isFounded: true };
+      case "member.role_changed":
+        members.set(event.data.principal_id, event.data.to);
+        return { ...state, members };
+      case "member.removed":
+      case "member.left":
+        members.delete(event.data.principal_id);
+        return { ...state, members };
+      default:
+        return unreachable(event);
+    }
+  },
+};
+
+function decideOpen(state: Open, command: OrganizationCommand): Decided {
+  switch (command.type) {
+    case "create":
+      return accept();
+    case "add":
+      return add(state, command);
+    case "set_role":
+      return setRole(state, command);
+    case "remove":
+      return remove(state, command);
+    case "leave":
+      if (!state.members.has(command.principalId)) return refuse({ code: "member_not_found" });
+      if (isLastOwner(state, command.principalId)) return refuse({ code: "last_owner" });
+      return accept({ type: "member.left", data: { organization_id: state.id, principal_id: command.principalId } });
+    case "transfer":
+      return transfer(state, command);
+    case "rename":
+      return command.name === state.name
+        ? accept()
+        : accept({ type: "organization.renamed", data: { organization_id: state.id, name: command.name } });
+    case "delete":
+      if (state.name !== null && command.typedName !== state.name) return refuse({ code: "name_mismatch" });
+      if (state.members.get(command.by) !== "owner") return refuse({ code: "role_too_low", details: { needs: "owner" } });
+      return accept({ type: "organization.deleted", data: { organization_id: state.id, by: command.by } });
+    default:
+      return unreachable(command);
+  }
+}
+
+/** Somebody who is in already keeps what they have: an invitation accepted twice raises nobody. */
+function add(state: Open, { principalId, role, joinedBy, onlyFirst }: Extract<OrganizationCommand, { type: "add" }>): Decided {
+  if (state.members.has(principalId) || (onlyFirst === true && state.isFounded)) return accept();
+  return accept({
+    type: "member.added",
+    data: { organization_id: state.id, principal_id: principalId, role, joined_by: joinedBy },
+  });
+}
+
+function setRole(state: Open, { principalId, role, by }: Extract<OrganizationCommand, { type: "set_role" }>): Decided {
+  const from = state.members.get(principalId);
+  if (from === undefined) return refuse({ code: "member_not_found" });
+  const tooLow = above(state, by, from) ?? above(state, by, role);
+  if (tooLow !== null) return tooLow;
+  if (from === role) return accept();
+  if (isLastOwner(state, principalId)) return refuse({ code: "last_owner" });
+  return accept({ type: "member.role_changed", data: { organization_id: state.id, principal_id: principalId, from, to: role } });
+}
+
+function remove(state: Open, { principalId, by }: Extract<OrganizationCommand, { type: "remove" }>): Decided {
+  const role = state.members.get(principalId);
+  if (role === undefined) return refuse({ code: "member_not_found" });
+  const tooLow = above(state, by, role);
+  if (tooLow !== null) return tooLow;
+  if (isLastOwner(state, principalId)) return refuse({ code: "last_owner" });
+  return accept({ type: "member.removed", data: { organization_id: state.id, principal_id: principalId } });
+}
+
+function transfer(state: Open, { from, to }: Extract<OrganizationCommand, { type: "transfer" }>): Decided {
+  if (state.members.get(from) !== "owner") return refuse({ code: "role_too_low", details: { needs: "owner" } });
+  if (!state.members.has(to)) return refuse({ code: "member_not_found" });
+  if (from === to) return accept();
+  return accept({ type: "organization.ownership_transferred", data: { organization_id: state.id, from, to } });
+}
+
+/** Null when `by` may deal with that role. Read from the history itself: the token's role may be a second old. */
+function above(state: Open, by: By, role: OrganizationRole): Decided | null {
+  if (by === null) return null;
+  const own = state.members.get(by);
+  if (own !== undefined && hasRole(own, "admin") && hasRole(own, role)) return null;
+  return refuse({ code: "role_too_low", details: { needs: hasRole(role, "admin") ? role : "admin" } });
+}
+
+function isLastOwner(state: Open, principalId: PrincipalId): boolean {
+  if (state.members.get(principalId) !== "owner") return false;
+  return [...state.members.values()].filter((role) => role === "owner").length === 1;
+}
