@@ -40,7 +40,7 @@ import { createAttention } from "./modules/attention/public.ts";
 import { createAudit, openSigningKeys } from "./modules/audit/public.ts";
 import { createEgress } from "./modules/egress/public.ts";
 import { createEvidence } from "./modules/evidence/public.ts";
-import { createFeed } from "./modules/feed/public.ts";
+import { createFeed, type FeedModule } from "./modules/feed/public.ts";
 import { createForge } from "./modules/forge/public.ts";
 import { createFiles } from "./modules/files/public.ts";
 import { createGate, registeredAction } from "./modules/gate/public.ts";
@@ -135,7 +135,15 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     if (sessions === undefined) throw new Error("a module asked about a session while it was being made");
     return sessions;
   };
-  const runs = createRuns({ ...deps, rooms, principalExists, blobs, leaseTtlMs: config.leaseTtlMs, redact });
+  const runs = createRuns({
+    ...deps,
+    rooms,
+    principalExists,
+    displayNames: identity.displayNames,
+    blobs,
+    leaseTtlMs: config.leaseTtlMs,
+    redact,
+  });
   const approvals = createApprovals({
     ...deps,
     rooms,
@@ -244,6 +252,12 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     localPort: () => port,
     lifetimeMs: config.previewTtlS * 1000,
   });
+  // Things that wait are told in the feed, which asks those who know them.
+  let feed: FeedModule | undefined;
+  const theFeed = (): FeedModule => {
+    if (feed === undefined) throw new Error("a module told something while it was being made");
+    return feed;
+  };
   const attention = createAttention({
     ...deps,
     rooms,
@@ -252,14 +266,20 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       const found = await Promise.all(ids.map((id) => theSessions().questions.view(organizationId, id)));
       return new Map(found.flatMap((question) => (question === null ? [] : [[question.id, question]])));
     },
+    tell: (organizationId, topic, document) => theFeed().tell(organizationId, topic, document),
     stuckAfterMs: config.stuckAfterS * 1000,
   });
-  const feed = createFeed({
+  feed = createFeed({
     ...deps,
     rooms,
     live: sessions.live,
-    inbox: attention.inbox,
+    topics: [...runs.topics, ...attention.topics],
+    pool: workerPool,
+    connection: connection("sb_log"),
+    sealer: secrets.sealer,
+    retentionMs: config.syncRetentionH * 3600_000,
     displayNames: identity.displayNames,
+    roleOf: identity.roleOf,
     onRevoked: identity.onRevoked,
   });
   const shares = createShares({

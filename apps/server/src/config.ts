@@ -157,6 +157,14 @@ export const SETTINGS = {
     env: "SIGNALBOX_STUCK_AFTER_S",
     desc: "Seconds without any event after which a run that works, and waits for nobody, is shown as stuck.",
   },
+  syncRetentionH: {
+    type: "integer",
+    default: 24,
+    min: 24,
+    max: 168,
+    env: "SIGNALBOX_SYNC_RETENTION_H",
+    desc: "Hours that updates of the topics of sync:v1 are kept for clients that come back; who stayed away longer reads the documents anew.",
+  },
   leaseTtlMs: {
     type: "integer",
     default: 30_000,

@@ -1,7 +1,7 @@
 /*
  * Wake-ups for lists: the socket says that something changed, the list is then read over HTTP.
- * Many changes at once cost one read. Followed are the inbox, where the server publishes it, and the
- * rooms of the sessions at work.
+ * Many changes at once cost one read. Followed are the inbox, what becomes of
+ * runs and of the engines that hold them, and the rooms of the sessions at work.
  */
 import type { SyncUpdate } from "@signalbox/contract/sync";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -38,9 +38,15 @@ export function useWakeUps(signedIn: boolean): void {
       void queries.refetchQueries({ type: "active", predicate: ({ state }) => state.status === "error" });
     });
     const endInbox = sync.subscribe("inbox", { onUpdate: onInbox, onStale: onInbox, onStatus: onSocket, onRefused: () => pollApprovals() });
+    const onRun = (): void => wake("sessions", "runs");
+    const endRuns = sync.subscribe("runtime.run_summaries", { onUpdate: onRun, onStale: onRun });
+    const onWorker = (): void => wake("workers");
+    const endWorkers = sync.subscribe("runtime.worker_summaries", { onUpdate: onWorker, onStale: onWorker });
     return () => {
       endReturns();
       endInbox();
+      endRuns();
+      endWorkers();
     };
   }, [signedIn]);
 

@@ -116,12 +116,14 @@ async function runs(tx: Tx, batch: readonly Recorded[]): Promise<void> {
   for (const r of batch) if (ACTIVE.has(r.event.type) || INACTIVE.has(r.event.type)) changed.set(`${r.organizationId} ${r.subjectId}`, r);
   if (changed.size === 0) return;
   await tx.query(
-    `update proj_attention_runs p set is_active = c.a, subject_version = c.v
-       from unnest($1::text[], $2::text[], $3::boolean[], $4::bigint[]) as c (o, i, a, v)
+    `update proj_attention_runs p set is_active = c.a, completed_at = coalesce(c.d, p.completed_at), subject_version = c.v
+       from unnest($1::text[], $2::text[], $3::boolean[], $4::timestamptz[], $5::bigint[]) as c (o, i, a, d, v)
       where p.organization_id = c.o and p.run_id = c.i and p.subject_version < c.v`,
-    columns([...changed.values()], (r) => [r.organizationId, r.subjectId, ACTIVE.has(r.event.type), r.subjectVersion]),
+    columns([...changed.values()], (r) => [r.organizationId, r.subjectId, ACTIVE.has(r.event.type), completedAt(r), r.subjectVersion]),
   );
 }
+
+const completedAt = (r: Recorded): string | null => (r.event.type === "run.completed" ? r.recordedAt : null);
 
 /** An erased one has neither. */
 function titleOf({ title, goal }: Partial<Created["event"]["data"]>): string | null {

@@ -8,7 +8,8 @@ import type { z } from "zod";
 import type { Deps, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import { attentionList } from "./attention.projection.ts";
-import { createInbox, type Inbox } from "./inbox.ts";
+import type { TopicDocument, TopicDocuments } from "../feed/public.ts";
+import { dismissedDocument, inboxTopic, notifications } from "./notifications.ts";
 import { attentionRoutes } from "./routes.ts";
 
 export { openingOf } from "./item.ts";
@@ -19,7 +20,8 @@ export interface AttentionModule extends Module {
     who: { readonly organizationId: string; readonly principalId: string; readonly role: OrganizationRole },
     id: string,
   ): Promise<z.input<typeof AttentionItem> | null>;
-  readonly inbox: Pick<Inbox, "source">;
+  /** For the feed: `inbox` and `runtime.notifications`. */
+  readonly topics: readonly TopicDocuments[];
 }
 
 export interface AttentionDeps extends Deps {
@@ -29,23 +31,28 @@ export interface AttentionDeps extends Deps {
   readonly questions?:
     | ((organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, z.input<typeof QuestionView>>>)
     | undefined;
+  /** Says in the feed what is no event. */
+  readonly tell: (organizationId: string, topic: string, document: TopicDocument) => Promise<void>;
   /** A run that works and said nothing for so long is stuck. */
   readonly stuckAfterMs: number;
 }
 
 export function createAttention(deps: AttentionDeps): AttentionModule {
-  const inbox = createInbox({
+  const { routes, openItem } = attentionRoutes({
     ...deps,
-    onError: (error) => deps.logger.warn({ err: error }, "the topic inbox could not be read"),
+    changed({ organizationId, principalId, id }) {
+      // It stands all the same; their other tabs read it with the next change.
+      deps
+        .tell(organizationId, "inbox", dismissedDocument(principalId, id, deps.clock.now()))
+        .catch((error: unknown) => deps.logger.warn({ err: error }, "a dismissal could not be told"));
+    },
   });
-  const { routes, openItem } = attentionRoutes({ ...deps, changed: inbox.changed });
   return {
     routes,
     openItem,
     projections: [attentionList],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
-    inbox,
-    stop: async () => inbox.close(),
+    topics: [inboxTopic, notifications(deps.db)],
   };
 }

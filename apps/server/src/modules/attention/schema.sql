@@ -20,6 +20,7 @@ create table proj_attention (
   primary key (organization_id, id)
 );
 create index proj_attention_open on proj_attention (organization_id, opened_at desc, id desc) where closed_at is null;
+create index proj_attention_opened on proj_attention (organization_id, opened_at desc, id desc);
 create index proj_attention_done on proj_attention (organization_id, closed_at desc) where closed_at is not null;
 create index proj_attention_session on proj_attention (organization_id, session_id) where closed_at is null and session_id is not null;
 create index proj_attention_title_event on proj_attention (title_event) where title_event is not null;
@@ -37,10 +38,12 @@ create table proj_attention_runs (
   room_id         text,
   session_id      text,
   is_active       boolean     not null,
+  completed_at    timestamptz,
   subject_version bigint      not null,
   primary key (organization_id, run_id)
 );
 create index proj_attention_runs_active on proj_attention_runs (organization_id, run_id) where is_active;
+create index proj_attention_runs_completed on proj_attention_runs (organization_id, completed_at desc) where completed_at is not null;
 create index proj_attention_runs_event on proj_attention_runs (title_event);
 alter table proj_attention_runs enable row level security;
 create policy organization on proj_attention_runs using (organization_id = current_setting('signalbox.organization_id', true));

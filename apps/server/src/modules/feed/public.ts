@@ -1,32 +1,50 @@
-/* The one feed: rooms over SSE, rooms and sessions over `sync:v1`, events over HTTP. */
+/* The one feed: rooms over SSE, all topics over `sync:v1` and their documents over HTTP, events over HTTP. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { OrganizationRole } from "@signalbox/contract/primitives";
 import { getPresence } from "@signalbox/contract/session-queue";
 import { createSyncToken, SYNC_LIMITS, Topic } from "@signalbox/contract/sync";
 import { sql } from "kysely";
+import type pg from "pg";
+import type { ClientConfig } from "pg";
 import { WebSocketServer } from "ws";
+import { hasRole } from "../../http/authenticate.ts";
 import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
+import type { Sealer } from "../secrets/public.ts";
 import { eventRoutes } from "./events.ts";
+import { hydrationRoutes } from "./hydration.ts";
 import type { LiveSource } from "./live-source.ts";
+import { watchOrganizations } from "./organization-watch.ts";
 import { createPresence, type PresenceBook } from "./presence.ts";
 import { roomStreamRoute } from "./room-stream.ts";
 import { createRoomSources, roomTopic, sessionSource } from "./sources.ts";
-import { createSubscriptions, type Follower, type Following, type Subscriptions, type TopicSource } from "./subscriptions.ts";
+import { createSubscriptions, type Follower, type Following, type Subscriptions } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
 import { createSyncTokens, type SyncGrant } from "./sync-token.ts";
+import { createTokenKeys } from "./token-keys.ts";
+import { createTopicSources, type TopicSources } from "./topic-source.ts";
+import { createTopicWriter } from "./topic-writer.ts";
+import type { TopicDocument, TopicDocuments, Viewer } from "./topics.ts";
 
 export type { LiveSource, LiveUpdate } from "./live-source.ts";
 export type { SyncGrant } from "./sync-token.ts";
-export type { Follower, Following, Frame, TopicSource } from "./subscriptions.ts";
+export type { Follower, Following, Frame } from "./subscriptions.ts";
+export type { Audience, TopicDocument, TopicDocuments } from "./topics.ts";
 
 export interface FeedDeps extends Deps {
   readonly rooms: RoomAccess;
   readonly live: LiveSource;
-  /** What waits for one person. */
-  readonly inbox: { source(organizationId: string, principalId: string, role: OrganizationRole): TopicSource };
+  /** Topics that are no stream of the log, by those who know their documents. */
+  readonly topics: readonly TopicDocuments[];
+  /** As `sb_log`: a topic is written and read once for all who follow it. */
+  readonly pool: pg.Pool;
+  readonly connection: ClientConfig;
+  readonly sealer: Sealer;
+  readonly retentionMs: number;
+  /** Null: nobody of the organization any more. */
+  readonly roleOf: (organizationId: string, principalId: string) => Promise<OrganizationRole | null>;
   readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
 }
@@ -34,6 +52,8 @@ export interface FeedDeps extends Deps {
 export interface FeedParts extends FeedDeps {
   readonly subscriptions: Subscriptions;
   readonly presence: PresenceBook;
+  readonly topicSources: TopicSources;
+  readonly viewerOf: (organizationId: string, who: { readonly principalId: string; readonly role: string }) => Promise<Viewer>;
   readonly sessionRoom: (organizationId: string, sessionId: string) => Promise<string | null>;
 }
 
@@ -41,7 +61,9 @@ export interface FeedModule extends Module {
   /** A WebSocket upgrade for `/v1/sync`; host and origin have been checked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** For other sockets that are opened with a sync token. */
-  verifyToken(token: string): SyncGrant | "expired" | "invalid";
+  verifyToken(token: string): Promise<SyncGrant | "expired" | "invalid">;
+  /** Puts something that is no event into a topic of documents. */
+  tell(organizationId: string, topic: string, document: TopicDocument): Promise<void>;
   /** A room's events from after that seq on, for doors of other modules; who may follow is theirs to know. */
   followRoom(organizationId: string, roomId: string, after: number, follower: Follower): Following;
   /** Ends every feed and socket; the HTTP server cannot close while they are open. */
@@ -50,7 +72,7 @@ export interface FeedModule extends Module {
   stats(): { readonly followers: number; readonly sockets: number };
 }
 
-const SCOPES = ["room:*", "session:*", "inbox"];
+const SCOPES = ["room:*", "session:*", "inbox", "runtime.run_summaries", "runtime.worker_summaries", "runtime.notifications"];
 
 export function createFeed(deps: FeedDeps): FeedModule {
   const { log, db, live, clock, logger } = deps;
@@ -60,22 +82,53 @@ export function createFeed(deps: FeedDeps): FeedModule {
     displayNames: deps.displayNames,
     onError: (error) => logger.error({ err: error }, "who follows a session could not be told"),
   });
+  async function viewerOf(organizationId: string, who: { readonly principalId: string; readonly role: string }): Promise<Viewer> {
+    const role = who.role as OrganizationRole;
+    const caller = { organizationId, principal: { id: who.principalId, type: "user" as const, displayName: "" }, role };
+    const maySettle = hasRole(role, "approver");
+    const [seen, deciding] = await Promise.all([
+      deps.rooms.visibleRooms(caller),
+      maySettle ? deps.rooms.visibleRooms(caller, "approver") : [],
+    ]);
+    return {
+      organizationId,
+      principalId: who.principalId,
+      isAdmin: hasRole(role, "admin"),
+      rooms: seen === null ? null : new Set(seen),
+      deciding: deciding === null ? null : new Set(deciding),
+      maySettle,
+    };
+  }
+  const onTopicError = (error: unknown): void =>
+    logger.warn({ err: error }, "topics of documents could not be written or read; trying again");
+  const writer = createTopicWriter({
+    log,
+    pool: deps.pool,
+    clock,
+    topics: deps.topics,
+    retentionMs: deps.retentionMs,
+    onError: onTopicError,
+  });
+  const topicSources = createTopicSources({ pool: deps.pool, connection: deps.connection, viewerOf, onError: onTopicError });
   const subscriptions = createSubscriptions(
     (topic) => {
-      const [kind, organizationId = "", id = "", role = ""] = topic.split(":");
-      if (kind === "inbox") return deps.inbox.source(organizationId, id, role as OrganizationRole);
+      const [kind = "", organizationId = "", id = "", role = ""] = topic.split(":");
       if (kind === "presence") return presence.source(organizationId, id);
-      return kind === "room" ? sources.of(organizationId, id) : sessionSource(live, id);
+      if (kind === "room") return sources.of(organizationId, id);
+      if (kind === "session") return sessionSource(live, id);
+      return topicSources.source(organizationId, kind, { principalId: id, role });
     },
     (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"),
   );
-  const tokens = createSyncTokens();
+  const tokens = createSyncTokens(createTokenKeys(deps));
   const sockets = new Set<SyncSocket>();
   const server = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, perMessageDeflate: false });
   const parts: FeedParts = {
     ...deps,
     subscriptions,
     presence,
+    topicSources,
+    viewerOf,
     async sessionRoom(organizationId, sessionId) {
       const { rows } = await db.inOrganization(organizationId, (tx) =>
         sql<{ id: string }>`select id from proj_rooms where session_id = ${sessionId}`.execute(tx),
@@ -85,11 +138,63 @@ export function createFeed(deps: FeedDeps): FeedModule {
   };
   let beat: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
+  const endCredential = (credentialId: string): void => {
+    for (const socket of sockets)
+      if (socket.credentialId === credentialId)
+        socket.end("unauthenticated", "The credential that this socket was opened with was revoked.", 4401);
+  };
+  const watch = watchOrganizations({
+    log,
+    organizations: () => new Set([...sockets].map((socket) => socket.organizationId)),
+    onRevoked: endCredential,
+    onDeleted(organizationId) {
+      for (const socket of sockets)
+        if (socket.organizationId === organizationId) socket.end("unauthenticated", "The organization was deleted.", 4401);
+    },
+    async onMembers(organizationId) {
+      const theirs = [...sockets].filter((socket) => socket.organizationId === organizationId);
+      for (const principalId of new Set(theirs.map((socket) => socket.principalId))) {
+        const role = await deps.roleOf(organizationId, principalId);
+        for (const socket of theirs)
+          if (socket.principalId === principalId && socket.role !== role)
+            socket.end("unauthenticated", "What you may do in the organization has changed; connect again.", 4401);
+      }
+    },
+    onError: (error) => logger.warn({ err: error }, "an organization's changes could not be read; trying again"),
+  });
+
+  async function admit(request: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
+    const broke = (error: Error): void => logger.debug({ err: error }, "a sync socket broke");
+    duplex.on("error", broke);
+    const token = new URL(request.url ?? "/", "http://signalbox.invalid").searchParams.get("token") ?? "";
+    // Before the handshake: a client's first frame comes right behind it.
+    let grant: SyncGrant | "expired" | "invalid";
+    try {
+      grant = await tokens.verify(token, clock.nowMs());
+    } catch (error) {
+      logger.warn({ err: error }, "a sync token could not be checked");
+      return void duplex.end("HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    }
+    if (duplex.destroyed) return;
+    duplex.off("error", broke);
+    server.handleUpgrade(request, duplex, head, (ws) => {
+      ws.on("error", broke);
+      if (typeof grant === "string") {
+        const code = grant === "expired" ? "token_expired" : "unauthenticated";
+        ws.send(JSON.stringify({ type: "error", code, message: "The sync token is not valid. Get one with POST /v1/sync/token." }));
+        ws.close(4401, code);
+        return;
+      }
+      const socket: SyncSocket = openSyncSocket(ws, grant, parts, () => sockets.delete(socket));
+      sockets.add(socket);
+    });
+  }
 
   return {
     routes: [
       roomStreamRoute(parts),
       ...eventRoutes(parts),
+      ...hydrationRoutes(parts),
       handle(getPresence, async ({ caller, params }) => {
         const roomId = await live.roomOf(caller.organizationId, params.id);
         if (roomId === null || (await deps.rooms.roleIn(caller, roomId)) === null) return refused("session_not_found");
@@ -106,7 +211,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
         }
         const nowMs = clock.nowMs();
         return {
-          token: tokens.sign(caller, scopes, nowMs, body.ttl_s),
+          token: await tokens.sign(caller, scopes, nowMs, body.ttl_s),
           token_type: "Bearer" as const,
           expires_in: body.ttl_s,
           expires_at: new Date((Math.floor(nowMs / 1000) + body.ttl_s) * 1000).toISOString(),
@@ -116,33 +221,19 @@ export function createFeed(deps: FeedDeps): FeedModule {
     projections: [],
     schemas: [],
     jobs: {},
+    schedules: [{ name: "feed.expire", cron: "* * * * *", run: () => writer.expire() }],
 
-    upgrade(request, duplex, head) {
-      server.handleUpgrade(request, duplex, head, (ws) => {
-        ws.on("error", (error) => logger.debug({ err: error }, "a sync socket broke"));
-        const token = new URL(request.url ?? "/", "http://signalbox.invalid").searchParams.get("token") ?? "";
-        const grant = tokens.verify(token, clock.nowMs());
-        if (typeof grant === "string") {
-          const code = grant === "expired" ? "token_expired" : "unauthenticated";
-          ws.send(JSON.stringify({ type: "error", code, message: "The sync token is not valid. Get one with POST /v1/sync/token." }));
-          ws.close(4401, code);
-          return;
-        }
-        const socket: SyncSocket = openSyncSocket(ws, grant, parts, () => sockets.delete(socket));
-        sockets.add(socket);
-      });
-    },
+    upgrade: (request, duplex, head) => void admit(request, duplex, head),
     verifyToken: (token) => tokens.verify(token, clock.nowMs()),
+    tell: writer.tell,
     followRoom: (organizationId, roomId, after, follower) =>
       subscriptions.follow(roomTopic(organizationId, roomId), String(after), follower),
     stats: () => ({ followers: subscriptions.followers(), sockets: sockets.size }),
 
     async start() {
-      unsubscribe = deps.onRevoked((credentialId) => {
-        for (const socket of sockets)
-          if (socket.credentialId === credentialId)
-            socket.end("unauthenticated", "The credential that this socket was opened with was revoked.", 4401);
-      });
+      unsubscribe = deps.onRevoked(endCredential);
+      await writer.start();
+      topicSources.start();
       beat = setInterval(() => {
         for (const socket of sockets) socket.beat(clock.nowMs());
       }, SYNC_LIMITS.heartbeatMs).unref();
@@ -156,6 +247,9 @@ export function createFeed(deps: FeedDeps): FeedModule {
     async stop() {
       clearInterval(beat);
       unsubscribe?.();
+      watch.close();
+      await writer.stop();
+      await topicSources.stop();
       sources.close();
       server.close();
     },

@@ -9,9 +9,9 @@ import type { Frame, TopicSource } from "./subscriptions.ts";
 export const roomTopic = (organizationId: string, roomId: string): string => `room:${organizationId}:${roomId}`;
 export const sessionTopic = (organizationId: string, sessionId: string): string => `session:${organizationId}:${sessionId}`;
 export const presenceTopic = (organizationId: string, sessionId: string): string => `presence:${organizationId}:${sessionId}`;
-/** One person's; the role decides in which rooms they are. */
-export const inboxTopic = (organizationId: string, principalId: string, role: string): string =>
-  `inbox:${organizationId}:${principalId}:${role}`;
+/** Of documents: what one sees is one's own, except that admins see the same. */
+export const documentTopic = (organizationId: string, topic: string, principalId: string, role: string): string =>
+  `${topic}:${organizationId}:${principalId}:${role}`;
 
 const PAGE = 500;
 

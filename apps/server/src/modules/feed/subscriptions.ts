@@ -24,11 +24,23 @@ export interface Frame {
   readonly removed?: string | undefined;
 }
 
+/** History in which not every cursor has a frame for this follower. */
+export interface Page {
+  readonly frames: readonly Frame[];
+  /** Between the last of them and this there is nothing. */
+  readonly upTo: string;
+}
+
 export interface TopicSource {
-  /** From right after the returned `head` everything is published, in order. */
-  open(publish: (frames: readonly Frame[]) => void): Promise<{ readonly head: string; close(): void }>;
-  /** Ascending, exclusive `after`. */
-  read(after: string, limit: number): Promise<readonly Frame[] | "stale">;
+  /**
+   * From right after the returned `head` everything is published, in order; `upTo` as of `Page`. `cut` ends everybody.
+   */
+  open(
+    publish: (frames: readonly Frame[], upTo?: string) => void,
+    cut: (reason: EndReason) => void,
+  ): Promise<{ readonly head: string; close(): void }>;
+  /** Ascending, exclusive `after`; `stale` also when `after` is a cursor that never was. */
+  read(after: string, limit: number): Promise<readonly Frame[] | Page | "stale">;
 }
 
 export type EndReason = "stale" | "membership" | "fault" | "closed";
@@ -87,23 +99,28 @@ export function createSubscriptions(
     let stop: (() => void) | undefined;
     let over = false;
     // Published before `open` resolved: after its head all the same.
-    const early: (readonly Frame[])[] = [];
+    const early: [readonly Frame[], string | undefined][] = [];
     let isOpen = false;
     const channel: Channel = {
       source,
       members: new Set(),
       position: "0",
       opened: source
-        .open((frames) => {
-          if (isOpen) publish(channel, frames);
-          else early.push(frames);
-        })
+        .open(
+          (frames, upTo) => {
+            if (isOpen) publish(channel, frames, upTo);
+            else early.push([frames, upTo]);
+          },
+          (reason) => {
+            for (const member of channel.members) end(channel, member, reason);
+          },
+        )
         .then(({ head, close }) => {
           if (over) return close();
           stop = close;
           channel.position = head;
           isOpen = true;
-          for (const frames of early.splice(0)) publish(channel, frames);
+          for (const [frames, upTo] of early.splice(0)) publish(channel, frames, upTo);
         }),
       close() {
         over = true;
@@ -114,11 +131,10 @@ export function createSubscriptions(
     return channel;
   }
 
-  function publish(channel: Channel, frames: readonly Frame[]): void {
-    const last = frames.at(-1);
-    if (last === undefined || compareWatermarks(last.id, channel.position) <= 0) return;
+  function publish(channel: Channel, frames: readonly Frame[], upTo = frames.at(-1)?.id): void {
+    if (upTo === undefined || compareWatermarks(upTo, channel.position) <= 0) return;
     const before = channel.position;
-    channel.position = last.id;
+    channel.position = upTo;
     for (const member of channel.members) {
       if (!member.live) continue;
       // Nearly all stand where the channel stood; only who joined from a fresher page must be looked at.
@@ -128,8 +144,13 @@ export function createSubscriptions(
         member.cursor === before ? frames : frames.filter((frame) => compareWatermarks(frame.id, member.cursor) > 0),
         false,
       );
+      if (member.cursor !== upTo) reach(member, upTo);
     }
     for (const frame of frames) if (frame.removed !== undefined) expel(channel, frame);
+  }
+
+  function reach(member: Member, upTo: string): void {
+    if (compareWatermarks(upTo, member.cursor) > 0) member.cursor = upTo;
   }
 
   function give(channel: Channel, member: Member, frames: readonly Frame[], replaying: boolean): void | Promise<void> {
@@ -171,17 +192,24 @@ export function createSubscriptions(
     try {
       await channel.opened;
       if (after === null) member.cursor = channel.position;
+      // Beyond what this channel has published: either it hears of that later than the reader did, or nobody ever said it.
+      else if (compareWatermarks(after, channel.position) > 0 && (await channel.source.read(after, 1)) === "stale")
+        return end(channel, member, "stale");
       while (!member.over && compareWatermarks(member.cursor, channel.position) < 0) {
         const page = await channel.source.read(member.cursor, PAGE);
         if (member.over) return;
-        // An empty page below the head is history that is gone.
-        if (page === "stale" || page.length === 0) return end(channel, member, "stale");
-        for (const frame of page) {
+        if (page === "stale") return end(channel, member, "stale");
+        const frames = "frames" in page ? page.frames : page;
+        const upTo = "frames" in page ? page.upTo : (frames.at(-1)?.id ?? member.cursor);
+        // No way on below the head is history that is gone.
+        if (compareWatermarks(upTo, member.cursor) <= 0) return end(channel, member, "stale");
+        for (const frame of frames) {
           const { member: who } = member.follower;
           if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0)
             return end(channel, member, "membership");
         }
-        await give(channel, member, page, true);
+        await give(channel, member, frames, true);
+        reach(member, upTo);
       }
       if (member.over) return;
       member.live = true;

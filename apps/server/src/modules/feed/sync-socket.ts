@@ -18,12 +18,11 @@ import type { WebSocket } from "ws";
 import { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
 import type { FeedParts } from "./public.ts";
-import { inboxTopic, presenceTopic, roomTopic, sessionTopic } from "./sources.ts";
+import { documentTopic, presenceTopic, roomTopic, sessionTopic } from "./sources.ts";
 import { batchTexts, caughtUpText } from "./sync-frames.ts";
 import type { Following } from "./subscriptions.ts";
 import type { SyncGrant } from "./sync-token.ts";
 
-const MAX_TOPICS = 100;
 const MAX_FRAMES_PER_S = 50;
 const MAX_BAD_FRAMES = 5;
 /** A reader this far behind is dropped rather than its events. */
@@ -36,6 +35,9 @@ const Watermark = z.string().regex(/^\d{1,15}(\.\d{1,15})?$/);
 
 export interface SyncSocket {
   readonly credentialId: string | undefined;
+  readonly organizationId: string;
+  readonly principalId: string;
+  readonly role: string;
   /** Every 15 s: says where each topic stands, and closes whom nobody was heard of. */
   beat(nowMs: number): void;
   end(code: SyncErrorCode, message: string, closeCode: number): void;
@@ -87,8 +89,11 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     // Who looks at a session is part of the session.
     const scoped = kind === "presence" ? `session:${id}` : topic;
     if (!grant.scopes.some((scope) => scope === scoped || scope === topic || scope === `${scoped.split(":")[0]}:*`)) return null;
-    // Everybody has a list of their own; its source looks at memberships itself.
-    if (kind === "inbox") return { key: inboxTopic(grant.organizationId, grant.principal.id, grant.role), roomId: null, roomHead: "0" };
+    if (kind === "inbox" || kind!.startsWith("runtime.")) {
+      // Their source looks at memberships itself. Admins see the same, except of what is a person's own.
+      const who = kind !== "inbox" && hasRole(grant.role, "admin") ? ["*", "admin"] : [grant.principal.id, grant.role];
+      return { key: documentTopic(grant.organizationId, kind!, who[0]!, who[1]!), roomId: null, roomHead: "0" };
+    }
     const roomId = kind === "room" ? id : await live.roomOf(grant.organizationId, id);
     if (roomId === null) return null;
     // The head first: a membership that ends after it is seen by the feed itself.
@@ -100,7 +105,6 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
 
   async function subscribe(topic: string, after: string | undefined, perBatch: number): Promise<void> {
     if (!Topic.safeParse(topic).success) return refuse("bad_topic", topic, "There is no topic of that name.");
-    if (topic.startsWith("runtime.")) return refuse("bad_topic", topic, "This server does not publish that topic.");
     if (after !== undefined && !Watermark.safeParse(after).success)
       return refuse("bad_subscription", topic, "resume_after must be a watermark that this server gave.");
     const admitted = await admit(topic);
@@ -110,7 +114,8 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     if (isRoom && after !== undefined && Number(after) > Number(admitted.roomHead))
       return refuse("stale_cursor", topic, "The cursor is beyond the newest event.");
     drop(topic);
-    if (topics.size >= MAX_TOPICS) return refuse("bad_subscription", topic, `A socket follows at most ${MAX_TOPICS} topics.`);
+    if (topics.size >= SYNC_LIMITS.topics)
+      return refuse("bad_subscription", topic, `A socket follows at most ${SYNC_LIMITS.topics} topics.`);
 
     const member = hasRole(grant.role, "admin") ? undefined : { principalId: grant.principal.id, checkedAt: admitted.roomHead };
     // Of presence there is only the newest, and it comes at once.
@@ -204,6 +209,9 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
 
   return {
     credentialId: grant.credentialId,
+    organizationId: grant.organizationId,
+    principalId: grant.principal.id,
+    role: grant.role,
     end,
     beat(nowMs) {
       if (nowMs - heardMs > SYNC_LIMITS.clientSilenceMs) return socket.close(4408, "silent");

@@ -1,15 +1,15 @@
 /*
  * Short-lived tokens for the sync socket: JWT, HS256, `kid`, audience `signalbox-sync`.
  *
- * The key lives as long as the process: a restart closes every socket anyway, and clients fetch a
- * token for each connection.
+ * The keys are the installation's (`token-keys.ts`): what one gateway signed the others accept, also after a restart.
  */
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
 import { newId } from "@signalbox/kernel/id";
 import { z } from "zod";
 import type { Caller } from "../../http/handle.ts";
+import type { TokenKeys } from "./token-keys.ts";
 
 const AUDIENCE = "signalbox-sync";
 const ISSUER = "signalbox";
@@ -44,17 +44,18 @@ export interface SyncGrant {
 }
 
 export interface SyncTokens {
-  sign(caller: Caller, scopes: readonly string[], nowMs: number, ttlS: number): string;
-  verify(token: string, nowMs: number): SyncGrant | "expired" | "invalid";
+  sign(caller: Caller, scopes: readonly string[], nowMs: number, ttlS: number): Promise<string>;
+  verify(token: string, nowMs: number): Promise<SyncGrant | "expired" | "invalid">;
 }
 
-export function createSyncTokens(key: Buffer = randomBytes(32)): SyncTokens {
-  const kid = randomBytes(6).toString("hex");
-  const header = encode({ alg: "HS256", typ: "JWT", kid });
-  const mac = (signed: string): Buffer => createHmac("sha256", key).update(signed).digest();
+const Header = z.strictObject({ alg: z.literal("HS256"), typ: z.literal("JWT"), kid: z.string().regex(/^[0-9a-f]{12}$/) });
+
+export function createSyncTokens(keys: TokenKeys): SyncTokens {
+  const mac = (key: Buffer, signed: string): Buffer => createHmac("sha256", key).update(signed).digest();
 
   return {
-    sign(caller, scopes, nowMs, ttlS) {
+    async sign(caller, scopes, nowMs, ttlS) {
+      const { kid, key } = await keys.current();
       const iat = Math.floor(nowMs / 1000);
       const claims: z.input<typeof Claims> = {
         iss: ISSUER,
@@ -70,17 +71,19 @@ export function createSyncTokens(key: Buffer = randomBytes(32)): SyncTokens {
         iat,
         exp: iat + ttlS,
       };
-      const signed = `${header}.${encode(claims)}`;
-      return `${signed}.${mac(signed).toString("base64url")}`;
+      const signed = `${encode({ alg: "HS256", typ: "JWT", kid })}.${encode(claims)}`;
+      return `${signed}.${mac(key, signed).toString("base64url")}`;
     },
-    verify(token, nowMs) {
+    async verify(token, nowMs) {
       const [head = "", body = "", signature = "", ...rest] = token.split(".");
-      // Comparing the whole header fixes algorithm and key: nothing in a token chooses how it is checked.
-      if (rest.length > 0 || head !== header) return "invalid";
+      // Of the header only the key's name is a choice: the algorithm is fixed.
+      const kid = rest.length > 0 ? undefined : Header.safeParse(decode(head)).data?.kid;
+      const key = kid === undefined ? null : await keys.named(kid);
+      if (key === null) return "invalid";
       const given = Buffer.from(signature, "base64url");
-      const made = mac(`${head}.${body}`);
+      const made = mac(key, `${head}.${body}`);
       if (given.length !== made.length || !timingSafeEqual(given, made)) return "invalid";
-      const claims = Claims.parse(JSON.parse(Buffer.from(body, "base64url").toString()));
+      const claims = Claims.parse(decode(body));
       if (claims.exp * 1000 <= nowMs) return "expired";
       return {
         organizationId: claims.org,
@@ -96,3 +99,11 @@ export function createSyncTokens(key: Buffer = randomBytes(32)): SyncTokens {
 }
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+function decode(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, "base64url").toString());
+  } catch {
+    return null; // Not JSON: no token of ours.
+  }
+}

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { PrincipalId } from "@signalbox/contract/primitives";
 import type { Blobs } from "../../blobs.ts";
 import type { Deps, Module } from "../../module.ts";
+import type { TopicDocuments } from "../feed/public.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import { createEngine } from "./engine.ts";
 import { engineRoutes } from "./engine-routes.ts";
@@ -27,6 +28,7 @@ import { runRecord } from "./record.projection.ts";
 import type { NewArtifact } from "./run-command.ts";
 import { importedRuns, runList } from "./runs.projection.ts";
 
+import { runSummaries, workerSummaries } from "./summaries.ts";
 import { toolCallsAt, type ToolCallThen } from "./tool-call-at.ts";
 import { findWorkers, type WorkerRecord } from "./workers.ts";
 
@@ -38,6 +40,8 @@ export type { BoundedOutput, Content } from "./output.ts";
 export type { ArtifactRecord, PageOf, Paging, RunFilter, RunRecord, StepRecord, ToolCallRecord } from "./queries.ts";
 
 export interface RunsModule extends Module {
+  /** For the feed. */
+  readonly topics: readonly TopicDocuments[];
   view(organizationId: string, runId: string): Promise<RunRecord | null>;
   /** Of a session, the tool call that was under way at each of these times. */
   toolCallsAt(organizationId: string, sessionId: string, times: readonly string[]): Promise<readonly (ToolCallThen | null)[]>;
@@ -71,6 +75,7 @@ export interface RunsDeps extends Deps {
   readonly blobs: Blobs;
   readonly rooms: Pick<RoomAccess, "roleIn" | "visibleRooms">;
   readonly principalExists: (organizationId: string, principalId: PrincipalId) => Promise<boolean>;
+  readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** Replaces secrets in what goes to blobs: `scanner.scanText(organizationId, text).text` of the log. */
   readonly redact: (organizationId: string, text: string) => string;
   /** How long a started task may take. Default 2 h. */
@@ -97,6 +102,7 @@ export function createRuns(deps: RunsDeps): RunsModule {
     projections: [runList, runRecord, importedRuns],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: engine.jobs,
+    topics: [runSummaries(db), workerSummaries(db, deps.displayNames)],
     view: (organizationId, runId) => findRun(db, organizationId, runId),
     toolCallsAt: (organizationId, sessionId, times) => toolCallsAt(db, organizationId, sessionId, times),
     workers: (organizationId, rooms) => findWorkers(db, organizationId, { rooms, leaseTtlMs: deps.leaseTtlMs ?? 30_000 }),

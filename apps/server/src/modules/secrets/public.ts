@@ -16,7 +16,18 @@ export type SecretResult =
   /** It is there and cannot be opened; `reason` says why and what to do. */
   | { readonly ok: false; readonly code: "sealed"; readonly reason: string };
 
+/** For what is the installation's and no organization's: sealed with the master key itself, under the place it belongs to. */
+export interface Sealer {
+  seal(
+    place: string,
+    value: Buffer,
+  ): Promise<{ readonly sealed: Buffer; readonly master: { readonly version: number; readonly id: string } }>;
+  /** Null when it cannot be opened; the log says why. */
+  unseal(master: { readonly version: number; readonly id: string }, place: string, sealed: Buffer): Promise<Buffer | null>;
+}
+
 export interface SecretsModule extends Module {
+  readonly sealer: Sealer;
   /** Refused when what is kept already cannot be opened: a second key beside it would hide that. */
   put(
     organizationId: string,
@@ -103,6 +114,22 @@ export function createSecrets({ db, logger, keysDirectory, organizations }: Secr
     projections: [],
     schemas: [],
     jobs: {},
+    sealer: {
+      async seal(place, value) {
+        const master = await masters.current();
+        return { sealed: seal(master.key, place, value), master: { version: master.version, id: master.id } };
+      },
+      async unseal(of, place, sealed) {
+        const master = await masters.unwrapping(of.version, of.id);
+        const value = "problem" in master ? null : unseal(master.key, place, sealed);
+        if (value === null)
+          logger.error(
+            { place, reason: "problem" in master ? master.problem : "It is damaged in the database." },
+            "a sealed value cannot be opened",
+          );
+        return value;
+      },
+    },
     registry: { secretsOf: (organizationId) => known.get(organizationId) ?? NONE },
 
     async put(organizationId, name, value) {

@@ -28,7 +28,7 @@ export interface TerminalsModuleDeps extends Deps {
   /** As `sb_log`: a server that starts looks after the terminals of every organization. */
   readonly pool: pg.Pool;
   readonly doors: SessionDoors;
-  readonly verifyToken: (token: string) => SyncGrant | "expired" | "invalid";
+  readonly verifyToken: (token: string) => Promise<SyncGrant | "expired" | "invalid">;
   readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
   readonly hasEnded: (organizationId: string, sessionId: string) => Promise<boolean>;
 }
@@ -60,7 +60,7 @@ export function createTerminalsModule(deps: TerminalsModuleDeps): TerminalsModul
   }
 
   async function connect(ws: WebSocket, url: URL): Promise<void> {
-    const grant = deps.verifyToken(url.searchParams.get("token") ?? "");
+    const grant = await deps.verifyToken(url.searchParams.get("token") ?? "");
     if (typeof grant === "string") {
       const code = grant === "expired" ? "token_expired" : "unauthenticated";
       return endSocket(ws, code, "The sync token is not valid. Get one with POST /v1/sync/token.", 4401);
