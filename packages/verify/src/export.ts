@@ -20,7 +20,7 @@
  * stream removed. What it cannot prove: that events after the newest checkpoint are all there. Without
  * any checkpoint it would prove nothing, since whoever rewrote everything could leave them out: not valid.
  */
-import { follow, GENESIS, jsonObject, linkEntry, type ChainedEvent, type Head, type Mismatch } from "./chain.ts";
+import { follow, GENESIS, jsonObject, linkEntry, type ChainedEvent, type Followed, type Head, type Mismatch } from "./chain.ts";
 import { rootOf, type StreamHead } from "./merkle.ts";
 import { openNote, type VerifierKey } from "./note.ts";
 import { TrustedKeys, type Rotation } from "./keys.ts";
@@ -160,7 +160,10 @@ export async function verifyExport(
           problem(`line ${number}: the content is not that of ${line.sha256}`);
         break;
       case "event":
-        await event(line);
+        {
+          const checking = event(line);
+          if (checking !== undefined) await checking;
+        }
         break;
       case "checkpoint":
         await checkpoint(line.note, line.heads);
@@ -206,7 +209,8 @@ export async function verifyExport(
     problems: untold === 0 ? problems : [...problems, `and ${untold} more`],
   };
 
-  async function event(line: EventLine): Promise<void> {
+  /** Waits only where hashes must be waited for. */
+  function event(line: EventLine): void | Promise<void> {
     events++;
     const stream = `${line.stream.type}:${line.stream.id}`;
     if (line.position <= lastPosition) problem(`${stream} ${line.seq}: position ${line.position} does not follow ${lastPosition}`);
@@ -216,7 +220,11 @@ export async function verifyExport(
       problem(`${stream} ${line.seq}: the export says it is of ${onlyStream || "no stream"} only`);
     // After a break everything hangs in the air; one mismatch names the place.
     if (broken.has(stream)) return;
-    const checked = await follow(primitives, heads.get(stream) ?? beginning(stream, line), line);
+    const checked = follow(primitives, heads.get(stream) ?? beginning(stream, line), line);
+    return checked instanceof Promise ? checked.then((later) => take(line, stream, later)) : take(line, stream, checked);
+  }
+
+  function take(line: EventLine, stream: string, checked: Followed): void | Promise<void> {
     if (!checked.ok) {
       broken.add(stream);
       return mismatch(checked.mismatch);
@@ -240,7 +248,7 @@ export async function verifyExport(
     else if (type === "checkpoint.key_rotated") {
       const { from_key_id, statement } = jsonObject(line.data) ?? {};
       handedOver.push({ from: String(from_key_id), stream, seq: line.seq });
-      if (typeof statement === "string") await learn(statement, `${stream} ${line.seq}`);
+      if (typeof statement === "string") return learn(statement, `${stream} ${line.seq}`);
     }
   }
 

@@ -4,6 +4,8 @@
  */
 export interface Primitives {
   sha256(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** The same as lowercase hex and at once, where that can be had: a log of many events is then checked without a promise for each hash. */
+  sha256Hex?(data: Uint8Array): string;
   /** Ed25519 (RFC 8032) over `message` with a raw 32-byte public key. */
   verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
 }
@@ -21,16 +23,47 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return out;
 }
 
-export const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+export function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}
 export const hashText = (bytes: Uint8Array): string => `sha256:${hex(bytes)}`;
+
+/** What a character stands for, by its code; 255 for one that stands for nothing. */
+function digits(alphabet: string): Uint8Array {
+  const values = new Uint8Array(128).fill(255);
+  for (let i = 0; i < alphabet.length; i++) values[alphabet.charCodeAt(i)] = i;
+  return values;
+}
+const HEX_DIGITS = digits("0123456789abcdef");
+const BASE64_DIGITS = digits("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 
 /** Bytes of `sha256:<64 lowercase hex>`; null for anything else. */
 export function hashBytes(text: unknown): Uint8Array | null {
-  if (typeof text !== "string" || !/^sha256:[0-9a-f]{64}$/.test(text)) return null;
   const out = new Uint8Array(32);
-  for (let i = 0; i < 32; i++) out[i] = Number.parseInt(text.slice(7 + 2 * i, 9 + 2 * i), 16);
-  return out;
+  return putHash(text, out, 0) ? out : null;
 }
+
+/** Puts the bytes of `sha256:<64 lowercase hex>` into `out`; false for anything else. */
+export function putHash(text: unknown, out: Uint8Array, at: number): boolean {
+  return typeof text === "string" && text.length === 71 && text.startsWith("sha256:") && putHex(text, 7, out, at);
+}
+
+/** Puts the 32 bytes that `text` has in hex from `from` on. */
+export function putHex(text: string, from: number, out: Uint8Array, at: number): boolean {
+  let wrong = 0;
+  for (let i = 0; i < 32; i++) {
+    const high = digit(HEX_DIGITS, text.charCodeAt(from + 2 * i));
+    const low = digit(HEX_DIGITS, text.charCodeAt(from + 2 * i + 1));
+    wrong |= high | low;
+    out[at + i] = (high << 4) | low;
+  }
+  return wrong < 16;
+}
+
+const digit = (values: Uint8Array, code: number): number => (code < 128 ? values[code]! : 255);
 
 /** In pieces: a call takes only so many arguments. */
 export function toBase64(bytes: Uint8Array): string {
@@ -41,8 +74,26 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** Null for what is not base64. */
 export function fromBase64(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) return null;
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  if (text.length % 4 !== 0) return null;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  const out = new Uint8Array((text.length / 4) * 3 - padding);
+  let wrong = 0;
+  for (let i = 0, at = 0; i < text.length; i += 4, at += 3) {
+    const left = text.length - padding - i;
+    const [a, b] = [digit(BASE64_DIGITS, text.charCodeAt(i)), digit(BASE64_DIGITS, text.charCodeAt(i + 1))];
+    const c = left > 2 ? digit(BASE64_DIGITS, text.charCodeAt(i + 2)) : 0;
+    const d = left > 3 ? digit(BASE64_DIGITS, text.charCodeAt(i + 3)) : 0;
+    wrong |= a | b | c | d;
+    // What would stand beyond the end is not kept.
+    out[at] = (a << 2) | (b >> 4);
+    out[at + 1] = (b << 4) | (c >> 2);
+    out[at + 2] = (c << 6) | d;
+  }
+  return wrong < 64 ? out : null;
 }
 
-export const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -10,13 +10,12 @@ import {
 import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
 import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
-import { nodePrimitives } from "@signalbox/verify/node";
+import { linesOf, nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { constants, createReadStream, openAsBlob } from "node:fs";
 import { access, open, readFile, rename, rm } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { action, type Context } from "../command.ts";
 import { printable } from "../terminal.ts";
 import { EXIT, type ExitCode, UserError } from "../user-error.ts";
@@ -195,7 +194,7 @@ async function checkReceipt(
     terminal.result(report, describeReceipt(report.valid, report.run_id, report.problems));
     return report.valid ? EXIT.ok : EXIT.failed;
   }
-  const lines = createInterface({ input: createReadStream(await readable(file)), crlfDelay: Number.POSITIVE_INFINITY });
+  const lines = linesOf(createReadStream(await readable(file)));
   const both = await verifyReceiptAgainst(nodePrimitives, envelope, lines, keys);
   terminal.result(both, describeReceipt(both.valid, both.receipt.run_id, both.problems));
   return both.valid ? EXIT.ok : EXIT.failed;
@@ -288,7 +287,7 @@ export async function verifyFile(file: string, keys: readonly VerifierKey[]): Pr
       { cause },
     );
   });
-  return verifyExport(nodePrimitives, createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }), keys);
+  return verifyExport(nodePrimitives, linesOf(stream), keys);
 }
 
 /** What a reader of a valid report should know besides: who signs by now, and what is no longer there. */

@@ -3,7 +3,6 @@
  * verifier over every line, and whether it is a log that this version understands.
  */
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { EVENT_HISTORIES, type EventVersions, upcast, versionOf } from "@signalbox/contract/event-versions";
 import { EVENT_SCHEMAS } from "@signalbox/contract/events";
 import { StreamType } from "@signalbox/contract/envelope";
@@ -12,7 +11,7 @@ import type { ForeignEvent } from "@signalbox/eventlog/append-foreign";
 import type { StreamRef } from "@signalbox/eventlog/log";
 import { sha256 } from "@signalbox/kernel/canonical";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
-import { nodePrimitives } from "@signalbox/verify/node";
+import { linesOf, nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import { z } from "zod";
 
@@ -39,8 +38,7 @@ export type Looked =
 const PAGE = 500;
 const PAGE_BYTES = 8 * 1024 * 1024;
 
-export const linesOf = (file: string): AsyncIterable<string> =>
-  createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
+const linesIn = (file: string): AsyncIterable<string> => linesOf(createReadStream(file));
 
 type EventLine = ForeignEvent & { readonly kind: "event"; readonly position: number };
 
@@ -48,7 +46,7 @@ type EventLine = ForeignEvent & { readonly kind: "event"; readonly position: num
 export async function* pagesOf(file: string): AsyncGenerator<readonly ForeignEvent[]> {
   let page: EventLine[] = [];
   let bytes = 0;
-  for await (const text of linesOf(file)) {
+  for await (const text of linesIn(file)) {
     if (!text.startsWith("{") || !text.includes('"event"')) continue;
     const line = JSON.parse(text) as EventLine;
     if (line.kind !== "event") continue;
@@ -63,7 +61,7 @@ export async function* pagesOf(file: string): AsyncGenerator<readonly ForeignEve
 
 /** The contents that it carries, one at a time. */
 export async function* blobsOf(file: string): AsyncGenerator<Buffer> {
-  for await (const text of linesOf(file)) {
+  for await (const text of linesIn(file)) {
     if (!text.includes('"blob"')) continue;
     const line = JSON.parse(text) as { kind: string; base64?: string };
     if (line.kind === "blob" && line.base64 !== undefined) yield Buffer.from(line.base64, "base64");
@@ -96,7 +94,7 @@ const HeaderOfEvent = z.object({
 export async function lookThrough(file: string): Promise<Looked> {
   const seen = createLook();
   const keys = await keysOf(file);
-  const report = await verifyExport(nodePrimitives, seen.through(linesOf(file)), keys);
+  const report = await verifyExport(nodePrimitives, seen.through(linesIn(file)), keys);
   if (!report.valid || report.covered_to === null || report.uncovered > 0) return notVerified(report);
   if (seen.problem() !== null) return { ok: false, code: "import_unsupported", message: seen.problem()!, report: null };
   return { ok: true, file: seen.file(report) };
@@ -113,7 +111,7 @@ function notVerified(report: ExportReport): Looked {
 
 /** The keys that the export names; what they are worth is for whoever imports to know (`signed_by`). */
 async function keysOf(file: string): Promise<VerifierKey[]> {
-  for await (const text of linesOf(file)) {
+  for await (const text of linesIn(file)) {
     try {
       const header = z.object({ keys: z.array(z.string().max(500)).max(20) }).parse(JSON.parse(text));
       return await Promise.all(header.keys.map((key) => parseKey(nodePrimitives, key)));
