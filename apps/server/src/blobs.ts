@@ -24,6 +24,8 @@ export interface Blobs {
   sizeOf(organizationId: string, sha256: string): Promise<number | null>;
   /** Everything of an organization that was deleted. */
   removeAll(organizationId: string): Promise<void>;
+  /** Gone for good once it resolves; nothing when there is none. */
+  erase(organizationId: string, sha256: string): Promise<void>;
 }
 export interface StoredBlob {
   /** `sha256:<hex>` of what was kept. */
@@ -78,6 +80,17 @@ export function createBlobs(dir: string): Blobs {
         }
       } catch (error) {
         return nullIfMissing(error);
+      }
+    },
+
+    async erase(organizationId, sha256) {
+      const file = pathOf(organizationId, sha256);
+      if (file === null) return;
+      try {
+        await rm(file);
+        await syncDirectory(path.dirname(file));
+      } catch (error) {
+        nullIfMissing(error);
       }
     },
 

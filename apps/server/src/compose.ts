@@ -210,6 +210,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const audit = createAudit({
     ...deps,
     organizations,
+    visibleRooms: rooms.visibleRooms,
     logPool: workerPool,
     keys: signingKeys,
     rebuild: (of) => rebuildProjections(connection, modules, of),

@@ -166,9 +166,50 @@ export const exportLog = route({
   // The file holds every room, also those one is not in.
   access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
+export const EventProof = z
+  .object({
+    format: z.literal("signalbox-proof/1"),
+    organization_id: OrganizationId,
+    event: z.object({
+      stream: z.object({ type: StreamType, id: z.string() }),
+      seq: z.int(),
+      recorded_at: Timestamp,
+      position: z.int(),
+      /** The exact texts that were hashed. */ header: z.string(),
+      /** Null once erased. */ data: z.string().nullable(),
+      salt: z.string().nullable(),
+      prev_hash: Sha256,
+      hash: Sha256,
+    }),
+    /** Entry hashes of what follows up to the head that was signed, base64, 32 bytes each. */ links: z.string(),
+    inclusion: z.object({ index: z.int(), size: z.int(), /** base64 */ path: z.array(z.string()) }),
+    /** Signed note (C2SP) */ checkpoint: z.string(),
+    keys: z.array(z.string()),
+    rotations: z.array(z.string()),
+  })
+  .meta({ id: "EventProof" });
+/** Checked offline by `signalbox log verify --proof`, or by `packages/verify` anywhere. */
+export const proveEvent = route({
+  id: "audit.proof",
+  summary: "Proof that one event stands in the log, under the first checkpoint that covers it",
+  method: "GET",
+  path: "/v1/audit/proof",
+  query: z.object({
+    event_id: EventId.optional(),
+    /** Or the place of the event. */
+    stream: z
+      .string()
+      .regex(/^(room|organization|ledger):[0-9A-Za-z_]+$/, "expected <type>:<id>, like room:room_01J…")
+      .optional(),
+    seq: z.coerce.number().int().min(1).optional(),
+  }),
+  ok: EventProof,
+  refusals: { event_not_found: 404, event_not_named: 400, event_imported: 409 },
+  access: read,
+});
 export const redactEvent = route({
   id: "audit.redact",
-  summary: "Erase one event's payload; the chain stays whole",
+  summary: "Erase what one event says, and the content that it alone names; the chain stays whole",
   method: "POST",
   path: "/v1/audit/redact",
   body: z.object({ event_id: EventId, reason: z.string().min(1).max(500) }),

@@ -19,7 +19,8 @@ import { action, type Context } from "../command.ts";
 import { follow } from "../follow.ts";
 import { startServer, type RunningServer } from "../server-process.ts";
 import { EXIT, UserError, type ExitCode } from "../user-error.ts";
-import { describeReport, exportTo, serverKeys, verifyFile } from "./log.ts";
+import { describeReport } from "./describe-report.ts";
+import { exportTo, serverKeys, verifyFile } from "./log.ts";
 
 interface DemoFlags {
   readonly yes?: boolean;

@@ -14,9 +14,12 @@ import { linesOf, nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";
 import type { z } from "zod";
-import { constants, createReadStream, openAsBlob } from "node:fs";
-import { access, open, readFile, rename, rm } from "node:fs/promises";
+import { createReadStream, openAsBlob } from "node:fs";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { action, type Context } from "../command.ts";
+import { checkAgainst, checkProof, registerEvidence } from "./log-evidence.ts";
+import { readable } from "./readable.ts";
+import { describeReport } from "./describe-report.ts";
 import { printable } from "../terminal.ts";
 import { EXIT, type ExitCode, UserError } from "../user-error.ts";
 
@@ -39,21 +42,31 @@ export function registerLog(program: Command): void {
     .command("verify [file]")
     .description("check an export, a receipt, or one against the other, offline; exit code 0 only when all holds")
     .option("--receipt <file>", "a run's receipt: checked by itself, or against the export that is named too")
+    .option("--against <file>", "a checkpoint that was kept elsewhere: nothing before it may be gone or changed")
+    .option("--proof", "the file is the proof of one event")
     .option("--key <verifier key or file>", "public key to trust (repeatable); without it the server's are asked for", collect, [])
     .action(
-      action(async (context: Context, file: string | undefined, flags: { key: string[]; receipt?: string }) => {
-        const keys = flags.key.length > 0 ? await readKeys(flags.key) : await serverKeys(context);
-        if (flags.receipt !== undefined) return checkReceipt(context, flags.receipt, file, keys);
-        if (file === undefined)
-          throw new UserError(
-            "Nothing is named to verify.",
-            "Neither an export nor a receipt was given.",
-            "signalbox log verify <file>, or --receipt <file>",
-          );
-        const report = await verifyFile(file, keys);
-        context.terminal.result(report, describeReport(report));
-        return report.valid ? EXIT.ok : EXIT.failed;
-      }),
+      action(
+        async (
+          context: Context,
+          file: string | undefined,
+          flags: { key: string[]; receipt?: string; against?: string; proof?: boolean },
+        ) => {
+          const keys = flags.key.length > 0 ? await readKeys(flags.key) : await serverKeys(context);
+          if (flags.receipt !== undefined) return checkReceipt(context, flags.receipt, file, keys);
+          if (file === undefined)
+            throw new UserError(
+              "Nothing is named to verify.",
+              "Neither an export nor a receipt was given.",
+              "signalbox log verify <file>, or --receipt <file>",
+            );
+          if (flags.proof === true) return checkProof(context, file, keys);
+          if (flags.against !== undefined) return checkAgainst(context, file, flags.against, keys);
+          const report = await verifyFile(file, keys);
+          context.terminal.result(report, describeReport(report));
+          return report.valid ? EXIT.ok : EXIT.failed;
+        },
+      ),
     );
   log
     .command("import <file>")
@@ -92,6 +105,7 @@ export function registerLog(program: Command): void {
         terminal.result(made, made.note);
       }),
     );
+  registerEvidence(log);
   const keys = log.command("keys").description("the public keys that checkpoints are signed with");
   keys
     .command("list", { isDefault: true })
@@ -164,23 +178,6 @@ const describeKey = (key: z.output<typeof AuditKey>): string =>
   printable(
     `${key.public_key}\n  ${key.status}, ${key.introduced}${key.valid_from === null ? "" : `, since ${key.valid_from}`}${key.valid_until === null ? "" : `, until ${key.valid_until}`}`,
   );
-
-/** A missing file must be said as such. */
-async function readable(file: string): Promise<string> {
-  try {
-    await access(file, constants.R_OK);
-    return file;
-  } catch (cause) {
-    throw new UserError(
-      `${file} cannot be read.`,
-      cause instanceof Error ? cause.message : "",
-      "Name the file that `signalbox log export` wrote.",
-      {
-        cause,
-      },
-    );
-  }
-}
 
 async function checkReceipt(
   { terminal }: Context,
@@ -288,36 +285,4 @@ export async function verifyFile(file: string, keys: readonly VerifierKey[]): Pr
     );
   });
   return verifyExport(nodePrimitives, linesOf(stream), keys);
-}
-
-/** What a reader of a valid report should know besides: who signs by now, and what is no longer there. */
-const onRecord = (report: ExportReport): string =>
-  printable(
-    [
-      ...report.rotations.map(({ from, to, time }) => `\n  key ${from} was rotated to ${to} on ${time}, signed by both`),
-      ...report.redactions.map(
-        (of) =>
-          `\n  erased (${of.level}${of.content.length > 0 ? `, ${of.content.length} contents` : ""}): ${of.target_event_id} by ${of.by} on ${of.at}: ${of.reason}`,
-      ),
-    ].join(""),
-  );
-
-export function describeReport(report: ExportReport): string {
-  const what = `${report.events} events in ${report.streams} streams, ${report.checkpoints} checkpoints${report.only_stream === null ? "" : ` (of ${printable(report.only_stream)} only: says nothing of the rest of the log)`}`;
-  if (report.valid)
-    return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}${onRecord(report)}`;
-  const at = report.first_mismatch;
-  return [
-    `NOT VALID: ${what}`,
-    ...(at === null
-      ? []
-      : [
-          `  first mismatch: ${at.stream} seq ${at.seq} (${at.event_type ?? "?"} ${at.event_id ?? ""}): ${at.kind}`,
-          ...(at.expected === null ? [] : [`    expected ${at.expected}`]),
-          ...(at.actual === null ? [] : [`    found    ${at.actual}`]),
-        ]),
-    ...report.problems.map((problem) => `  ${problem}`),
-  ]
-    .map(printable)
-    .join("\n");
 }

@@ -56,6 +56,7 @@ export function auditStage(more: (deps: AuditDeps) => Partial<AuditDeps> = () =>
       logPool: database.pool("sb_log"),
       keys: await openSigningKeys(stage.directory),
       organizations: () => Promise.resolve([ORG]),
+      visibleRooms: () => Promise.resolve(null),
       rebuild: () => Promise.resolve([]),
       blobs: createBlobs(join(stage.directory, "blobs")),
       importsDirectory: join(stage.directory, "imports"),

@@ -51,6 +51,7 @@ beforeAll(async () => {
     logPool: database.pool("sb_log"),
     keys: signing,
     organizations: () => Promise.resolve([ORG]),
+    visibleRooms: () => Promise.resolve(null),
     rebuild: () => Promise.resolve([]),
     blobs: createBlobs(join(keys, "blobs")),
     importsDirectory: join(keys, "imports"),

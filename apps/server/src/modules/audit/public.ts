@@ -6,6 +6,7 @@ import {
   getRebuild,
   listCheckpoints,
   listRedactions,
+  proveEvent,
   type RebuildProgress as Progress,
   rebuildProjections,
   redactEvent,
@@ -22,7 +23,7 @@ import { sql, type Kysely } from "kysely";
 import type pg from "pg";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
-import { handle, refused } from "../../http/handle.ts";
+import { type Caller, handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import { envelopeOf } from "../../envelope.ts";
 import type { Blobs } from "../../blobs.ts";
@@ -31,6 +32,8 @@ import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } fr
 import { createExports } from "./export.ts";
 import { createImports, type ImportDeps, type Imports } from "./imports.ts";
 import { keyMissing, keyRingSubject, missingText, ringOf, ringViews, rotation, rotationOf, signerOf } from "./key-ring.ts";
+import { createProofs } from "./proof.ts";
+import { contentOnlyOf } from "./redacted-content.ts";
 import { isEvidence, redaction } from "./redaction.ts";
 import type { Signer, SigningKeys } from "./signing-key.ts";
 
@@ -48,6 +51,8 @@ export interface AuditDeps extends Deps {
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
   readonly organizations: () => Promise<readonly string[]>;
+  /** Rooms whose events a caller may see; null: everything. */
+  readonly visibleRooms: (caller: Caller) => Promise<readonly string[] | null>;
   /** Makes every projection anew from the log; compares, and swaps unless `dryRun`. */
   readonly rebuild: (options: {
     dryRun: boolean;
@@ -70,6 +75,7 @@ export interface AuditModule extends Module {
 export function createAudit(deps: AuditDeps): AuditModule {
   const { db, log, logPool, keys } = deps;
   const exports = createExports(deps);
+  const proofs = createProofs(deps);
   const imports = createImports({ ...deps, exports, directory: deps.importsDirectory, at: deps.atImport });
 
   async function headOf(organizationId: string, stream: StreamRef): Promise<{ seq: number; importId: string | null } | null> {
@@ -194,6 +200,24 @@ export function createAudit(deps: AuditDeps): AuditModule {
       if (head === null) return refused("stream_not_found");
       return head.importId === null ? exports.whole(organizationId, stream, now) : exports.imported(organizationId, head.importId);
     }),
+    handle(proveEvent, async ({ query, caller, now }) => {
+      const place = query.stream !== undefined && query.seq !== undefined ? { stream: streamRef(query.stream), seq: query.seq } : null;
+      if ((query.event_id === undefined) === (place === null))
+        return refused("event_not_named", {
+          message: "A proof is of one event.",
+          fix: "Name it with event_id, or with stream and seq.",
+        });
+      const found = await proofs.find(caller.organizationId, place ?? query.event_id!);
+      const rooms = await deps.visibleRooms(caller);
+      if (found === null || (rooms !== null && !(found.stream.type === "room" && rooms.includes(found.stream.id))))
+        return refused("event_not_found", { message: "There is no such event, or you may not see it." });
+      if (found.importId !== null)
+        return refused("event_imported", {
+          message: "This event was imported: its proof is for those to give whose log it is from.",
+          fix: "Export the import (its own checkpoints are in it) and verify that.",
+        });
+      return proofs.prove(caller.organizationId, found, now);
+    }),
     handle(redactEvent, async ({ body, caller, origin }) => {
       const target = await eventBy(caller.organizationId, body.event_id);
       if (target === null) return refused("event_not_found");
@@ -212,7 +236,12 @@ export function createAudit(deps: AuditDeps): AuditModule {
             { kind: "audit.erase", organizationId: caller.organizationId, payload: { target: body.event_id }, key: body.event_id },
           ],
         },
-        { type: "redact", target: body.event_id, reason: body.reason },
+        {
+          type: "redact",
+          target: body.event_id,
+          reason: body.reason,
+          content: await contentOnlyOf(deps, caller.organizationId, target),
+        },
       );
       if (!decision.ok) return decision;
       await erase(caller.organizationId, body.event_id);
@@ -268,11 +297,14 @@ export function createAudit(deps: AuditDeps): AuditModule {
 
   /** Idempotent: the database erases once, and only what an `event.redacted` in the log names. */
   async function erase(organizationId: string, target: string): Promise<void> {
-    const { rows } = await logPool.query<{ event_id: string }>(
-      `select event_id from evt_events where organization_id = $1 and subject = $2 and type = 'event.redacted' limit 1`,
+    const { rows } = await logPool.query<{ event_id: string; content: string[] | null }>(
+      `select e.event_id, p.data::jsonb -> 'content' as content from evt_events e join evt_payloads p using (position)
+        where e.organization_id = $1 and e.subject = $2 and e.type = 'event.redacted' limit 1`,
       [organizationId, `event:${target}`],
     );
-    if (rows[0] !== undefined) await logPool.query("select evt_erase($1, $2)", [target, rows[0].event_id]);
+    if (rows[0] === undefined) return;
+    await logPool.query("select evt_erase($1, $2)", [target, rows[0].event_id]);
+    for (const sha256 of rows[0].content ?? []) await deps.blobs.erase(organizationId, sha256);
   }
 
   return {

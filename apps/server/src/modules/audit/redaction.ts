@@ -1,5 +1,5 @@
 /*
- * Erasing one event's payload: recorded first, done after, and never undone.
+ * Erasing what one event says, and the content that only it names: recorded first, done after, and never undone.
  *
  *   (present) ── redact ──► redacted
  *
@@ -11,14 +11,27 @@ import type { EventId } from "@signalbox/contract/primitives";
 import { accept, refuse, type Decider } from "@signalbox/kernel/decider";
 
 type Redacted = Extract<AuditEvent, { type: "event.redacted" }>;
-export type RedactionCommand = { readonly type: "redact"; readonly target: EventId; readonly reason: string };
+export type RedactionCommand = {
+  readonly type: "redact";
+  readonly target: EventId;
+  readonly reason: string;
+  readonly content: readonly string[];
+};
 
 export const redaction: Decider<{ redacted: boolean }, RedactionCommand, Redacted, { code: "event_already_redacted" }> = {
   initial: { redacted: false },
   decide: (state, command) =>
     state.redacted
       ? refuse({ code: "event_already_redacted" })
-      : accept<Redacted>({ type: "event.redacted", data: { target_event_id: command.target, reason: command.reason, level: "full" } }),
+      : accept<Redacted>({
+          type: "event.redacted",
+          data: {
+            target_event_id: command.target,
+            reason: command.reason,
+            level: "full",
+            ...(command.content.length === 0 ? {} : { content: [...command.content] }),
+          },
+        }),
   evolve: () => ({ redacted: true }),
 };
 

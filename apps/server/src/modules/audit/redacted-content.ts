@@ -1,0 +1,24 @@
+/* Which content goes with an event that is erased: what it names by hash, and nothing else still does. */
+import type { Recorded } from "@signalbox/eventlog/log";
+import type pg from "pg";
+import type { Blobs } from "../../blobs.ts";
+
+const HASH = /sha256:[0-9a-f]{64}/g;
+
+export async function contentOnlyOf(
+  { blobs, logPool }: { readonly blobs: Blobs; readonly logPool: pg.Pool },
+  organizationId: string,
+  target: Recorded,
+): Promise<string[]> {
+  const alone: string[] = [];
+  for (const sha256 of new Set(JSON.stringify(target.event.data).match(HASH))) {
+    if ((await blobs.sizeOf(organizationId, sha256)) === null) continue;
+    // Reads every payload; a redaction is rare, and an index of what names what would be one more thing to erase from.
+    const { rows } = await logPool.query<{ shared: boolean }>(
+      "select exists (select from evt_payloads where organization_id = $1 and position <> $2 and data like $3) as shared",
+      [organizationId, target.position, `%${sha256}%`],
+    );
+    if (rows[0]?.shared === false) alone.push(sha256);
+  }
+  return alone;
+}
