@@ -34,6 +34,7 @@ import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { createBlobs } from "./blobs.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
+import { createAccounts, openAccountsKey, type OAuthProvider } from "./modules/accounts/public.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
 import { createAttention } from "./modules/attention/public.ts";
@@ -123,6 +124,23 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     localOrganizationId: LOCAL.organizationId,
     hasRunningSessions: (organizationId) => theSessions().queries.anyAlive(organizationId),
     eraseFiles: blobs.removeAll,
+  });
+  const accounts = createAccounts({
+    ...deps,
+    anywhere: db.anywhere,
+    kyselyAnywhere: db.kyselyAnywhere,
+    identity,
+    publicUrl,
+    isOn: config.signIn === "accounts",
+    signUp: config.signUp === "open" ? "open" : "invited",
+    secret: await openAccountsKey(path.join(config.dataDir, "keys")),
+    ownerEmail: config.ownerEmail,
+    localOwner: LOCAL.owner,
+    smtpUrl: config.smtpUrl,
+    mailFrom: config.mailFrom,
+    providers: providersOf(config),
+    // The console, also where stdout is a program's.
+    show: (text) => void process.stderr.write(`${text}\n`),
   });
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
   const principalExists = identity.principalExists;
@@ -341,6 +359,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
+    ["accounts", accounts],
     ["rooms", rooms],
     ["runs", runs],
     ["approvals", approvals],
@@ -421,6 +440,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       onUpgrade: { "/v1/sync": feed.upgrade, "/v1/terminals/socket": terminals.upgrade },
       elsewhere: previews,
       async more(app) {
+        await accounts.serve(app);
         await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
         await serveWeb(app, {
           directory: path.join(TREE, "apps/web/dist"),
@@ -459,6 +479,22 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     await stopModules();
     throw error;
   }
+}
+
+function providersOf(config: Config): OAuthProvider[] {
+  const { githubClientId, githubClientSecret, googleClientId, googleClientSecret } = config;
+  const providers: OAuthProvider[] = [];
+  if (githubClientId !== undefined && githubClientSecret !== undefined)
+    providers.push({
+      id: "github",
+      clientId: githubClientId,
+      clientSecret: githubClientSecret,
+      baseUrl: config.githubUrl,
+      apiUrl: config.githubApiUrl,
+    });
+  if (googleClientId !== undefined && googleClientSecret !== undefined)
+    providers.push({ id: "google", clientId: googleClientId, clientSecret: googleClientSecret, baseUrl: config.googleUrl });
+  return providers;
 }
 
 /** The configuration's and those that an organization keeps. One list for as long as nothing changes: the scanner remembers by it. */

@@ -49,10 +49,22 @@ test.each(["0.0.0.0", "::", "192.168.1.4", "example.com", "127.0.0.1.example.com
   (host) => {
     expect(refusal(["--host", host])).toMatchObject({
       message: expect.stringContaining(host),
-      fix: expect.stringContaining("--public-url"),
+      fix: expect.stringContaining("SIGNALBOX_SIGN_IN=accounts"),
     });
   },
 );
+
+test("another address is listened on once people can really sign in, and what is missing for that is named", () => {
+  const accounts = { SIGNALBOX_SIGN_IN: "accounts" };
+  const at = { ...accounts, SIGNALBOX_PUBLIC_URL: "https://signalbox.example.com" };
+  expect(refusal(["--host", "0.0.0.0"], accounts).fix).toContain("SIGNALBOX_PUBLIC_URL");
+  expect(refusal(["--host", "0.0.0.0"], at).fix).toContain("SIGNALBOX_OWNER_EMAIL");
+  expect(readConfig(["--host", "0.0.0.0"], { ...at, SIGNALBOX_OWNER_EMAIL: "me@example.com" })).toMatchObject({
+    host: "0.0.0.0",
+    signIn: "accounts",
+  });
+  expect(refusal([], { GITHUB_CLIENT_ID: "x" }).message).toContain("GITHUB_CLIENT_SECRET");
+});
 
 test("every setting is reachable, documented, and named once", () => {
   const settings = Object.values(SETTINGS) as { env?: string; flag?: string; desc: string }[];

@@ -38,7 +38,51 @@ export const SETTINGS = {
     default: "127.0.0.1",
     env: "SIGNALBOX_HOST",
     flag: "host",
-    desc: "Address to listen on. Only loopback addresses, until people can sign in with more than a printed link.",
+    desc: "Address to listen on. Others than loopback need SIGNALBOX_SIGN_IN=accounts.",
+  },
+  signIn: {
+    type: "string",
+    default: "link",
+    oneOf: ["link", "accounts"],
+    env: "SIGNALBOX_SIGN_IN",
+    flag: "sign-in",
+    desc: "How people sign in: link (the printed one-time link, for one person on this machine) or accounts (e-mail codes, passwords, passkeys, providers; the link goes on working).",
+  },
+  signUp: {
+    type: "string",
+    default: "invited",
+    oneOf: ["invited", "open"],
+    env: "SIGNALBOX_SIGN_UP",
+    desc: "Who may make an account: invited people, or everybody who reaches the server.",
+  },
+  ownerEmail: {
+    type: "string",
+    env: "SIGNALBOX_OWNER_EMAIL",
+    desc: "With accounts: the address whose owner is the installation's owner, with everything that was made before there were accounts.",
+  },
+  smtpUrl: {
+    type: "string",
+    secret: true,
+    env: "SMTP_URL",
+    desc: "Mail server, like smtps://user:password@mail.example.com. Without one, codes and invitations are shown on the console.",
+  },
+  mailFrom: {
+    type: "string",
+    default: "Signalbox <signalbox@localhost>",
+    env: "SIGNALBOX_MAIL_FROM",
+    desc: "Sender of mails.",
+  },
+  githubClientId: { type: "string", env: "GITHUB_CLIENT_ID", desc: "Offers sign-in with GitHub; an OAuth app's." },
+  githubClientSecret: { type: "string", secret: true, env: "GITHUB_CLIENT_SECRET", desc: "Its secret." },
+  githubUrl: { type: "url", default: "https://github.com", env: "SIGNALBOX_GITHUB_URL", desc: "GitHub, or a GitHub Enterprise server." },
+  githubApiUrl: { type: "url", default: "https://api.github.com", env: "SIGNALBOX_GITHUB_API_URL", desc: "Its API." },
+  googleClientId: { type: "string", env: "GOOGLE_CLIENT_ID", desc: "Offers sign-in with Google; an OAuth client's." },
+  googleClientSecret: { type: "string", secret: true, env: "GOOGLE_CLIENT_SECRET", desc: "Its secret." },
+  googleUrl: {
+    type: "url",
+    default: "https://accounts.google.com",
+    env: "SIGNALBOX_GOOGLE_URL",
+    desc: "Google's issuer, or another OpenID provider that stands in for it.",
   },
   publicUrl: {
     type: "url",
@@ -339,13 +383,31 @@ function parse(name: string, setting: Setting, raw: string): unknown {
 
 export const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d{1,3}){3})$/.test(host);
 
-function refuseUnsafe({ host, previewDomain, publicUrl }: Config): void {
+function refuseUnsafe(config: Config): void {
+  const { host, previewDomain, publicUrl, signIn, ownerEmail } = config;
   if (previewDomain !== undefined) refuseUnsafeDomain(previewDomain, publicUrl);
+  for (const [name, id, secret] of [
+    ["GITHUB", config.githubClientId, config.githubClientSecret],
+    ["GOOGLE", config.googleClientId, config.googleClientSecret],
+  ] as const)
+    if ((id === undefined) !== (secret === undefined))
+      throw new ConfigError(`Of ${name}_CLIENT_ID and ${name}_CLIENT_SECRET only one is set.`, "Set both, or none.");
   if (isLoopback(host)) return;
-  throw new ConfigError(
-    `Listening on ${host} would let whoever reaches this machine try to sign in, and the only sign-in there is so far is the printed link.`,
-    "Listen on 127.0.0.1 (the default) and put a reverse proxy that authenticates people in front; name its address with --public-url.",
-  );
+  if (signIn !== "accounts")
+    throw new ConfigError(
+      `Listening on ${host} would let whoever reaches this machine try to sign in, and the only sign-in that is configured is the printed link.`,
+      "Set SIGNALBOX_SIGN_IN=accounts, SIGNALBOX_OWNER_EMAIL to your address and SIGNALBOX_PUBLIC_URL to where people reach it (SMTP_URL too, so that codes are mailed); or listen on 127.0.0.1, the default.",
+    );
+  if (publicUrl === undefined)
+    throw new ConfigError(
+      `Listening on ${host} with accounts needs the address that people reach it at: cookies, links and passkeys are bound to it.`,
+      "Set SIGNALBOX_PUBLIC_URL, like https://signalbox.example.com.",
+    );
+  if (ownerEmail === undefined)
+    throw new ConfigError(
+      `Listening on ${host} with accounts needs to know who owns the installation.`,
+      "Set SIGNALBOX_OWNER_EMAIL to your address; whoever proves it is the owner.",
+    );
 }
 
 /** What runs in a sandbox must not share a host name, nor the cookies of one, with the application. */

@@ -21,6 +21,8 @@ import type { Database } from "./module.ts";
 export interface RequestDatabase extends Database {
   /** Outside any organization: sees no rows; for functions that decide by themselves what to tell (identity). */
   readonly anywhere: Tx;
+  /** The same for a library that brings its own queries: one statement each, no transaction. */
+  readonly kyselyAnywhere: Kysely<unknown>;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export function openDatabase(
         return { rows: result.rows as Row[], rowCount: result.rowCount };
       },
     },
+    kyselyAnywhere: new Kysely<unknown>({ dialect: dialectOn(pool) }),
     close: () => pool.end(),
   };
 }
@@ -89,10 +92,10 @@ const adapter = new PostgresAdapter();
 const compiler = new PostgresQueryCompiler();
 
 /** A Kysely that lives as long as one transaction on a connection that is ours already. */
-function dialectOn(client: PoolClient): Dialect {
+function dialectOn(client: Pick<PoolClient, "query"> | Pool): Dialect {
   const connection: DatabaseConnection = {
     async executeQuery<R>(query: { readonly sql: string; readonly parameters: readonly unknown[] }): Promise<QueryResult<R>> {
-      const result = await client.query({ ...named(query.sql), values: [...query.parameters] });
+      const result = await (client as PoolClient).query({ ...named(query.sql), values: [...query.parameters] });
       return { rows: result.rows as R[], numAffectedRows: BigInt(result.rowCount ?? 0) };
     },
     streamQuery() {

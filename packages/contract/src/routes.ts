@@ -1,4 +1,5 @@
 /* Every route there is; registration, client, OpenAPI, reference and access matrix read this list. */
+import * as accounts from "./accounts.ts";
 import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
 import * as evidence from "./evidence.ts";
@@ -29,6 +30,7 @@ import * as workbench from "./workbench.ts";
 const MODULES = [
   system,
   identity,
+  accounts,
   organizations,
   rooms,
   runs,

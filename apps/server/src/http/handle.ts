@@ -30,6 +30,12 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   /** Headers to answer with, beyond what the shell sets (a cookie). Always there when `server.ts` calls. */
   readonly responseHeaders?: Record<string, string> | undefined;
+  /** Of whoever connected: limits count by it, and a sign-in is shown with it. Always there when `server.ts` calls. */
+  readonly from?: {
+    readonly address: string;
+    readonly userAgent: string | null;
+    readonly cookies: Readonly<Record<string, string | undefined>>;
+  };
   /** `Last-Event-ID` of a resuming event stream. */
   readonly lastEventId?: string | undefined;
 }

@@ -66,6 +66,7 @@ function text({ pattern, format, minLength = 0 }: Schema): string {
       "example.com",
       `room:room_${ULID}`,
       "0".repeat(40),
+      "BCDF-1234",
     ];
     for (const candidate of known) if (candidate !== undefined && new RegExp(pattern).test(candidate)) return candidate;
     throw new Error(`the sampler does not know ${pattern}`);

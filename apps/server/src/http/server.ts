@@ -224,6 +224,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       idempotency: route.idempotent === true ? idempotencyOf(route, request) : undefined,
       signal: gone.signal,
       responseHeaders: {},
+      from: { address: request.ip, userAgent: request.headers["user-agent"]?.slice(0, 300) ?? null, cookies: request.cookies },
       lastEventId: typeof lastEventId === "string" ? lastEventId : undefined,
     };
   }

@@ -24,6 +24,11 @@ export const IdentityEvent = z.discriminatedUnion("type", [
     }),
   }),
   z.object({ type: z.literal("token.revoked"), data: z.object({ token_id: TokenId }) }),
+  z.object({
+    type: z.literal("login.opened"),
+    data: z.object({ principal_id: PrincipalId, login_id: z.string(), method: z.string() }),
+  }),
+  z.object({ type: z.literal("login.ended"), data: z.object({ principal_id: PrincipalId, login_id: z.string() }) }),
   z.object({ type: z.literal("login.succeeded"), data: z.object({ principal_id: PrincipalId, method: z.enum(["login_link"]) }) }),
 ]);
 export type IdentityEvent = z.infer<typeof IdentityEvent>;

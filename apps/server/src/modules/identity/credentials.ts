@@ -17,7 +17,7 @@ import type { Clock } from "@signalbox/kernel/clock";
 export interface Identified {
   readonly credential: { readonly kind: "token" | "session"; readonly id: string };
   readonly principal: { readonly id: string; readonly type: PrincipalType; readonly displayName: string };
-  /** The first is the default. Never empty. */
+  /** The first is the default. Empty: an account in no organization. */
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
@@ -26,11 +26,12 @@ export interface Identified {
 
 interface Row {
   credential_id: string;
-  organization_id: string;
+  /** Null, as the role: an account in no organization. */
+  organization_id: string | null;
   principal_id: string;
   principal_type: PrincipalType;
   display_name: string;
-  role: OrganizationRole;
+  role: OrganizationRole | null;
   scopes: Scope[] | null;
   expires_at: Date | null;
   used_at: Date | null;
@@ -74,7 +75,9 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
       const found: Found = {
         credential: { kind, id: row.credential_id },
         principal: { id: row.principal_id, type: row.principal_type, displayName: row.display_name },
-        organizations: rows.map(({ organization_id, role }) => ({ organizationId: organization_id, role })),
+        organizations: rows.flatMap(({ organization_id, role }) =>
+          organization_id === null || role === null ? [] : [{ organizationId: organization_id, role }],
+        ),
         scopes: row.scopes,
         expiresAtMs: row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
         usedAtMs: row.used_at?.getTime() ?? 0,

@@ -19,8 +19,10 @@ export type PrincipalCommand =
       readonly displayName: string;
       readonly role?: OrganizationRole | undefined;
     }
-  | { readonly type: "log_in"; readonly id: PrincipalId };
-type PrincipalEvent = Extract<IdentityEvent, { type: "principal.registered" | "login.succeeded" }>;
+  | { readonly type: "log_in"; readonly id: PrincipalId }
+  | { readonly type: "open_login"; readonly id: PrincipalId; readonly loginId: string; readonly method: string }
+  | { readonly type: "end_login"; readonly id: PrincipalId; readonly loginId: string };
+type PrincipalEvent = Extract<IdentityEvent, { type: "principal.registered" | `login.${string}` }>;
 
 export const principal: Decider<PrincipalState, PrincipalCommand, PrincipalEvent, { code: "principal_not_found" }> = {
   initial: { status: "none" },
@@ -39,6 +41,14 @@ export const principal: Decider<PrincipalState, PrincipalCommand, PrincipalEvent
         return state.status === "none"
           ? refuse({ code: "principal_not_found" })
           : accept({ type: "login.succeeded", data: { principal_id: command.id, method: "login_link" } });
+      case "open_login":
+      case "end_login": {
+        if (state.status === "none") return refuse({ code: "principal_not_found" });
+        const login = { principal_id: command.id, login_id: command.loginId };
+        return command.type === "open_login"
+          ? accept({ type: "login.opened", data: { ...login, method: command.method } })
+          : accept({ type: "login.ended", data: login });
+      }
       default:
         return unreachable(command);
     }

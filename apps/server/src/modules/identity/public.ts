@@ -3,19 +3,20 @@ import path from "node:path";
 import type { OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
 import type { IdentityEvent } from "@signalbox/contract/events/identity";
-import type { MembershipEvent } from "@signalbox/contract/events/organizations";
+import type { JoinedBy, MembershipEvent } from "@signalbox/contract/events/organizations";
 import type { Origin, Recorded, Tx, Unit } from "@signalbox/eventlog/log";
 import { newId, newSecret } from "@signalbox/kernel/id";
 import { sql } from "kysely";
 import type { Authenticator, Identification } from "../../http/authenticate.ts";
 import type { Database, Deps, Module } from "../../module.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
+export { secretHash } from "./credentials.ts";
 import { identityProjection } from "./identity.projection.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { membershipProjection } from "./membership.projection.ts";
 import { organization } from "./organization.ts";
 import { ERASE_JOB, foundIn, organizationRoutes } from "./organization-routes.ts";
-import { principal } from "./principal.ts";
+import { principal, type PrincipalCommand } from "./principal.ts";
 import { identityRoutes } from "./routes.ts";
 import { token } from "./token.ts";
 
@@ -63,6 +64,24 @@ export interface IdentityModule extends Module, Authenticator {
   organizationName(organizationId: string): Promise<string>;
   /** Called with the id of a token or session that was just revoked. Returns the unsubscribe function. */
   onRevoked(listener: (credentialId: string) => void): () => void;
+  /** Somebody who proved who they are comes in. `role` only when they are new there; they keep the one they have. */
+  addMember(
+    unit: Unit,
+    of: {
+      readonly organizationId: string;
+      readonly id: string;
+      readonly displayName: string;
+      readonly role: OrganizationRole;
+      readonly joinedBy: JoinedBy;
+    },
+  ): Promise<void>;
+  /** Where a person acts first; null: they are in no organization. */
+  homeOf(principalId: string): Promise<string | null>;
+  /** A browser session was opened, by whatever proof, or ended. In the log of the organization where it acts. */
+  loginOpened(of: { readonly id: string; readonly principalId: string; readonly method: string }): Promise<void>;
+  loginEnded(of: { readonly id: string; readonly principalId: string; readonly organizationId: string }): Promise<void>;
+  /** Forgets who somebody is, so that what changed about them holds for their next call. */
+  changed(principalId: string): void;
 }
 
 export interface IdentityDeps extends Deps {
@@ -182,6 +201,26 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     for (const { id } of [...rows, ...sessions.rows]) revoked(id);
   }
 
+  async function homeOf(principalId: string): Promise<string | null> {
+    const { rows } = await deps.anywhere.query<{ organization_id: string }>("select organization_id from idn_memberships($1) limit 1", [
+      principalId,
+    ]);
+    return rows[0]?.organization_id ?? null;
+  }
+
+  async function recordLogin(organizationId: string, principalId: string, command: PrincipalCommand): Promise<void> {
+    await log.run(
+      principal,
+      {
+        organizationId,
+        stream: { type: "organization", id: organizationId },
+        subject: `principal:${principalId}`,
+        origin: { principal: { id: principalId, type: "user" } },
+      },
+      command,
+    );
+  }
+
   const bySystem = (organizationId: string) => ({ organizationId, origin: { principal: SYSTEM } });
   let unsubscribe: (() => void) | undefined;
   /** Closes what events of another process ended. `seen` only saves reading twice: hints may repeat and come out of order. */
@@ -193,6 +232,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
     for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent>[]) {
       if (event.type === "token.revoked") revoked(subjectId);
+      else if (event.type === "login.ended") revoked(event.data.login_id);
       else if (event.type === "member.removed" || event.type === "member.left")
         await membershipEnded(organizationId, event.data.principal_id);
       else if (event.type === "organization.deleted") await membershipEnded(organizationId, null);
@@ -283,6 +323,32 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       const { rows } = await deps.anywhere.query<{ id: string }>("select id from idn_organizations() as o (id)");
       return rows.map((row) => row.id);
     },
+
+    async addMember(unit, { organizationId, id, displayName, role, joinedBy }) {
+      await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
+      await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
+        type: "add",
+        principalId: id as PrincipalId,
+        role,
+        joinedBy,
+      });
+    },
+
+    homeOf,
+
+    async loginOpened({ id, principalId, method }) {
+      const organizationId = await homeOf(principalId);
+      if (organizationId === null) return;
+      await recordLogin(organizationId, principalId, { type: "open_login", id: principalId as PrincipalId, loginId: id, method });
+    },
+
+    async loginEnded({ id, principalId, organizationId }) {
+      revoked(id);
+      if ((await homeOf(principalId)) === null) return;
+      await recordLogin(organizationId, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
+    },
+
+    changed: credentials.forgetPrincipal,
 
     onRevoked(listener) {
       listeners.add(listener);

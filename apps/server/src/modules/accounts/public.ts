@@ -1,0 +1,149 @@
+/*
+ * Accounts: how people prove who they are. Which organizations they are in is `identity`'s.
+ *
+ * Off (the default, `SIGNALBOX_SIGN_IN=link`): nothing here but sign-ins by the printed link. On: the
+ * local owner's account waits under the configured address from the first start on, so that whoever
+ * proves that address is the owner that they always were, with everything they have.
+ */
+import type { Tx } from "@signalbox/eventlog/log";
+import type { FastifyInstance } from "fastify";
+import type { Kysely } from "kysely";
+import { SESSION_COOKIE } from "../../http/authenticate.ts";
+import type { RequestContext } from "../../http/handle.ts";
+import type { Deps, Module } from "../../module.ts";
+import type { IdentityModule } from "../identity/public.ts";
+import { type Attempts, createAttempts } from "./attempts.ts";
+import type { Auth } from "./auth.ts";
+import { deviceRoutes } from "./device.ts";
+import { normalEmail } from "./email.ts";
+import { serveAccounts } from "./gateway.ts";
+import { createMailer, type Mailer } from "./mailer.ts";
+import type { OAuthProvider } from "./oauth.ts";
+import { accountRoutes } from "./routes.ts";
+
+export { openAccountsKey } from "./accounts-key.ts";
+export type { OAuthProvider } from "./oauth.ts";
+
+export interface AccountDeps extends Deps {
+  readonly anywhere: Tx;
+  readonly kyselyAnywhere: Kysely<unknown>;
+  readonly identity: IdentityModule;
+  readonly publicUrl: () => string;
+  readonly isOn: boolean;
+  readonly signUp: "open" | "invited";
+  /** Signs cookies and links: `<data-dir>/keys`. */
+  readonly secret: string;
+  readonly ownerEmail: string | undefined;
+  readonly localOwner: { readonly id: string; readonly displayName: string };
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string;
+  readonly providers: readonly OAuthProvider[];
+  /** Shows something to whoever runs the server. */
+  readonly show: (text: string) => void;
+}
+
+export interface AccountParts extends AccountDeps {
+  readonly attempts: Attempts;
+  readonly mailer: Mailer;
+  /** Loaded with the first one that signs in: a second of modules that the printed link does not need. */
+  readonly auth: () => Promise<Auth>;
+  readonly mayRegister: (email: string) => Promise<boolean>;
+  readonly sendCode: (email: string) => Promise<void>;
+  /** Null: the code is not right, not any more, or was tried too often. */
+  readonly enterCode: (
+    email: string,
+    code: string,
+    from: RequestContext["from"],
+  ) => Promise<{ readonly cookie: string; readonly user: { readonly id: string; readonly name: string } } | null>;
+}
+
+export interface AccountsModule extends Module {
+  /** What is not in the contract: better-auth's own paths. */
+  serve(app: FastifyInstance): Promise<void>;
+}
+
+export function createAccounts(deps: AccountDeps): AccountsModule {
+  const { anywhere, identity, logger } = deps;
+  const attempts = createAttempts(deps);
+  const mailer = createMailer({ ...deps, from: deps.mailFrom });
+  let loading: Promise<Auth> | undefined;
+
+  const auth = (): Promise<Auth> =>
+    (loading ??= import("./auth.ts").then(({ createAuth }) =>
+      createAuth({
+        db: deps.kyselyAnywhere,
+        secret: deps.secret,
+        publicUrl: deps.publicUrl,
+        cookieName: SESSION_COOKIE,
+        mailer,
+        logger,
+        providers: deps.providers,
+        mayRegister,
+        home: async (principalId) => (await identity.homeOf(principalId)) ?? "ws_none",
+        opened: identity.loginOpened,
+      }),
+    ));
+
+  async function mayRegister(email: string): Promise<boolean> {
+    return deps.signUp === "open" || normalEmail(email) === normalEmail(deps.ownerEmail ?? "");
+  }
+
+  async function hasAccount(email: string): Promise<boolean> {
+    return (await anywhere.query("select 1 from auth_users where email = $1", [email])).rows.length > 0;
+  }
+
+  const parts: AccountParts = {
+    ...deps,
+    attempts,
+    mailer,
+    auth,
+    mayRegister,
+
+    async sendCode(email) {
+      if (!(await hasAccount(email)) && !(await mayRegister(email))) return;
+      await (await auth()).api.sendVerificationOTP({ body: { email, type: "sign-in" } });
+    },
+
+    async enterCode(email, code, from) {
+      const headers = new Headers({ "user-agent": from?.userAgent ?? "", "x-signalbox-peer": from?.address ?? "" });
+      try {
+        const { headers: told, response } = await (
+          await auth()
+        ).api.signInEmailOTP({ body: { email, otp: code }, headers, returnHeaders: true });
+        const cookie = told.getSetCookie().find((each) => each.startsWith(`${SESSION_COOKIE}=`));
+        if (cookie === undefined) throw new Error("better-auth opened a session without its cookie");
+        return { cookie, user: { id: response.user.id, name: response.user.name } };
+      } catch (error) {
+        // Its refusals are all one to whoever guesses; what is none of them is a fault.
+        if ((error as { name?: string }).name === "APIError") return null;
+        throw error;
+      }
+    },
+  };
+
+  /** The owner of before accounts gets one under the configured address, unproven: whoever proves it is them. */
+  async function offerOwnership(): Promise<void> {
+    if (deps.ownerEmail === undefined) return;
+    const email = normalEmail(deps.ownerEmail);
+    if (email === null) throw new Error("SIGNALBOX_OWNER_EMAIL is not an e-mail address");
+    const { rows } = await anywhere.query(
+      `insert into auth_users (id, name, email, created_at, updated_at) values ($1, $2, $3, $4, $4) on conflict do nothing returning 1`,
+      [deps.localOwner.id, deps.localOwner.displayName, email, deps.clock.now()],
+    );
+    if (rows.length > 0) logger.info("the local owner's account waits for its address to be proven");
+  }
+
+  return {
+    routes: [...accountRoutes(parts), ...deviceRoutes(parts)],
+    projections: [],
+    schemas: [],
+    jobs: {},
+    serve: (app) => serveAccounts(app, parts),
+    async start() {
+      if (deps.isOn) await offerOwnership();
+    },
+    async stop() {
+      mailer.close();
+    },
+  };
+}
