@@ -1,6 +1,7 @@
 /*
  * `npm run bench`: runs the measurements of bench/ one after the other and writes their table into
- * bench/README.md. `npm run bench -- append feed` runs only those, and leaves the others' rows.
+ * bench/README.md. `npm run bench -- append feed` runs only those, and leaves the others' rows. Options go to the benches:
+ * after `npm run bench -- web --only memory --minutes 60` what else `web` measures is as it was.
  *
  * Each bench prints, as its last line, {bench, measures: {name: value}, targets: [{target, reached, wanted, ok}]}.
  */
@@ -27,7 +28,10 @@ const BENCHES = ["append", "http", "feed", "evidence", "policy", "model-proxy", 
 
 const BENCH = join(ROOT, "bench");
 const RESULTS = join(BENCH, "results");
-const only = process.argv.slice(2);
+const asked = process.argv.slice(2);
+const firstOption = asked.findIndex((each) => each.startsWith("-"));
+const only = firstOption === -1 ? asked : asked.slice(0, firstOption);
+const options = firstOption === -1 ? [] : asked.slice(firstOption);
 
 await install();
 await mkdir(RESULTS, { recursive: true });
@@ -35,7 +39,8 @@ for (const name of BENCHES) {
   if (only.length > 0 && !only.includes(name)) continue;
   console.error(`\n== ${name}`);
   const result = await run(name);
-  await writeFile(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  const before = options.includes("--only") ? await known(name) : null;
+  await writeFile(join(RESULTS, `${name}.json`), `${JSON.stringify(before === null ? result : joined(before, result), null, 2)}\n`);
   for (const one of result.targets)
     console.error(`${one.ok ? "ok  " : "MISS"} ${one.target}: ${String(one.reached)} (wanted ${one.wanted})`);
 }
@@ -49,7 +54,7 @@ async function install(): Promise<void> {
 }
 
 async function run(name: string): Promise<Result> {
-  const output = await exec("node", [join(BENCH, `${name}.ts`)], BENCH);
+  const output = await exec("node", [join(BENCH, `${name}.ts`), ...options], BENCH);
   const last = output.trim().split("\n").at(-1) ?? "";
   return JSON.parse(last) as Result;
 }
@@ -68,11 +73,26 @@ function exec(file: string, argv: readonly string[], cwd: string): Promise<strin
   });
 }
 
+async function known(name: string): Promise<Result | null> {
+  const text = await readFile(join(RESULTS, `${name}.json`), "utf8").catch(() => null); // Not measured yet.
+  return text === null ? null : (JSON.parse(text) as Result);
+}
+
+/** The new figures in the places of the old ones; what was not measured again stays. */
+function joined(before: Result, now: Result): Result {
+  const targets = before.targets.map((old) => now.targets.find(({ target }) => target === old.target) ?? old);
+  return {
+    bench: now.bench,
+    measures: { ...before.measures, ...now.measures },
+    targets: [...targets, ...now.targets.filter((one) => !targets.includes(one))],
+  };
+}
+
 async function page(): Promise<string> {
   const results: Result[] = [];
   for (const name of BENCHES) {
-    const text = await readFile(join(RESULTS, `${name}.json`), "utf8").catch(() => null); // Not measured yet.
-    if (text !== null) results.push(JSON.parse(text) as Result);
+    const result = await known(name);
+    if (result !== null) results.push(result);
   }
   const targets = results.flatMap((result) =>
     result.targets.map(
