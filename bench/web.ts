@@ -15,10 +15,11 @@
  * `node web.ts [--rounds N] [--minutes M] [--only first,typing,memory,long,lighthouse]`; the last line of stdout is one
  * JSON object. Without minutes the memory is left out: `npm run bench -- web --only memory --minutes 60`, while nobody waits.
  */
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
@@ -314,14 +315,14 @@ async function judge(cookies: Cookies): Promise<void> {
 
 /** Speaks OpenAI's chat completions and says as many words a second as its name tells for half a minute, in paragraphs. */
 async function streamingModel(): Promise<Server> {
-  const stand = createServer(async (request, response) => {
+  const stand = createServer((request, response) => {
     if (request.method === "GET")
       return void response
         .setHeader("content-type", "application/json")
         .end(JSON.stringify({ object: "list", data: [20, 200].map((rate) => ({ id: `bench-streamer-${rate}`, object: "model" })) }));
-    let asked = "";
-    for await (const chunk of request) asked += String(chunk);
-    const { model: name } = JSON.parse(asked) as { model: string };
+    void json(request).then((asked) => stream((asked as { model: string }).model, response));
+  });
+  function stream(name: string, response: ServerResponse): void {
     const rate = Number(name.split("-").at(-1));
     response.setHeader("content-type", "text/event-stream");
     const head = { id: "chatcmpl-bench", object: "chat.completion.chunk", created: 0, model: name };
@@ -341,7 +342,7 @@ async function streamingModel(): Promise<Server> {
       );
     }, 5);
     response.on("close", () => clearInterval(timer));
-  });
+  }
   await new Promise<void>((resolve) => stand.listen(0, "127.0.0.1", resolve));
   return stand;
 }

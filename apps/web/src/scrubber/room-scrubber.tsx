@@ -36,6 +36,8 @@ export function RoomScrubber({ room, at, thread, children }: Props) {
     queryFn: ({ signal }) => subject.moment(last, signal),
     enabled: isNow && last > 0,
     staleTime: Number.POSITIVE_INFINITY,
+    // Every event makes another one, of everything so far: those that are over would pile up.
+    gcTime: 0,
     placeholderData: (before) => before,
   });
   const state = isNow ? now : then;

@@ -25,6 +25,8 @@ export function SessionScrubber({ through: { scrub, id, readState }, isOver, can
     queryFn: ({ signal }) => readState(last, signal),
     enabled: isNow && last > 0,
     staleTime: Number.POSITIVE_INFINITY,
+    // Every event makes another one, of everything so far: those that are over would pile up.
+    gcTime: 0,
     placeholderData: (before) => before,
   });
   const state = isNow ? now : then;

@@ -68,6 +68,9 @@ export function Strip<Then>({ scrub, strip, layout, label }: { scrub: Scrub<Then
     performance.mark("strip-begins");
     draw(pen, { reel, window: strip.get(), width, layout, colours, hidden });
     performance.measure("strip", "strip-begins");
+    // Whoever measures has it by now; the browser would keep every one of them for as long as the page is open.
+    performance.clearMarks("strip-begins");
+    performance.clearMeasures("strip");
   });
   const place = useEffectEvent((): void => {
     const shown = strip.get();

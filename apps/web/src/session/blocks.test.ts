@@ -31,3 +31,12 @@ test("however the text is cut while it arrives, its blocks are those of the whol
     { numRuns: 300 },
   );
 });
+
+test("words within a block leave the finished ones the very same, so that nothing of them is drawn again", () => {
+  const two = blocksOf("one\n\ntwo\n\nthree");
+  let carry = two;
+  let text = "one\n\ntwo\n\nthree";
+  for (const word of [" and", " more", "\nof", " it"]) carry = blocksOf((text += word), carry);
+  expect(carry).toBe(two);
+  expect(blocksOf(`${text}\n\nfour`, carry).done).toHaveLength(3);
+});

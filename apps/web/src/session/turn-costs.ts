@@ -11,6 +11,7 @@ export function useTurnCosts(id: SessionId, lastSeq: number, endedRuns: number):
     queryFn: async ({ signal }) => (await client.call(getSessionTimeline, { params: { id }, query: { after_seq: lastSeq }, signal })).cost,
     enabled: lastSeq > 0 && endedRuns > 0,
     staleTime: Infinity,
+    gcTime: 0,
     retry: false,
     placeholderData: (previous) => previous,
   });

@@ -1,25 +1,27 @@
 /*
- * A part while it is being said. It alone is drawn again with each word; the text's finished blocks are not parsed
- * again, and its last block at most every `PARSE_MS`, however fast words arrive.
+ * A part while it is being said. It alone is drawn again as words arrive, and that at its own pace (pace.ts), however
+ * fast they do; of a text only the block that is still open is parsed again. Drawing it gives way to whatever a
+ * person does meanwhile.
  */
 import { Markdown } from "@signalbox/ui/markdown";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { memo, startTransition, useEffect, useRef, useState } from "react";
 import { blocksOf, NO_BLOCKS, type Blocks } from "../blocks.ts";
 import type { LivePart } from "../conversation.ts";
+import type { ConversationStore } from "../conversation-store.ts";
 import type { ToolCallItem } from "../item-of-event.ts";
+import { createPace, type Pace } from "../pace.ts";
 import { OnTrack } from "./on-track.tsx";
 import { VoiceLine } from "./message-row.tsx";
 import { useRows } from "./row-context.ts";
 import { Thought } from "./thought-row.tsx";
 import { ToolCall } from "./tool-call.tsx";
 
-const PARSE_MS = 100;
+const REST_MS = 100;
 /** Of a block that grows beyond this only the end is drawn until it is complete: a 5 MB line has no blocks. */
 const DRAWN = 8_000;
 
 export function LiveRow({ id }: { id: string }) {
-  const { store } = useRows();
-  const part = useSyncExternalStore(store.subscribe, () => store.get().conversation.parts.find((each) => each.id === id));
+  const part = usePart(id);
   if (part === undefined) return null;
   switch (part.kind) {
     case "text":
@@ -34,6 +36,35 @@ export function LiveRow({ id }: { id: string }) {
       );
   }
 }
+
+/** The part as it was last drawn. */
+function usePart(id: string): LivePart | undefined {
+  const { store } = useRows();
+  const [part, setPart] = useState(() => partOf(store, id));
+  const shown = useRef(part);
+  const pace = useRef<Pace | null>(null);
+  useEffect(() => {
+    const own = createPace(REST_MS, () => {
+      shown.current = partOf(store, id);
+      startTransition(() => setPart(shown.current));
+    });
+    pace.current = own;
+    const look = (): void => {
+      if (partOf(store, id) !== shown.current) own.changed();
+    };
+    look();
+    const end = store.subscribe(look);
+    return () => {
+      end();
+      own.end();
+    };
+  }, [store, id]);
+  // After every commit: this is drawn again for nothing else, or seldom.
+  useEffect(() => pace.current?.drawn());
+  return part;
+}
+const partOf = (store: ConversationStore, id: string): LivePart | undefined =>
+  store.get().conversation.parts.find((each) => each.id === id);
 
 /** The call that the part will be. */
 const underWay = (part: LivePart): ToolCallItem => ({
@@ -58,16 +89,14 @@ const underWay = (part: LivePart): ToolCallItem => ({
 
 function LiveText({ text }: { text: string }) {
   const { nameOf, session } = useRows();
-  const { shown, blocks } = useBlocks(text);
-  const rest = shown.slice(blocks.from);
+  const blocks = useBlocks(text);
+  const rest = text.slice(blocks.from);
   return (
     <OnTrack>
       <div>
         <VoiceLine name={nameOf(session?.agent_id ?? null)} isLive />
         <div className="space-y-[0.65em] py-1.5">
-          {blocks.done.map((block, i) => (
-            <Markdown key={i} text={block} />
-          ))}
+          <Finished blocks={blocks.done} />
           <Markdown text={rest.length > DRAWN ? rest.slice(-DRAWN) : rest} className="arriving" />
         </div>
       </div>
@@ -75,24 +104,16 @@ function LiveText({ text }: { text: string }) {
   );
 }
 
-interface Shown {
-  readonly shown: string;
-  readonly blocks: Blocks;
-}
+/** The same blocks until one more is finished. */
+const Finished = memo(function Finished({ blocks }: { blocks: readonly string[] }) {
+  return blocks.map((block, i) => <Markdown key={i} text={block} />);
+});
 
-/** The text in blocks, at most once in `PARSE_MS`; the newest always arrives. */
-function useBlocks(text: string): Shown {
-  const [state, setState] = useState<Shown>(() => ({ shown: text, blocks: blocksOf(text) }));
-  const newest = useRef(text);
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  useEffect(() => {
-    newest.current = text;
-    timer.current ??= setTimeout(() => {
-      timer.current = undefined;
-      const shown = newest.current;
-      setState((before) => ({ shown, blocks: blocksOf(shown, shown.startsWith(before.shown) ? before.blocks : NO_BLOCKS) }));
-    }, PARSE_MS);
-  }, [text]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return state;
+function useBlocks(text: string): Blocks {
+  const [read, setRead] = useState(() => ({ text, blocks: blocksOf(text) }));
+  if (read.text === text) return read.blocks;
+  const blocks = blocksOf(text, text.startsWith(read.text) ? read.blocks : NO_BLOCKS);
+  // Kept with what it was read from, so that the next words are read on from here.
+  setRead({ text, blocks });
+  return blocks;
 }

@@ -17,8 +17,6 @@ export function Thought({
   isLive?: boolean;
 }) {
   const [isOpen, setOpen] = useOpen(id);
-  // The newest line while it thinks, the first once it has: that is what each is about.
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
   return (
     <OnTrack tight node={isLive ? <Lamp state="moving" /> : undefined}>
       <div className="text-sm text-ink-3">
@@ -31,7 +29,7 @@ export function Thought({
           <span className="font-semibold whitespace-nowrap">
             {isLive ? "Thinking" : tookMs !== null && tookMs >= 1_000 ? `Thought for ${duration(tookMs)}` : "Thought"}
           </span>
-          <span className="clamp-1 min-w-0 flex-1 italic">{isLive ? lines.at(-1) : lines[0]}</span>
+          <span className="clamp-1 min-w-0 flex-1 italic">{isLive ? newestLine(text) : firstLine(text)}</span>
           <ChevronRight size={14} aria-hidden className={`shrink-0 transition-transform ${isOpen ? "rotate-90" : ""}`} />
         </button>
         {isOpen && <p className="max-h-[60dvh] overflow-y-auto px-2.5 py-1 whitespace-pre-wrap text-ink-2">{text}</p>}
@@ -39,3 +37,14 @@ export function Thought({
     </OnTrack>
   );
 }
+
+/** The newest line while it thinks, the first once it has: that is what each is about. */
+const newestLine = (text: string): string => {
+  const said = text.trimEnd();
+  return said.slice(said.lastIndexOf("\n") + 1);
+};
+const firstLine = (text: string): string => {
+  const said = text.trimStart();
+  const end = said.indexOf("\n");
+  return end === -1 ? said : said.slice(0, end);
+};
