@@ -231,6 +231,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     visibleRooms: rooms.visibleRooms,
     logPool: workerPool,
     keys: signingKeys,
+    driftCheck: config.driftCheck === "off" ? null : { cron: config.driftCheckCron, of: config.driftCheck === "sample" ? "sample" : "all" },
     rebuild: (of) => rebuildProjections(connection, modules, of),
     blobs,
     importsDirectory: path.join(config.dataDir, "imports"),
@@ -528,7 +529,7 @@ async function rebuildProjections(
   modules: readonly (readonly [string, Module])[],
   { dryRun, only, onProgress, rest }: RebuildRequest,
 ): Promise<readonly RebuildReport[] | "no_such_projection"> {
-  const schemas = projectionSchemas(modules).filter(({ name }) => only === null || name === only);
+  const schemas = projectionSchemas(modules).filter(({ name }) => only === null || only(name));
   if (schemas.length === 0) return "no_such_projection";
   const client = new Client(connection("admin"));
   await client.connect();
@@ -553,8 +554,8 @@ async function rebuildProjections(
 
 interface RebuildRequest {
   readonly dryRun: boolean;
-  /** By its name; null for all. */
-  readonly only: string | null;
+  /** By their names; null for all. */
+  readonly only: ((projection: string) => boolean) | null;
   readonly onProgress?: ((progress: RebuildProgress & { nth: number; of: number }) => void) | undefined;
   readonly rest?: number | undefined;
 }

@@ -209,6 +209,19 @@ export const SETTINGS = {
     env: "SIGNALBOX_SYNC_RETENTION_H",
     desc: "Hours that updates of the topics of sync:v1 are kept for clients that come back; who stayed away longer reads the documents anew.",
   },
+  driftCheck: {
+    type: "string",
+    oneOf: ["all", "sample", "off"],
+    default: "all",
+    env: "SIGNALBOX_DRIFT_CHECK",
+    desc: "What the nightly check compares with the log: every projection, a seventh of them (so that a week sees them all), or nothing.",
+  },
+  driftCheckCron: {
+    type: "string",
+    default: "41 3 * * *",
+    env: "SIGNALBOX_DRIFT_CHECK_CRON",
+    desc: "When it runs, as five fields of cron in UTC.",
+  },
   leaseTtlMs: {
     type: "integer",
     default: 30_000,
@@ -284,6 +297,7 @@ export const SETTINGS = {
   },
 } as const satisfies Record<string, Setting>;
 
+const CRON = /^(\S+\s+){4}\S+$/;
 const REMOVED: readonly { readonly env?: string; readonly flag?: string; readonly use: string }[] = [];
 
 type ValueOf<K extends Kind> = K extends "integer" ? number : K extends "boolean" ? boolean : string;
@@ -384,7 +398,12 @@ function parse(name: string, setting: Setting, raw: string): unknown {
 export const isLoopback = (host: string): boolean => /^(localhost|\[?::1\]?|127(\.\d{1,3}){3})$/.test(host);
 
 function refuseUnsafe(config: Config): void {
-  const { host, previewDomain, publicUrl, signIn, ownerEmail } = config;
+  const { host, previewDomain, publicUrl, signIn, ownerEmail, driftCheckCron } = config;
+  if (!CRON.test(driftCheckCron))
+    throw new ConfigError(
+      `SIGNALBOX_DRIFT_CHECK_CRON: "${driftCheckCron}" is not five fields of cron.`,
+      "Write minute, hour, day, month and weekday, like 41 3 * * *; SIGNALBOX_DRIFT_CHECK=off turns the check off.",
+    );
   if (previewDomain !== undefined) refuseUnsafeDomain(previewDomain, publicUrl);
   for (const [name, id, secret] of [
     ["GITHUB", config.githubClientId, config.githubClientSecret],

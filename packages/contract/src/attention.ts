@@ -14,6 +14,7 @@ export const ATTENTION_KINDS = [
   "run_stuck",
   "session_failed",
   "invocation_unknown",
+  "projection_drifted",
 ] as const;
 export const AttentionKind = z.enum(ATTENTION_KINDS).meta({ id: "AttentionKind" });
 export type AttentionKind = z.infer<typeof AttentionKind>;
@@ -41,7 +42,7 @@ export const AttentionItem = z
     /** Until when a dismissal can be taken back; null when there is none. */
     undoable_until: Timestamp.nullable(),
     dismissed_at: Timestamp.nullable(),
-    /** How it ended, when somebody or something settled it: `approved`, `denied`, `expired`, `retried`, `resolved`, `canceled`, `answered`. */
+    /** How it ended, when somebody or something settled it: `approved`, `denied`, `expired`, `retried`, `resolved`, `canceled`, `answered`, `repaired`. */
     outcome: z.string().nullable(),
     done_at: Timestamp.nullable(),
   })

@@ -37,8 +37,19 @@ interface MigrationFile {
   readonly breaking: boolean;
 }
 
+export interface MigrateOptions {
+  /** For tests of upgrades: only as far as an older version went. */
+  readonly only?: readonly { readonly set: string; readonly number: number }[] | undefined;
+}
+
 /** Creates the roles, then brings the database to this version. */
-export async function migrate(connection: ConnectionFor, sets: readonly MigrationSet[]): Promise<MigrationReport> {
+export async function migrate(
+  connection: ConnectionFor,
+  sets: readonly MigrationSet[],
+  { only }: MigrateOptions = {},
+): Promise<MigrationReport> {
+  const due = (set: MigrationSet, file: MigrationFile): boolean =>
+    only === undefined || only.some((one) => one.set === set.name && one.number === file.number);
   const client = new Client(connection("admin"));
   await client.connect();
   try {
@@ -48,7 +59,7 @@ export async function migrate(connection: ConnectionFor, sets: readonly Migratio
     const ahead = await refuseAhead(client, sets);
     const applied: string[] = [];
     for (const set of sets) {
-      for (const file of filesOf(set)) if (await apply(client, set, file)) applied.push(`${set.name}/${file.name}`);
+      for (const file of filesOf(set)) if (due(set, file) && (await apply(client, set, file))) applied.push(`${set.name}/${file.name}`);
     }
     return { applied, ahead };
   } finally {

@@ -28,6 +28,7 @@ test("rebuilt from the log, the projection is what it was live", async () => {
   expect(await rebuild(owner, counterSchema)).toEqual({
     name: "counters",
     events: 30,
+    tables: ["proj_counters"],
     appendsWaitedMs: expect.any(Number),
     drift: [],
     swapped: true,

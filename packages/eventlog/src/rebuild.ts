@@ -38,13 +38,25 @@ export interface TableDrift {
   /** Rows that the log does not explain, and rows of the log that the table lacks; a changed row counts in both. */
   readonly onlyLive: number;
   readonly onlyRebuilt: number;
+  /** The same counts for each organization that has some, with up to five ids that name such rows. */
+  readonly byOrganization: readonly OrganizationDrift[];
   /** Up to five of each, for the report. */
   readonly examples: { readonly live: readonly unknown[]; readonly rebuilt: readonly unknown[] };
+}
+
+export interface OrganizationDrift {
+  /** Null for a table without organizations. */
+  readonly organizationId: string | null;
+  readonly onlyLive: number;
+  readonly onlyRebuilt: number;
+  readonly keys: readonly string[];
 }
 
 export interface RebuildReport {
   readonly name: string;
   readonly events: number;
+  /** Those it made. */
+  readonly tables: readonly string[];
   /** The longest that appends had to wait for this. */
   readonly appendsWaitedMs: number;
   /** Empty when live and rebuilt tables were the same, or were not compared. */
@@ -160,7 +172,7 @@ async function rebuildAlone(client: pg.ClientBase, schema: ProjectionSchema, opt
         await inTransaction(client, () => swap(client, schema, { shadow, moved, tables }));
       });
     }
-    return { name: schema.name, events: replay.count(), appendsWaitedMs: gate.longestMs(), drift, swapped };
+    return { name: schema.name, events: replay.count(), tables, appendsWaitedMs: gate.longestMs(), drift, swapped };
   } finally {
     await client.query(`reset search_path; ${dropBoth}`);
   }
@@ -306,10 +318,21 @@ async function compare(client: pg.ClientBase, shadow: string, tables: readonly s
     const onlyLive = await difference(client, rowsOf("public"), rowsOf(shadow));
     const onlyRebuilt = await difference(client, rowsOf(shadow), rowsOf("public"));
     if (onlyLive.count + onlyRebuilt.count > 0) {
+      const counts = new Map<string | null, { onlyLive: number; onlyRebuilt: number; rows: unknown[] }>();
+      for (const [side, found] of [
+        ["onlyLive", onlyLive],
+        ["onlyRebuilt", onlyRebuilt],
+      ] as const)
+        for (const { organization, n, rows } of found.byOrganization) {
+          const of = counts.get(organization) ?? { onlyLive: 0, onlyRebuilt: 0, rows: [] };
+          counts.set(organization, { ...of, [side]: Number(n), rows: [...of.rows, ...rows] });
+        }
+      const keys = await keyColumns(client, shadow, table);
       drift.push({
         table,
         onlyLive: onlyLive.count,
         onlyRebuilt: onlyRebuilt.count,
+        byOrganization: [...counts].map(([organizationId, { rows, ...of }]) => ({ organizationId, ...of, keys: namesOf(rows, keys) })),
         examples: { live: onlyLive.examples, rebuilt: onlyRebuilt.examples },
       });
     }
@@ -317,10 +340,45 @@ async function compare(client: pg.ClientBase, shadow: string, tables: readonly s
   return drift;
 }
 
-async function difference(client: pg.ClientBase, left: string, right: string): Promise<{ count: number; examples: unknown[] }> {
-  const { rows } = await client.query<{ count: string; examples: unknown[] | null }>(
-    `with d as (${left} except all ${right})
-     select (select count(*) from d) as count, (select jsonb_agg(row) from (select row from d limit 5) e) as examples`,
-  );
-  return { count: Number(rows[0]?.count ?? 0), examples: rows[0]?.examples ?? [] };
+interface Difference {
+  readonly count: number;
+  readonly examples: unknown[];
+  readonly byOrganization: readonly { readonly organization: string | null; readonly n: string; readonly rows: unknown[] }[];
 }
+
+async function difference(client: pg.ClientBase, left: string, right: string): Promise<Difference> {
+  const { rows } = await client.query<Difference["byOrganization"][number]>(
+    `with d as (${left} except all ${right}), numbered as (
+       select row, row ->> 'organization_id' as organization, row_number() over (partition by row ->> 'organization_id' order by row) as nth from d)
+     select organization, count(*) as n, jsonb_agg(row) filter (where nth <= 5) as rows from numbered group by organization order by organization`,
+  );
+  return {
+    count: rows.reduce((sum, { n }) => sum + Number(n), 0),
+    examples: rows.flatMap((of) => of.rows).slice(0, 5),
+    byOrganization: rows,
+  };
+}
+
+async function keyColumns(client: pg.ClientBase, schema: string, table: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select a.attname::text as name from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+      where i.indrelid = $1::regclass and i.indisprimary and a.attname <> 'organization_id' order by a.attnum`,
+    [`${schema}.${table}`],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** An id says which row it is and nothing about anybody; whatever else is part of a key is left out. */
+const ID = /^(?:[a-z_]{2,30}:)?[a-z]{2,8}_[0-9A-Za-z]{1,40}(?:\.[0-9]+)?$|^[0-9]{1,19}$|^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const namesOf = (rows: readonly unknown[], keys: readonly string[]): string[] =>
+  [
+    ...new Set(
+      rows.map((row) =>
+        keys
+          .map((key) => String((row as Record<string, unknown>)[key]))
+          .map((value) => (ID.test(value) ? value : "…"))
+          .join(" "),
+      ),
+    ),
+  ].slice(0, 5);

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { createLog, type LogOptions, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import type { Tx } from "@signalbox/eventlog/log";
 import { inOrganization, txOf } from "@signalbox/eventlog/organization";
@@ -9,6 +11,7 @@ import { afterAll, beforeAll, inject } from "vitest";
 // Only for what it adds to the types of vitest.
 // oxlint-disable-next-line import/no-empty-named-blocks, unicorn/require-module-specifiers
 import type {} from "./global-setup.ts";
+import { dumpDatabase } from "./dump.ts";
 import { startTestCluster, TEMPLATE, type TestCluster } from "./cluster.ts";
 
 export interface TestDatabase {
@@ -60,6 +63,7 @@ export function databaseTest(): TestDatabase {
   afterAll(async () => {
     for (const log of logs) await log.close();
     for (const open of pools.values()) await open.end();
+    await keepDump(connection("admin"), name);
     if (own !== undefined) await own.stop();
     else await asAdmin(connection("admin", "postgres"), `drop database if exists ${name} with (force)`);
   }, 60_000);
@@ -89,6 +93,20 @@ export function databaseTest(): TestDatabase {
       return log;
     },
   };
+}
+
+/** What a test went through can be a recorded history (tools/record-histories.ts): the run is asked for it by a directory. */
+async function keepDump(config: pg.ClientConfig, name: string): Promise<void> {
+  // oxlint-disable-next-line node/no-process-env -- a test run has no other configuration
+  const directory = process.env["SIGNALBOX_DUMP_DATABASES"];
+  if (directory === undefined) return;
+  const client = new Client(config);
+  await client.connect();
+  try {
+    await writeFile(path.join(directory, `${name}.json`), JSON.stringify(await dumpDatabase(client)));
+  } finally {
+    await client.end();
+  }
 }
 
 async function asAdmin(config: pg.ClientConfig, text: string): Promise<void> {

@@ -33,6 +33,7 @@ export const KIND_WORDS: Record<
   run_needs_human: { one: "Run needs a person", many: "Runs that need a person", icon: Hand, isBad: false },
   run_stuck: { one: "Stuck run", many: "Stuck runs", icon: Clock, isBad: true },
   session_failed: { one: "Failed session", many: "Failed sessions", icon: OctagonAlert, isBad: true },
+  projection_drifted: { one: "Differs from the log", many: "Differ from the log", icon: ShieldQuestion, isBad: true },
   invocation_unknown: { one: "Outcome unknown", many: "Outcomes unknown", icon: ShieldQuestion, isBad: true },
 };
 

@@ -58,6 +58,24 @@ export const AuditEvent = z.discriminatedUnion("type", [
       digest: Sha256,
     }),
   }),
+  /**
+   * Rows of a derived table were not what the log says: somebody changed them past the log, or a projection has a
+   * fault. Said once until it is repaired. Counts are of the organization; keys are ids, never what a row says.
+   */
+  z.object({
+    type: z.literal("projection.drifted"),
+    data: z.object({
+      projection: z.string(),
+      table: z.string(),
+      only_live: z.int(),
+      only_rebuilt: z.int(),
+      keys: z.array(z.string()),
+    }),
+  }),
+  z.object({
+    type: z.literal("projection.repaired"),
+    data: z.object({ projection: z.string(), table: z.string() }),
+  }),
   z.object({
     type: z.literal("log.import_removed"),
     data: z.object({ import_id: ImportId, events: z.int(), rooms: z.array(RoomId), sessions: z.array(SessionId), digest: Sha256 }),

@@ -7,6 +7,7 @@
  *   run.timed_out ──────► run_failed          run.resolved, or the session's next turn (`retried`)
  *   run.needs_human ────► run_needs_human     run.resolved, run.completed, the session's next turn
  *   session.failed ─────► session_failed      session.starting or resumed (`retried`), archived, deleted
+ *   projection.drifted ─► projection_drifted  projection.repaired
  *   invocation.unknown ─► invocation_unknown  completed | failed
  *
  * A session that fails takes its run's failure with it: one cause is one item.
@@ -56,6 +57,8 @@ export const ATTENTION_TYPES = [
   "invocation.unknown",
   "invocation.completed",
   "invocation.failed",
+  "projection.drifted",
+  "projection.repaired",
 ] as const;
 
 const text = (data: object, key: string): string | null => {
@@ -90,9 +93,22 @@ export function openingOf({ event: { type, data }, subjectId, subjectVersion }: 
         title: "It is not known whether an effect happened",
         detail: text(data, "reason"),
       };
+    case "projection.drifted":
+      return {
+        id: `projection_drifted:${subjectId}.${subjectVersion}`,
+        kind: "projection_drifted",
+        title: "What is shown differs from the log",
+        detail: driftOf(data),
+      };
     default:
       return null;
   }
+}
+
+function driftOf(data: { projection?: string; table?: string; only_live?: number; only_rebuilt?: number }): string | null {
+  const { projection, table, only_live: live = 0, only_rebuilt: rebuilt = 0 } = data;
+  if (table === undefined) return null;
+  return `${table}: ${live} rows that the log does not explain, ${rebuilt} that it lacks. The log is right; signalbox log rebuild --projection ${projection} mends it.`;
 }
 
 export function closingOf({ event: { type }, subjectId, sessionId }: Recorded): Closing | null {
@@ -124,6 +140,8 @@ export function closingOf({ event: { type }, subjectId, sessionId }: Recorded): 
     case "invocation.completed":
     case "invocation.failed":
       return { subjectId, kinds: ["invocation_unknown"], outcome: type.slice("invocation.".length) };
+    case "projection.repaired":
+      return { subjectId, kinds: ["projection_drifted"], outcome: "repaired" };
     default:
       return null;
   }

@@ -59,6 +59,7 @@ const items = (v: Viewer, stuckBefore: string): RawBuilder<unknown> => sql`
            when i.kind in ('approval', 'invocation_unknown')
              then case when i.room_id is null then ${v.maySettle} else ${array(v.deciding)} is null or i.room_id = any(${array(v.deciding)}) end
            when i.kind in ('run_failed', 'run_needs_human', 'run_stuck', 'session_failed') then ${v.isAdmin} or i.for_principal = ${v.principalId}
+           when i.kind = 'projection_drifted' then ${v.isAdmin}
            else true
          end`;
 

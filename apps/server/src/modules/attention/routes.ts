@@ -134,6 +134,7 @@ const TITLE: Readonly<Record<ItemRow["kind"], string>> = {
   run_stuck: "A run says nothing",
   session_failed: "A session failed",
   invocation_unknown: "It is not known whether an effect happened",
+  projection_drifted: "What is shown differs from the log",
 };
 
 function stuckDetail(since: Date, nowMs: number): string {

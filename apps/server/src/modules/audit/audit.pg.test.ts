@@ -44,6 +44,7 @@ beforeAll(async () => {
   const log = await database.log({ enqueue: enqueueJobs });
   requests = openDatabase(database.connection("sb_app"), { connections: 2, onError: () => undefined });
   audit = createAudit({
+    driftCheck: null,
     log,
     db: requests,
     clock: systemClock,

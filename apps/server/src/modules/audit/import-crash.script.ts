@@ -18,6 +18,7 @@ const log = await createLog({ connection: asLog, enqueue: enqueueJobs, projectio
 const db = openDatabase(asApp, { connections: 2, onError: () => undefined });
 const logPool = new Pool(asLog);
 const { imports } = createAudit({
+  driftCheck: null,
   log,
   db,
   clock: systemClock,

@@ -29,6 +29,7 @@ import { envelopeOf } from "../../envelope.ts";
 import type { Blobs } from "../../blobs.ts";
 import { type StoredEvent, storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
+import { createDrift } from "./drift.ts";
 import { createExports } from "./export.ts";
 import { createImports, type ImportDeps, type Imports } from "./imports.ts";
 import { keyMissing, keyRingSubject, missingText, ringOf, ringViews, rotation, rotationOf, signerOf } from "./key-ring.ts";
@@ -50,14 +51,19 @@ export interface AuditDeps extends Deps {
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
+  /** When, as five fields of cron; null for never. `sample`: a seventh of the projections each time, so that a week sees them all. */
+  readonly driftCheck: { readonly cron: string; readonly of: "all" | "sample" } | null;
   readonly organizations: () => Promise<readonly string[]>;
   /** Rooms whose events a caller may see; null: everything. */
   readonly visibleRooms: (caller: Caller) => Promise<readonly string[] | null>;
   /** Makes every projection anew from the log; compares, and swaps unless `dryRun`. */
   readonly rebuild: (options: {
+    /** Low priority: how many times as long as it worked it rests. */
+    rest?: number;
     dryRun: boolean;
-    only: string | null;
-    onProgress: (progress: RebuildProgress & { nth: number; of: number }) => void;
+    /** By their names; null for all. */
+    only: ((projection: string) => boolean) | null;
+    onProgress?: (progress: RebuildProgress & { nth: number; of: number }) => void;
   }) => Promise<readonly RebuildReport[] | "no_such_projection">;
 }
 
@@ -76,6 +82,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
   const { db, log, logPool, keys } = deps;
   const exports = createExports(deps);
   const proofs = createProofs(deps);
+  const drift = createDrift({ log, logPool, organizations: deps.organizations });
   const imports = createImports({ ...deps, exports, directory: deps.importsDirectory, at: deps.atImport });
 
   async function headOf(organizationId: string, stream: StreamRef): Promise<{ seq: number; importId: string | null } | null> {
@@ -254,7 +261,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
       try {
         reports = await deps.rebuild({
           dryRun: body.dry_run,
-          only: body.projection ?? null,
+          only: body.projection === undefined ? null : (name) => name === body.projection,
           onProgress: ({ name, ...progress }) => (running = { projection: name, ...progress }),
         });
       } catch (error) {
@@ -268,6 +275,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
       }
       if (reports === "no_such_projection")
         return refused("projection_not_found", { fix: "Leave the name out, and the report names each one that there is." });
+      await drift.record(reports);
       const projections = reports.map((report) => ({
         projection: report.name,
         events: report.events,
@@ -307,6 +315,21 @@ export function createAudit(deps: AuditDeps): AuditModule {
     for (const sha256 of rows[0].content ?? []) await deps.blobs.erase(organizationId, sha256);
   }
 
+  /** Nobody waits for it: it rests thrice as long as it works. */
+  async function checkDrift(): Promise<void> {
+    if (deps.driftCheck === null) return;
+    const day = Math.floor(deps.clock.nowMs() / 86_400_000) % 7;
+    let nth = 0;
+    const only = deps.driftCheck.of === "all" ? null : () => nth++ % 7 === day;
+    try {
+      const reports = await deps.rebuild({ dryRun: true, only, rest: 3 });
+      if (reports !== "no_such_projection") await drift.record(reports);
+    } catch (error) {
+      if (!(error instanceof RebuildRunning)) throw error;
+      deps.logger.info("the check for drift is left to the next time: a rebuild is running");
+    }
+  }
+
   return {
     routes,
     projections: [],
@@ -324,10 +347,19 @@ export function createAudit(deps: AuditDeps): AuditModule {
             detail: `${organizationId}: ${missingText(current.key.id)} Nothing is signed until it is restored or replaced.`,
           };
       }
-      return { ok: true, detail: null };
+      const open = await drift.open();
+      if (open.length === 0) return { ok: true, detail: null };
+      const tables = [...new Set(open.map(({ table }) => table))].toSorted();
+      const since = open.map((of) => of.since).toSorted()[0];
+      // Lists may be wrong, but the log is right and everything works: nothing that a load balancer should act on.
+      return {
+        ok: true,
+        detail: `${tables.join(", ")} ${tables.length === 1 ? "differs" : "differ"} from the log since ${since}; run: signalbox log rebuild`,
+      };
     },
     storedStream: (organizationId, stream, afterSeq) => storedStream(db, organizationId, stream, afterSeq),
     schedules: [
+      ...(deps.driftCheck === null ? [] : [{ name: "audit.drift", cron: deps.driftCheck.cron, run: checkDrift }]),
       {
         name: "audit.checkpoint",
         cron: "*/5 * * * *",

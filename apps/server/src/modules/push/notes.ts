@@ -42,6 +42,7 @@ const TITLE: Readonly<Record<Item["kind"], string>> = {
   run_stuck: "A run says nothing",
   session_failed: "A session failed",
   invocation_unknown: "An outcome is not known",
+  projection_drifted: "What is shown differs from the log",
 };
 
 function urlOf(item: Item): string {
