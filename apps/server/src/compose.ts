@@ -76,6 +76,8 @@ export interface ComposeOptions {
   readonly telemetry?: Telemetry | undefined;
   /** Default: those that are installed. */
   readonly harnesses?: Readonly<Record<string, HarnessEntry>> | undefined;
+  /** Called once the projections are what today's code makes of the log, before anything runs: tests of upgrades look at them here, and may end it by throwing. */
+  readonly projected?: (() => Promise<void>) | undefined;
 }
 
 export interface Signalbox {
@@ -418,6 +420,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   }
 
   try {
+    await options.projected?.();
     await identity.ensureOrganization(LOCAL);
     for (const [, module] of modules) {
       await module.start?.();

@@ -44,6 +44,7 @@ export async function startComposed(
     environment?: Readonly<Record<string, string>>;
     clock?: Clock;
     harnesses?: Readonly<Record<string, HarnessEntry>>;
+    projected?: () => Promise<void>;
     /** Another server's, to come after it; left in place. */
     dataDir?: string;
   } = {},
@@ -59,6 +60,7 @@ export async function startComposed(
     logger: pino({ level: options.environment?.["LOG_LEVEL"] ?? "silent" }),
     clock: options.clock,
     harnesses: options.harnesses,
+    projected: options.projected,
   });
   const { identity } = server;
 

@@ -7,7 +7,7 @@ import { inOrganization, txOf } from "@signalbox/eventlog/organization";
 import type { ConnectionFor, DatabaseRole } from "@signalbox/eventlog/roles";
 import type pg from "pg";
 import { Client, Pool } from "pg";
-import { afterAll, beforeAll, inject } from "vitest";
+import { afterAll, beforeAll, expect, inject } from "vitest";
 // Only for what it adds to the types of vitest.
 // oxlint-disable-next-line import/no-empty-named-blocks, unicorn/require-module-specifiers
 import type {} from "./global-setup.ts";
@@ -95,6 +95,8 @@ export function databaseTest(): TestDatabase {
   };
 }
 
+const nameOf = (testPath: string): string => path.basename(testPath).replace(/(\.\w+)?\.test\.ts$/, "");
+
 /** What a test went through can be a recorded history (tools/record-histories.ts): the run is asked for it by a directory. */
 async function keepDump(config: pg.ClientConfig, name: string): Promise<void> {
   // oxlint-disable-next-line node/no-process-env -- a test run has no other configuration
@@ -103,7 +105,7 @@ async function keepDump(config: pg.ClientConfig, name: string): Promise<void> {
   const client = new Client(config);
   await client.connect();
   try {
-    await writeFile(path.join(directory, `${name}.json`), JSON.stringify(await dumpDatabase(client)));
+    await writeFile(path.join(directory, `${nameOf(expect.getState().testPath ?? name)}.json`), JSON.stringify(await dumpDatabase(client)));
   } finally {
     await client.end();
   }

@@ -61,6 +61,7 @@ export function auditStage(more: (deps: AuditDeps) => Partial<AuditDeps> = () =>
       blobs: createBlobs(join(stage.directory, "blobs")),
       importsDirectory: join(stage.directory, "imports"),
       projections: () => [],
+      driftCheck: null,
     };
     stage.deps = { ...deps, ...more(deps) };
     stage.audit = createAudit(stage.deps);
