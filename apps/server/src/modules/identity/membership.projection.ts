@@ -1,7 +1,9 @@
 import type { MembershipEvent } from "@signalbox/contract/events/organizations";
 import type { OrganizationRole } from "@signalbox/contract/primitives";
-import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
+import type { DomainEvent, Projection, Recorded, Tx } from "@signalbox/eventlog/log";
+import { dueTo } from "@signalbox/eventlog/foreign";
 import { columns } from "./columns.ts";
+import { identityProjection } from "./identity.projection.ts";
 
 type Event = Recorded<MembershipEvent>;
 
@@ -9,7 +11,7 @@ type Event = Recorded<MembershipEvent>;
  * Roles in `proj_principals`, names and ends in `proj_organizations`, and teams. Of the events about
  * one member only the last of a batch is written; it comes after `identity`, which makes the rows.
  */
-export const membershipProjection: Projection<MembershipEvent> = {
+const membershipProjection: Projection<MembershipEvent> = {
   name: "membership",
   types: [
     "organization.renamed",
@@ -31,6 +33,22 @@ export const membershipProjection: Projection<MembershipEvent> = {
     await roles(tx, batch);
     await organizations(tx, batch);
     await teams(tx, batch);
+  },
+};
+
+/**
+ * Both as one. Projections of a batch run beside each other; the roles are written into rows that `identity` makes, and
+ * a person is registered and added in one batch, so the one must not overtake the other.
+ */
+export const peopleProjection: Projection = {
+  name: "identity",
+  types: [...identityProjection.types, ...membershipProjection.types],
+  tables: [...new Set([...identityProjection.tables, ...membershipProjection.tables])],
+  async project(tx, batch) {
+    for (const part of [identityProjection, membershipProjection] as unknown as readonly Projection<DomainEvent>[]) {
+      const due = dueTo(part, batch);
+      if (due.length > 0) await part.project(tx, due);
+    }
   },
 };
 

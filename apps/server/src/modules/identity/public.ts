@@ -11,9 +11,8 @@ import type { Authenticator, Identification } from "../../http/authenticate.ts";
 import type { Database, Deps, Module } from "../../module.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
 export { secretHash } from "./credentials.ts";
-import { identityProjection } from "./identity.projection.ts";
 import { createLogins, type Logins } from "./logins.ts";
-import { membershipProjection } from "./membership.projection.ts";
+import { peopleProjection } from "./membership.projection.ts";
 import { organization } from "./organization.ts";
 import { ERASE_JOB, foundIn, organizationRoutes } from "./organization-routes.ts";
 import { principal, type PrincipalCommand } from "./principal.ts";
@@ -251,7 +250,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
   return {
     routes: [...identityRoutes(parts), ...organizationRoutes(parts)],
-    projections: [identityProjection, membershipProjection],
+    projections: [peopleProjection],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       async [ERASE_JOB]({ organizationId }) {
