@@ -14,8 +14,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { EVENT_SCHEMAS } from "@signalbox/contract/events";
-import { ownEvents } from "../apps/server/src/histories.fixture.ts";
-import type { DatabaseDump } from "../packages/testkit/src/dump.ts";
+import { type DatabaseDump, ownEvents } from "../apps/server/src/histories.fixture.ts";
+
 import { ROOT } from "./step.ts";
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };

@@ -7,6 +7,7 @@ import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngine } from "./commands/engine.ts";
 import { registerLog } from "./commands/log.ts";
 import { registerModels } from "./commands/models.ts";
+import { registerSinks } from "./commands/sink.ts";
 import { registerOrganization } from "./commands/organization.ts";
 import { registerPolicy } from "./commands/policy.ts";
 import { registerReceipt } from "./commands/receipt.ts";
@@ -34,6 +35,7 @@ for (const register of [
   registerApprovals,
   registerLog,
   registerModels,
+  registerSinks,
   registerPolicy,
   registerOrganization,
   registerEngine,

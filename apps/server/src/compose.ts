@@ -56,6 +56,7 @@ import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
 import { createShares } from "./modules/shares/public.ts";
+import { createSinks } from "./modules/sinks/public.ts";
 import { createTerminalsModule } from "./modules/terminals/public.ts";
 import { importFirstSession } from "./modules/samples/first-session.ts";
 import { createSamples } from "./modules/samples/public.ts";
@@ -383,6 +384,17 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["search", createSearch({ ...deps, rooms })],
     ["feed", feed],
     ["shares", shares],
+    [
+      "sinks",
+      createSinks({
+        ...deps,
+        pool: workerPool,
+        secrets,
+        allowPrivate: config.sinkAllowPrivate,
+        maxFailures: config.sinkMaxFailures,
+        firstRetryMs: config.sinkFirstRetryMs,
+      }),
+    ],
     ["files", files],
     ["previews", previews],
     ["terminals", terminals],

@@ -209,6 +209,28 @@ export const SETTINGS = {
     env: "SIGNALBOX_SYNC_RETENTION_H",
     desc: "Hours that updates of the topics of sync:v1 are kept for clients that come back; who stayed away longer reads the documents anew.",
   },
+  sinkAllowPrivate: {
+    type: "boolean",
+    default: false,
+    env: "SIGNALBOX_SINK_ALLOW_PRIVATE",
+    desc: "Lets sinks be on private addresses, over http too: receivers in your own network.",
+  },
+  sinkMaxFailures: {
+    type: "integer",
+    default: 8,
+    min: 1,
+    max: 100,
+    env: "SIGNALBOX_SINK_MAX_FAILURES",
+    desc: "Failures in a row after which a sink is paused and its event given up.",
+  },
+  sinkFirstRetryMs: {
+    type: "integer",
+    default: 1000,
+    min: 10,
+    max: 600_000,
+    env: "SIGNALBOX_SINK_FIRST_RETRY_MS",
+    desc: "Milliseconds after which a sink is tried again; each further time twice as long, up to 15 minutes.",
+  },
   driftCheck: {
     type: "string",
     oneOf: ["all", "sample", "off"],

@@ -41,6 +41,8 @@ import { session } from "./modules/sessions/session.ts";
 import { share } from "./modules/shares/share.ts";
 import { terminal } from "./modules/terminals/terminal.ts";
 
+export type { DatabaseDump };
+
 export type AnyDecider = Decider<unknown, never, DomainEvent, { code: string }>;
 
 /** By the first part of the subject. Those that are null only record: nothing is decided on them again. */

@@ -12,6 +12,7 @@ import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
 import { ShareEvent } from "./events/shares.ts";
+import { SinkEvent } from "./events/sinks.ts";
 import { PreviewEvent, TerminalEvent } from "./events/workbench.ts";
 
 const UNIONS = [
@@ -25,6 +26,7 @@ const UNIONS = [
   SessionEvent,
   QuestionEvent,
   ShareEvent,
+  SinkEvent,
   TerminalEvent,
   PreviewEvent,
   LedgerEvent,
@@ -44,6 +46,7 @@ export type AnyEvent =
   | SessionEvent
   | QuestionEvent
   | ShareEvent
+  | SinkEvent
   | TerminalEvent
   | PreviewEvent
   | LedgerEvent

@@ -44,6 +44,8 @@ export const QuestionId = id("qst", "QuestionId");
 export type QuestionId = z.infer<typeof QuestionId>;
 export const ShareId = id("shr", "ShareId");
 export type ShareId = z.infer<typeof ShareId>;
+export const SinkId = id("snk", "SinkId");
+export type SinkId = z.infer<typeof SinkId>;
 export const TeamId = id("team", "TeamId");
 export type TeamId = z.infer<typeof TeamId>;
 

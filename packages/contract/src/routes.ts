@@ -23,6 +23,7 @@ import * as sessionHistory from "./session-history.ts";
 import * as sessionQueue from "./session-queue.ts";
 import * as sessions from "./sessions.ts";
 import * as shares from "./shares.ts";
+import * as sinks from "./sinks.ts";
 import * as sync from "./sync.ts";
 import * as system from "./system.ts";
 import * as workbench from "./workbench.ts";
@@ -42,6 +43,7 @@ const MODULES = [
   sessions,
   sessionHistory,
   shares,
+  sinks,
   sessionQueue,
   questions,
   sync,
