@@ -117,7 +117,8 @@ test("a connection that is cut comes back with a new token, goes on after the la
   await expect.poll(() => one.seen).toEqual([1, 2, 3]);
   expect(subscribes[1]).toMatchObject({ resume_after: { [ROOM]: "2" } });
   expect(tokens).toBe(2);
-  expect(one.said).toEqual(["connecting", "live", "retrying", "live"]);
+  // To be read anew once: what happened before the topic was followed was told to nobody.
+  expect(one.said).toEqual(["connecting", "live", "stale", "retrying", "live"]);
 });
 
 test("what came while the connection was cut is not missed, even by who had seen nothing before", async () => {
@@ -131,6 +132,17 @@ test("what came while the connection was cut is not missed, even by who had seen
   const one = reader();
   sync.subscribe(ROOM, one);
   await expect.poll(() => one.seen).toEqual([8]);
+});
+
+test("who begins with what is new is told when that begins, once, to read what happened before it", async () => {
+  onSubscribe = (socket) => {
+    say(socket, head(ROOM, 7));
+    say(socket, batch(ROOM, 8));
+  };
+  const one = reader();
+  sync.subscribe(ROOM, { ...one, onStale: () => one.said.push(`read before ${one.seen.length + 1}`) });
+  await expect.poll(() => one.seen).toEqual([8]);
+  expect(one.said).toEqual(["connecting", "live", "read before 1"]);
 });
 
 test("a cursor that the server no longer has is told once the topic is followed anew", async () => {

@@ -19,7 +19,10 @@ export interface Subscription {
   /** Resume after this watermark; absent: only what is new. */
   readonly after?: string | undefined;
   onUpdate(update: SyncUpdate): void;
-  /** The server no longer holds what follows `after`: read the state anew over HTTP. */
+  /**
+   * Read the state anew over HTTP: the server no longer holds what follows `after`, or, where there was no `after`,
+   * only now tells everything that is new.
+   */
   onStale(): void;
   onStatus?(status: SyncStatus): void;
   /** The topic will not be served (forbidden, unknown); it is no longer subscribed. */
@@ -192,8 +195,10 @@ export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs
 
   return {
     subscribe(topic, subscription) {
-      const followed: Followed = { subscription, watermark: subscription.after, stale: false };
       const known = topics.get(topic);
+      // Who starts with what is new has read the rest before, and what happened in between is in neither.
+      const stale = known === undefined && subscription.after === undefined;
+      const followed: Followed = { subscription, watermark: subscription.after, stale };
       const set = known ?? new Set();
       topics.set(topic, set.add(followed));
       subscription.onStatus?.(status);
