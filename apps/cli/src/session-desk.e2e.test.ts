@@ -72,10 +72,14 @@ test("model and budget are changed; what cannot be is refused with the reason", 
   expect([low.code, low.out]).toEqual([4, ""]);
 });
 
-test("a session is deleted once it has ended, and is in no list then", async () => {
+test("a session that has ended is archived, brought back and deleted, and is in no list then", async () => {
   const of = await beginSession(author, { title: "To be deleted from here" });
   expect((await run("delete", of.sessionId)).err).toMatch(/Stop it first/);
   expect((await run("stop", of.sessionId)).code).toBe(0);
+  expect(await run("archive", of.sessionId)).toMatchObject({ code: 0, out: `${of.sessionId} archived\n` });
+  expect((await run("list")).out).not.toContain(of.sessionId);
+  expect(await run("archive", of.sessionId, "--undo")).toMatchObject({ code: 0, out: `${of.sessionId} back in the list\n` });
+  expect((await run("list")).out).toContain(of.sessionId);
   expect(await run("delete", of.sessionId)).toMatchObject({ code: 0, out: `${of.sessionId} deleted\n` });
   expect((await run("list")).out).not.toContain(of.sessionId);
   expect((await run("show", of.sessionId)).code).toBe(4);

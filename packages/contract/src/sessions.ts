@@ -227,6 +227,17 @@ export const archiveSession = route({
   refusals: { session_not_found: 404, session_not_ended: 409 },
   access: write,
 });
+export const unarchiveSession = route({
+  id: "sessions.unarchive",
+  summary: "Bring an archived session back into the list",
+  method: "POST",
+  path: "/v1/sessions/:id/unarchive",
+  params: session,
+  body: z.object({}),
+  ok: SessionView,
+  refusals: { session_not_found: 404 },
+  access: write,
+});
 
 /** One entry of the conversation, oldest first: what was said and done, completed. Live parts come over `sync:v1`. */
 export const ConversationItem = z

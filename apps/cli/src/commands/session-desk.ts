@@ -1,6 +1,6 @@
 /* What a person does beside a running session: its queue, its links, its model and budget, its end. */
 import { cancelPrompt, deleteSession, editPrompt, listPrompts, movePrompt } from "@signalbox/contract/session-queue";
-import { renameSession } from "@signalbox/contract/sessions";
+import { archiveSession, renameSession, unarchiveSession } from "@signalbox/contract/sessions";
 import { createShare, listShares, revokeShare } from "@signalbox/contract/shares";
 import type { Command } from "commander";
 import { action, type Context } from "../command.ts";
@@ -77,6 +77,16 @@ export function registerSessionDesk(session: Command, microUsd: (dollars: string
       action(async ({ client, terminal }: Context, id: string, amount: string) => {
         const now = await client.call(renameSession, { params: { id }, body: { budget_micro_usd: microUsd(amount) } });
         terminal.result(now, `${now.id} ${dollars(now.cost_micro_usd)} of ${dollars(now.budget_micro_usd)}`);
+      }),
+    );
+  session
+    .command("archive <id>")
+    .description("take a session that has ended off the list, or bring it back")
+    .option("--undo", "bring it back")
+    .action(
+      action(async ({ client, terminal }: Context, id: string, { undo = false }: { undo?: boolean }) => {
+        const now = await client.call(undo ? unarchiveSession : archiveSession, { params: { id }, body: {} });
+        terminal.result(now, `${now.id} ${now.archived ? "archived" : "back in the list"}`);
       }),
     );
   session

@@ -13,7 +13,7 @@ import { Page } from "../frame/page.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import { useSelection } from "../frame/use-selection.ts";
 import { FirstSession } from "./first-session.tsx";
-import { archiveSoon, useHidden } from "./list/archive.ts";
+import { archive, unarchive, useHidden } from "./list/archive.ts";
 import { BulkBar } from "./list/bulk-bar.tsx";
 import { FilterBar } from "./list/filter-bar.tsx";
 import { groupsOf, GROUPS, isNarrowed, queryOf, type ListSearch } from "./list/filters.ts";
@@ -55,7 +55,10 @@ export function SessionsPage() {
       keys: "e",
       label: "Archive the session",
       run: () =>
-        current !== undefined && current.imported == null && isEnded(current.status) && !current.archived && archiveSoon([current]),
+        current !== undefined &&
+        current.imported == null &&
+        isEnded(current.status) &&
+        void (current.archived ? unarchive : archive)([current]),
     },
     {
       keys: "Enter",

@@ -85,6 +85,7 @@ export const SessionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("session.completed"), data: z.object({ session_id }) }),
   z.object({ type: z.literal("session.failed"), data: z.object({ session_id, code: z.string(), message: z.string() }) }),
   z.object({ type: z.literal("session.archived"), data: z.object({ session_id, by: PrincipalId }) }),
+  z.object({ type: z.literal("session.unarchived"), data: z.object({ session_id, by: PrincipalId }) }),
   z.object({
     type: z.literal("session.changes_recorded"),
     data: z.object({

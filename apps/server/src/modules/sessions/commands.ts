@@ -93,6 +93,7 @@ export interface SessionCommands {
   ): Promise<{ ok: true } | Refused<Ended | "model_not_found" | "budget_below_spent">>;
   delete(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_ended">>;
   archive(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_ended">>;
+  unarchive(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found">>;
 }
 
 const KILLED = { message: "The kill switch is on: nothing may leave.", fix: "Ask an administrator to release it." };
@@ -456,6 +457,10 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       return refusal.code === "session_not_found"
         ? refused("session_not_found")
         : refused("session_not_ended", { message: "Only a session that has ended can be archived.", fix: "Stop it first." });
+    },
+    async unarchive(by, sessionId) {
+      const refusal = await decideOn(by, sessionId, { type: "unarchive", by: by.principal.id });
+      return refusal === null ? { ok: true } : refused("session_not_found");
     },
   };
 

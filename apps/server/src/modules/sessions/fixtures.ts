@@ -58,6 +58,7 @@ export const COMMAND: { [T in SessionCommand["type"]]: Extract<SessionCommand, {
   fail: { type: "fail", code: "agent_missing", message: "The agent did not start." },
   rename: { type: "rename", title: "Another title", by: PERSON },
   archive: { type: "archive", by: PERSON },
+  unarchive: { type: "unarchive", by: PERSON },
   change_model: { type: "change_model", model: "another", by: PERSON },
   delete: { type: "delete", by: PERSON },
   record_changes: { type: "record_changes", files: [{ path: "a.ts", status: "modified", additions: 1, deletions: 0, binary: false }] },

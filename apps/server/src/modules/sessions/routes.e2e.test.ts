@@ -80,7 +80,7 @@ test("lists are searched, filtered and paged without gaps or repeats", async () 
   for (const bad of ["cursor=nonsense", "limit=0", "status=odd"]) expect((await call("GET", `/v1/sessions?${bad}`)).status, bad).toBe(400);
 });
 
-test("renamed, stopped, archived: each is kept, and what makes no sense is refused", async () => {
+test("renamed, stopped, archived and brought back: each is kept, and what makes no sense is refused", async () => {
   const { id } = (await deferred({ title: "Before" })).body;
   expect((await call("PATCH", `/v1/sessions/${id}`, { title: "After" })).body.title).toBe("After");
   expect((await call("POST", `/v1/sessions/${id}/archive`, {})).body.error.code).toBe("session_not_ended");
@@ -92,6 +92,10 @@ test("renamed, stopped, archived: each is kept, and what makes no sense is refus
   expect((await call("POST", `/v1/sessions/${id}/resume`, {})).body.error.code).toBe("session_not_resumable");
   expect((await call("GET", "/v1/sessions?q=After")).body.items).toEqual([]);
   expect((await call("GET", "/v1/sessions?q=After&archived=true")).body.items).toHaveLength(1);
+  expect((await call("POST", `/v1/sessions/${id}/unarchive`, {})).body).toMatchObject({ archived: false, status: "stopped" });
+  expect((await call("POST", `/v1/sessions/${id}/unarchive`, {})).body.archived).toBe(false);
+  expect((await call("GET", "/v1/sessions?q=After")).body.items).toHaveLength(1);
+  expect((await call("GET", "/v1/sessions?q=After&archived=true")).body.items).toEqual([]);
 });
 
 test("another organization's session, and one of a room one is not in, look like none at all", async () => {
@@ -101,7 +105,7 @@ test("another organization's session, and one of a room one is not in, look like
   for (const token of [other.token, outsider.token]) {
     for (const what of ["", "/status", "/conversation", "/turns", "/diff", "/actions"])
       expect((await call("GET", `/v1/sessions/${id}${what}`, undefined, token)).status, what).toBe(404);
-    for (const what of ["messages", "cancel", "stop", "resume", "archive"]) {
+    for (const what of ["messages", "cancel", "stop", "resume", "archive", "unarchive"]) {
       expect((await call("POST", `/v1/sessions/${id}/${what}`, what === "messages" ? { content_md: "x" } : {}, token)).status, what).toBe(
         404,
       );

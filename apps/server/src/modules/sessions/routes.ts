@@ -14,6 +14,7 @@ import {
   resumeSession,
   SessionStatus,
   stopSession,
+  unarchiveSession,
 } from "@signalbox/contract/sessions";
 import { deleteSession } from "@signalbox/contract/session-queue";
 import type { EventLog } from "@signalbox/eventlog/log";
@@ -172,6 +173,11 @@ export function sessionRoutes({
     handle(archiveSession, async (request) => {
       if ((await writable(request.caller, request.params.id)) === null) return refused("session_not_found");
       const done = await commands.archive(by(request), request.params.id);
+      return done.ok ? view(request.caller, request.params.id) : done;
+    }),
+    handle(unarchiveSession, async (request) => {
+      if ((await writable(request.caller, request.params.id)) === null) return refused("session_not_found");
+      const done = await commands.unarchive(by(request), request.params.id);
       return done.ok ? view(request.caller, request.params.id) : done;
     }),
     handle(getConversation, async ({ caller, params, query }) => {

@@ -8,7 +8,7 @@ type Row = Record<SessionCommand["type"], Outcome>;
 
 const row = (
   stays: Session["status"],
-  rest: Omit<Row, "create" | "rename" | "archive" | "continue" | "change_model" | "delete"> & {
+  rest: Omit<Row, "create" | "rename" | "archive" | "unarchive" | "continue" | "change_model" | "delete"> & {
     archive: Outcome;
     continue?: Outcome;
     change_model?: Outcome;
@@ -19,6 +19,7 @@ const row = (
   change_model: stays,
   delete: stays,
   rename: stays,
+  unarchive: stays,
   continue: stays,
   ...rest,
 });
@@ -54,6 +55,7 @@ const MACHINE: Record<Session["status"], Row> = {
     fail: "session_not_found",
     rename: "session_not_found",
     archive: "session_not_found",
+    unarchive: "session_not_found",
     change_model: "session_not_found",
     delete: "session_not_found",
     record_changes: "session_not_found",
@@ -135,8 +137,12 @@ test("a hub that was overtaken can neither boot nor report ready", () => {
   expect(run(booting, { ...COMMAND.ready, epoch: 6 })).toBe("session_epoch_passed");
 });
 
-test("an archived session stays archived: it cannot be resumed, archiving again changes nothing", () => {
+test("an archived session stays archived until it is brought back: it cannot be resumed, archiving again changes nothing", () => {
   const archived = run(stateOf("stopped"), COMMAND.archive) as Session;
+  const back = run(archived, COMMAND.unarchive) as Session;
+  expect(back).toEqual(stateOf("stopped"));
+  expect(run(back, COMMAND.resume)).toMatchObject({ status: "resuming" });
+  expect(session.decide(back, COMMAND.unarchive)).toEqual({ ok: true, events: [] });
   expect(run(archived, COMMAND.resume)).toBe("session_not_resumable");
   expect(session.decide(archived, COMMAND.archive)).toEqual({ ok: true, events: [] });
 });

@@ -75,6 +75,7 @@ export type SessionCommand =
   | { type: "fail"; code: string; message: string }
   | { type: "rename"; title: string; by: string }
   | { type: "archive"; by: string }
+  | { type: "unarchive"; by: string }
   | { type: "change_model"; model: string; by: string; modelKeyId?: string | undefined }
   | { type: "delete"; by: string }
   | {
@@ -128,6 +129,9 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
       case "archive":
         if (!isEnded(state.status)) return refuse({ code: "session_not_ended", details: { status: state.status } });
         return state.archived ? nothing : event("session.archived", { session_id, by: command.by });
+      // What was erased is archived for good: there is nothing left to be looked at.
+      case "unarchive":
+        return state.archived && !isErased(state) ? event("session.unarchived", { session_id, by: command.by }) : nothing;
       case "delete":
         return isEnded(state.status)
           ? event("session.deleted", { session_id, by: command.by })
@@ -168,6 +172,8 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
         return { ...state, title: recorded.data.title ?? ERASED };
       case "session.archived":
         return { ...state, archived: true };
+      case "session.unarchived":
+        return { ...state, archived: false };
       case "session.deleted":
         return { ...state, deleted: true };
       case "session.model_changed": {
@@ -213,7 +219,7 @@ export const session: Decider<Session, SessionCommand, SessionEvent, SessionRefu
   },
 };
 
-type Rest = Exclude<SessionCommand, { type: "create" | "rename" | "archive" | "delete" }>;
+type Rest = Exclude<SessionCommand, { type: "create" | "rename" | "archive" | "unarchive" | "delete" }>;
 
 function decideOpen(state: Existing, command: Rest): SessionDecision {
   const session_id = state.about.session_id;

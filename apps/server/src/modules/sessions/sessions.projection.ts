@@ -16,6 +16,7 @@ const TYPES = [
   "session.completed",
   "session.failed",
   "session.archived",
+  "session.unarchived",
   "session.changes_recorded",
   "session.committed",
   "session.model_changed",
@@ -377,6 +378,8 @@ function ofSession(row: Row, { event, eventId, redaction }: Recorded<ListEvent>)
       return { status: "failed", status_reason: event.data.message, current_run_id: null };
     case "session.archived":
       return { archived: true };
+    case "session.unarchived":
+      return { archived: false };
     case "session.changes_recorded":
       return { files_changed: jsonText(event.data.files), patch_artifact_id: event.data.patch_artifact_id ?? null };
     default:
@@ -452,6 +455,8 @@ function ofErased(row: Row, type: ListEvent["type"]): Partial<Row> {
       return { status: "failed", status_reason: ERASED, current_run_id: null };
     case "session.archived":
       return { archived: true };
+    case "session.unarchived":
+      return { archived: false };
     case "session.changes_recorded":
       return { files_changed: "[]", patch_artifact_id: null };
     default:

@@ -198,6 +198,7 @@ const SAID: Readonly<Record<string, string>> = {
   "session.model_changed": "Another model",
   "session.prompt_moved": "A prompt was moved",
   "session.archived": "Archived",
+  "session.unarchived": "Out of the archive",
   "session.renamed": "Renamed",
   "session.deleted": "Deleted",
   "kill_switch.engaged": "Kill switch on",

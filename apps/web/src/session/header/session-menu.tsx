@@ -1,17 +1,16 @@
-import { archiveSession, type SessionView } from "@signalbox/contract/sessions";
+import type { SessionView } from "@signalbox/contract/sessions";
 import { IconButton } from "@signalbox/ui/button";
 import { DropdownMenu } from "@signalbox/ui/dropdown-menu";
 import type { MenuEntry } from "@signalbox/ui/menu";
 import { toast } from "@signalbox/ui/toasts";
 import { useNavigate } from "@tanstack/react-router";
-import { Archive, Download, Ellipsis, Hash, MessagesSquare, OctagonX, RotateCcw, Share2, Trash2 } from "lucide-react";
+import { Archive, ArchiveRestore, Download, Ellipsis, Hash, MessagesSquare, OctagonX, RotateCcw, Share2, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { client } from "../../data/api.ts";
 import { useShortcuts } from "../../frame/shortcuts.ts";
+import { archive, unarchive } from "../../sessions/list/archive.ts";
 import { isEnded } from "../../sessions/state.ts";
 import { DeleteDialog, StopDialog } from "./ending-dialogs.tsx";
 import { exportRoom } from "./export-room.ts";
-import { useLever } from "./lever.ts";
 import { ShareDialog } from "./share-dialog.tsx";
 
 export function SessionMenu({ session, isImported, onResume }: { session: SessionView; isImported: boolean; onResume(): void }) {
@@ -19,13 +18,6 @@ export function SessionMenu({ session, isImported, onResume }: { session: Sessio
   const [dialog, setDialog] = useState<"stop" | "share" | "delete" | null>(null);
   const ended = isEnded(session.status);
   const canStop = !ended && !isImported;
-  const archive = useLever(
-    () => client.call(archiveSession, { params: { id: session.id }, body: {} }),
-    () => {
-      toast("Archived; it is under “Archived” in the list");
-      void navigate({ to: "/sessions" });
-    },
-  );
   const copy = (what: string, text: string): void =>
     void navigator.clipboard.writeText(text).then(
       () => toast(`${what} copied`),
@@ -62,13 +54,18 @@ export function SessionMenu({ session, isImported, onResume }: { session: Sessio
           ...(canStop
             ? [{ label: "Stop…", icon: <OctagonX size={15} />, keys: ".", tone: "danger" as const, onSelect: () => setDialog("stop") }]
             : []),
-          {
-            label: "Archive",
-            icon: <Archive size={15} />,
-            disabled: !ended || session.archived,
-            ...(ended ? {} : { hint: "Once it has ended" }),
-            onSelect: () => archive.mutate(),
-          },
+          session.archived
+            ? { label: "Bring back from the archive", icon: <ArchiveRestore size={15} />, onSelect: () => void unarchive([session]) }
+            : {
+                label: "Archive",
+                icon: <Archive size={15} />,
+                disabled: !ended,
+                ...(ended ? {} : { hint: "Once it has ended" }),
+                onSelect: () => {
+                  void archive([session]);
+                  void navigate({ to: "/sessions" });
+                },
+              },
           {
             label: "Delete…",
             icon: <Trash2 size={15} />,

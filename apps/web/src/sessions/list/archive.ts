@@ -1,22 +1,18 @@
 /*
- * Archiving with a way back. There is no way out of the archive on the server, so nothing is sent while one may still
- * think better of it: the session is hidden at once, and archived when the time is over or the page is left.
+ * Into the archive and out of it again. The session leaves the list at once, before the server has answered.
  *
- *   hidden ──▶ undone: shown again, nothing was sent
- *        └──▶ sent ──▶ refused: shown again, and said why
+ *   hidden ──▶ archived ──▶ undone: brought back, shown again
+ *        └──▶ refused: shown again, and said why
  */
 import type { SessionId } from "@signalbox/contract/primitives";
-import { archiveSession, type SessionView } from "@signalbox/contract/sessions";
+import { archiveSession, unarchiveSession, type SessionView } from "@signalbox/contract/sessions";
 import { count } from "@signalbox/ui/format";
 import { toast } from "@signalbox/ui/toasts";
 import { useSyncExternalStore } from "react";
-import { client } from "../../data/api.ts";
+import { client, queries } from "../../data/api.ts";
 import { putSession } from "../../data/queries.ts";
 
-const THINK_MS = 8_000;
-
 let hidden: ReadonlySet<SessionId> = new Set();
-const due = new Map<readonly SessionId[], ReturnType<typeof setTimeout>>();
 const listeners = new Set<() => void>();
 
 function setHidden(ids: readonly SessionId[], isHidden: boolean): void {
@@ -29,7 +25,7 @@ function setHidden(ids: readonly SessionId[], isHidden: boolean): void {
   for (const listener of listeners) listener();
 }
 
-/** Sessions that are archived for whoever looks at this page, though the server may not know yet. */
+/** Sessions that are on their way to the other list, though the server may not know yet. */
 export const useHidden = (): ReadonlySet<SessionId> =>
   useSyncExternalStore(
     (listener) => {
@@ -39,48 +35,32 @@ export const useHidden = (): ReadonlySet<SessionId> =>
     () => hidden,
   );
 
-export function archiveSoon(sessions: readonly SessionView[]): void {
+export const archive = (sessions: readonly SessionView[]): Promise<void> => move(sessions, archiveSession, "archived", unarchive);
+export const unarchive = (sessions: readonly SessionView[]): Promise<void> => move(sessions, unarchiveSession, "brought back", archive);
+
+async function move(
+  sessions: readonly SessionView[],
+  to: typeof archiveSession | typeof unarchiveSession,
+  done: string,
+  back: (sessions: readonly SessionView[]) => Promise<void>,
+): Promise<void> {
   const ids = sessions.map(({ id }) => id);
   setHidden(ids, true);
-  due.set(
-    ids,
-    setTimeout(() => void send(ids), THINK_MS),
-  );
-  toast(sessions.length === 1 ? `Archived: ${sessions[0]!.title}` : `${count(ids.length, "session")} archived`, {
-    lastsMs: THINK_MS,
-    action: {
-      label: "Undo",
-      run: () => {
-        clearTimeout(due.get(ids));
-        if (due.delete(ids)) setHidden(ids, false);
-      },
-    },
-  });
-}
-
-async function send(ids: readonly SessionId[]): Promise<void> {
-  if (!due.delete(ids)) return;
-  const done = await Promise.allSettled(ids.map((id) => client.call(archiveSession, { params: { id }, body: {} })));
-  for (const [i, outcome] of done.entries()) {
-    if (outcome.status === "fulfilled") putSession(outcome.value);
-    else {
-      setHidden([ids[i]!], false);
+  const outcomes = await Promise.allSettled(ids.map((id) => client.call(to, { params: { id }, body: {} })));
+  const moved: SessionView[] = [];
+  for (const outcome of outcomes) {
+    if (outcome.status === "rejected")
       toast(outcome.reason instanceof Error ? outcome.reason.message : "The server does not answer.", "danger");
+    else {
+      putSession(outcome.value);
+      moved.push(outcome.value);
     }
   }
+  if (moved.length > 0)
+    toast(`${moved.length === 1 ? `“${moved[0]!.title}”` : count(moved.length, "session")} ${done}`, {
+      action: { label: "Undo", run: () => void back(moved) },
+    });
+  // Shown where they are by now, once the lists know.
+  await queries.invalidateQueries({ queryKey: ["sessions"] });
+  setHidden(ids, false);
 }
-
-window.addEventListener("pagehide", () => {
-  for (const [ids, timer] of due) {
-    clearTimeout(timer);
-    // The client's own call would be cut off with the page.
-    for (const id of ids)
-      void fetch(`/v1/sessions/${id}/archive`, {
-        method: "POST",
-        keepalive: true,
-        headers: { "content-type": "application/json" },
-        body: "{}",
-      });
-  }
-  due.clear();
-});

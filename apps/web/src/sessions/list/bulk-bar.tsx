@@ -4,12 +4,12 @@ import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { count } from "@signalbox/ui/format";
 import { toast } from "@signalbox/ui/toasts";
 import { useMutation } from "@tanstack/react-query";
-import { Archive, Square } from "lucide-react";
+import { Archive, ArchiveRestore, Square } from "lucide-react";
 import { useState } from "react";
 import { client } from "../../data/api.ts";
 import { putSession } from "../../data/queries.ts";
 import { isEnded } from "../state.ts";
-import { archiveSoon } from "./archive.ts";
+import { archive, unarchive } from "./archive.ts";
 
 /** What can be done with several at once: each by itself, and what does not suit the deed is left alone. */
 export function BulkBar({ sessions, onDone }: { sessions: readonly SessionView[]; onDone(): void }) {
@@ -17,6 +17,7 @@ export function BulkBar({ sessions, onDone }: { sessions: readonly SessionView[]
   const ours = sessions.filter(({ imported }) => imported == null);
   const running = ours.filter(({ status }) => !isEnded(status));
   const ended = ours.filter(({ status, archived }) => isEnded(status) && !archived);
+  const archived = ours.filter((each) => each.archived);
   const stop = useMutation({
     mutationFn: () => Promise.allSettled(running.map(({ id }) => client.call(stopSession, { params: { id }, body: {} }))),
     onSuccess: (outcomes) => {
@@ -39,12 +40,22 @@ export function BulkBar({ sessions, onDone }: { sessions: readonly SessionView[]
       <Button
         disabled={ended.length === 0}
         onClick={() => {
-          archiveSoon(ended);
+          void archive(ended);
           onDone();
         }}
       >
         <Archive size={16} aria-hidden /> Archive {ended.length > 0 && ended.length}
       </Button>
+      {archived.length > 0 && (
+        <Button
+          onClick={() => {
+            void unarchive(archived);
+            onDone();
+          }}
+        >
+          <ArchiveRestore size={16} aria-hidden /> Bring back {archived.length}
+        </Button>
+      )}
       <Button look="danger" disabled={running.length === 0} onClick={() => setAsking(true)}>
         <Square size={16} aria-hidden /> Stop {running.length > 0 && running.length}
       </Button>

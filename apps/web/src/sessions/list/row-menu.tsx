@@ -3,12 +3,12 @@ import { IconButton } from "@signalbox/ui/button";
 import { DropdownMenu } from "@signalbox/ui/dropdown-menu";
 import type { MenuEntry } from "@signalbox/ui/menu";
 import { toast } from "@signalbox/ui/toasts";
-import { Archive, Ellipsis, Link2, PanelRight, Pencil, Play, Square, Trash2 } from "lucide-react";
+import { Archive, ArchiveRestore, Ellipsis, Link2, PanelRight, Pencil, Play, Square, Trash2 } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { client } from "../../data/api.ts";
 import { useLever } from "../../session/header/lever.ts";
 import { isEnded } from "../state.ts";
-import { archiveSoon } from "./archive.ts";
+import { archive, unarchive } from "./archive.ts";
 import { RenameDialog } from "./rename-dialog.tsx";
 
 const StopDialog = lazy(() => import("../../session/header/ending-dialogs.tsx").then(({ StopDialog }) => ({ default: StopDialog })));
@@ -40,7 +40,9 @@ export function RowMenu({ session, onPeek }: { session: SessionView; onPeek(): v
     if ((session.status === "stopped" || session.status === "paused") && !session.archived)
       entries.push({ label: "Resume", icon: <Play size={16} />, disabled: resume.isPending, onSelect: () => resume.mutate() });
     if (ended && !session.archived)
-      entries.push({ label: "Archive", icon: <Archive size={16} />, keys: "e", onSelect: () => archiveSoon([session]) });
+      entries.push({ label: "Archive", icon: <Archive size={16} />, keys: "e", onSelect: () => void archive([session]) });
+    if (session.archived)
+      entries.push({ label: "Bring back", icon: <ArchiveRestore size={16} />, keys: "e", onSelect: () => void unarchive([session]) });
     if (ended) entries.push({ label: "Delete…", icon: <Trash2 size={16} />, tone: "danger", onSelect: () => setAsked("delete") });
   }
   return (
