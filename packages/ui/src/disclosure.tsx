@@ -33,9 +33,12 @@ export function Disclosure({
 export function Accordion({
   sections,
   defaultOpen = [],
+  heading: Heading = "h3",
 }: {
   sections: readonly { readonly id: string; readonly title: ReactNode; readonly aside?: ReactNode; readonly content: ReactNode }[];
   defaultOpen?: readonly string[];
+  /** One below what stands above it on the page. */
+  heading?: "h2" | "h3";
 }) {
   return (
     <Radix.Root
@@ -46,7 +49,7 @@ export function Accordion({
       {sections.map(({ id, title, aside, content }) => (
         <Radix.Item key={id} value={id}>
           <Radix.Header asChild>
-            <h3>
+            <Heading>
               <Radix.Trigger className="group flex w-full items-center gap-2.5 px-4 py-3 text-left font-medium -outline-offset-2 hover:bg-raised">
                 <ChevronRight
                   size={16}
@@ -56,7 +59,7 @@ export function Accordion({
                 <span className="min-w-0 flex-1">{title}</span>
                 {aside}
               </Radix.Trigger>
-            </h3>
+            </Heading>
           </Radix.Header>
           <Radix.Content className="px-4 pb-4 pl-10">{content}</Radix.Content>
         </Radix.Item>

@@ -25,6 +25,7 @@ export function PoliciesInForce() {
       </p>
       <Accordion
         key={linked}
+        heading="h2"
         defaultOpen={linked === undefined ? [] : [linked]}
         sections={data.policies.map((policy) => ({
           id: policy.id,

@@ -65,6 +65,12 @@ function Terminals({ session, items, onChange }: { session: SessionView; items: 
   const [isFinding, setFinding] = useState(false);
   const [isScreenReader, setScreenReader] = useKept("signalbox.terminal.screen-reader", false);
   const handle = useRef<TerminalHandle>(null);
+  /** A screen that is not there yet takes the focus when it is: what is typed meanwhile must not be keys of the page for long. */
+  const takesFocus = useRef(false);
+  const focusIt = (): void => {
+    takesFocus.current = true;
+    requestAnimationFrame(() => handle.current?.focus());
+  };
 
   const shown = items.filter(({ id, alive }) => alive || kept.includes(id));
   const current = shown.find(({ id }) => id === chosen) ?? shown.findLast(({ alive }) => alive) ?? shown.at(-1);
@@ -79,7 +85,7 @@ function Terminals({ session, items, onChange }: { session: SessionView; items: 
     onSuccess: async (made) => {
       await onChange();
       look(made.id);
-      requestAnimationFrame(() => handle.current?.focus());
+      focusIt();
     },
     onError: (error) => toast(error.message, "danger"),
   });
@@ -134,7 +140,7 @@ function Terminals({ session, items, onChange }: { session: SessionView; items: 
                   aria-pressed={isCurrent}
                   onClick={() => {
                     look(terminal.id);
-                    requestAnimationFrame(() => handle.current?.focus());
+                    focusIt();
                   }}
                   className={`clamp-1 h-full max-w-40 pr-1 pl-3 text-sm -outline-offset-2 ${isCurrent ? "font-semibold" : "text-ink-2"} ${terminal.alive ? "" : "line-through"}`}
                   title={title}
@@ -194,6 +200,7 @@ function Terminals({ session, items, onChange }: { session: SessionView; items: 
         <p className="shrink-0 border-b border-line bg-sunken px-3 py-1 text-sm text-ink-2">You may watch this terminal, not type in it.</p>
       )}
       <TerminalScreenView
+        takesFocus={takesFocus}
         key={current.id}
         ref={handle}
         terminal={current}

@@ -6,7 +6,7 @@ import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import "./terminal.css";
 import { toast } from "@signalbox/ui/toasts";
-import { useEffect, useImperativeHandle, useRef, useState, type Ref } from "react";
+import { useEffect, useImperativeHandle, useRef, useState, type Ref, type RefObject } from "react";
 import { copy } from "../clipboard.ts";
 import { connectTerminal, type TerminalConnection, type TerminalStatus } from "./connection.ts";
 import { documentForTerminals, withStandIns } from "./styles-by-hand.ts";
@@ -30,12 +30,15 @@ export function TerminalScreenView({
   isScreenReader,
   onStatus,
   onTitle,
+  takesFocus,
   ref,
 }: {
   terminal: Pick<TerminalView, "id" | "cols" | "rows">;
   isScreenReader: boolean;
   onStatus(status: TerminalStatus): void;
   onTitle(title: string): void;
+  /** Whether somebody waits to type into it. */
+  takesFocus: RefObject<boolean>;
   ref?: Ref<TerminalHandle>;
 }) {
   const host = useRef<HTMLDivElement>(null);
@@ -47,7 +50,11 @@ export function TerminalScreenView({
     told.current = { onStatus, onTitle };
   });
   useImperativeHandle(ref, () => ({
-    focus: () => xterm.current?.focus(),
+    focus() {
+      if (xterm.current === null) return;
+      takesFocus.current = false;
+      xterm.current.focus();
+    },
     find: (words, direction) => xterm.current !== null && findIn(xterm.current, words, direction),
     copySelection() {
       const text = xterm.current?.getSelection() ?? "";
@@ -100,6 +107,8 @@ export function TerminalScreenView({
     );
     withStandIns(document, standIn.document, () => screen.open(element));
     xterm.current = screen;
+    if (takesFocus.current) screen.focus();
+    takesFocus.current = false;
 
     let resizedByOthers = false;
     const line = connectTerminal(
