@@ -2,9 +2,12 @@
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { databaseTest } from "@signalbox/testkit/database";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { startWorkbench, until, type Workbench } from "../terminals/workbench.fixture.ts";
+
+// A sandbox or a program in it has to start in some of these, on a machine that may do ten other things.
+vi.setConfig({ testTimeout: 90_000 });
 
 const database = databaseTest();
 let at: Workbench;
@@ -39,7 +42,7 @@ beforeAll(async () => {
   at = await startWorkbench(database);
   session = await at.session();
   await serve();
-}, 60_000);
+}, 120_000);
 afterAll(() => at.close());
 
 async function serve(): Promise<void> {

@@ -143,7 +143,7 @@ export async function watchAt(port: number, token: string, terminalId: string, f
   };
 }
 
-export async function until(what: string, look: () => Promise<boolean> | boolean, withinMs = 30_000): Promise<void> {
+export async function until(what: string, look: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await look())) {
     if (Date.now() > deadline) throw new Error(`it did not happen within ${withinMs} ms: ${what}`);
