@@ -1,12 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** Files that take minutes each (`npm test -- --long`); everything else has to fit into a quarter of an hour on two cores. */
-const isLong = process.env["SIGNALBOX_TEST_LONG"] === "1";
-
 export default defineConfig({
   test: {
     include: ["{apps,packages,providers,tools}/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/dist/**", ...(isLong ? [] : ["**/*.long.e2e.test.ts"])],
+    exclude: ["**/node_modules/**", "**/dist/**"],
     globalSetup: ["packages/testkit/src/global-setup.ts"],
     pool: "forks",
     // Two cores, and most files wait for Postgres, a sandbox or a browser rather than compute.

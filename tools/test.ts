@@ -1,11 +1,10 @@
 /*
  * `npm test`: the checks, then every Vitest file (unit, Postgres, conformance, end to end in a
- * browser). Arguments go to Vitest and skip the checks: `npm test -- packages/eventlog`. `--long` also runs the files
- * named `*.long.e2e.test.ts`, which take minutes each: every page by WCAG, every component photographed, panes, scrubber.
+ * browser). Arguments go to Vitest and skip the checks: `npm test -- packages/eventlog`.
  * The last line is `N passed, N failed, N skipped`; a check counts as one test.
  */
 import { spawn } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CHECKS, passes, ROOT } from "./step.ts";
@@ -24,8 +23,7 @@ interface VitestReport {
   }[];
 }
 
-const isLong = process.argv.includes("--long");
-const only = process.argv.slice(2).filter((argument) => argument !== "--long");
+const only = process.argv.slice(2);
 let [passed, failed, skipped] = [0, 0, 0];
 
 for (const step of only.length > 0 ? [] : CHECKS) {
@@ -39,7 +37,6 @@ const code = await new Promise<number | string | null>((resolve) => {
   const child = spawn("vitest", ["run", "--reporter=default", "--reporter=json", `--outputFile=${output}`, ...only], {
     cwd: ROOT,
     stdio: "inherit",
-    env: { ...process.env, SIGNALBOX_TEST_LONG: isLong ? "1" : "0" },
   });
   child.on("error", (error) => resolve(error.message));
   child.on("close", (status, signal) => resolve(status ?? signal));
@@ -60,12 +57,6 @@ try {
   failed++;
 }
 rmSync(scratch, { recursive: true, force: true });
-for (const file of isLong || only.length > 0
-  ? []
-  : globSync("apps/**/*.long.e2e.test.ts", { cwd: ROOT, exclude: (name) => name === "node_modules" })) {
-  console.log(`skipped: ${file}, which takes minutes: npm test -- --long`);
-  skipped++;
-}
 // A worker that was killed, an unhandled rejection, or nothing run at all: no test failed, and yet it did not pass.
 if ((code !== 0 || passed === 0) && failed === 0) failed++;
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);

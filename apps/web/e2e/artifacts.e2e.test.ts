@@ -21,11 +21,7 @@ afterAll(async () => {
   await people?.close();
   await browser?.close();
 });
-afterEach(async () => {
-  const complaints = people.complaints();
-  await people.closePages();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => people.leave());
 
 /** A picture of one red pixel. */
 const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";

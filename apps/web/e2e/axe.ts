@@ -11,8 +11,11 @@ interface Violation {
   readonly nodes: readonly { readonly target: readonly string[]; readonly failureSummary?: string }[];
 }
 
-/** What breaks WCAG 2.2 AA on this page, one line each; `within` narrows it to a part of it. */
-export async function violations(page: Page, within = "html"): Promise<string[]> {
+/** What another colour scheme can break: nothing else of a page depends on it. */
+const OF_COLOURS = ["color-contrast", "link-in-text-block"];
+
+/** What breaks WCAG 2.2 AA on this page, one line each; `within` narrows it to a part of it, `colours` to what they decide. */
+export async function violations(page: Page, within = "html", of: "everything" | "colours" = "everything"): Promise<string[]> {
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(SOURCE);
   // What fades in is measured when it has.
   await page.evaluate(() =>
@@ -23,11 +26,11 @@ export async function violations(page: Page, within = "html"): Promise<string[]>
     ),
   );
   const found = await page.evaluate(
-    async ([within, standards]) => {
+    async ([within, runOnly]) => {
       const { axe } = globalThis as unknown as { axe: { run(context: string, options: unknown): Promise<{ violations: Violation[] }> } };
-      return (await axe.run(within, { runOnly: { type: "tag", values: standards }, resultTypes: ["violations"] })).violations;
+      return (await axe.run(within, { runOnly, resultTypes: ["violations"] })).violations;
     },
-    [within, STANDARDS] as const,
+    [within, of === "colours" ? { type: "rule", values: OF_COLOURS } : { type: "tag", values: STANDARDS }] as const,
   );
   return found.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary = "" }) => `${id}: ${target.join(" ")}: ${failureSummary.split("\n")[1]?.trim() ?? ""}`),

@@ -1,4 +1,8 @@
-import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+/*
+ * The browser of a test file, and its tabs. A tab that a test is done with is emptied and used by the next one: a new
+ * context costs three times what the page in it does, for it begins without the scripts that the last one compiled.
+ */
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 
 const FLAGS =
   "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage".split(
@@ -6,6 +10,9 @@ const FLAGS =
   );
 
 export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+
+/** What a browser remembers of who came in. */
+export type SignedIn = Awaited<ReturnType<BrowserContext["storageState"]>>;
 
 /** A page whose complaints count: an exception, a console error or a refused policy fails the test that looks at `complaints`. */
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<{ page: Page; complaints: string[] }> {
@@ -17,4 +24,96 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
     if (message.type() === "error") complaints.push(message.text());
   });
   return { page, complaints };
+}
+
+/** Nobody: a browser that knows nothing. */
+export const STRANGER: SignedIn = { cookies: [], origins: [] };
+
+export interface TabOptions extends Omit<BrowserContextOptions, "storageState"> {
+  readonly storageState?: SignedIn;
+}
+
+export interface Tabs {
+  /** An empty tab with that state. Without the service worker, unless it is allowed: what that keeps ends with its browser. */
+  open(options?: TabOptions): Promise<Page>;
+  /** What the pages said so far, and is forgotten with that. */
+  complaints(): string[];
+  /** The end of a test: every page is left, so that nobody looks any more. */
+  leave(): Promise<void>;
+}
+
+interface Tab {
+  readonly page: Page;
+  readonly complaints: string[];
+  readonly key: string;
+  readonly state: SignedIn;
+  readonly isKept: boolean;
+}
+
+export function tabsOf(browser: Browser, url: string): Tabs {
+  let [open, empty]: [Tab[], Tab[]] = [[], []];
+  let told: string[] = [];
+  return {
+    async open(options = {}) {
+      const key = JSON.stringify(options);
+      const known = empty.find((tab) => tab.key === key);
+      if (known !== undefined) {
+        empty = empty.filter((tab) => tab !== known);
+        open.push(known);
+        return known.page;
+      }
+      const tab = {
+        ...(await openPage(browser, { serviceWorkers: "block", ...options })),
+        key,
+        state: options.storageState ?? STRANGER,
+        isKept: options.serviceWorkers !== "allow",
+      };
+      open.push(tab);
+      return tab.page;
+    },
+    complaints: () => [...told.splice(0), ...open.flatMap(({ complaints }) => complaints.splice(0))],
+    async leave() {
+      const leaving = open;
+      open = [];
+      await Promise.all(leaving.map(async (tab) => (await emptied(tab, url)) && empty.push(tab)));
+      told = leaving.flatMap(({ complaints }) => complaints.splice(0));
+    },
+  };
+}
+
+/** Whether the tab can be used again. */
+async function emptied({ page, state, isKept }: Tab, url: string): Promise<boolean> {
+  const context = page.context();
+  if (!isKept || page.isClosed()) {
+    await context.close();
+    return false;
+  }
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await context.unrouteAll({ behavior: "ignoreErrors" });
+  await Promise.all(
+    context
+      .pages()
+      .filter((other) => other !== page)
+      .map((other) => other.close()),
+  );
+  // A picture of the same origin: no script of ours runs there, and what the origin keeps can be taken away.
+  await page.goto(`${url}/icon.svg`);
+  const { origins } = state;
+  await page.evaluate(
+    async (items) => {
+      sessionStorage.clear();
+      localStorage.clear();
+      for (const { name, value } of items) localStorage.setItem(name, value);
+      for (const { name } of await indexedDB.databases()) {
+        await new Promise((resolve) => {
+          const request = indexedDB.deleteDatabase(name!);
+          request.onsuccess = request.onerror = request.onblocked = resolve;
+        });
+      }
+    },
+    origins.find(({ origin }) => origin === new URL(url).origin)?.localStorage ?? [],
+  );
+  await context.clearCookies();
+  await context.addCookies(state.cookies);
+  return true;
 }

@@ -6,9 +6,9 @@ import { createSession, stopSession } from "@signalbox/contract/sessions";
 import { createSample } from "@signalbox/contract/system";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { openBrowser, openPage } from "./browser.ts";
+import { openBrowser, STRANGER, tabsOf, type SignedIn, type TabOptions, type Tabs } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -16,33 +16,31 @@ vi.setConfig({ testTimeout: 60_000 });
 let server: ServerProcess;
 let browser: Browser;
 let client: ReturnType<typeof createClient>;
-/** Cookies of a person who came in by the link. */
-let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
-let open: { page: Page; complaints: string[] }[] = [];
+/** Without the state of who came in: the first of them comes in by the link below. */
+let tabs: Tabs;
+let signedIn: SignedIn | undefined;
 
 beforeAll(async () => {
   if (!existsSync(join(import.meta.dirname, "../dist/index.html")))
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
   [server, browser] = await Promise.all([startServer(), openBrowser()]);
   client = createClient({ baseUrl: server.url, token: server.token });
+  tabs = tabsOf(browser, server.url);
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
   await server?.stop();
 });
 afterEach(async () => {
-  const complaints = open.flatMap((each) => each.complaints);
-  await Promise.all(open.map(({ page }) => page.context().close()));
-  open = [];
+  await tabs.leave();
   // A refusal that a test provokes is logged by the browser as a failed load; everything else is a fault of ours.
-  expect(complaints.filter((text) => !/status of (401|403|404|409|422)/.test(text))).toEqual([]);
+  expect(tabs.complaints().filter((text) => !/status of (401|403|404|409|422)/.test(text))).toEqual([]);
 });
 
-async function visit(path: string, options: Parameters<typeof openPage>[1] = {}): Promise<Page> {
-  const opened = await openPage(browser, { ...(signedIn === undefined ? {} : { storageState: signedIn }), ...options });
-  open.push(opened);
-  await opened.page.goto(server.url + path);
-  return opened.page;
+async function visit(path: string, options: TabOptions = {}): Promise<Page> {
+  const page = await tabs.open({ ...(signedIn === undefined ? {} : { storageState: signedIn }), ...options });
+  await page.goto(server.url + path);
+  return page;
 }
 const loginLink = async (): Promise<string> => {
   const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
@@ -78,7 +76,7 @@ describe("the door", () => {
     signedIn = await page.context().storageState();
     // In the browser where it was used it still leads in: that person is in already.
     await (await visit(link)).getByRole("heading", { name: "Needs you" }).waitFor();
-    const again = await visit(link, { storageState: { cookies: [], origins: [] } });
+    const again = await visit(link, { storageState: STRANGER });
     await again.getByRole("heading", { name: "This link does not open the door any more" }).waitFor();
     expect(await again.getByText("signalbox up", { exact: true }).isVisible()).toBe(true);
   });

@@ -3,9 +3,10 @@ import { createClient } from "@signalbox/client/client";
 import { decideApproval, getApproval, requestApproval } from "@signalbox/contract/approvals";
 import { createLoginCode } from "@signalbox/contract/identity";
 import { createSession } from "@signalbox/contract/sessions";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { openBrowser, openPage } from "./browser.ts";
+import { openBrowser, STRANGER, type TabOptions } from "./browser.ts";
+import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -13,38 +14,25 @@ vi.setConfig({ testTimeout: 60_000 });
 let server: ServerProcess;
 let browser: Browser;
 let client: ReturnType<typeof createClient>;
-let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
-let open: { page: Page; complaints: string[] }[] = [];
+let person: Person;
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([startServer(), openBrowser()]);
   client = createClient({ baseUrl: server.url, token: server.token });
   await client.call(createSession, { body: { source: { type: "scratch" }, title: "Known before", sandbox: "deferred" } });
-  const { page } = await openPage(browser);
-  const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
-  await page.goto(server.url + pathname + search);
-  await page.getByRole("navigation", { name: "Main" }).first().waitFor();
-  signedIn = await page.context().storageState();
-  await page.context().close();
+  person = personAt(server, browser);
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
   await server?.stop();
 });
-afterEach(async () => {
-  const complaints = open.flatMap((each) => each.complaints);
-  await Promise.all(open.map(({ page }) => page.context().close()));
-  open = [];
-  // What a test takes away on purpose is reported by the browser as not loaded.
-  expect(complaints.filter((text) => !/ERR_INTERNET_DISCONNECTED|ERR_FAILED|WebSocket connection/.test(text))).toEqual([]);
-});
+// What a test takes away on purpose is reported by the browser as not loaded.
+afterEach(() => person.leave(/ERR_INTERNET_DISCONNECTED|ERR_FAILED|WebSocket connection/));
 
-async function visit(path: string, options: Parameters<typeof openPage>[1] = {}): Promise<Page> {
-  const opened = await openPage(browser, { storageState: signedIn, ...options });
-  open.push(opened);
-  await opened.page.goto(server.url + path);
-  await opened.page.getByRole("heading", { level: 1 }).waitFor();
-  return opened.page;
+async function visit(path: string, options: TabOptions = {}): Promise<Page> {
+  const page = await person.visit(path, options);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  return page;
 }
 const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 20_000 });
 const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name, exact: true });
@@ -194,7 +182,7 @@ describe("when nobody answers", () => {
     "nothing is said for five seconds; then the last known state stands, also after a reload, and goes on by itself",
     { timeout: 120_000 },
     async () => {
-      const page = await visit("/sessions");
+      const page = await visit("/sessions", { serviceWorkers: "allow" });
       await page
         .getByRole("link", { name: /Known before/ })
         .first()
@@ -242,7 +230,7 @@ describe("when nobody answers", () => {
 
   test("signing out takes what was known out of the browser", async () => {
     const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
-    const page = await visit(pathname + search, { storageState: { cookies: [], origins: [] } });
+    const page = await visit(pathname + search, { storageState: STRANGER });
     await page
       .getByRole("link", { name: /Sessions/ })
       .first()
@@ -282,19 +270,27 @@ describe("when nobody answers", () => {
       const answer = await route.fetch();
       await route.fulfill({ response: answer, body: (await answer.text()).replace(/\/assets\/index-[^"]*\.js/, "/assets/index-NEXT.js") });
     });
+    // It looks whenever it comes back from being cut off, and has looked when it asked for this page's source.
+    const looked = page.waitForResponse(`${server.url}/`);
     await page.context().setOffline(true);
-    await page.waitForTimeout(500);
+    await eventually(() => page.evaluate(() => navigator.onLine)).toBe(false);
     await page.context().setOffline(false);
-    await page.waitForTimeout(2_000);
-    await page.getByRole("navigation", { name: "Main" }).first().getByRole("link", { name: "Sessions" }).click();
-    await heading(page, "Sessions").waitFor();
-    await eventually(isOld).toBe(false);
+    await (await looked).finished();
+    const main = page.getByRole("navigation", { name: "Main" }).first();
+    // What it heard it may still be reading: then it is the move after the next.
+    await eventually(async () => {
+      for (const place of ["Sessions", "Health"]) {
+        await main.getByRole("link", { name: place }).click();
+        await heading(page, place).waitFor();
+      }
+      return isOld();
+    }).toBe(false);
   });
 });
 
 describe("the service worker", () => {
   test("keeps the shell and nothing of the API", async () => {
-    const page = await visit("/sessions");
+    const page = await visit("/sessions", { serviceWorkers: "allow" });
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
     await page.reload();
     await page
@@ -320,7 +316,7 @@ describe("the service worker", () => {
         request: { purpose: "To be opened." },
       },
     });
-    const page = await visit("/health");
+    const page = await visit("/health", { serviceWorkers: "allow" });
     await page.context().grantPermissions(["notifications"], { origin: server.url });
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
     await page.reload();

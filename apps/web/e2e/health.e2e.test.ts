@@ -22,11 +22,7 @@ afterAll(async () => {
   await people?.close();
   await browser?.close();
 });
-afterEach(async () => {
-  const complaints = people.complaints();
-  await people.closePages();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => people.leave());
 
 test("every part says how it is, and the machine under it what it has", async () => {
   const page = await people.visit(people.server.owner, "/health");

@@ -1,72 +1,50 @@
-/* The side panes of a session in a real browser: on the real server, in the sandbox of a real demo run. */
+/* The side panes of a session in a real browser: on the real server, in a real sandbox in which an agent has worked. */
 import { createClient } from "@signalbox/client/client";
-import { decideApproval, listApprovals } from "@signalbox/contract/approvals";
-import { createLoginCode } from "@signalbox/contract/identity";
-import { createSession, getConversation, getSession, type SessionView } from "@signalbox/contract/sessions";
-import { createSample } from "@signalbox/contract/system";
+import { getConversation, type SessionView } from "@signalbox/contract/sessions";
 import { createTerminal, listTerminals } from "@signalbox/contract/workbench";
+import { databaseTest } from "@signalbox/testkit/database";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { startComposed, type Composed } from "../../server/src/composed.fixture.ts";
 import { violations } from "./axe.ts";
-import { openBrowser, openPage } from "./browser.ts";
-import { startServer, type ServerProcess } from "./server.ts";
+import { openBrowser, type TabOptions } from "./browser.ts";
+import { personAt, type Person } from "./person.ts";
+import { startPlay } from "./played.ts";
 
 const BESIDE = "aside[aria-label='Beside the conversation']";
 vi.setConfig({ testTimeout: 90_000 });
 
-let server: ServerProcess;
+const database = databaseTest();
+const play = startPlay();
+let c: Composed;
+let url: string;
 let browser: Browser;
 let client: ReturnType<typeof createClient>;
 let session: SessionView;
-let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
-let open: { page: Page; complaints: string[] }[] = [];
+let person: Person;
 
 beforeAll(async () => {
   if (!existsSync(join(import.meta.dirname, "../dist/index.html")))
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
-  [server, browser] = await Promise.all([startServer(), openBrowser()]);
-  client = createClient({ baseUrl: server.url, token: server.token });
-  const { page } = await openPage(browser);
-  const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
-  await page.goto(server.url + pathname + search);
-  await page.getByRole("heading", { name: "Needs you" }).waitFor();
-  signedIn = await page.context().storageState();
-  await page.context().close();
-
-  const sample = await client.call(createSample, { body: {} });
-  const { id } = await client.call(createSession, {
-    body: { source: { type: "repository", url: sample.repository_url }, prompt: sample.prompt },
-  });
-  await vi.waitFor(
-    async () => {
-      const { items } = await client.call(listApprovals, { query: { status: "open" } });
-      for (const asked of items) await client.call(decideApproval, { params: { id: asked.id }, body: { decision: "approve" } });
-      session = await client.call(getSession, { params: { id } });
-      expect(session.outcome ?? session.status_reason).toBe("succeeded");
-    },
-    { timeout: 280_000, interval: 500 },
-  );
+  [c, browser] = await Promise.all([
+    startComposed(database, { environment: { SIGNALBOX_DEMO: "1" }, harnesses: play.harnesses }),
+    openBrowser(),
+  ]);
+  url = `http://127.0.0.1:${await c.server.listen()}`;
+  client = createClient({ baseUrl: url, token: c.owner });
+  person = personAt({ url, token: c.owner }, browser);
+  session = await play.untilDone(c, await play.untilAsked(c));
 }, 300_000);
 afterAll(async () => {
   await browser?.close();
-  await server?.stop();
-});
-afterEach(async () => {
-  const complaints = open.flatMap((each) => each.complaints);
-  await Promise.all(open.map(({ page }) => page.context().close()));
-  open = [];
-  // A refused style or script would be among them.
-  expect(complaints.filter((text) => !/status of (404|409|503)/.test(text))).toEqual([]);
-});
+  await c?.close();
+}, 120_000);
+afterEach(() => person.leave());
 
-async function visit(pane: string, search = "", options: Parameters<typeof openPage>[1] = {}): Promise<Page> {
-  const opened = await openPage(browser, { storageState: signedIn, ...options });
-  open.push(opened);
-  await opened.page.goto(`${server.url}/sessions/${session.id}?pane=${pane}${search}`);
-  return opened.page;
-}
+const visit = (pane: string, search = "", options: TabOptions = {}): Promise<Page> =>
+  person.visit(`/sessions/${session.id}?pane=${pane}${search}`, options);
 const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 30_000 });
 
 describe("changes", () => {
@@ -162,9 +140,7 @@ describe("changes", () => {
             `diff --git a/${path} b/${path}\n--- a/${path}\n+++ b/${path}\n@@ -1,9 +1,11 @@\n${Array.from({ length: 8 }, (_, n) => ` const kept${n} = ${i};\n`).join("")}-const old = ${i};\n+const made = ${i};\n+const more = "${i}";\n+export { made };\n`,
         )
         .join("");
-    const opened = await openPage(browser, { storageState: signedIn });
-    open.push(opened);
-    const { page } = opened;
+    const page = await visit("events");
     // The diff alone is made up: a sandbox would take longer to write it than the page to show it.
     await page.route("**/v1/sessions/*/diff", (route) =>
       route.fulfill({
@@ -176,7 +152,7 @@ describe("changes", () => {
         },
       }),
     );
-    await page.goto(`${server.url}/sessions/${session.id}?pane=changes`);
+    await page.goto(`${url}/sessions/${session.id}?pane=changes`);
     await page.getByText("2,001 files").waitFor();
     await page.getByRole("region", { name: "Changes in src/part-0/file-0.ts" }).waitFor();
     // From top to bottom, each step drawn before the next: little is on the page at any of them, and a step is quick.
@@ -269,7 +245,8 @@ describe("a terminal", () => {
     await screen(page).getByText(/[$#]/).first().waitFor();
     await page.locator(".xterm").click();
     await page.keyboard.type("sleep 1000\n");
-    await page.waitForTimeout(500);
+    // It runs: the line after the command has no prompt.
+    await eventually(async () => (await screen(page).innerText()).trimEnd()).toMatch(/sleep 1000$/);
     const tabs = page.getByRole("group", { name: "Terminals" });
     await tabs
       .getByRole("button", { name: /^Close/ })
@@ -295,8 +272,7 @@ async function run(command: string): Promise<void> {
   await page.locator(".xterm").click();
   await page.keyboard.type(`${command}; echo ok-$((1+1))\n`);
   await eventually(() => page.locator(".xterm-rows").innerText()).toContain("ok-2");
-  await page.context().close();
-  open = open.filter((each) => each.page !== page);
+  await page.close();
   expect(id).toMatch(/^trm_/);
 }
 
@@ -349,7 +325,7 @@ describe("a preview", () => {
     await page.getByRole("button", { name: "Open", exact: true }).click();
     await page.getByRole("heading", { name: "Nothing listens on 4321 yet" }).waitFor();
     await run(
-      `node -e 'require("http").createServer((q,s)=>s.setHeader("content-type","text/html").end("<h1>Hello from "+q.url+"</h1><script>document.body.append(String(origin))</script>")).listen(4321)' & sleep 1`,
+      `node -e 'require("http").createServer((q,s)=>s.setHeader("content-type","text/html").end("<h1>Hello from "+q.url+"</h1><script>document.body.append(String(origin))</script>")).listen(4321)' &`,
     );
     const frame = page.frameLocator("iframe");
     await frame.getByRole("heading", { name: "Hello from /" }).waitFor();
@@ -427,13 +403,22 @@ describe("events", () => {
 
 test("on a phone every pane has the whole height, and [ and ] go from one to the next", async () => {
   const page = await visit("changes", "", { viewport: { width: 390, height: 844 } });
-  for (const name of ["Changes", "Terminal", "Files", "Preview", "Egress", "Events"]) {
+  /** What is there once the pane is. */
+  const PANES = {
+    Changes: page.getByRole("region", { name: /^Changes in/ }).first(),
+    Terminal: page.getByRole("button", { name: "Open a terminal" }).or(page.locator(".xterm")).first(),
+    Files: page.getByRole("treeitem").first(),
+    Preview: page.getByText("Ports that listen").first(),
+    Egress: page.getByRole("list", { name: "Hosts" }),
+    Events: page.getByRole("list", { name: "Events" }).getByRole("button").first(),
+  };
+  for (const [name, content] of Object.entries(PANES)) {
     await page
       .getByRole("navigation", { name: "Parts of the session" })
       .getByRole("link", { name, exact: false })
       .and(page.locator("[aria-current=page]"))
       .waitFor();
-    await page.waitForTimeout(800);
+    await content.waitFor();
     expect(await violations(page, "section.bg-panel")).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
     await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());

@@ -1,49 +1,54 @@
 /* A person at a browser on a server of the test's own: signed in, and whatever their pages complain of fails the test. */
 import { createClient } from "@signalbox/client/client";
 import { createLoginCode } from "@signalbox/contract/identity";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { expect } from "vitest";
-import { openPage } from "./browser.ts";
-import type { ServerProcess } from "./server.ts";
+import { openPage, tabsOf, type SignedIn, type TabOptions } from "./browser.ts";
 
 export interface Person {
-  /** `fresh`: a browser that was never here, signed in by a new link, wherever that leads. */
-  visit(path: string, options?: Parameters<typeof openPage>[1]): Promise<Page>;
+  /** In a tab of their browser, or of one that is as `options` say. */
+  visit(path: string, options?: TabOptions): Promise<Page>;
+  /** A browser that was never here, signed in by a new link, wherever that leads. */
   enter(): Promise<Page>;
-  /** Closes the pages; a complaint that is no refusal fails. */
-  leave(): Promise<void>;
+  /** Leaves the pages; a complaint that is neither a refusal nor one of `expected` fails. */
+  leave(expected?: RegExp): Promise<void>;
 }
 
-export function personAt(server: ServerProcess, browser: Browser): Person {
+export function personAt(server: { readonly url: string; readonly token: string }, browser: Browser): Person {
   const client = createClient({ baseUrl: server.url, token: server.token });
-  let state: Awaited<ReturnType<BrowserContext["storageState"]>> | undefined;
-  let open: { page: Page; complaints: string[] }[] = [];
-  const openOne = async (options: Parameters<typeof openPage>[1]): Promise<Page> => {
-    const opened = await openPage(browser, options);
-    open.push(opened);
-    return opened.page;
-  };
+  const tabs = tabsOf(browser, server.url);
+  let state: SignedIn | undefined;
+  let entered: { page: Page; complaints: string[] }[] = [];
   const enter = async (): Promise<Page> => {
-    const page = await openOne({});
+    const opened = await openPage(browser, { serviceWorkers: "block" });
+    entered.push(opened);
     const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
-    await page.goto(server.url + pathname + search);
-    await page.getByRole("navigation", { name: "Main" }).first().waitFor();
-    return page;
+    await opened.page.goto(server.url + pathname + search);
+    await opened.page.getByRole("navigation", { name: "Main" }).first().waitFor();
+    return opened.page;
   };
   return {
     enter,
     async visit(path, options = {}) {
-      state ??= await (await enter()).context().storageState();
-      const page = await openOne({ storageState: state, ...options });
+      if (state === undefined) {
+        const page = await enter();
+        // Nobody here is new: the welcome is another test's.
+        await page.evaluate(() => localStorage.setItem("signalbox.welcome.ws_dev", "seen"));
+        state = await page.context().storageState();
+      }
+      const page = await tabs.open({ storageState: state, ...options });
       await page.goto(server.url + path);
       return page;
     },
-    async leave() {
-      const complaints = open.flatMap((each) => each.complaints);
-      await Promise.all(open.map(({ page }) => page.context().close()));
-      open = [];
+    async leave(expected) {
+      const strangers = entered;
+      entered = [];
+      await Promise.all([tabs.leave(), ...strangers.map(({ page }) => page.context().close())]);
+      const complaints = [...tabs.complaints(), ...strangers.flatMap((each) => each.complaints)];
       // A refusal that a test provokes is logged by the browser as a failed load; everything else is a fault of ours.
-      expect(complaints.filter((text) => !/status of (401|403|404|409|422)/.test(text))).toEqual([]);
+      const isFault = (text: string): boolean =>
+        !/status of (400|401|403|404|409|410|422|503)/.test(text) && !(expected?.test(text) ?? false);
+      expect(complaints.filter(isFault)).toEqual([]);
     },
   };
 }

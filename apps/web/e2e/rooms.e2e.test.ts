@@ -24,11 +24,7 @@ afterAll(async () => {
   await people?.close();
   await browser?.close();
 });
-afterEach(async () => {
-  const complaints = people.complaints();
-  await people.closePages();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => people.leave());
 
 const say = (thread: string, content_md: string, token = people.server.owner) =>
   people.post<{ id: string; seq: number }>(token, `/v1/threads/${thread}/messages`, { content_md });
@@ -109,7 +105,7 @@ test("what a hostile member writes is text: no script runs, nothing is fetched, 
     `<script>globalThis.pwned = 1</script><img src=x onerror="globalThis.pwned = 1"> [here](javascript:globalThis.pwned=1)\n\n${"w".repeat(5_000)}`,
   );
   const page = await people.visit(people.server.owner, `/rooms/${room}?thread=${thread}`, { viewport: { width: 390, height: 844 } });
-  await page.getByText("onerror").waitFor();
+  await page.getByRole("list", { name: "Messages" }).getByText("onerror").waitFor();
   expect(await page.evaluate(() => "pwned" in globalThis)).toBe(false);
   expect(await page.locator("#main img, #main a[href^='javascript']").count()).toBe(0);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);

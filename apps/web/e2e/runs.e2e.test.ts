@@ -21,11 +21,7 @@ afterAll(async () => {
   await people?.close();
   await browser?.close();
 });
-afterEach(async () => {
-  const complaints = people.complaints();
-  await people.closePages();
-  expect(complaints).toEqual([]);
-});
+afterEach(() => people.leave());
 
 test("a bar of the waterfall opens to what was asked and what came back, by key and by address", async () => {
   const task = await workOn(people, room, "Mend the roof");

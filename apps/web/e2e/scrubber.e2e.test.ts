@@ -1,26 +1,28 @@
 /*
- * Time travel in a real browser, over the whole server in this process: the imported sample, a demo run by a real
- * agent in a sandbox, and a session of 10,000 events appended through the log.
+ * Time travel in a real browser, over the whole server in this process: the imported sample, a session in a
+ * sandbox that waits for a person, and one of 10,000 events appended through the log.
  */
 import { databaseTest } from "@signalbox/testkit/database";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { startComposed, type Composed } from "../../server/src/composed.fixture.ts";
 import { addTurn, beginSession, type Author, type LongSession } from "../../server/src/modules/sessions/long-session.fixture.ts";
 import { violations } from "./axe.ts";
-import { openBrowser, openPage } from "./browser.ts";
+import { openBrowser, STRANGER, type TabOptions } from "./browser.ts";
+import { personAt, type Person } from "./person.ts";
+import { startPlay } from "./played.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 
 const database = databaseTest();
+const play = startPlay();
 let c: Composed;
 let browser: Browser;
 let author: Author;
 let url: string;
-let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
-let open: { page: Page; complaints: string[] }[] = [];
+let person: Person;
 
 // oxlint-disable-next-line typescript/no-explicit-any -- what tests look into
 type Body = any;
@@ -30,34 +32,22 @@ const call = async (method: string, path: string, body?: unknown): Promise<Body>
 beforeAll(async () => {
   if (!existsSync(join(import.meta.dirname, "../dist/index.html")))
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
-  [c, browser] = await Promise.all([startComposed(database, { environment: { SIGNALBOX_DEMO: "1" } }), openBrowser()]);
+  [c, browser] = await Promise.all([
+    startComposed(database, { environment: { SIGNALBOX_DEMO: "1" }, harnesses: play.harnesses }),
+    openBrowser(),
+  ]);
   url = `http://127.0.0.1:${await c.server.listen()}`;
   author = { log: c.server.log, organizationId: "ws_dev", by: "usr_owner" };
   await c.server.importFirstSession();
-  const opened = await openPage(browser);
-  const { pathname, search } = new URL((await call("POST", "/v1/auth/login-codes", {})).url);
-  await opened.page.goto(url + pathname + search);
-  await opened.page.getByRole("navigation", { name: "Main" }).first().waitFor();
-  signedIn = await opened.page.context().storageState();
-  await opened.page.context().close();
+  person = personAt({ url, token: c.owner }, browser);
 }, 120_000);
 afterAll(async () => {
   await browser?.close();
   await c?.close();
 }, 120_000);
-afterEach(async () => {
-  const complaints = open.flatMap((each) => each.complaints);
-  await Promise.all(open.map(({ page }) => page.context().close()));
-  open = [];
-  expect(complaints.filter((text) => !/status of (400|401|403|404|409|410|422)/.test(text))).toEqual([]);
-});
+afterEach(() => person.leave());
 
-async function visit(path: string, options: Parameters<typeof openPage>[1] = {}): Promise<Page> {
-  const opened = await openPage(browser, { storageState: signedIn, ...options });
-  open.push(opened);
-  await opened.page.goto(url + path);
-  return opened.page;
-}
+const visit = (path: string, options: TabOptions = {}): Promise<Page> => person.visit(path, options);
 const sliderOf = (page: Page) => page.getByRole("slider", { name: /^Timeline of/ });
 const conversationOf = (page: Page) => page.getByRole("region", { name: "Conversation" });
 const thenOf = (page: Page) => page.getByTestId("state-then");
@@ -317,7 +307,7 @@ test("a live session goes on while one looks at its past; the room and the share
   await room.getByText("That was turn 2.", { exact: true }).waitFor();
 
   const { token } = await call("POST", `/v1/sessions/${of.sessionId}/shares`, {});
-  const shared = await visit(`/shared/${token}?at=${at}`, { storageState: { cookies: [], origins: [] } });
+  const shared = await visit(`/shared/${token}?at=${at}`, { storageState: STRANGER });
   await conversationOf(shared).getByText("The first thing.").waitFor();
   await eventually(() => now(shared)).toBe(at);
   expect(await conversationOf(shared).getByText("The second thing.").count()).toBe(0);
@@ -325,15 +315,9 @@ test("a live session goes on while one looks at its past; the room and the share
   await conversationOf(shared).getByText("The second thing.").waitFor();
 });
 
-test("the demo run, while it waits for a person: its past decides nothing, and now does", { timeout: 300_000 }, async () => {
-  const sample = await call("POST", "/v1/samples", {});
-  const session = await call("POST", "/v1/sessions", {
-    source: { type: "repository", url: sample.repository_url },
-    title: "The demo run",
-    prompt: sample.prompt,
-  });
+test("a session that waits for a person: its past decides nothing, and now does", { timeout: 300_000 }, async () => {
+  const session = await play.untilAsked(c);
   const seen = (): Promise<Body> => call("GET", `/v1/sessions/${session.id}`);
-  await expect.poll(async () => (await seen()).pending_approvals, { timeout: 240_000, interval: 500 }).toBe(1);
   const page = await visit(`/sessions/${session.id}`);
   await page.getByRole("article", { name: /^Approval: Push/ }).waitFor();
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");

@@ -70,7 +70,7 @@ test("a session is renamed from its row, and the name taken back", async () => {
   await eventually(async () => (await client.call(getSession, { params: { id } })).title).toBe("Row name");
 });
 
-test("an archived session is gone at once, back by one press, and archived when nobody thinks better of it", async () => {
+test("an archived session is gone at once, back by one press, and out of the archive by another", async () => {
   const { id } = await stopped("To the archive");
   const page = await person.visit("/sessions?q=archive");
   const row = page.getByRole("link", { name: "To the archive", exact: true });
@@ -80,13 +80,19 @@ test("an archived session is gone at once, back by one press, and archived when 
   await row.waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Undo" }).click();
   await row.waitFor();
-  expect((await client.call(getSession, { params: { id } })).archived).toBe(false);
+  await eventually(async () => (await client.call(getSession, { params: { id } })).archived).toBe(false);
   await row.focus();
   await page.keyboard.press("e");
   await row.waitFor({ state: "detached" });
   await eventually(async () => (await client.call(getSession, { params: { id } })).archived).toBe(true);
   await page.getByRole("button", { name: "Archived", exact: true }).click();
   await row.waitFor();
+  await page.getByRole("button", { name: "More about To the archive" }).click();
+  await page.getByRole("menuitem", { name: "Bring back" }).click();
+  await row.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Archived", exact: true }).click();
+  await row.waitFor();
+  expect((await client.call(getSession, { params: { id } })).archived).toBe(false);
 });
 
 test("several are picked and stopped after a second yes; what has ended is left alone", async () => {
@@ -105,7 +111,7 @@ test("several are picked and stopped after a second yes; what has ended is left 
 test("a peek shows a session beside the list, has an address, and Escape closes it", async () => {
   const { id } = await make("Peeked at");
   const page = await person.visit("/sessions?q=Peeked");
-  await page.getByRole("link", { name: "Peeked at" }).waitFor();
+  await page.getByRole("link", { name: "Peeked at", exact: true }).waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("p");
   const drawer = page.getByRole("dialog", { name: "Peeked at" });
