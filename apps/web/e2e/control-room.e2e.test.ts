@@ -57,7 +57,7 @@ const ask = (title: string) =>
   });
 /** The machine may be busy with other tests. */
 const eventually = <T>(read: () => Promise<T>, what?: string) =>
-  expect.poll(read, { timeout: 20_000, ...(what === undefined ? {} : { message: what }) });
+  expect.poll(read, { timeout: 45_000, ...(what === undefined ? {} : { message: what }) });
 const settle = (condition: () => Promise<boolean>, what: string): Promise<void> => eventually(condition, what).toBe(true);
 
 describe("the door", () => {

@@ -34,7 +34,7 @@ async function visit(path: string, options: TabOptions = {}): Promise<Page> {
   await page.getByRole("heading", { level: 1 }).waitFor();
   return page;
 }
-const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 20_000 });
+const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 45_000 });
 const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name, exact: true });
 
 describe("by the keyboard alone", () => {

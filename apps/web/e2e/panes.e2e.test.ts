@@ -325,7 +325,7 @@ describe("a preview", () => {
     await page.getByRole("button", { name: "Open", exact: true }).click();
     await page.getByRole("heading", { name: "Nothing listens on 4321 yet" }).waitFor();
     await run(
-      `node -e 'require("http").createServer((q,s)=>s.setHeader("content-type","text/html").end("<h1>Hello from "+q.url+"</h1><script>document.body.append(String(origin))</script>")).listen(4321)' &`,
+      `node -e 'require("http").createServer((q,s)=>s.setHeader("content-type","text/html").end("<h1>Hello from "+q.url+"</h1><script>document.body.append(String(origin))</script>")).listen(4321)' & true`,
     );
     const frame = page.frameLocator("iframe");
     await frame.getByRole("heading", { name: "Hello from /" }).waitFor();

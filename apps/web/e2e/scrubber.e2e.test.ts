@@ -52,7 +52,7 @@ const sliderOf = (page: Page) => page.getByRole("slider", { name: /^Timeline of/
 const conversationOf = (page: Page) => page.getByRole("region", { name: "Conversation" });
 const thenOf = (page: Page) => page.getByTestId("state-then");
 const eventually = <T>(read: () => Promise<T>, what?: string) =>
-  expect.poll(read, { timeout: 20_000, ...(what === undefined ? {} : { message: what }) });
+  expect.poll(read, { timeout: 45_000, ...(what === undefined ? {} : { message: what }) });
 const now = async (page: Page): Promise<number> => Number(await sliderOf(page).getAttribute("aria-valuenow"));
 const atOf = (page: Page): string | null => new URL(page.url()).searchParams.get("at");
 const isLive = (page: Page) => eventually(async () => (await sliderOf(page).getAttribute("aria-valuetext")) ?? "");

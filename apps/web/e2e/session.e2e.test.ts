@@ -46,7 +46,7 @@ const show = (of: LongSession, search = "", options: TabOptions = {}): Promise<P
   visit(`/sessions/${of.sessionId}${search}`, options);
 const conversationOf = (page: Page) => page.getByRole("region", { name: "Conversation" });
 const settle = (condition: () => Promise<boolean>, what: string): Promise<void> =>
-  expect.poll(condition, { timeout: 20_000, message: what }).toBe(true);
+  expect.poll(condition, { timeout: 45_000, message: what }).toBe(true);
 /** Turns of 20 calls each: two events a call and a few around them. */
 async function longSession(turns: number, title: string): Promise<LongSession> {
   const of = await beginSession(author, { title });

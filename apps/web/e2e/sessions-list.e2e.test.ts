@@ -31,7 +31,7 @@ const stopped = async (title: string): Promise<SessionView> => {
   const { id } = await make(title);
   return client.call(stopSession, { params: { id }, body: {} });
 };
-const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 20_000 });
+const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 45_000 });
 
 test("filters and the order are in the address, and an empty answer says what is missing", async () => {
   await stopped("Filter ended");
