@@ -26,6 +26,9 @@ const route = getRouteApi("/frame/");
 const tabLook = "rounded-sm px-3 py-1 text-ink-2";
 const chosenTab = { className: "rounded-sm bg-raised px-3 py-1 font-semibold text-ink", "aria-current": "page" } as const;
 
+const waits = (total: number | undefined): string =>
+  total === undefined ? "…" : total === 0 ? "Nothing waits." : `${count(total, "thing waits", "things wait")} for a person.`;
+
 export function NeedsPage() {
   const { tab, kind: wanted } = route.useSearch();
   const kind = ATTENTION_KINDS.find((one) => one === wanted);
@@ -34,7 +37,7 @@ export function NeedsPage() {
   return (
     <Page
       title="Needs you"
-      lead={total === undefined ? "…" : total === 0 ? "Nothing waits." : `${count(total, "thing waits", "things wait")} for a person.`}
+      lead={tab === "decided" ? "What was decided and put away, and by whom." : waits(total)}
       actions={
         <nav aria-label="Which" className="flex gap-1 rounded-md bg-sunken p-1 text-sm">
           <Link to="/" search={{}} {...(tab === undefined ? chosenTab : { className: tabLook })}>

@@ -85,7 +85,9 @@ function Wide<Then>({ scrub, isOver, label, state, strip, isFolded, onFold }: Fo
       {!isFolded && (
         <div className="flex border-t border-line">
           <Drawn scrub={scrub} strip={strip} label={label} />
-          <div className="w-[22rem] shrink-0 border-l border-line px-3 py-1.5">{state ?? <Skeleton rows={3} className="my-1 h-5" />}</div>
+          <div className="min-h-32 w-[22rem] shrink-0 border-l border-line px-3 py-1.5">
+            {state ?? <Skeleton rows={3} className="my-1 h-5" />}
+          </div>
         </div>
       )}
     </>

@@ -25,7 +25,7 @@ export function SessionState({ state, isNow, canOpenChanges }: { state: SessionA
   const done = state.plan.filter(({ status }) => status === "completed").length;
   const turns = state.runs.length;
   return (
-    <dl className="grid grid-cols-[4.25rem_minmax(0,1fr)] gap-x-2 gap-y-px text-sm" data-testid="state-then" data-seq={state.seq}>
+    <dl className="grid grid-cols-[4.25rem_minmax(0,1fr)] gap-x-2 gap-y-1 text-sm" data-testid="state-then" data-seq={state.seq}>
       <Fact name="Status">
         {state.status === null ? (
           <span className="text-ink-3">Not created yet</span>

@@ -184,7 +184,7 @@ function lookOf({ event, id, runId }: Entry, prompts: ReadonlySet<string>): Look
     default:
       return type.startsWith("session.") && type !== "session.prompt_moved"
         ? look("state", d["reason"] ?? SAID[type] ?? "", id)
-        : look("other", SAID[type] ?? "", runId ?? id);
+        : look("other", SAID[type] ?? type.replaceAll(/[._]/g, " "), runId ?? id);
   }
 }
 
