@@ -107,7 +107,7 @@ async function emptied({ page, state, isKept }: Tab, url: string): Promise<boole
       for (const { name } of await indexedDB.databases()) {
         await new Promise((resolve) => {
           const request = indexedDB.deleteDatabase(name!);
-          request.onsuccess = request.onerror = request.onblocked = resolve;
+          for (const end of ["success", "error", "blocked"]) request.addEventListener(end, resolve, { once: true });
         });
       }
     },
