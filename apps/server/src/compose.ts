@@ -301,6 +301,11 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     connection: connection("sb_log"),
     sealer: secrets.sealer,
     retentionMs: config.syncRetentionH * 3600_000,
+    async runRoom(organizationId, runId) {
+      const run = await runs.view(organizationId, runId);
+      return run === null ? null : { roomId: run.room_id };
+    },
+    organizations: identity.organizations,
     displayNames: identity.displayNames,
     roleOf: identity.roleOf,
     onRevoked: identity.onRevoked,

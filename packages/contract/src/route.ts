@@ -36,6 +36,12 @@ export interface Route {
   readonly stream?: "sse" | "ndjson" | "bytes";
   /** The body is this media type instead of JSON, and is handed on as it arrives (`Upload`). */
   readonly upload?: "application/x-ndjson";
+  /**
+   * Somebody else's protocol over HTTP: the handler gets method, headers, query and bytes as they came, and answers
+   * with status, headers and bytes (or a stream) of its own. A GET answers HEAD as well. Who is admitted, and how
+   * refusals look, is as everywhere.
+   */
+  readonly raw?: boolean;
   /** Closed union of domain refusal codes with their HTTP status. */
   readonly refusals: Readonly<Record<string, 400 | 402 | 403 | 404 | 409 | 410 | 413 | 422 | 429 | 502>>;
   readonly access: Access;

@@ -2,6 +2,7 @@
 import * as accounts from "./accounts.ts";
 import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
+import * as durable from "./durable.ts";
 import * as evidence from "./evidence.ts";
 import * as egressHosts from "./egress-hosts.ts";
 import * as gate from "./gate.ts";
@@ -47,6 +48,7 @@ const MODULES = [
   sessionQueue,
   questions,
   sync,
+  durable,
   modelConnections,
   repositories,
   attention,

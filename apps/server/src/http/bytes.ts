@@ -52,3 +52,22 @@ async function* bounded(request: FastifyRequest, payload: AsyncIterable<Uint8Arr
     yield chunk;
   }
 }
+
+/** What a client still sends after it was too much is taken and thrown away: cut off, it would never read why. */
+const DISCARDED = 64 * 1024 * 1024;
+
+export async function wholeBody(payload: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of payload) {
+    size += chunk.length;
+    if (size <= limit) chunks.push(chunk);
+    else chunks.length = 0;
+    if (size > limit + DISCARDED) break;
+  }
+  if (size > limit)
+    throw new ShellRefused("payload_too_large", "The request's body is larger than this route takes.", {
+      fix: `Send at most ${Math.floor(limit / 1024 / 1024)} MiB.`,
+    });
+  return Buffer.concat(chunks);
+}

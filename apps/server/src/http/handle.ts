@@ -2,6 +2,7 @@
  * A route of the contract, bound to what serves it. Authentication, authorization, parsing,
  * idempotency and the mapping of refusals to HTTP happen once, in `server.ts`, from the route's data.
  */
+import type { IncomingHttpHeaders } from "node:http";
 import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
 import type { Input, Output, Route, Scope, UploadedBytes } from "@signalbox/contract/route";
 import type { Origin } from "@signalbox/eventlog/log";
@@ -36,6 +37,8 @@ export interface RequestContext {
     readonly userAgent: string | null;
     readonly cookies: Readonly<Record<string, string | undefined>>;
   };
+  /** On `raw` routes: the request as it came. */
+  readonly raw?: RawRequest | undefined;
   /** `Last-Event-ID` of a resuming event stream. */
   readonly lastEventId?: string | undefined;
 }
@@ -59,11 +62,26 @@ export const refused = <Code extends string>(
 });
 
 /** A 2xx answer is the value itself; for a `stream` route an async iterable of frames or lines. */
-type Answer<R extends Route> = R extends { stream: "sse" | "ndjson" }
-  ? AsyncIterable<StreamFrame> | PushStream
-  : R extends { stream: "bytes" }
-    ? BytesAnswer
-    : z.input<R["ok"]>;
+type Answer<R extends Route> = R extends { raw: true }
+  ? RawAnswer
+  : R extends { stream: "sse" | "ndjson" }
+    ? AsyncIterable<StreamFrame> | PushStream
+    : R extends { stream: "bytes" }
+      ? BytesAnswer
+      : z.input<R["ok"]>;
+export interface RawRequest {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly query: URLSearchParams;
+  readonly body: Buffer;
+}
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string | undefined;
+  /** Server-sent events instead of a body. */
+  readonly events?: PushStream | undefined;
+}
 /** Bytes that somebody else made: the shell sees to it that no browser runs them (`bytes.ts`). */
 export interface BytesAnswer {
   readonly mediaType: string;
@@ -74,6 +92,8 @@ export interface BytesAnswer {
 export interface StreamFrame {
   readonly id?: string | undefined;
   readonly text: string;
+  /** The whole event as it is sent, instead of `id:` and `data:` with the above. */
+  readonly wire?: string | undefined;
 }
 
 /**

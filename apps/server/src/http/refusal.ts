@@ -126,6 +126,9 @@ function isDatabaseDown(error: unknown): boolean {
 const isPgStack = (error: unknown): boolean =>
   /[\\/]pg(-pool)?[\\/]/.test((error as Error).stack ?? "") || (error as { syscall?: string }).syscall === "connect";
 
+/** For what no schema describes. */
+export const invalid = (message: string, fix: string): ShellRefused => new ShellRefused("invalid_request", message, { fix });
+
 /** The first thing that is wrong, in a sentence, and all of it in `details`. */
 export function invalidRequest(where: "path" | "query" | "body", error: z.ZodError): ShellRefused {
   const issues = error.issues.map((issue) => ({

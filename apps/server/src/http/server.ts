@@ -20,9 +20,9 @@ import { newId } from "@signalbox/kernel/id";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { z } from "zod";
-import { sendBytes, uploads } from "./bytes.ts";
+import { sendBytes, uploads, wholeBody } from "./bytes.ts";
 import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE } from "./authenticate.ts";
-import type { BoundRoute, BytesAnswer, Caller, PushStream, Refused, RequestContext, StreamFrame } from "./handle.ts";
+import type { BoundRoute, BytesAnswer, Caller, PushStream, RawAnswer, Refused, RequestContext, StreamFrame } from "./handle.ts";
 import { createHosts } from "./hosts.ts";
 import { errorBody, invalidRequest, refusalAnswer, ShellRefused, thrownAnswer } from "./refusal.ts";
 import { createStreams } from "./streams.ts";
@@ -146,15 +146,23 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     ),
   );
 
-  for (const bound of options.routes) register(bound);
+  for (const bound of options.routes) if (bound.route.raw !== true) register(app, bound);
+  await app.register(async (scope) => {
+    // Of other media types than ours, and bytes to the handler.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (request: FastifyRequest, payload: IncomingMessage) =>
+      wholeBody(payload, request.routeOptions.bodyLimit ?? DEFAULT_BODY_LIMIT),
+    );
+    for (const bound of options.routes) if (bound.route.raw === true) register(scope, bound);
+  });
   await options.more?.(app);
   app.server.on("upgrade", (request, socket, head) => upgrade(request, socket, head));
   // Slow headers hold a connection; 5 s is plenty on any line.
   app.server.headersTimeout = 5000;
 
-  function register({ route, handler }: BoundRoute): void {
-    app.route({
-      method: route.method,
+  function register(on: FastifyInstance, { route, handler }: BoundRoute): void {
+    on.route({
+      method: route.raw === true && route.method === "GET" ? ["GET", "HEAD"] : route.method,
       url: route.path,
       bodyLimit: route.bodyLimit ?? DEFAULT_BODY_LIMIT,
       config: { operation: route.id, upload: route.upload },
@@ -226,6 +234,15 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       responseHeaders: {},
       from: { address: request.ip, userAgent: request.headers["user-agent"]?.slice(0, 300) ?? null, cookies: request.cookies },
       lastEventId: typeof lastEventId === "string" ? lastEventId : undefined,
+      raw:
+        route.raw === true
+          ? {
+              method: request.method,
+              headers: request.headers,
+              query: new URL(request.url, "http://signalbox.invalid").searchParams,
+              body: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
+            }
+          : undefined,
     };
   }
 
@@ -238,9 +255,11 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
   ): Promise<unknown> {
     if (isRefused(answer)) {
       const { status, body } = refusalAnswer(route, answer, request.id);
+      if (route.raw === true) reply.headers(context.responseHeaders ?? {});
       return reply.status(status).send(body);
     }
     reply.headers(context.responseHeaders ?? {});
+    if (route.raw === true) return respondRaw(route, request, reply, answer as RawAnswer, context);
     if (route.stream === "bytes") return sendBytes(reply, answer as BytesAnswer);
     if (route.stream !== undefined) {
       reply.hijack();
@@ -257,6 +276,31 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     }
     reply.header("cache-control", "no-store");
     return reply.status(statusOf(route, answer)).send(answer);
+  }
+
+  async function respondRaw(
+    route: Route,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { status, headers, body, events }: RawAnswer,
+    context: RequestContext,
+  ): Promise<unknown> {
+    reply.headers(headers);
+    if (events === undefined || request.method === "HEAD") {
+      reply.status(status);
+      // Fastify would say that an empty answer is text.
+      if (body === undefined) return reply.send();
+      // Of text it would say its charset, which is the handler's to say.
+      return reply.send(typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+    }
+    reply.hijack();
+    try {
+      await streams.sse(reply.raw, reply.getHeaders() as Record<string, string>, events, context.signal);
+    } catch (error) {
+      logger.error({ err: error, request_id: request.id, route: route.id }, "a stream broke");
+      reply.raw.destroy();
+    }
+    return reply;
   }
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -328,6 +372,7 @@ function parse(route: Route, request: FastifyRequest): { params?: unknown; query
     // Known by its looks, whosever it is: nothing is said about what there is.
     if (route.method !== "GET" && Object.values(parsed.data).some((id) => typeof id === "string" && isForeign(id))) throw imported();
   }
+  if (route.raw === true) return out;
   const query = strictQuery(route).safeParse(request.query);
   if (!query.success) throw invalidRequest("query", query.error);
   out.query = query.data;

@@ -27,7 +27,7 @@ function sseBytes(frame: StreamFrame): Buffer {
   let bytes = encoded.get(frame);
   if (bytes === undefined) {
     // The text is one line of JSON; a line break inside would end the field.
-    bytes = chunk(`${frame.id === undefined ? "" : `id: ${frame.id}\n`}data: ${frame.text}\n\n`);
+    bytes = chunk(frame.wire ?? `${frame.id === undefined ? "" : `id: ${frame.id}\n`}data: ${frame.text}\n\n`);
     encoded.set(frame, bytes);
   }
   return bytes;
@@ -61,8 +61,8 @@ export function createStreams(): Streams {
     async sse(response, headers, source, signal) {
       response.writeHead(200, {
         ...headers,
-        "content-type": "text/event-stream; charset=utf-8",
-        "cache-control": "no-store",
+        "content-type": headers["content-type"] ?? "text/event-stream; charset=utf-8",
+        "cache-control": headers["cache-control"] ?? "no-store",
         // Proxies that buffer (nginx) must not.
         "x-accel-buffering": "no",
         "transfer-encoding": "chunked",

@@ -25,6 +25,8 @@ export interface LiveSource {
   roomOf(organizationId: string, sessionId: string): Promise<string | null>;
   /** Ascending, without gaps, from right after `head`. The listener must not throw and is called synchronously. */
   subscribe(sessionId: string, listener: (updates: readonly LiveUpdate[]) => void): { readonly head: string; close(): void };
+  /** The newest watermark, whichever process speaks. */
+  head(sessionId: string): Promise<string>;
   /** Ascending after `after` (exclusive), at most `limit`; `stale` when what follows `after` is no longer kept, or `after` never was. */
   history(sessionId: string, after: string, limit: number): Promise<readonly LiveUpdate[] | "stale">;
 }

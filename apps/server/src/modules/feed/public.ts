@@ -14,18 +14,21 @@ import type { Deps, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import type { Sealer } from "../secrets/public.ts";
 import { eventRoutes } from "./events.ts";
+import { durableRoutes, type RunRoom } from "./durable/routes.ts";
+import { createDurableStore, DURABLE_CHANNEL, type DurableStore } from "./durable/store.ts";
 import { hydrationRoutes } from "./hydration.ts";
 import type { LiveSource } from "./live-source.ts";
+import { createNotices } from "./notices.ts";
 import { watchOrganizations } from "./organization-watch.ts";
 import { createPresence, type PresenceBook } from "./presence.ts";
 import { roomStreamRoute } from "./room-stream.ts";
 import { createRoomSources, roomTopic, sessionSource } from "./sources.ts";
-import { createSubscriptions, type Follower, type Following, type Subscriptions } from "./subscriptions.ts";
+import { createSubscriptions, type Follower, type Following, type Subscriptions, type TopicSource } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
 import { createSyncTokens, type SyncGrant } from "./sync-token.ts";
 import { createTokenKeys } from "./token-keys.ts";
 import { createTopicSources, type TopicSources } from "./topic-source.ts";
-import { createTopicWriter } from "./topic-writer.ts";
+import { createTopicWriter, WAKE_CHANNEL } from "./topic-writer.ts";
 import type { TopicDocument, TopicDocuments, Viewer } from "./topics.ts";
 
 export type { LiveSource, LiveUpdate } from "./live-source.ts";
@@ -43,6 +46,8 @@ export interface FeedDeps extends Deps {
   readonly connection: ClientConfig;
   readonly sealer: Sealer;
   readonly retentionMs: number;
+  readonly runRoom: RunRoom;
+  readonly organizations: () => Promise<readonly string[]>;
   /** Null: nobody of the organization any more. */
   readonly roleOf: (organizationId: string, principalId: string) => Promise<OrganizationRole | null>;
   readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
@@ -53,6 +58,9 @@ export interface FeedParts extends FeedDeps {
   readonly subscriptions: Subscriptions;
   readonly presence: PresenceBook;
   readonly topicSources: TopicSources;
+  readonly durable: DurableStore;
+  /** By the engine's name of a topic. */
+  readonly sourceOf: (topic: string) => TopicSource;
   readonly viewerOf: (organizationId: string, who: { readonly principalId: string; readonly role: string }) => Promise<Viewer>;
   readonly sessionRoom: (organizationId: string, sessionId: string) => Promise<string | null>;
 }
@@ -109,17 +117,25 @@ export function createFeed(deps: FeedDeps): FeedModule {
     retentionMs: deps.retentionMs,
     onError: onTopicError,
   });
-  const topicSources = createTopicSources({ pool: deps.pool, connection: deps.connection, viewerOf, onError: onTopicError });
-  const subscriptions = createSubscriptions(
-    (topic) => {
-      const [kind = "", organizationId = "", id = "", role = ""] = topic.split(":");
-      if (kind === "presence") return presence.source(organizationId, id);
-      if (kind === "room") return sources.of(organizationId, id);
-      if (kind === "session") return sessionSource(live, id);
-      return topicSources.source(organizationId, kind, { principalId: id, role });
-    },
-    (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"),
-  );
+  const notices = createNotices(deps.connection, [WAKE_CHANNEL, DURABLE_CHANNEL]);
+  const topicSources = createTopicSources({ pool: deps.pool, notices, viewerOf, onError: onTopicError });
+  const durable = createDurableStore(db, notices, clock.nowMs);
+  function sourceOf(topic: string): TopicSource {
+    const [kind = "", organizationId = "", id = "", more = ""] = topic.split(":");
+    switch (kind) {
+      case "presence":
+        return presence.source(organizationId, id);
+      case "room":
+        return sources.of(organizationId, id);
+      case "session":
+        return sessionSource(live, id);
+      case "durable":
+        return durable.source(organizationId, id, more === "json");
+      default:
+        return topicSources.source(organizationId, kind, { principalId: id, role: more });
+    }
+  }
+  const subscriptions = createSubscriptions(sourceOf, (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"));
   const tokens = createSyncTokens(createTokenKeys(deps));
   const sockets = new Set<SyncSocket>();
   const server = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, perMessageDeflate: false });
@@ -128,6 +144,8 @@ export function createFeed(deps: FeedDeps): FeedModule {
     subscriptions,
     presence,
     topicSources,
+    durable,
+    sourceOf,
     viewerOf,
     async sessionRoom(organizationId, sessionId) {
       const { rows } = await db.inOrganization(organizationId, (tx) =>
@@ -195,6 +213,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
       roomStreamRoute(parts),
       ...eventRoutes(parts),
       ...hydrationRoutes(parts),
+      ...durableRoutes(parts),
       handle(getPresence, async ({ caller, params }) => {
         const roomId = await live.roomOf(caller.organizationId, params.id);
         if (roomId === null || (await deps.rooms.roleIn(caller, roomId)) === null) return refused("session_not_found");
@@ -221,7 +240,10 @@ export function createFeed(deps: FeedDeps): FeedModule {
     projections: [],
     schemas: [],
     jobs: {},
-    schedules: [{ name: "feed.expire", cron: "* * * * *", run: () => writer.expire() }],
+    schedules: [
+      { name: "feed.expire", cron: "* * * * *", run: () => writer.expire() },
+      { name: "feed.durable.expire", cron: "*/5 * * * *", run: async () => durable.expire(await deps.organizations()) },
+    ],
 
     upgrade: (request, duplex, head) => void admit(request, duplex, head),
     verifyToken: (token) => tokens.verify(token, clock.nowMs()),
@@ -233,7 +255,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
     async start() {
       unsubscribe = deps.onRevoked(endCredential);
       await writer.start();
-      topicSources.start();
+      notices.start();
       beat = setInterval(() => {
         for (const socket of sockets) socket.beat(clock.nowMs());
       }, SYNC_LIMITS.heartbeatMs).unref();
@@ -249,7 +271,8 @@ export function createFeed(deps: FeedDeps): FeedModule {
       unsubscribe?.();
       watch.close();
       await writer.stop();
-      await topicSources.stop();
+      topicSources.close();
+      await notices.stop();
       sources.close();
       server.close();
     },

@@ -20,6 +20,8 @@ export interface Frame {
   readonly text: string;
   readonly docKey: string;
   readonly docVersion: number;
+  /** Of a stream of bytes, instead of `text`. */
+  readonly bytes?: Buffer | undefined;
   /** Whoever it takes out of the room. */
   readonly removed?: string | undefined;
 }
@@ -43,7 +45,8 @@ export interface TopicSource {
   read(after: string, limit: number): Promise<readonly Frame[] | Page | "stale">;
 }
 
-export type EndReason = "stale" | "membership" | "fault" | "closed";
+/** `over`: nothing more will ever come of it; `closed`: of this process. */
+export type EndReason = "stale" | "membership" | "fault" | "closed" | "over";
 
 export interface Follower {
   /** May return a promise while replaying: the next page is then read when it has resolved. */

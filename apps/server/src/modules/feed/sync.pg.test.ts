@@ -264,6 +264,7 @@ function memorySource(
       listeners.add(listener);
       return { head: kept.at(-1)?.watermark ?? "0.0", close: () => listeners.delete(listener) };
     },
+    head: () => Promise.resolve(kept.at(-1)?.watermark ?? "0.0"),
     history: async (_session, after, limit) =>
       compareWatermarks(after, oldest) < 0
         ? "stale"
@@ -309,6 +310,8 @@ async function ownFeed(role: "owner" | "member" = "owner") {
       organizations: c.server.identity.organizations,
     }).sealer,
     retentionMs: 24 * 3600_000,
+    runRoom: () => Promise.resolve(null),
+    organizations: c.server.identity.organizations,
     roleOf: c.server.identity.roleOf,
     displayNames: (_organization, ids) => Promise.resolve(new Map(ids.map((id) => [id, id]))),
     onRevoked: () => () => undefined,

@@ -8,14 +8,13 @@
  * was written after more of them, or a counter that has moved on, makes it asked again before anything is delivered;
  * when their rooms are others than before, their followers are cut off as stale: they read the documents anew.
  */
-import { Client, type ClientConfig } from "pg";
 import type pg from "pg";
+import type { Notices } from "./notices.ts";
 import type { Frame, Page, TopicSource } from "./subscriptions.ts";
 import { MEMBERS, WAKE_CHANNEL } from "./topic-writer.ts";
 import { admits, type Audience, type Viewer } from "./topics.ts";
 
 const PAGE = 500;
-const POLL_MS = 5000;
 const RETRY_MS = 250;
 
 interface Row {
@@ -48,21 +47,19 @@ export interface TopicSources {
   source(organizationId: string, topic: string, who: { readonly principalId: string; readonly role: string }): TopicSource;
   /** Where the topic stands: everything up to it is in what is read afterwards. */
   head(organizationId: string, topic: string): Promise<string>;
-  start(): void;
-  stop(): Promise<void>;
+  close(): void;
 }
 
 interface SourceDeps {
   /** As `sb_log`. */
   readonly pool: pg.Pool;
-  readonly connection: ClientConfig;
+  readonly notices: Notices;
   readonly viewerOf: (organizationId: string, who: { readonly principalId: string; readonly role: string }) => Promise<Viewer>;
   readonly onError: (error: unknown) => void;
 }
 
-export function createTopicSources({ pool, connection, viewerOf, onError }: SourceDeps): TopicSources {
+export function createTopicSources({ pool, notices, viewerOf, onError }: SourceDeps): TopicSources {
   const pumps = new Map<string, Pump>();
-  let stopped = false;
 
   const keyOf = (organizationId: string, topic: string): string => `${organizationId} ${topic}`;
   function wake(organizationId?: string): void {
@@ -201,46 +198,12 @@ export function createTopicSources({ pool, connection, viewerOf, onError }: Sour
     };
   }
 
-  // ── The notices ──
-
-  let listener: Client | undefined;
-  let poll: NodeJS.Timeout | undefined;
-  async function listen(): Promise<void> {
-    if (stopped) return;
-    const client = new Client({ ...connection, keepAlive: true });
-    let isGone = false;
-    const gone = (): void => {
-      if (isGone) return;
-      isGone = true;
-      if (listener === client) listener = undefined;
-      client.end().catch(() => undefined); // it is broken already
-      if (!stopped) setTimeout(() => void listen(), RETRY_MS).unref();
-    };
-    client.on("error", gone);
-    client.on("end", gone);
-    client.on("notification", ({ payload }) => wake(payload));
-    try {
-      await client.connect();
-      await client.query(`listen ${WAKE_CHANNEL}`);
-      listener = client;
-      wake();
-    } catch {
-      gone(); // Postgres is away; others say so loudly enough
-    }
-  }
+  const leave = notices.subscribe(WAKE_CHANNEL, wake);
 
   return {
     source,
     head: async (organizationId, topic) => String((await counters(organizationId, topic)).head),
-    start() {
-      void listen();
-      poll = setInterval(() => wake(), POLL_MS).unref();
-    },
-    async stop() {
-      stopped = true;
-      clearInterval(poll);
-      await listener?.end().catch(() => undefined); // it was broken already
-    },
+    close: leave,
   };
 }
 

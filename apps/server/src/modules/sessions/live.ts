@@ -233,6 +233,13 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
       };
     },
 
+    async head(sessionId) {
+      const channel = channels.get(sessionId);
+      if (channel?.speaking === true) return `${channel.epoch}.${channel.n}`;
+      const head = (await store.head(sessionId)) ?? channel ?? { epoch: 0, n: 0 };
+      return `${head.epoch}.${head.n}`;
+    },
+
     async history(sessionId, after, limit) {
       const channel = channels.get(sessionId);
       let cursor = cursorOf(after);
