@@ -41,7 +41,8 @@ if (Number(process.versions.node.split(".")[0]) < 20) {
 }
 
 installPackages();
-if (!asksForHelp && command !== "check") installPrograms(command === "test" ? ["bwrap", "git", "chromium"] : ["bwrap", "git"]);
+if (!asksForHelp && command !== "check")
+  installPrograms(command === "test" ? ["bwrap", "git", "chromium", "nats-server", "faketime"] : ["bwrap", "git"]);
 if (!asksForHelp && command !== "check" && command !== "bench") buildWeb();
 handOver();
 
@@ -179,7 +180,8 @@ function run(file, parameters, what, cwd = root) {
 }
 
 function onPath(name) {
-  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+  // Debian puts servers where an ordinary user's PATH does not lead.
+  return [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"].some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK);
       return true;

@@ -124,6 +124,8 @@ export type SandboxProvider = {
   create(spec: SandboxSpec): Promise<Sandbox>;
   /** The sandbox of a record if it is alive and is the same one, else null with everything of it ended. */
   adopt(record: SandboxRecord): Promise<Sandbox | null>;
+  /** Lets go of it, as a killed server would: it lives on, for whichever process adopts it. Harmless when it is not ours. */
+  release(id: string): Promise<void>;
   /** Every sandbox of this provider's that is alive, adopted or not: what nobody claims is an orphan to adopt and stop. */
   list(): Promise<SandboxRecord[]>;
   /** Ends the sandbox if it is alive, then deletes its files. Again is harmless. */

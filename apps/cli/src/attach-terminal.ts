@@ -58,9 +58,9 @@ export async function attachTerminal(
   };
 
   async function connect(): Promise<Connection> {
-    const { token } = await client.call(createSyncToken, { body: { ttl_s: 900 }, signal });
+    const { token, gateway_url: gateway } = await client.call(createSyncToken, { body: { ttl_s: 900 }, signal });
     const query = new URLSearchParams({ token, terminal: terminalId, ...(seen === null ? {} : { from: String(seen) }) });
-    const one = new WebSocket(`${client.baseUrl.replace(/^http/, "ws")}/v1/terminals/socket?${query}`);
+    const one = new WebSocket(`${(gateway ?? client.baseUrl).replace(/^http/, "ws")}/v1/terminals/socket?${query}`);
     one.binaryType = "arraybuffer";
     socket = one;
     return new Promise<Connection>((resolve) => {

@@ -3,10 +3,15 @@
  * order in which they come and go.
  *
  *   migrate ─► make modules ─► projection tables ─► log ─► modules start ─► jobs ─► (http listens)
- *   stop:  http stops taking requests ─► jobs ─► modules, last started first ─► log, pools
+ *   stop:  not ready any more ─► sockets go elsewhere ─► http stops taking requests ─► jobs ─► modules, last started first ─► log, pools
+ *
+ * Every process makes every module; what it runs of them is what its role does (cluster/roles.ts).
  */
+import { createHmac } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { homedir } from "node:os";
 import path from "node:path";
+import type { Duplex } from "node:stream";
 import { getHealth } from "@signalbox/contract/system";
 import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
@@ -14,15 +19,23 @@ import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
 import { alone, rebuild, type ProjectionSchema, type RebuildProgress, type RebuildReport } from "@signalbox/eventlog/rebuild";
 import type { ConnectionFor } from "@signalbox/eventlog/roles";
+import type { WakeUp } from "@signalbox/eventlog/listener";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { createJobs, type Jobs } from "@signalbox/jobs/jobs";
 import { type Clock, systemClock } from "@signalbox/kernel/clock";
+import { natsBus } from "@signalbox/providers/bus/nats/bus";
+import type { Bus } from "@signalbox/providers/bus/port";
+import { postgresBus } from "@signalbox/providers/bus/postgres/bus";
 import { plainGit } from "@signalbox/providers/forge/git/plain-git";
 import { localSandboxes } from "@signalbox/providers/sandbox/local/provider";
 import { Client, Pool } from "pg";
 import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
-import { isLoopback, secretValues, type Config } from "./config.ts";
+import { createInternal, INTERNAL_PREFIX } from "./cluster/internal.ts";
+import { createNodes } from "./cluster/nodes.ts";
+import { AT_HUB, DUTIES, JOBS_OF_SANDBOXES, servesRoute, type Duties, type Role } from "./cluster/roles.ts";
+import { createSignatures } from "./cluster/signature.ts";
+import { connectionsNeeded, isLoopback, nodeIdOf, nodeNameOf, poolsOf, secretValues, type Config } from "./config.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
 import { handle, type BoundRoute } from "./http/handle.ts";
 import { serveRaw } from "./http/raw.ts";
@@ -30,6 +43,7 @@ import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { serveWeb } from "./http/web.ts";
 import { createLateLog } from "./late-log.ts";
 import { LOCAL } from "./local.ts";
+import { openKey } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { createBlobs } from "./blobs.ts";
@@ -91,10 +105,14 @@ export interface Signalbox {
   readonly sessions: SessionsModule;
   /** Where people reach it: known once it listens. */
   readonly publicUrl: () => string;
+  /** Where it listens itself. */
+  readonly ownUrl: () => string;
   /** Gives a fresh installation something to look at. */
   importFirstSession(): Promise<boolean>;
   /** Listens and resolves with the port. */
   listen(): Promise<number>;
+  /** False from the moment in which it was told to stop: whoever balances load sends nobody here any more. */
+  isReady(): boolean;
   stop(): Promise<void>;
 }
 
@@ -105,19 +123,40 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const onError = (error: unknown): void => logger.warn({ err: error }, "a database connection was lost, or a subscriber failed");
   await migrate(connection, MIGRATION_SETS);
 
+  const role = config.role as Role;
+  const duties = DUTIES[role];
+  const pools = poolsOf(config);
   const late = createLateLog();
   let log: PostgresLog | undefined;
   const theLog = (): PostgresLog => {
     if (log === undefined) throw new Error("a module used the log while it was being made");
     return log;
   };
-  const workerPool = new Pool({ ...connection("sb_log"), max: config.jobConnections });
+  const workerPool = new Pool({ ...connection("sb_log"), max: pools.jobs });
   workerPool.on("error", onError);
   workerPool.on("connect", (client) => client.on("error", onError));
-  const db = openDatabase(connection("sb_app"), { connections: config.requestConnections, onError });
+  const db = openDatabase(connection("sb_app"), { connections: pools.requests, onError });
   const deps: Deps = { log: telemetry?.tracedLog(late.log) ?? late.log, db, clock, logger };
   let port = config.port;
-  const publicUrl = (): string => config.publicUrl ?? `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+  const ownUrl = (): string => `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+  const publicUrl = (): string => config.publicUrl ?? ownUrl();
+  // The data directory's lock lets one process of that name live in it, so what its predecessor held is ours at once.
+  const nodeId = nodeIdOf(config);
+  const nodes = await createNodes({
+    pool: workerPool,
+    id: nodeId,
+    role,
+    machine: config.machine ?? "",
+    connections: connectionsNeeded(config),
+    leaseTtlMs: config.leaseMs,
+    logger,
+  });
+
+  const internalKey =
+    config.internalKey === undefined
+      ? await openKey(path.join(config.dataDir, "keys"), "internal")
+      : Buffer.from(config.internalKey, "hex");
+  const bus = busOf(config, connection, internalKey, onError);
 
   const blobs = createBlobs(path.join(config.dataDir, "blobs"));
   const identity = createIdentity({
@@ -223,8 +262,11 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     sandboxes,
     limits: sandboxLimits(config),
     harnesses: options.harnesses ?? harnessesHere(),
-    // The data directory's lock lets one server live in it, so what its predecessor held is ours at once.
-    nodeId: `local:${path.resolve(config.dataDir)}`,
+    nodeId,
+    machine: config.machine,
+    bus,
+    leaseTtlMs: config.leaseMs,
+    connections: pools.sessions,
     defaultBudgetMicroUsd: config.sessionBudgetMicroUsd,
   });
   const signingKeys = await openSigningKeys(path.join(config.dataDir, "keys"));
@@ -272,7 +314,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     domain: config.previewDomain,
     publicUrl,
     isPublic: config.publicUrl !== undefined,
-    localPort: () => port,
+    localPort: () => (config.gatewayUrl === undefined ? port : Number(new URL(config.gatewayUrl).port || 80)),
     lifetimeMs: config.previewTtlS * 1000,
   });
   // Things that wait are told in the feed, which asks those who know them.
@@ -309,6 +351,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     displayNames: identity.displayNames,
     roleOf: identity.roleOf,
     onRevoked: identity.onRevoked,
+    gatewayUrl: config.gatewayUrl,
   });
   const shares = createShares({
     ...deps,
@@ -324,6 +367,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     doors: sessions,
     verifyToken: feed.verifyToken,
     onRevoked: identity.onRevoked,
+    isElsewhere: async (sessionId) => ![null, nodeId].includes(await theSessions().holderOf(sessionId)),
     hasEnded: async (organizationId, sessionId) => (await theSessions().sessionOf(organizationId, sessionId))?.hasEnded ?? true,
   });
   let jobs: Jobs | undefined;
@@ -410,10 +454,11 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   await applyProjectionSchemas(connection, projectionSchemas(modules));
   log = await createLog({
     connection: connection("sb_log"),
+    wakeUp: bus === undefined || config.natsUrl === undefined ? undefined : wakeUpOver(bus),
     projections: modules.flatMap(([, module]) => module.projections),
     enqueue: enqueueJobs,
     clock,
-    readConnections: config.logReadConnections,
+    readConnections: pools.logReads,
     // The server's own keys are known exactly, so that they are found whatever they look like.
     secrets: knownSecrets(secretValues(config), secrets.registry),
     onError,
@@ -426,11 +471,51 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     onError: (error, job) => logger.error({ err: error, job }, "a job failed"),
   });
 
-  const started: Module[] = [];
-  async function stopModules(): Promise<void> {
-    for (const module of started.toReversed()) {
-      await module.stop?.().catch((error: unknown) => logger.error({ err: error }, "a module did not stop cleanly"));
+  const internal = createInternal({
+    nodes,
+    signatures: createSignatures({
+      key: internalKey,
+      nowMs: nodes.nowMs,
+      remember: nodes.rememberNonce,
+    }),
+    serves: duties.sandboxes,
+    holderOf: (sessionId) => theSessions().holderOf(sessionId),
+  });
+  /** A terminal is in the process that holds its session. */
+  async function terminalUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const sessionId = await terminals.sessionOf(new URL(request.url ?? "/", "http://signalbox.invalid").searchParams.get("terminal") ?? "");
+    if (sessionId !== null && (await internal.relayUpgrade(request, socket, head, sessionId))) return;
+    terminals.upgrade(request, socket, head);
+  }
+  const refuseUpgrade = (socket: Duplex, status: string): void =>
+    void socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  const upgrading =
+    (accept: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>) =>
+    (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      accept(request, socket, head).catch((error: unknown) => {
+        logger.error({ err: error }, "a socket could not be opened");
+        refuseUpgrade(socket, "503 Service Unavailable");
+      });
+    };
+
+  const stops: NonNullable<Module["stop"]>[] = [];
+  async function startModules(): Promise<void> {
+    for (const [, module] of modules) {
+      for (const part of [module, duties.sandboxes ? module.sandboxSide : undefined, duties.background ? module.background : undefined]) {
+        if (part === undefined) continue;
+        await part.start?.();
+        if (part.stop !== undefined) stops.push(part.stop.bind(part));
+      }
     }
+  }
+  async function stopModules(): Promise<void> {
+    for (const stop of stops.toReversed()) {
+      await stop().catch((error: unknown) => logger.error({ err: error }, "a module did not stop cleanly"));
+    }
+    await bus?.close();
+    await nodes
+      .leave()
+      .catch((error: unknown) => logger.warn({ err: error }, "the others are told by the lease that this process is gone"));
     await workerPool.end();
     await log?.close();
     await db.close();
@@ -439,11 +524,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   try {
     await options.projected?.();
     await identity.ensureOrganization(LOCAL);
-    for (const [, module] of modules) {
-      await module.start?.();
-      started.push(module);
-    }
-    startJobs(jobs, log, modules, config, telemetry);
+    await startModules();
+    startJobs(jobs, log, modules, { config, duties }, telemetry);
     const metrics = createMetrics();
     metrics.gauge("signalbox_event_streams", "Open server-sent event streams.", () => http.streams());
     metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
@@ -451,27 +533,68 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     metrics.gauge("signalbox_preview_connections", "Open requests and sockets through previews.", () => previews.connections);
     metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
     const http: HttpServer = await createHttpServer({
-      routes: [...modules.flatMap(([, module]) => module.routes), healthRoute(modules, theLog())],
+      routes: [
+        ...modules.flatMap(([name, module]) => module.routes.filter(({ route }) => servesRoute(duties, name, route))),
+        healthRoute(modules, theLog()),
+      ],
+      internal,
+      internalRoutes: modules.flatMap(([, module]) => module.routes.filter(({ route }) => AT_HUB.has(route.id))),
+      alsoAt: [config.gatewayUrl, config.internalUrl].filter((url) => url !== undefined),
       authenticator: identity,
       logger,
       now: clock.now,
       publicUrl: config.publicUrl,
       observe: metrics.observe,
       traced: telemetry?.traced,
-      onUpgrade: { "/v1/sync": feed.upgrade, "/v1/terminals/socket": terminals.upgrade },
-      elsewhere: previews,
+      onUpgrade: duties.sockets
+        ? {
+            "/v1/sync": feed.upgrade,
+            "/v1/terminals/socket": upgrading(terminalUpgrade),
+            [`${INTERNAL_PREFIX}/v1/terminals/socket`]: upgrading(async (request, socket, head) =>
+              (await internal.admitUpgrade(request)) ? terminals.upgrade(request, socket, head) : refuseUpgrade(socket, "401 Unauthorized"),
+            ),
+          }
+        : // Whoever comes here was not told, or did not listen: what is live goes past this process.
+          Object.fromEntries(
+            ["/v1/sync", "/v1/terminals/socket"].map((at) => [
+              at,
+              (_: IncomingMessage, socket: Duplex) => refuseUpgrade(socket, "421 Misdirected Request"),
+            ]),
+          ),
+      elsewhere: duties.sockets ? previews : undefined,
       async more(app) {
+        app.get("/metrics", { config: { operation: "metrics" } }, async (_request, reply) =>
+          reply.header("content-type", metrics.contentType).send(await metrics.text()),
+        );
+        app.get("/readyz", { config: { operation: "ready" } }, async (_request, reply) =>
+          reply
+            .status(ready ? 200 : 503)
+            .header("cache-control", "no-store")
+            .send({ ready, role, node: nodeNameOf(config) }),
+        );
+        if (duties.sockets) await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
+        if (!duties.web) return;
         await accounts.serve(app);
-        await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
         await serveWeb(app, {
           directory: path.join(TREE, "apps/web/dist"),
           openApi: path.join(TREE, "packages/contract/openapi.json"),
-          metrics,
           frameSource: previews.frameSource,
+          gatewayUrl: config.gatewayUrl,
         });
       },
     });
     door = http;
+    let ready = false;
+    /** Of a split installation: the others take over before this process goes. */
+    async function leaveGently(): Promise<void> {
+      try {
+        await nodes.drain();
+        if (duties.sandboxes && (await nodes.others("gateway", { machine: config.machine ?? "" })).length > 0) theSessions().handOver();
+      } catch (error) {
+        // Without the database nobody can take anything over; sessions are paused as when a server stops alone.
+        logger.warn({ err: error }, "the others could not be told that this process stops");
+      }
+    }
     return {
       http,
       log: theLog(),
@@ -481,12 +604,18 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       rooms,
       sessions,
       publicUrl,
+      ownUrl,
       importFirstSession: () => importFirstSession({ db, imports: audit.imports, now: clock.now }, LOCAL.organizationId),
       async listen() {
         port = await http.listen(config.host, config.port);
+        await nodes.join(config.internalUrl ?? ownUrl());
+        ready = true;
         return port;
       },
+      isReady: () => ready,
       async stop() {
+        ready = false;
+        if (role !== "all") await leaveGently();
         feed.disconnect();
         previews.disconnect();
         terminals.disconnect();
@@ -517,6 +646,24 @@ function providersOf(config: Config): OAuthProvider[] {
     providers.push({ id: "google", clientId: googleClientId, clientSecret: googleClientSecret, baseUrl: config.googleUrl });
   return providers;
 }
+
+/** One process alone has nobody to tell. */
+function busOf(config: Config, connection: ConnectionFor, key: Buffer, onError: (error: unknown) => void): Bus | undefined {
+  if (config.natsUrl !== undefined) {
+    // Known to this installation only: others may be on the same server.
+    const prefix = `signalbox.${createHmac("sha256", key).update("bus").digest("hex").slice(0, 16)}`;
+    return natsBus({ url: config.natsUrl, prefix, onError });
+  }
+  return config.role === "all" ? undefined : postgresBus({ connection: connection("sb_log"), onError });
+}
+
+const LOG_SUBJECT = "log";
+const wakeUpOver = (bus: Bus): WakeUp => ({
+  publish: (text) => bus.publish(LOG_SUBJECT, text),
+  subscribe: (listener) => bus.subscribe(LOG_SUBJECT, listener),
+  isConnected: bus.isConnected,
+  onConnection: bus.onConnection,
+});
 
 /** The configuration's and those that an organization keeps. One list for as long as nothing changes: the scanner remembers by it. */
 function knownSecrets(configured: readonly string[], kept: SecretRegistry): SecretRegistry {
@@ -584,21 +731,24 @@ function startJobs(
   jobs: Jobs,
   log: PostgresLog,
   modules: readonly (readonly [string, Module])[],
-  config: Config,
+  { config, duties }: { readonly config: Config; readonly duties: Duties },
   telemetry: Telemetry | undefined,
 ): void {
+  if (!duties.background && !duties.sandboxes) return;
   const handlers: Record<string, (job: Parameters<Module["jobs"][string]>[0]) => Promise<void>> = {};
   const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] =
     [];
-  for (const [, module] of modules) {
+  for (const [name, module] of modules) {
+    if (!(JOBS_OF_SANDBOXES.has(name) ? duties.sandboxes : duties.background)) continue;
     for (const [kind, run] of Object.entries(module.jobs))
       handlers[kind] = telemetry === undefined ? run : (job) => telemetry.traced(`job ${kind}`, () => run(job));
-    for (const { name, cron, run } of module.schedules ?? []) {
-      const kind = `schedule.${name}`;
-      handlers[kind] = () => run();
-      // Housekeeping of the whole installation; a row needs an organization all the same.
-      schedules.push({ name, pattern: cron, job: () => ({ kind, organizationId: LOCAL.organizationId, payload: {}, key: name }) });
-    }
+  }
+  if (!duties.background) return void jobs.work(handlers, { concurrency: config.jobConcurrency });
+  for (const { name, cron, run } of modules.flatMap(([, module]) => module.schedules ?? [])) {
+    const kind = `schedule.${name}`;
+    handlers[kind] = () => run();
+    // Housekeeping of the whole installation; a row needs an organization all the same.
+    schedules.push({ name, pattern: cron, job: () => ({ kind, organizationId: LOCAL.organizationId, payload: {}, key: name }) });
   }
   handlers["schedule.log.idempotency"] = async () => void (await log.expireIdempotencyKeys());
   schedules.push({

@@ -5,7 +5,9 @@
  * Precedence: flag, environment, default. An empty variable counts as absent. A setting that was
  * removed stays declared in `REMOVED`, and names what replaced it.
  */
+import path from "node:path";
 import { unreachable } from "@signalbox/kernel/decider";
+import { DUTIES, ROLES } from "./cluster/roles.ts";
 import { defaultDataDir } from "./postgres/embedded.ts";
 
 type Kind = "string" | "integer" | "boolean" | "url";
@@ -116,6 +118,71 @@ export const SETTINGS = {
     secret: true,
     env: "DATABASE_URL",
     desc: "A Postgres 15 or newer to use instead of the embedded one. A direct connection, not a transaction pooler.",
+  },
+
+  role: {
+    type: "string",
+    default: "all",
+    oneOf: ROLES,
+    env: "SIGNALBOX_ROLE",
+    flag: "role",
+    desc: "What this process does: all of it, or one part of an installation that is split into several (api, gateway, worker, ingress). See docs/operate.md.",
+  },
+  node: {
+    type: "string",
+    env: "SIGNALBOX_NODE",
+    flag: "node",
+    desc: "Name of this process, when several of a role share a data directory (gateway-2). The role when absent.",
+  },
+  machine: {
+    type: "string",
+    env: "SIGNALBOX_MACHINE",
+    desc: "Name of this machine, for good, where gateways run on more than one: a session stays on the machine that runs its sandbox, and only gateways of that machine take it over.",
+  },
+  sharedDataDir: {
+    type: "boolean",
+    default: false,
+    env: "SIGNALBOX_SHARED_DATA_DIR",
+    desc: "Says that all processes of a split installation have this same data directory (one machine, or a file system that they share): keys, blobs and mirrors are files in it.",
+  },
+  gatewayUrl: {
+    type: "url",
+    env: "SIGNALBOX_GATEWAY_URL",
+    flag: "gateway-url",
+    desc: "Where people reach the gateways of a split installation: sockets, terminals and previews go there, not through the api.",
+  },
+  internalUrl: {
+    type: "url",
+    env: "SIGNALBOX_INTERNAL_URL",
+    desc: "Where the other processes reach this one; http://<host>:<port> when absent.",
+  },
+  internalKey: {
+    type: "string",
+    secret: true,
+    env: "SIGNALBOX_INTERNAL_KEY",
+    desc: "Key under which the processes sign what they ask of each other: 64 hexadecimal digits, the same everywhere. keys/internal.key in the data directory when absent.",
+  },
+  natsUrl: {
+    type: "string",
+    secret: true,
+    env: "SIGNALBOX_NATS_URL",
+    desc: "NATS server over which the processes of a split installation wake each other, instead of Postgres' NOTIFY: nats://[user:password@]host:4222. The same for all of them.",
+  },
+  leaseMs: {
+    type: "integer",
+    default: 30_000,
+    min: 500,
+    max: 600_000,
+    env: "SIGNALBOX_NODE_LEASE_MS",
+    desc: "Milliseconds after which a process that is not heard of is taken for gone, and others take its sessions over; it is heard of three times as often.",
+  },
+  drainMs: {
+    type: "integer",
+    default: 3000,
+    min: 0,
+    max: 600_000,
+    env: "SIGNALBOX_DRAIN_MS",
+    desc: "Milliseconds over which a process of a split installation, told to stop, sends its sockets elsewhere, a few at a time.",
   },
   json: { type: "boolean", default: false, flag: "json", desc: "Print one line of JSON when ready, for programs, and logs as JSON." },
   sampleSession: {
@@ -433,6 +500,18 @@ function refuseUnsafe(config: Config): void {
   ] as const)
     if ((id === undefined) !== (secret === undefined))
       throw new ConfigError(`Of ${name}_CLIENT_ID and ${name}_CLIENT_SECRET only one is set.`, "Set both, or none.");
+  if (config.role !== "all") refuseHalfSplit(config);
+  const { internalKey, natsUrl, node } = config;
+  for (const one of natsUrl?.split(",") ?? [])
+    if (!URL.canParse(one.trim()) || !/^(nats|tls):$/.test(new URL(one.trim()).protocol))
+      throw new ConfigError(
+        "SIGNALBOX_NATS_URL: its value is not the address of a NATS server.",
+        "Write nats://host:4222, or tls://host:4222.",
+      );
+  if (internalKey !== undefined && !/^[0-9a-f]{64}$/i.test(internalKey))
+    throw new ConfigError("SIGNALBOX_INTERNAL_KEY: its value is not a key.", "Make one: openssl rand -hex 32.");
+  if (node !== undefined && !/^[a-z0-9][a-z0-9-]{0,62}$/.test(node))
+    throw new ConfigError(`"${node}" is not a name for a process.`, "Use lower case letters, digits and hyphens, like gateway-2.");
   if (isLoopback(host)) return;
   if (signIn !== "accounts")
     throw new ConfigError(
@@ -448,6 +527,26 @@ function refuseUnsafe(config: Config): void {
     throw new ConfigError(
       `Listening on ${host} with accounts needs to know who owns the installation.`,
       "Set SIGNALBOX_OWNER_EMAIL to your address; whoever proves it is the owner.",
+    );
+}
+
+/** A role alone is no installation: what the roles must agree on has to be said. */
+function refuseHalfSplit({ role, databaseUrl, sharedDataDir, publicUrl, gatewayUrl }: Config): void {
+  const missing = (what: string, fix: string): ConfigError => new ConfigError(`The role ${role} is one part of several: ${what}`, fix);
+  if (databaseUrl === undefined)
+    throw missing(
+      "they need one Postgres that all of them reach.",
+      "Set DATABASE_URL; the embedded one belongs to a server that does everything.",
+    );
+  if (!sharedDataDir)
+    throw missing(
+      "blobs, keys and mirrors are files, and every process must see the same ones.",
+      "Run all of them on one machine (or a file system that they share) with the same --data-dir, and say so with SIGNALBOX_SHARED_DATA_DIR=true.",
+    );
+  if (publicUrl === undefined || gatewayUrl === undefined)
+    throw missing(
+      "people must be led to the right one.",
+      "Set SIGNALBOX_PUBLIC_URL (where people reach the api) and SIGNALBOX_GATEWAY_URL (where they reach the gateways), the same for all.",
     );
 }
 
@@ -468,11 +567,32 @@ function refuseUnsafeDomain(domain: string, publicUrl: string | undefined): void
     );
 }
 
-/** The log's writer and listener, the sessions' six, and one for migrations and rebuilds. */
-const FIXED_CONNECTIONS = 2 + 6 + 1;
-/** Of the whole process. */
-export const connectionsNeeded = (config: Config): number =>
-  config.requestConnections + config.logReadConnections + config.jobConnections + FIXED_CONNECTIONS;
+/** The log's writer and listener, one for migrations and rebuilds, and the bus's. */
+const FIXED_CONNECTIONS = 2 + 1 + 1;
+/** Of this process: a role that does less needs fewer. */
+export function poolsOf(config: Config): {
+  readonly requests: number;
+  readonly logReads: number;
+  readonly jobs: number;
+  readonly sessions: number;
+} {
+  const { most } = DUTIES[config.role as keyof typeof DUTIES];
+  return {
+    requests: Math.min(config.requestConnections, most.requests),
+    logReads: config.logReadConnections,
+    jobs: Math.min(config.jobConnections, most.jobs),
+    sessions: most.sessions,
+  };
+}
+export function connectionsNeeded(config: Config): number {
+  const { requests, logReads, jobs, sessions } = poolsOf(config);
+  return requests + logReads + jobs + sessions + FIXED_CONNECTIONS;
+}
+
+/** Never two living processes of one name: the data directory's lock sees to it. */
+export const nodeNameOf = (config: Config): string => config.node ?? config.role;
+export const nodeIdOf = (config: Config): string =>
+  `local:${path.resolve(config.dataDir)}${config.role === "all" ? "" : `#${nodeNameOf(config)}`}`;
 
 /** Everything that must not appear in a log line. */
 export function secretValues(config: Config): readonly string[] {

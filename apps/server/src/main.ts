@@ -3,6 +3,7 @@
  *
  *   config ─► logging ─► Postgres (embedded or DATABASE_URL) ─► compose ─► listen ─► print
  *      SIGINT, SIGTERM, SIGHUP ─► http and modules drain ─► Postgres stops ─► exit 0
+ *      (a role of a split installation hands over what it holds first; Postgres is not its own)
  *      a second signal ─► exit 1 at once; Postgres is adopted by the next start
  *
  * Postgres runs in a session of its own, so a Ctrl-C for the whole process group does not reach it.
@@ -17,7 +18,7 @@ import { connectionsOf, type ConnectionFor } from "@signalbox/eventlog/roles";
 import { Client } from "pg";
 import type { Logger } from "pino";
 import type { Signalbox } from "./compose.ts";
-import { type Config, ConfigError, connectionsNeeded, helpText, readConfig, secretValues } from "./config.ts";
+import { type Config, ConfigError, connectionsNeeded, helpText, nodeIdOf, nodeNameOf, readConfig, secretValues } from "./config.ts";
 import { createLogger } from "./logging.ts";
 import { DataDirInUse, lockDataDir } from "./postgres/data-dir-lock.ts";
 import { startEmbeddedPostgres } from "./postgres/embedded.ts";
@@ -56,7 +57,7 @@ async function main(argv: readonly string[]): Promise<void> {
     await server.listen();
     await announce(config, server);
     // After it is ready: nobody waits for it, and without it everything works.
-    if (config.sampleSession)
+    if (config.sampleSession && config.role === "all")
       server.importFirstSession().catch((error: unknown) => logger.warn({ err: error }, "the sample session was not imported"));
     await stopping;
   } finally {
@@ -75,7 +76,7 @@ async function openPostgres(config: Config, dataDir: string, logger: Logger): Pr
     });
     return embedded;
   }
-  const unlock = lockDataDir(dataDir);
+  const unlock = lockDataDir(dataDir, config.role === "all" ? "server" : nodeNameOf(config));
   return { connection: connectionsOf(config.databaseUrl), stop: async () => unlock() };
 }
 
@@ -88,15 +89,27 @@ async function refuseTooManyConnections(config: Config, connection: ConnectionFo
     );
     const free = rows[0]?.free ?? 0;
     const needed = connectionsNeeded(config);
-    if (needed > free) {
+    const others = await connectionsOfOthers(client, config);
+    if (needed + others > free) {
       throw new ConfigError(
-        `The configured pools need ${needed} database connections, and the database allows ${free}.`,
+        `The configured pools need ${needed} database connections${others === 0 ? "" : `, the other processes ${others}`}, and the database allows ${free}.`,
         "Lower SIGNALBOX_REQUEST_CONNECTIONS, SIGNALBOX_LOG_READ_CONNECTIONS or SIGNALBOX_JOB_CONNECTIONS, or raise max_connections.",
       );
     }
   } finally {
     await client.end();
   }
+}
+
+/** Of the same database, as far as they are there. */
+async function connectionsOfOthers(client: Client, config: Config): Promise<number> {
+  const { rows: there } = await client.query<{ there: boolean }>("select to_regclass('public.cluster_nodes') is not null as there");
+  if (there[0]?.there !== true) return 0;
+  const { rows } = await client.query<{ sum: string }>(
+    "select coalesce(sum(connections), 0) as sum from cluster_nodes where expires_at > clock_timestamp() and node_id <> $1",
+    [nodeIdOf(config)],
+  );
+  return Number(rows[0]?.sum ?? 0);
 }
 
 /** The token of the last start goes on when it still works, so that programs which hold it need not look again. */
@@ -113,13 +126,22 @@ async function ownerToken(config: Config, { identity }: Signalbox): Promise<stri
 }
 
 async function announce(config: Config, server: Signalbox): Promise<void> {
+  if (config.role !== "all" && config.role !== "api") return announcePart(config, server);
   const url = server.publicUrl();
   const token = await ownerToken(config, server);
   writeServerFile(config.dataDir, { url, token, pid: process.pid });
-  if (config.json) return void process.stdout.write(`${JSON.stringify({ event: "ready", url, token })}\n`);
+  const own = config.role === "all" ? {} : { role: config.role, own_url: server.ownUrl() };
+  if (config.json) return void process.stdout.write(`${JSON.stringify({ event: "ready", url, token, ...own })}\n`);
   const login = await server.identity.issueLoginCode(LOCAL.organizationId, LOCAL.owner.id);
   process.stdout.write(`\nSignalbox is ready. Open this once, within 15 minutes:\n\n  ${login.url}\n\nStop it with Ctrl-C.\n`);
   if (config.open && process.stdout.isTTY) openBrowser(login.url);
+}
+
+function announcePart({ json, role }: Config, server: Signalbox): void {
+  const url = server.ownUrl();
+  process.stdout.write(
+    json ? `${JSON.stringify({ event: "ready", role, url })}\n` : `\nSignalbox's ${role} is ready on ${url}. Stop it with Ctrl-C.\n`,
+  );
 }
 
 /** Where there is no browser to open, the printed address is enough. */

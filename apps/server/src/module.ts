@@ -21,6 +21,12 @@ export interface Job {
   readonly signal: AbortSignal;
 }
 
+/** A part with a lifetime. */
+export interface Service {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
 export interface Module {
   readonly routes: readonly BoundRoute[];
   /** Projections written in the append transaction. */
@@ -29,9 +35,13 @@ export interface Module {
   readonly schemas: readonly string[];
   readonly jobs: Readonly<Record<string, (job: Job) => Promise<void>>>;
   readonly schedules?: readonly { readonly name: string; readonly cron: string; readonly run: () => Promise<void> }[];
-  /** Long-lived parts: started after the database is up, stopped in reverse order. */
+  /** What every process needs to answer right: started after the database is up, stopped in reverse order. */
   start?(): Promise<void>;
   stop?(): Promise<void>;
+  /** What only processes that hold sandboxes run, after `start`. */
+  readonly sandboxSide?: Service;
+  /** What only workers run, after `start`: readers of the log, tidying up. Several processes may, so one at a time does each. */
+  readonly background?: Service;
   health?(): Promise<{ ok: boolean; detail: string | null }>;
 }
 

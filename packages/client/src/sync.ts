@@ -130,10 +130,10 @@ export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs
 
   /** Resolves when the connection has ended, with whether it ever served anything. */
   async function connect(): Promise<boolean> {
-    const { token } = await client.call(createSyncToken, { body: {}, signal: closed.signal });
+    const { token, gateway_url: gateway } = await client.call(createSyncToken, { body: {}, signal: closed.signal });
     // Nobody is left who wants it.
     if (closed.signal.aborted || topics.size === 0) return false;
-    const url = `${client.baseUrl.replace(/^http/, "ws")}/v1/sync?token=${encodeURIComponent(token)}`;
+    const url = `${(gateway ?? client.baseUrl).replace(/^http/, "ws")}/v1/sync?token=${encodeURIComponent(token)}`;
     return new Promise((resolve) => {
       let live = false;
       let heardAt = Date.now();

@@ -189,7 +189,14 @@ export const createSyncToken = route({
   path: "/v1/sync/token",
   body: z.object({ scopes: z.array(z.string().max(100)).max(100).optional(), ttl_s: z.int().min(60).max(900).default(300) }),
   ok: z
-    .object({ token: z.string(), token_type: z.literal("Bearer"), expires_in: z.int(), expires_at: Timestamp })
+    .object({
+      token: z.string(),
+      token_type: z.literal("Bearer"),
+      expires_in: z.int(),
+      expires_at: Timestamp,
+      /** Where sockets are opened with it; the server's own address when absent (an installation that is not split). */
+      gateway_url: z.string().optional(),
+    })
     .meta({ id: "SyncToken" }),
   refusals: { scope_not_allowed: 400 },
   access: { resource: "sync", role: "viewer", scopes: ["read"] },

@@ -19,7 +19,7 @@ import { createScanner, type Scanner, type SecretRegistry } from "./dlp.ts";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import { IdempotencyConflict, TooContended } from "./faults.ts";
 import { isForeign } from "./foreign.ts";
-import { createListener } from "./listener.ts";
+import { createListener, type WakeUp } from "./listener.ts";
 import type { DomainEvent, EventLog, NewJob, Projection, Recorded, StreamRef, Tx, Unit, UnitOptions, UnitResult } from "./log.ts";
 import { createStateCache, createTurns, type Folded } from "./subjects.ts";
 import { Attempt, type Loader } from "./unit.ts";
@@ -28,6 +28,8 @@ import { createWriter } from "./writer.ts";
 export interface LogOptions {
   /** Must connect as `sb_log`. One connection of its own (it writes and listens) and a pool for reading. */
   readonly connection: pg.ClientConfig;
+  /** Carries the hints between processes instead of NOTIFY; the same for all of them. */
+  readonly wakeUp?: WakeUp | undefined;
   /** Inline projections: only what the next read must show. */
   readonly projections?: readonly Projection[] | undefined;
   /** From `@signalbox/jobs`; runs in the transaction of the events. */
@@ -67,7 +69,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   const scanner = createScanner(options.secrets);
   const pool = new Pool({ ...options.connection, max: options.readConnections ?? 4 });
   pool.on("error", onError);
-  const listener = createListener({ pool, onError });
+  const listener = createListener({ pool, onError, wakeUp: options.wakeUp });
   const writer = createWriter({
     connection: options.connection,
     projections: options.projections ?? [],
@@ -297,6 +299,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     },
 
     async close() {
+      listener.close();
       await writer.close();
       await pool.end();
     },

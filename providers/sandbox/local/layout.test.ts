@@ -74,7 +74,6 @@ test("a data directory with a path too long for a socket serves as well", async 
   expect(String((await sandbox.exec({ argv: ["echo", "deep"], timeoutMs: 5000 })).stdout)).toBe("deep\n");
   expect(existsSync(join(placesOf(dataDir, "sbx_long").control, "control.sock"))).toBe(true);
   await provider.close();
-  expect(existsSync(join(placesOf(dataDir, "sbx_long").control, "control.sock"))).toBe(false);
   expect((await provider.adopt(sandbox.record))?.alive()).toBe(true);
   await provider.remove("sbx_long");
 });

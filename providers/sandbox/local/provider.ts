@@ -273,6 +273,12 @@ export function localSandboxes(options: LocalOptions): SandboxProvider {
       await rm(places.directory, { recursive: true, force: true });
       if (uid !== null) releaseUid(uidLeases, uid, places.directory);
     },
+    async release(id) {
+      const sandbox = live.get(id);
+      live.delete(id);
+      forget(id);
+      await sandbox?.release();
+    },
     async close() {
       for (const [id, sandbox] of live) {
         forget(id);

@@ -70,6 +70,7 @@ export class LocalSandbox implements Sandbox {
   #ending: Promise<void> | null = null;
   #lostSince: number | null = null;
   #watchdogKills = 0;
+  #isReleased = false;
 
   constructor(record: LocalRecord, places: Places, control: Control) {
     this.id = record.id;
@@ -186,6 +187,7 @@ export class LocalSandbox implements Sandbox {
 
   /** For the provider: the outer bubblewrap was seen to exit, or the quota to be exceeded. The first reason stays. */
   endBecause(end: SandboxEnd): Promise<void> {
+    if (this.#isReleased) return Promise.resolve();
     return (this.#ending ??= this.#endNow(end));
   }
 
@@ -199,8 +201,9 @@ export class LocalSandbox implements Sandbox {
     this.#watchdogKills++;
   }
 
-  /** For the provider's `close`: lets go, as a killed server would. */
+  /** Lets go, as a killed server would: what happens to it is for whoever adopts it to see. */
   async release(): Promise<void> {
+    this.#isReleased = true;
     clearInterval(this.#watch);
     this.#link.close();
     await closeServer(this.#server);

@@ -10,11 +10,12 @@ export interface Hosts {
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-export function createHosts(publicUrl: string | undefined): Hosts {
+export function createHosts(publicUrl: string | undefined, alsoAt: readonly string[] = []): Hosts {
   const configured = publicUrl === undefined ? undefined : new URL(publicUrl);
+  const others = new Set(alsoAt.map((url) => new URL(url).host));
   const isOwn = (host: string | undefined): boolean => {
     if (host === undefined) return false;
-    if (configured !== undefined && host.toLowerCase() === configured.host) return true;
+    if ((configured !== undefined && host.toLowerCase() === configured.host) || others.has(host.toLowerCase())) return true;
     return LOOPBACK.test(host.toLowerCase().replace(/:\d{1,5}$/, ""));
   };
   return {

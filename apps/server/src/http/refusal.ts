@@ -59,7 +59,10 @@ export function thrownAnswer(error: unknown, requestId: string): Answer | null {
     status: SHELL_REFUSALS[code],
     body: errorBody(code, message, requestId, { fix, details }),
   });
-  if (error instanceof ShellRefused) return answer(error.code, error.message, error.fix, error.details);
+  if (error instanceof ShellRefused) {
+    const said = answer(error.code, error.message, error.fix, error.details);
+    return error.code === "unavailable" ? { ...said, retryAfterS: 1 } : said;
+  }
   if (error instanceof InvalidCursor)
     return answer("invalid_cursor", "The cursor is not one of this list.", "Use next_cursor of the page before, or leave it out to begin.");
   if (error instanceof ForeignIsReadOnly)

@@ -19,7 +19,9 @@ import { canonicalJson, type Json } from "@signalbox/kernel/canonical";
 import { newId } from "@signalbox/kernel/id";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { Readable } from "node:stream";
 import { z } from "zod";
+import { INTERNAL_PREFIX, type Internal, type OnBehalf } from "../cluster/internal.ts";
 import { sendBytes, uploads, wholeBody } from "./bytes.ts";
 import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE } from "./authenticate.ts";
 import type { BoundRoute, BytesAnswer, Caller, PushStream, RawAnswer, Refused, RequestContext, StreamFrame } from "./handle.ts";
@@ -34,6 +36,12 @@ export interface ServerOptions {
   readonly now: () => string;
   /** Where people reach it when that is not the loopback address. */
   readonly publicUrl?: string | undefined;
+  /** Further addresses of this process, of which the host is its own too. */
+  readonly alsoAt?: readonly string[] | undefined;
+  /** Other processes of the installation: what is passed on to them, and what they pass on to this one. */
+  readonly internal?: Internal | undefined;
+  /** Answered to other processes only, below `/internal`. */
+  readonly internalRoutes?: readonly BoundRoute[] | undefined;
   /** Of every answer: to count and to time. `route` is the operation's id. */
   readonly observe?: ((done: { readonly route: string; readonly status: number; readonly ms: number }) => void) | undefined;
   /** Runs the handler inside a span. */
@@ -75,7 +83,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 
 export async function createHttpServer(options: ServerOptions): Promise<HttpServer> {
   const { logger, now } = options;
-  const hosts = createHosts(options.publicUrl);
+  const hosts = createHosts(options.publicUrl, options.alsoAt);
   const streams = createStreams();
   const app = Fastify({
     bodyLimit: DEFAULT_BODY_LIMIT,
@@ -103,7 +111,8 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     reply.header("x-request-id", request.id);
-    if (!hosts.isOwn(request.headers.host)) {
+    // A signature says more than a host name, and no page can make one.
+    if (!hosts.isOwn(request.headers.host) && !request.url.startsWith(`${INTERNAL_PREFIX}/`)) {
       throw new ShellRefused("forbidden", "This server does not answer to that host name.", {
         fix: "Use the address that it printed, or configure --public-url.",
       });
@@ -155,6 +164,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     );
     for (const bound of options.routes) if (bound.route.raw === true) register(scope, bound);
   });
+  if (options.internal?.serves === true) for (const bound of options.internalRoutes ?? []) registerInternal(bound, options.internal);
   await options.more?.(app);
   app.server.on("upgrade", (request, socket, head) => upgrade(request, socket, head));
   // Slow headers hold a connection; 5 s is plenty on any line.
@@ -172,10 +182,53 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       },
       handler: async (request, reply) => {
         const caller = callers.get(request) ?? NOBODY;
+        const { internal } = options;
+        if (internal?.isAtHub(route) === true) {
+          // Checked first: what is not well-formed need not travel.
+          const { params } = parse(route, request);
+          const { method, url, body, headers, id: requestId } = request;
+          const relayed = await internal.relay({ method, url, body, headers, requestId }, caller, (params as { id: string }).id);
+          if (relayed !== null) return reply.status(relayed.status).headers(relayed.headers).send(relayed.body);
+        }
+        return answer(route, handler, request, reply, contextOf(route, request, reply, caller));
+      },
+    });
+  }
+
+  async function answer(
+    route: Route,
+    handler: BoundRoute["handler"],
+    request: FastifyRequest,
+    reply: FastifyReply,
+    context: RequestContext,
+  ): Promise<unknown> {
+    const run = async (): Promise<unknown> => (handler as (of: unknown) => Promise<unknown>)({ ...context, ...parse(route, request) });
+    return respond(route, request, reply, await (options.traced === undefined ? run() : options.traced(route.id, run)), context);
+  }
+
+  /** The same route for the other processes, who have admitted somebody already and say so under their signature. */
+  function registerInternal({ route, handler }: BoundRoute, internal: Internal): void {
+    const onBehalf = new WeakMap<FastifyRequest, OnBehalf>();
+    app.route({
+      method: route.method,
+      url: INTERNAL_PREFIX + route.path,
+      config: { operation: `internal.${route.id}` },
+      preParsing: async (request, _reply, payload) => {
+        const body = await wholeBody(payload, DEFAULT_BODY_LIMIT);
+        const admitted = await internal.admit({ method: request.method, url: request.url, headers: request.headers, body });
+        if (admitted === null) throw new ShellRefused("unauthenticated", "Only other processes of this installation may call this.");
+        onBehalf.set(request, admitted);
+        callers.set(request, admitted.caller);
+        return Readable.from(body.length === 0 ? [] : [body]);
+      },
+      handler: async (request, reply) => {
+        const { caller, requestId } = onBehalf.get(request)!;
         const context = contextOf(route, request, reply, caller);
-        const run = async (): Promise<unknown> => (handler as (of: unknown) => Promise<unknown>)({ ...context, ...parse(route, request) });
-        const answer = await (options.traced === undefined ? run() : options.traced(route.id, run));
-        return respond(route, request, reply, answer, context);
+        return answer(route, handler, request, reply, {
+          ...context,
+          requestId,
+          origin: { ...context.origin, correlationId: requestId },
+        });
       },
     });
   }
@@ -308,7 +361,9 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     const { host, origin } = request.headers;
     if (options.elsewhere?.owns(host) === true) return options.elsewhere.upgrade(request, socket, head);
     const accept = options.onUpgrade?.[path];
-    if (!hosts.isOwn(host) || (origin !== undefined && !hosts.isOwnOrigin(origin, host))) return refuseUpgrade(socket, "403 Forbidden");
+    const isInternal = path.startsWith(`${INTERNAL_PREFIX}/`);
+    if ((!isInternal && !hosts.isOwn(host)) || (origin !== undefined && !hosts.isOwnOrigin(origin, host)))
+      return refuseUpgrade(socket, "403 Forbidden");
     if (accept === undefined) return refuseUpgrade(socket, "404 Not Found");
     accept(request, socket, head);
   }

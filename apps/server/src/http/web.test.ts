@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import Fastify, { type FastifyInstance } from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createMetrics } from "../metrics.ts";
 import { serveWeb } from "./web.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "signalbox-web-"));
@@ -21,7 +20,6 @@ beforeAll(async () => {
   await serveWeb(app, {
     directory: path.join(home, "dist"),
     openApi: path.join(home, "openapi.json"),
-    metrics: createMetrics(),
     frameSource,
   });
 });
@@ -70,7 +68,6 @@ test("without a built app the address says what to do", async () => {
   await serveWeb(bare, {
     directory: path.join(home, "none"),
     openApi: path.join(home, "openapi.json"),
-    metrics: createMetrics(),
     frameSource,
   });
   const answer = await bare.inject({ url: "/" });

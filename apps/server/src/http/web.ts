@@ -1,5 +1,5 @@
 /*
- * What is served beside the contract's routes: the web app, `/openapi.json`, `/metrics`.
+ * What is served beside the contract's routes: the web app and `/openapi.json`.
  *
  * Files under /assets carry a hash of their content in their name and never change; everything
  * else is the app's one page, which is asked for anew each time.
@@ -8,17 +8,17 @@ import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { Metrics } from "../metrics.ts";
 
 /** No inline scripts, nothing from elsewhere. Styles: component libraries set style attributes. */
-const contentSecurityPolicy = (frameSource: string): string =>
+const contentSecurityPolicy = (frameSource: string, gateway: readonly string[]): string =>
   [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self' data: blob:",
     "font-src 'self'",
-    "connect-src 'self'",
+    // Sockets go to the gateway where that is another process.
+    ["connect-src 'self'", ...gateway].join(" "),
     "manifest-src 'self'",
     "worker-src 'self'",
     "base-uri 'none'",
@@ -32,19 +32,18 @@ export interface WebOptions {
   /** `apps/web/dist`. */
   readonly directory: string;
   readonly openApi: string;
-  readonly metrics: Metrics;
   /** What the app may show in a frame; asked at each answer, since the port is known once the server listens. */
   readonly frameSource: () => string;
+  /** Of a split installation: where its gateway is reached. */
+  readonly gatewayUrl?: string | undefined;
 }
 
-export async function serveWeb(app: FastifyInstance, { directory, openApi, metrics, frameSource }: WebOptions): Promise<void> {
+export async function serveWeb(app: FastifyInstance, { directory, openApi, frameSource, gatewayUrl }: WebOptions): Promise<void> {
+  const gateway = gatewayUrl === undefined ? [] : [new URL(gatewayUrl).origin, new URL(gatewayUrl).origin.replace(/^http/, "ws")];
   app.get("/openapi.json", { config: { operation: "openapi" } }, async (_request, reply) => {
     const text = await readFile(openApi, "utf8");
     return reply.header("content-type", "application/json; charset=utf-8").header("cache-control", "no-cache").send(text);
   });
-  app.get("/metrics", { config: { operation: "metrics" } }, async (_request, reply) =>
-    reply.header("content-type", metrics.contentType).send(await metrics.text()),
-  );
 
   const index = path.join(directory, "index.html");
   if (!(await isFile(index))) {
@@ -65,7 +64,7 @@ export async function serveWeb(app: FastifyInstance, { directory, openApi, metri
     setHeaders(reply, file) {
       const hashed = file.startsWith(path.join(directory, "assets") + path.sep);
       reply.header("cache-control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
-      reply.header("content-security-policy", contentSecurityPolicy(frameSource()));
+      reply.header("content-security-policy", contentSecurityPolicy(frameSource(), gateway));
     },
   });
   const page = (reply: FastifyReply) => reply.sendFile("index.html");
@@ -73,7 +72,7 @@ export async function serveWeb(app: FastifyInstance, { directory, openApi, metri
   // Every other address without a dot is a place in the app; the API's own unknown ones stay 404.
   app.get("/*", { config: { operation: "web" } }, (request, reply) => {
     const { pathname } = new URL(request.url, "http://signalbox.invalid");
-    if (/^\/(v1|llm)(\/|$)/.test(pathname) || /\.[a-z0-9]+$/i.test(pathname)) return reply.callNotFound();
+    if (/^\/(v1|llm|internal)(\/|$)/.test(pathname) || /\.[a-z0-9]+$/i.test(pathname)) return reply.callNotFound();
     return page(reply);
   });
 }

@@ -1,8 +1,8 @@
 /*
- * One server per data directory.
+ * One server per data directory; of a split installation, one process per name.
  *
  *   <data-dir>/server.lock  {"pid", "startTime"}   written whole, by link(2), so that nobody
- *                                                   ever reads half of it
+ *              <name>.lock                          ever reads half of it
  *
  *   absent            → ours
  *   holder is alive   → DataDirInUse (the second server is told who holds it)
@@ -17,10 +17,10 @@ import { isAlive, ownIdentity, type ProcessIdentity } from "./process-identity.t
 
 export class DataDirInUse extends Error {
   readonly holder: ProcessIdentity;
-  constructor(dataDir: string, holder: ProcessIdentity) {
+  constructor(dataDir: string, holder: ProcessIdentity, name = "server") {
     super(
-      `Another Signalbox server (pid ${holder.pid}) is using ${dataDir}. ` +
-        `Stop it first, or give this one its own directory with --data-dir.`,
+      `Another Signalbox server (pid ${holder.pid}) is using ${dataDir}${name === "server" ? "" : ` as ${name}`}. ` +
+        `Stop it first, or give this one its own directory with --data-dir${name === "server" ? "" : ", or its own name with --node"}.`,
     );
     this.name = "DataDirInUse";
     this.holder = holder;
@@ -30,8 +30,8 @@ export class DataDirInUse extends Error {
 const errnoOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
 /** Returns the release function. Throws `DataDirInUse` when another live server holds the directory. */
-export function lockDataDir(dataDir: string): () => void {
-  const lock = path.join(dataDir, "server.lock");
+export function lockDataDir(dataDir: string, name = "server"): () => void {
+  const lock = path.join(dataDir, `${name}.lock`);
   const own = ownIdentity();
   const draft = `${lock}.${own.pid}.new`;
   writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
@@ -46,8 +46,8 @@ export function lockDataDir(dataDir: string): () => void {
         if (errnoOf(error) !== "EEXIST") throw error;
       }
       const holder = readHolder(lock);
-      if (holder !== null && isAlive(holder)) throw new DataDirInUse(dataDir, holder);
-      moveAside(lock, `${lock}.${own.pid}.dead`, dataDir);
+      if (holder !== null && isAlive(holder)) throw new DataDirInUse(dataDir, holder, name);
+      moveAside(lock, `${lock}.${own.pid}.dead`, dataDir, name);
     }
     throw new Error(`could not take ${lock}: other servers keep taking and leaving it`);
   } finally {
@@ -55,7 +55,7 @@ export function lockDataDir(dataDir: string): () => void {
   }
 }
 
-function moveAside(lock: string, grave: string, dataDir: string): void {
+function moveAside(lock: string, grave: string, dataDir: string, name: string): void {
   try {
     renameSync(lock, grave);
   } catch (error) {
@@ -67,7 +67,7 @@ function moveAside(lock: string, grave: string, dataDir: string): void {
     // A rival took over in between and is alive: give it back its lock.
     linkSync(grave, lock);
     rmSync(grave);
-    throw new DataDirInUse(dataDir, moved);
+    throw new DataDirInUse(dataDir, moved, name);
   }
   rmSync(grave, { force: true });
 }

@@ -6,7 +6,7 @@
  *            └── removed in the end, or at the next start
  */
 import { createWriteStream } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -81,6 +81,8 @@ interface Row {
 }
 const COLUMNS = sql`id, name, source_organization_id, streams, events, rooms, sessions, names, signed_by, digest, imported_at, imported_by`;
 const RecordJob = z.object({ import_id: z.string() });
+/** An upload that has grown for no longer than this may still be coming in. */
+const UPLOAD_MS = 3_600_000;
 const IMPORTER = { principal: { id: "svc_import", type: "service" } } as const;
 
 export function createImports(deps: ImportDeps): Imports {
@@ -195,8 +197,11 @@ export function createImports(deps: ImportDeps): Imports {
 
     async tidy() {
       await mkdir(deps.directory, { recursive: true, mode: 0o700 });
-      for (const name of await readdir(deps.directory))
-        if (name.endsWith(".ndjson")) await rm(path.join(deps.directory, name), { force: true });
+      for (const name of await readdir(deps.directory)) {
+        const file = path.join(deps.directory, name);
+        // Younger ones may be coming in, in another process.
+        if (name.endsWith(".ndjson") && Date.now() - (await stat(file)).mtimeMs > UPLOAD_MS) await rm(file, { force: true });
+      }
     },
   };
 

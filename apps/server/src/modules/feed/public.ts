@@ -52,6 +52,8 @@ export interface FeedDeps extends Deps {
   readonly roleOf: (organizationId: string, principalId: string) => Promise<OrganizationRole | null>;
   readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
+  /** Where sockets are opened, when that is another process. */
+  readonly gatewayUrl?: string | undefined;
 }
 
 export interface FeedParts extends FeedDeps {
@@ -234,6 +236,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
           token_type: "Bearer" as const,
           expires_in: body.ttl_s,
           expires_at: new Date((Math.floor(nowMs / 1000) + body.ttl_s) * 1000).toISOString(),
+          ...(deps.gatewayUrl === undefined ? {} : { gateway_url: deps.gatewayUrl }),
         };
       }),
     ],

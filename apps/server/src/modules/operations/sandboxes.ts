@@ -26,6 +26,10 @@ export function watchSandboxes(provider: SandboxProvider, now: () => string): Wa
       return sandbox === null ? null : keep(sandbox, null);
     },
     list: () => provider.list(),
+    async release(id) {
+      known.delete(id);
+      await provider.release(id);
+    },
     remove: (id) => provider.remove(id),
     close: () => provider.close(),
     alive() {

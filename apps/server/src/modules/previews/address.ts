@@ -7,9 +7,8 @@
  * nothing in the database, a backup or the log lets anybody make it: only the key file does. It is one label, because
  * a wildcard certificate covers one.
  */
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import path from "node:path";
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { openKey } from "../../keys.ts";
 
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
 const PROOF_CHARACTERS = 26;
@@ -46,16 +45,5 @@ export function previewAddresses(key: Buffer, domain: string = DEFAULT_DOMAIN): 
   };
 }
 
-/** Made on first use, 0600. Losing it ends the previews that are open, and nothing else. */
-export async function openPreviewKey(directory: string): Promise<Buffer> {
-  const file = path.join(directory, "preview.key");
-  try {
-    return Buffer.from((await readFile(file, "utf8")).trim(), "hex");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const key = randomBytes(32);
-  await writeFile(file, `${key.toString("hex")}\n`, { mode: 0o600, flag: "wx" });
-  return key;
-}
+/** Losing it ends the previews that are open, and nothing else. */
+export const openPreviewKey = (directory: string): Promise<Buffer> => openKey(directory, "preview");

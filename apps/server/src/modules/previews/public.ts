@@ -134,25 +134,29 @@ export function createPreviews(deps: PreviewsDeps): PreviewsModule {
     get connections() {
       return proxy.connections;
     },
-    async start() {
-      reader = startReader({
-        name: "previews.sessions",
-        pool,
-        log,
-        types: ["session.stopped", "session.failed", "session.completed"],
-        async handle(tx, events) {
-          for (const row of await queries.ofSessions(
-            tx,
-            events.map((e) => e.subjectId),
-          ))
-            await commands.close(row, "session_ended");
-        },
-        onError: (error) => logger.error({ err: error }, "previews of ended sessions could not be closed; trying again"),
-      });
+    background: {
+      async start() {
+        reader = startReader({
+          name: "previews.sessions",
+          pool,
+          log,
+          types: ["session.stopped", "session.failed", "session.completed"],
+          async handle(tx, events) {
+            for (const row of await queries.ofSessions(
+              tx,
+              events.map((e) => e.subjectId),
+            ))
+              await commands.close(row, "session_ended");
+          },
+          onError: (error) => logger.error({ err: error }, "previews of ended sessions could not be closed; trying again"),
+        });
+      },
+      async stop() {
+        await reader?.stop();
+      },
     },
     async stop() {
       proxy.cutAll();
-      await reader?.stop();
     },
   };
 }

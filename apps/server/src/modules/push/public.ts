@@ -103,28 +103,32 @@ export function createPush(deps: PushDeps): Module & { readonly sender: Sender }
     schemas: [],
     jobs: { "push.notify": notify, "push.send": send },
 
-    async start() {
-      reader = startReader({
-        name: "push",
-        pool,
-        log,
-        types: TYPES,
-        // What waited before there was anybody to tell is on their list when they look.
-        from: "now",
-        onError: (error) => logger.warn({ err: error }, "notes could not be prepared; they are tried again"),
-        async handle(tx, events) {
-          const jobs = events.flatMap((r) => {
-            const item = openingOf(r);
-            return item === null
-              ? []
-              : [{ kind: "push.notify", organizationId: r.organizationId, payload: { item_id: item.id }, key: item.id }];
-          });
-          await enqueueJobs(tx, jobs);
-        },
-      });
+    background: {
+      async start() {
+        reader = startReader({
+          name: "push",
+          pool,
+          log,
+          types: TYPES,
+          // What waited before there was anybody to tell is on their list when they look.
+          from: "now",
+          onError: (error) => logger.warn({ err: error }, "notes could not be prepared; they are tried again"),
+          async handle(tx, events) {
+            const jobs = events.flatMap((r) => {
+              const item = openingOf(r);
+              return item === null
+                ? []
+                : [{ kind: "push.notify", organizationId: r.organizationId, payload: { item_id: item.id }, key: item.id }];
+            });
+            await enqueueJobs(tx, jobs);
+          },
+        });
+      },
+      async stop() {
+        await reader?.stop();
+      },
     },
     async stop() {
-      await reader?.stop();
       await sender.close();
     },
   };

@@ -50,11 +50,15 @@ export function createAfterlife({ log, pool, hubs, leases, live, sandboxes, forg
     async ended(organizationId: string, sessionId: string): Promise<void> {
       await hubs.tearDown(organizationId, sessionId);
       const state = async () => (await log.state(session, organizationId, `session:${sessionId}`)).state;
-      await leased(organizationId, sessionId, async () => {
+      const done = await leased(organizationId, sessionId, async () => {
         const { status } = await state();
         const { items } = await actions.list(organizationId, { sessionId }, { limit: PAGE });
         if (isEnded(status) && !items.some((one) => NEEDS_MIRROR.has(one.status))) await forge.close(sessionId);
+        return true;
       });
+      // Its hub is in another process, which is about to end what it has.
+      if (done === null && isEnded((await state()).status))
+        throw new Error(`${sessionId} has ended and is owned by another process; trying again`);
       // Brought back while its lease was ours: its hub was not made then.
       const { status } = await state();
       if (status === "resuming") await hubs.ensure(organizationId, sessionId);

@@ -13,7 +13,8 @@
  * - One hub a session, fenced by its lease's epoch; an overtaken hub lets go of the sandbox and writes nothing.
  * - Turns run in the order in which they were asked for, one at a time.
  * - Every turn that was started is ended in the log, also when agent, sandbox or server die in the middle.
- * - The hub goes when its session ends, is paused, or the server stops; nothing of it stays behind.
+ * - The hub goes when its session ends, is paused, or the server stops; nothing of it stays behind. Handed over, it
+ *   leaves sandbox and agent running: whoever takes them resyncs, as after a crash.
  */
 import type { EventLog } from "@signalbox/eventlog/log";
 import type { Clock } from "@signalbox/kernel/clock";
@@ -54,6 +55,7 @@ export class Hub {
   readonly #asks: Asks;
   readonly #turns: Turns;
   #closing: "server_stops" | "overtaken" | null = null;
+  #handsOver = false;
   #shownState = "";
   #shownCost = "";
 
@@ -108,6 +110,13 @@ export class Hub {
   shutDown(): void {
     this.#closing ??= "server_stops";
     this.#signal.set();
+  }
+
+  /** The server stops and another one goes on: let go at once, and give the lease free. */
+  handOver(): void {
+    if (this.#closing !== null) return;
+    this.#handsOver = true;
+    this.overtaken();
   }
 
   /** The lease is lost: let go at once. */
@@ -284,7 +293,9 @@ export class Hub {
   async #leave(): Promise<void> {
     try {
       if (this.#closing === "overtaken") {
-        this.#place.letGo();
+        await this.#place.letGo();
+        // Ours to give: a hub that was really overtaken is fenced by its epoch, and frees nothing.
+        if (this.#handsOver) await this.#deps.leases.release(this.#lease);
       } else {
         this.#shownState = "";
         await this.#look().catch((error: unknown) => this.#deps.logger.debug({ err: error }, "the last state could not be shown"));

@@ -2,15 +2,16 @@
  * The hubs of this process: one a live session, found, made, kept and let go.
  *
  *   start ──► adopt what a killed server left ──► sweep sandboxes that nobody wants
- *     every 10 s: renew the leases of our hubs; take over sessions whose owner is gone
+ *     every third of a lease: renew those of our hubs; take over sessions whose owner is gone
  *   stop ──► every hub pauses its session and ends its sandbox
+ *         └─ handOver before it ──► every hub lets go, and another process of this machine is asked to go on
  *
  * Other processes are reached through the log: whatever is appended to a session's room wakes its hub, wherever it is.
  */
+import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import type { Logger } from "pino";
 import { SYSTEM } from "../identity/public.ts";
 import { Hub, type HubDeps } from "./hub.ts";
-import { LEASE_RENEW_MS } from "./lease.ts";
 import { session } from "./session.ts";
 import { sandboxIdOf } from "./workplace.ts";
 
@@ -21,17 +22,25 @@ export interface Hubs {
   /** Ends what an ended session left running, wherever it was. */
   tearDown(organizationId: string, sessionId: string): Promise<void>;
   start(): Promise<void>;
+  /** What follows is `stop`. */
+  handOver(): void;
   stop(): Promise<void>;
   readonly size: number;
 }
 
-export function createHubs(deps: HubDeps): Hubs {
+export interface HubsDeps extends HubDeps {
+  /** How often leases are renewed, and sessions without an owner looked for. */
+  readonly renewMs: number;
+}
+
+export function createHubs(deps: HubsDeps): Hubs {
   const hubs = new Map<string, { hub: Hub; gone: Promise<void> }>();
   const making = new Map<string, Promise<void>>();
   let unsubscribe: (() => void) | null = null;
   let timer: NodeJS.Timeout | null = null;
   let ticking: Promise<void> | null = null;
   let stopping = false;
+  let handsOver = false;
   const logger: Logger = deps.logger;
 
   async function make(organizationId: string, sessionId: string): Promise<void> {
@@ -78,11 +87,12 @@ export function createHubs(deps: HubDeps): Hubs {
     const { rows } = await deps.pool.query<{ organization_id: string; id: string; status: string; room_id: string; thread_id: string }>(
       `select s.organization_id, s.id, s.status, s.room_id, s.thread_id from proj_sessions s left join session_hubs h on h.session_id = s.id
         where (h.session_id is null or h.holder is null or h.expires_at <= now() or h.holder = $1)
+          and (h.machine is null or $2::text is null or h.machine = $2)
           and (s.status in ('running', 'waiting', 'resuming') or (s.status = 'creating' and (s.sandbox = 'immediate' or h.session_id is not null
                  or exists (select 1 from proj_session_turns t where t.session_id = s.id and t.status = 'queued')))
                or (s.status = 'paused' and exists (select 1 from proj_session_turns t where t.session_id = s.id and t.status in ('queued', 'running'))))
         order by s.updated_at limit 200`,
-      [deps.leases.holder],
+      [deps.leases.holder, deps.leases.machine],
     );
     for (const row of rows) {
       if (hubs.has(row.id) || stopping) continue;
@@ -102,8 +112,9 @@ export function createHubs(deps: HubDeps): Hubs {
   async function sweep(): Promise<void> {
     const { rows } = await deps.pool.query<{ organization_id: string; id: string }>(
       `select s.organization_id, s.id from session_hubs h join proj_sessions s on s.id = h.session_id
-        where h.sandbox_record is not null and s.status in ('paused', 'stopped', 'failed', 'completed') and (h.holder is null or h.expires_at <= now() or h.holder = $1)`,
-      [deps.leases.holder],
+        where h.sandbox_record is not null and s.status in ('paused', 'stopped', 'failed', 'completed') and (h.holder is null or h.expires_at <= now() or h.holder = $1)
+          and (h.machine is null or $2::text is null or h.machine = $2)`,
+      [deps.leases.holder, deps.leases.machine],
     );
     for (const row of rows) if (!hubs.has(row.id)) await tearDown(row.organization_id, row.id);
   }
@@ -167,17 +178,35 @@ export function createHubs(deps: HubDeps): Hubs {
             ticking = null;
             if (!stopping) again();
           });
-        }, LEASE_RENEW_MS);
+        }, deps.renewMs);
       };
       again();
+    },
+    handOver() {
+      handsOver = true;
     },
     async stop() {
       stopping = true;
       if (timer !== null) clearTimeout(timer);
       await ticking;
       await Promise.all(making.values());
-      for (const { hub } of hubs.values()) hub.shutDown();
-      await Promise.all([...hubs.values()].map(({ gone }) => gone));
+      const ours = [...hubs.values()];
+      for (const { hub } of ours) {
+        if (handsOver) hub.handOver();
+        else hub.shutDown();
+      }
+      await Promise.all(ours.map(({ gone }) => gone));
+      // Whoever gets the job takes the session over at once, instead of when they next look.
+      if (handsOver)
+        await enqueueJobs(
+          deps.pool,
+          ours.map(({ hub: { organizationId, sessionId } }) => ({
+            kind: "session.boot",
+            organizationId,
+            payload: { session_id: sessionId },
+            key: sessionId,
+          })),
+        );
       unsubscribe?.();
     },
     get size() {

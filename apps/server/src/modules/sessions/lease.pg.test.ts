@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { createLeases } from "./lease.ts";
 
 const db = databaseTest();
-const leases = (holder: string, ttlMs = 30_000) => createLeases(db.pool("sb_log"), holder, ttlMs);
+const leases = (holder: string, ttlMs = 30_000) => createLeases(db.pool("sb_log"), holder, { ttlMs });
 const record = { provider: "local", id: "sbx_1", pid: 7 };
 
 test("of many processes that ask at once one gets the session", async () => {

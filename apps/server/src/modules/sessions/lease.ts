@@ -1,13 +1,16 @@
 /*
  * Which process owns a live session, one at a time.
  *
- *   acquire ──► held(epoch) ── renew every 10 s ──► held
+ *   acquire ──► held(epoch) ── renew (a third of its time) ──► held
  *                  │ not renewed for 30 s                └── release ──► free
  *                  └──► anybody's, with epoch + 1
  *
  * The epoch is the fence: it grows with every acquisition and never shrinks. Whoever writes for a hub checks it in
  * the unit that writes (`isCurrent`), after loading the subjects it is about to write: a hub that was overtaken finds
  * either another epoch, or its append conflicts with what the new owner wrote.
+ *
+ * A local sandbox and its files are on one machine, so the session stays there: nobody of another one gets its lease,
+ * not even when its owner is gone. With a provider whose sandboxes are remote there is no machine.
  *
  * The row also keeps what the next owner needs to find sandbox and agent again. It is no event: it is of use to this
  * installation only, and means nothing once the processes are gone.
@@ -17,7 +20,6 @@ import type { SandboxRecord } from "@signalbox/providers/sandbox/port";
 import type pg from "pg";
 
 export const LEASE_TTL_MS = 30_000;
-export const LEASE_RENEW_MS = 10_000;
 
 export interface Lease {
   readonly organizationId: string;
@@ -35,6 +37,8 @@ interface Row {
 
 export interface Leases {
   readonly holder: string;
+  /** Null: sandboxes are on none. */
+  readonly machine: string | null;
   /** Null when another live process holds it. A second acquisition by the same holder also counts as a takeover. */
   acquire(organizationId: string, sessionId: string): Promise<Lease | null>;
   /** False when it was lost. */
@@ -49,19 +53,26 @@ export interface Leases {
   holderOf(sessionId: string): Promise<string | null>;
 }
 
-export function createLeases(pool: pg.Pool, holder: string, ttlMs = LEASE_TTL_MS): Leases {
+export function createLeases(
+  pool: pg.Pool,
+  holder: string,
+  { ttlMs = LEASE_TTL_MS, machine = null }: { readonly ttlMs?: number; readonly machine?: string | null } = {},
+): Leases {
   const parse = <T>(text: string | null): T | null => (text === null ? null : (JSON.parse(text) as T));
   return {
     holder,
+    machine,
     async acquire(organizationId, sessionId) {
       const { rows } = await pool.query<Row>({
         name: "session_hub_acquire",
-        text: `insert into session_hubs as h (organization_id, session_id, epoch, holder, expires_at)
-               values ($1, $2, 1, $3, now() + $4 * interval '1 millisecond')
-               on conflict (session_id) do update set epoch = h.epoch + 1, holder = excluded.holder, expires_at = excluded.expires_at
-                 where h.holder is null or h.expires_at <= now() or h.holder = excluded.holder
+        text: `insert into session_hubs as h (organization_id, session_id, epoch, holder, expires_at, machine)
+               values ($1, $2, 1, $3, now() + $4 * interval '1 millisecond', $5)
+               on conflict (session_id) do update set epoch = h.epoch + 1, holder = excluded.holder, expires_at = excluded.expires_at,
+                   machine = coalesce(excluded.machine, h.machine)
+                 where (h.holder is null or h.expires_at <= now() or h.holder = excluded.holder)
+                   and (h.machine is null or excluded.machine is null or h.machine = excluded.machine)
                returning epoch, sandbox_record, agent_record`,
-        values: [organizationId, sessionId, holder, ttlMs],
+        values: [organizationId, sessionId, holder, ttlMs, machine],
       });
       const row = rows[0];
       return row === undefined

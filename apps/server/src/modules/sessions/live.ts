@@ -9,12 +9,14 @@
  * reader who lost up to 50 ms of the epoch before with the server loses nothing. Deltas are not events: what was
  * completed is in the log, and a part's id is the id of the message, step or tool call that it becomes.
  *
- * A session whose hub is in another process is followed in the table. Listeners and channels are the only memory;
+ * A session whose hub is in another process is followed in the table: whoever wrote there says so on the bus, and
+ * without one, or while it is away, the table is looked at ten times a second. Listeners and channels are the only memory;
  * both go when nobody listens and no hub speaks.
  */
 import type { SessionDelta } from "@signalbox/contract/sync";
 import type { Clock } from "@signalbox/kernel/clock";
 import type { Logger } from "pino";
+import type { Bus } from "@signalbox/providers/bus/port";
 import type pg from "pg";
 import type { LiveSource, LiveUpdate } from "../feed/public.ts";
 import { createLiveStore, type Batch, type Entry } from "./live-store.ts";
@@ -22,6 +24,9 @@ import { createLiveStore, type Batch, type Entry } from "./live-store.ts";
 export const FLUSH_MS = 50;
 export const LIVE_RETENTION_MS = 24 * 60 * 60 * 1000;
 const FOLLOW_MS = 100;
+/** While the bus says when there is something; a hint may be lost. */
+const FOLLOW_HINTED_MS = 1000;
+const SUBJECT = "live";
 /** Entries kept in memory for a turn; older ones are in the table. */
 const MEMORY_ENTRIES = 20_000;
 const READ_ROWS = 64;
@@ -61,16 +66,19 @@ interface Channel {
   turnFrom: number;
   readonly listeners: Set<(updates: readonly LiveUpdate[]) => void>;
   follower: NodeJS.Timeout | null;
+  /** Read just now; what is said meanwhile is read after it. */
+  reading: "no" | "yes" | "again";
 }
 
 interface LiveDeps {
+  readonly bus?: Pick<Bus, "publish" | "subscribe" | "isConnected"> | undefined;
   readonly pool: pg.Pool;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly roomOf: LiveSource["roomOf"];
 }
 
-export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
+export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live {
   const store = createLiveStore(pool, clock.nowMs);
   const channels = new Map<string, Channel>();
   /** Heads of sessions that speak elsewhere or not at all, read right before they are subscribed to. */
@@ -79,6 +87,7 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
   let timer: NodeJS.Timeout | null = null;
   let flushing: Promise<void> = Promise.resolve();
   let stopped = false;
+  let unsubscribe: (() => void) | undefined;
 
   function channelOf(organizationId: string | null, sessionId: string): Channel {
     let channel = channels.get(sessionId);
@@ -97,6 +106,7 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
         turnFrom: head.n + 1,
         listeners: new Set(),
         follower: null,
+        reading: "no",
       };
       channels.set(sessionId, channel);
     }
@@ -139,6 +149,7 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
     for (const channel of marked) channel.beginsTurn = false;
     try {
       await store.write(batches);
+      bus?.publish(SUBJECT, JSON.stringify([...new Set(batches.map(({ sessionId }) => sessionId))]));
       from.forEach((channel, i) => {
         channel.unflushed -= taken[i]!;
         trim(channel);
@@ -179,27 +190,45 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
   }
 
   /** For sessions that speak in another process. */
-  function follow(channel: Channel): void {
-    if (channel.follower !== null || channel.speaking || channel.listeners.size === 0 || stopped) return;
-    channel.follower = setTimeout(() => {
-      void (async () => {
-        try {
-          const batches = await store.read(channel.sessionId, channel, READ_ROWS);
-          // A hub of this process may have begun to speak meanwhile; its epoch is greater than all of these.
-          const updates = expand(batches, channel);
-          const last = batches.at(-1);
-          if (updates.length > 0 && last !== undefined && !channel.speaking) {
-            channel.epoch = last.epoch;
-            channel.n = last.entries.at(-1)!.n;
-            deliver(channel, updates);
-          }
-        } catch (error) {
-          logger.warn({ err: error }, "a session of another process could not be followed; trying again");
-        }
-        channel.follower = null;
-        follow(channel);
-      })();
-    }, FOLLOW_MS);
+  function follow(channel: Channel, inMs = bus?.isConnected() === true ? FOLLOW_HINTED_MS : FOLLOW_MS): void {
+    if (channel.follower !== null || channel.reading !== "no" || channel.speaking || channel.listeners.size === 0 || stopped) return;
+    channel.follower = setTimeout(() => void readOn(channel), inMs);
+  }
+
+  async function readOn(channel: Channel): Promise<void> {
+    channel.follower = null;
+    channel.reading = "yes";
+    try {
+      const batches = await store.read(channel.sessionId, channel, READ_ROWS);
+      // A hub of this process may have begun to speak meanwhile; its epoch is greater than all of these.
+      const updates = expand(batches, channel);
+      const last = batches.at(-1);
+      if (updates.length > 0 && last !== undefined && !channel.speaking) {
+        channel.epoch = last.epoch;
+        channel.n = last.entries.at(-1)!.n;
+        deliver(channel, updates);
+      }
+    } catch (error) {
+      logger.warn({ err: error }, "a session of another process could not be followed; trying again");
+    }
+    // Read by now, or said again since the read began.
+    const more = (channel.reading as Channel["reading"]) === "again";
+    channel.reading = "no";
+    follow(channel, more ? 0 : undefined);
+  }
+
+  /** Another process stored something of these; null: of whatever session. */
+  function hinted(text: string | null): void {
+    const ids = text === null ? [...channels.keys()] : (JSON.parse(text) as string[]);
+    for (const id of ids) {
+      const channel = channels.get(id);
+      if (channel === undefined || channel.speaking) continue;
+      if (channel.reading !== "no") channel.reading = "again";
+      else if (channel.follower !== null) {
+        clearTimeout(channel.follower);
+        void readOn(channel);
+      }
+    }
   }
 
   const expand = (batches: readonly Batch[], after: { epoch: number; n: number }): LiveUpdate[] =>
@@ -298,6 +327,7 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
         turnFrom: 1,
         listeners,
         follower: null,
+        reading: "no",
       };
       channels.set(sessionId, channel);
       heads.delete(sessionId);
@@ -323,8 +353,10 @@ export function createLive({ pool, clock, logger, roomOf }: LiveDeps): Live {
     expire: () => store.expire(LIVE_RETENTION_MS),
     async start() {
       stopped = false;
+      unsubscribe = bus?.subscribe(SUBJECT, hinted);
     },
     async stop() {
+      unsubscribe?.();
       await flush();
       stopped = true;
       if (timer !== null) clearTimeout(timer);

@@ -1,6 +1,7 @@
 /* What the rest of the server may use of sessions. */
 import path from "node:path";
 import { createScanner, type SecretRegistry } from "@signalbox/eventlog/dlp";
+import type { Bus } from "@signalbox/providers/bus/port";
 import type { SandboxLimits, SandboxProvider } from "@signalbox/providers/sandbox/port";
 import { Pool, type ClientConfig } from "pg";
 import { refused } from "../../http/handle.ts";
@@ -59,6 +60,10 @@ export interface SessionsModule extends Module, SessionDoors {
   currentRun(organizationId: string, sessionId: string): Promise<string | undefined>;
   /** For the forge, which knows a session by its sandbox's socket only; null when it has ended. */
   pushingSession(sessionId: string): Promise<PushingSession | null>;
+  /** The node whose hub has the session now; null: none has. */
+  holderOf(sessionId: string): Promise<string | null>;
+  /** Before it stops: another process of this machine goes on with what this one has, in the middle of a turn too. */
+  handOver(): void;
   /** For health and tests of leaks. */
   stats(): { readonly hubs: number; readonly channels: number };
 }
@@ -88,20 +93,26 @@ export interface SessionsDeps extends Deps {
   readonly nodeId: string;
   readonly defaultBudgetMicroUsd?: number | undefined;
   readonly leaseTtlMs?: number | undefined;
+  /** Where local sandboxes and their files are: a session stays on its machine. */
+  readonly machine?: string | undefined;
+  /** Where other processes have sessions too. */
+  readonly bus?: Pick<Bus, "publish" | "subscribe" | "isConnected"> | undefined;
+  /** Default 6. */
+  readonly connections?: number | undefined;
 }
 
 const DEFAULT_BUDGET_MICRO_USD = 5_000_000;
 
 export function createSessions(deps: SessionsDeps): SessionsModule {
   const { db, clock, logger } = deps;
-  const pool = new Pool({ ...deps.connection, max: 6 });
+  const pool = new Pool({ ...deps.connection, max: deps.connections ?? 6 });
   const onLost = (error: Error): void => logger.warn({ err: error }, "a database connection of the sessions was lost");
   pool.on("error", onLost);
   // Also while it is out: lost between two queries it tells nobody else.
   pool.on("connect", (client) => client.on("error", onLost));
   const scanner = createScanner(deps.secrets);
   const queries = createSessionQueries(db);
-  const leases = createLeases(pool, deps.nodeId, deps.leaseTtlMs ?? LEASE_TTL_MS);
+  const leases = createLeases(pool, deps.nodeId, { ttlMs: deps.leaseTtlMs ?? LEASE_TTL_MS, machine: deps.machine ?? null });
   const roomOf = async (organizationId: string, sessionId: string): Promise<{ roomId: string; threadId: string } | null> => {
     const found = await queries.get(organizationId, sessionId);
     return found === null ? null : { roomId: found.view.room_id, threadId: found.view.thread_id };
@@ -110,6 +121,7 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     pool,
     clock,
     logger,
+    bus: deps.bus,
     roomOf: async (organizationId, sessionId) => (await roomOf(organizationId, sessionId))?.roomId ?? null,
   });
 
@@ -131,6 +143,7 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     pool,
     live,
     leases,
+    renewMs: (deps.leaseTtlMs ?? LEASE_TTL_MS) / 3,
     scanner,
     secretsOf: (organizationId) => deps.secrets?.secretsOf(organizationId) ?? [],
     egress: deps.egress.proxy,
@@ -229,18 +242,18 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
       };
     },
     stats: () => ({ hubs: hubs.size, channels: live.channels }),
+    holderOf: (sessionId) => leases.holderOf(sessionId),
+    handOver: hubs.handOver,
     async start() {
       await live.start();
-      await hubs.start();
-      await verdicts.start();
     },
     async stop() {
-      await verdicts.stop();
-      await hubs.stop();
       await live.stop();
       await deps.sandboxes.close();
       await pool.end();
     },
+    sandboxSide: { start: hubs.start, stop: hubs.stop },
+    background: { start: verdicts.start, stop: verdicts.stop },
     async health() {
       const check = await sandboxCheck();
       return check.ok ? { ok: true, detail: null } : { ok: false, detail: `${check.reason} ${check.fix}` };

@@ -196,10 +196,13 @@ export class Workplace {
   }
 
   /** Leaves both running, for whoever owns the session now. */
-  letGo(): void {
+  async letGo(): Promise<void> {
     this.agent?.detach();
     this.agent = null;
     this.sandbox = null;
+    // Its sockets too: the next owner's take their place, and ours must not answer in it.
+    await this.#deps.egress.unlisten(this.sandboxId);
+    await this.#deps.sandboxes.release(this.sandboxId);
   }
 
   async #own(sandbox: Sandbox): Promise<void> {

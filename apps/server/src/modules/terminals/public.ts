@@ -18,6 +18,8 @@ import { terminalsProjection } from "./terminals.projection.ts";
 export interface TerminalsModule extends Module {
   /** A WebSocket upgrade for `/v1/terminals/socket`; host and origin have been checked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Where a terminal is; null: there is none of that id. Says nothing of who may see it. */
+  sessionOf(terminalId: string): Promise<string | null>;
   /** Ends every socket; the HTTP server cannot close while they are open. */
   disconnect(): void;
   /** For `/metrics`. */
@@ -30,6 +32,8 @@ export interface TerminalsModuleDeps extends Deps {
   readonly doors: SessionDoors;
   readonly verifyToken: (token: string) => Promise<SyncGrant | "expired" | "invalid">;
   readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
+  /** Whether another process holds the session, and with it its terminals. */
+  readonly isElsewhere: (sessionId: string) => Promise<boolean>;
   readonly hasEnded: (organizationId: string, sessionId: string) => Promise<boolean>;
 }
 
@@ -120,6 +124,7 @@ export function createTerminalsModule(deps: TerminalsModuleDeps): TerminalsModul
           .finally(() => ws.resume());
       });
     },
+    sessionOf: queries.sessionOf,
     get sockets() {
       return sockets.size;
     },
@@ -144,7 +149,6 @@ export function createTerminalsModule(deps: TerminalsModuleDeps): TerminalsModul
         }, BEAT_MS),
         setInterval(() => terminals.beat(clock.nowMs()), STALL_LOOK_MS),
       );
-      terminals.start();
     },
     disconnect() {
       for (const ws of server.clients) ws.close(1001, "the server stops");
@@ -155,8 +159,8 @@ export function createTerminalsModule(deps: TerminalsModuleDeps): TerminalsModul
       for (const off of unsubscribe.splice(0)) off();
       for (const timer of timers.splice(0)) clearInterval(timer);
       if (rechecking !== null) clearTimeout(rechecking);
-      await terminals.stop();
       server.close();
     },
+    sandboxSide: { start: async () => terminals.start(), stop: terminals.stop },
   };
 }

@@ -52,6 +52,8 @@ export interface TerminalQueries {
   /** Open, or closed after `closedAfter`; oldest first. */
   list(organizationId: string, sessionId: string, closedAfter: string): Promise<TerminalRow[]>;
   get(organizationId: string, terminalId: string): Promise<TerminalRow | null>;
+  /** Of whichever organization: for who has to find its process. */
+  sessionOf(terminalId: string): Promise<string | null>;
   /** Of every organization. */
   open(): Promise<TerminalRow[]>;
 }
@@ -70,6 +72,10 @@ export function terminalQueries(db: Database, pool: pg.Pool): TerminalQueries {
         sql<Stored>`select * from proj_terminals where id = ${terminalId}`.execute(tx),
       );
       return rows[0] === undefined ? null : rowOf(rows[0]);
+    },
+    async sessionOf(terminalId) {
+      const { rows } = await pool.query<{ session_id: string }>("select session_id from proj_terminals where id = $1", [terminalId]);
+      return rows[0]?.session_id ?? null;
     },
     async open() {
       const { rows } = await pool.query<Stored>("select * from proj_terminals where closed_at is null order by created_at limit 1000");

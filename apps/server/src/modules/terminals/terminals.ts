@@ -28,6 +28,7 @@ export interface TerminalsDeps {
   readonly logger: Logger;
   readonly doors: SessionDoors;
   readonly queries: TerminalQueries;
+  readonly isElsewhere: (sessionId: string) => Promise<boolean>;
   readonly hasEnded: (organizationId: string, sessionId: string) => Promise<boolean>;
 }
 
@@ -62,12 +63,14 @@ const ENVIRONMENT = { TERM: "xterm-256color", COLORTERM: "truecolor" };
 /** A shell may tidy up after a hang-up; then it is ended. */
 const HANG_UP_MS = 2000;
 const LOOK_AGAIN_MS = 500;
+/** While all that is left is another process's. */
+const LOOK_ELSEWHERE_MS = 10_000;
 /** A sandbox that no hub has adopted by then is gone, and with it what ran there. */
 const ADOPTED_WITHIN_MS = 60_000;
 const ENDED_KEPT_MS = 10 * 60_000;
 const ENDED_KEPT = 64;
 
-export function createTerminals({ log, clock, logger, doors, queries, hasEnded }: TerminalsDeps): Terminals {
+export function createTerminals({ log, clock, logger, doors, queries, hasEnded, isElsewhere }: TerminalsDeps): Terminals {
   const held = new Map<string, Held>();
   const attaching = new Map<string, Promise<LiveTerminal | null>>();
   const turns = new Map<string, Promise<unknown>>();
@@ -75,6 +78,8 @@ export function createTerminals({ log, clock, logger, doors, queries, hasEnded }
   const recording = new Set<Promise<void>>();
   let looking: NodeJS.Timeout | null = null;
   let stopped = false;
+  /** Open terminals that no process holds, and since when that is known. */
+  const unowned = new Map<string, number>();
 
   /** One after the other in a session, so that the limit holds when several are asked for at once. */
   function inTurn<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
@@ -182,23 +187,34 @@ export function createTerminals({ log, clock, logger, doors, queries, hasEnded }
     return made;
   }
 
-  /** Those of the server before this one. */
+  /** Those of the server before this one, and of processes that are gone. */
   async function lookFor(sinceMs: number): Promise<void> {
     let left = 0;
+    let others = 0;
     try {
       for (const row of await queries.open()) {
         if (held.has(row.id) || Date.parse(row.createdAt) > sinceMs) continue;
+        if (await isElsewhere(row.sessionId)) {
+          unowned.delete(row.id);
+          others++;
+          continue;
+        }
         if ((await find(row)) !== null) continue;
         const ended = await hasEnded(row.organizationId, row.sessionId);
-        if (ended || clock.nowMs() - sinceMs > ADOPTED_WITHIN_MS)
+        const missedMs = unowned.get(row.id) ?? clock.nowMs();
+        if (ended || clock.nowMs() - missedMs > ADOPTED_WITHIN_MS) {
           await record(row, { code: null, signal: null, reason: ended ? "session_ended" : "sandbox_ended" }, { principal: SYSTEM });
-        else left++;
+          unowned.delete(row.id);
+        } else {
+          unowned.set(row.id, missedMs);
+          left++;
+        }
       }
     } catch (error) {
       left++;
       logger.warn({ err: error }, "terminals of before could not be looked for; trying again");
     }
-    if (left > 0 && !stopped) looking = setTimeout(() => void lookFor(sinceMs), LOOK_AGAIN_MS);
+    if (left + others > 0 && !stopped) looking = setTimeout(() => void lookFor(sinceMs), left > 0 ? LOOK_AGAIN_MS : LOOK_ELSEWHERE_MS);
   }
 
   return {

@@ -73,14 +73,15 @@ export function connectTerminal(id: TerminalId, screen: TerminalScreen, onStatus
   async function open(): Promise<void> {
     if (closed.signal.aborted) return;
     let token: string;
+    let gateway: string | undefined;
     try {
-      ({ token } = await client.call(createSyncToken, { body: {}, signal: closed.signal }));
+      ({ token, gateway_url: gateway } = await client.call(createSyncToken, { body: {}, signal: closed.signal }));
     } catch {
       // Signed out or out of reach: the frame of the app says so; here it is tried again.
       return again(false);
     }
     if (closed.signal.aborted) return;
-    const address = new URL("/v1/terminals/socket", window.location.href);
+    const address = new URL("/v1/terminals/socket", gateway ?? window.location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     address.search = new URLSearchParams({ token, terminal: id, ...(next === null ? {} : { from: String(next) }) }).toString();
     const opened = new WebSocket(address);

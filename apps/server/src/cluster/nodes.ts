@@ -1,0 +1,122 @@
+/*
+ * The processes of this installation: who is here, where each is reached, and what time it is.
+ *
+ *   join ──► here ── every third of the lease ──► here ── leave ──► gone
+ *                       └─ not renewed (killed, cut off) ──► taken for gone when the lease is over
+ *
+ * Nothing is decided by this table that a lease of its own does not decide again (hubs, jobs, readers): it says where
+ * to ask. Its clock is the database's, read with each renewal and carried on by the monotonic one of this process, so
+ * that a machine whose clock jumps still agrees with the others.
+ */
+import type pg from "pg";
+import type { Logger } from "pino";
+import type { Role } from "./roles.ts";
+
+export interface Node {
+  readonly id: string;
+  readonly role: Role;
+  readonly url: string;
+}
+
+export interface Nodes {
+  readonly id: string;
+  /** The database's clock. */
+  nowMs(): number;
+  /** From now on the others find it; `url` null: it is there, and nobody calls it. */
+  join(url: string | null): Promise<void>;
+  /** It takes nothing new any more. */
+  drain(): Promise<void>;
+  leave(): Promise<void>;
+  /** Null when it is gone, or is not to be called. */
+  find(nodeId: string): Promise<Node | null>;
+  /** Those that are here and not leaving, without this one. */
+  others(role: Role, options?: { readonly machine?: string }): Promise<readonly Node[]>;
+  /** True for whoever remembers it first, in all processes. */
+  rememberNonce(nonce: string, forMs: number): Promise<boolean>;
+}
+
+export interface NodeOptions {
+  readonly pool: pg.Pool;
+  readonly id: string;
+  readonly role: Role;
+  readonly machine: string;
+  readonly connections: number;
+  readonly leaseTtlMs: number;
+  readonly logger: Logger;
+}
+
+/** Where a process was is not asked again for every request that is passed on. */
+const REMEMBERED_MS = 1000;
+
+export async function createNodes({ pool, id, role, machine, connections, leaseTtlMs, logger }: NodeOptions): Promise<Nodes> {
+  let offsetMs = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let url: string | null = null;
+  let draining = false;
+  const known = new Map<string, { readonly node: Node | null; readonly atMs: number }>();
+
+  async function renew(): Promise<void> {
+    const sentMs = performance.now();
+    const { rows } = await pool.query<{ now_ms: string }>(
+      `insert into cluster_nodes as n (node_id, role, machine, url, connections, draining, expires_at)
+       values ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 millisecond')
+       on conflict (node_id) do update set role = excluded.role, machine = excluded.machine, url = excluded.url, connections = excluded.connections,
+         draining = excluded.draining, expires_at = excluded.expires_at, started_at = case when n.expires_at < clock_timestamp() then clock_timestamp() else n.started_at end
+       returning extract(epoch from clock_timestamp()) * 1000 as now_ms`,
+      [id, role, machine, url, connections, draining, leaseTtlMs],
+    );
+    // Half of the way was there.
+    offsetMs = Number(rows[0]?.now_ms) - (sentMs + performance.now()) / 2;
+  }
+
+  await renew();
+  return {
+    id,
+    nowMs: () => performance.now() + offsetMs,
+    async join(at) {
+      url = at;
+      await renew();
+      timer = setInterval(() => {
+        renew().catch((error: unknown) => logger.warn({ err: error }, "this process could not say that it is here; trying again"));
+      }, leaseTtlMs / 3).unref();
+    },
+    async drain() {
+      draining = true;
+      await renew();
+    },
+    async leave() {
+      clearInterval(timer);
+      await pool.query("delete from cluster_nodes where node_id = $1", [id]);
+      await pool.query("delete from cluster_nonces where expires_at < clock_timestamp()");
+    },
+    async find(nodeId) {
+      const found = known.get(nodeId);
+      if (found !== undefined && performance.now() - found.atMs < REMEMBERED_MS) return found.node;
+      const { rows } = await pool.query<{ role: Role; url: string }>(
+        "select role, url from cluster_nodes where node_id = $1 and url is not null and expires_at > clock_timestamp()",
+        [nodeId],
+      );
+      const node = rows[0] === undefined ? null : { id: nodeId, ...rows[0] };
+      if (known.size > 1000) known.clear();
+      known.set(nodeId, { node, atMs: performance.now() });
+      return node;
+    },
+    async others(of, at = {}) {
+      const { rows } = await pool.query<Node>(
+        `select node_id as id, role, url from cluster_nodes
+          where role = $1 and node_id <> $2 and url is not null and not draining and expires_at > clock_timestamp() and ($3::text is null or machine = $3)
+          order by node_id`,
+        [of, id, at.machine ?? null],
+      );
+      return rows;
+    },
+    async rememberNonce(nonce, forMs) {
+      const { rowCount } = await pool.query(
+        `with swept as (delete from cluster_nonces where nonce in (select nonce from cluster_nonces where expires_at < clock_timestamp() limit 100))
+         insert into cluster_nonces (nonce, expires_at) values ($1, clock_timestamp() + $2 * interval '1 millisecond') on conflict do nothing`,
+        [nonce, forMs],
+      );
+      return rowCount === 1;
+    },
+  };
+}
