@@ -567,8 +567,8 @@ function refuseUnsafeDomain(domain: string, publicUrl: string | undefined): void
     );
 }
 
-/** The log's writer and listener, one for migrations and rebuilds, and the bus's. */
-const FIXED_CONNECTIONS = 2 + 1 + 1;
+/** The log's writer and listener, one for migrations and rebuilds, the bus's, and the one that hears of topics. */
+const FIXED_CONNECTIONS = 2 + 1 + 1 + 1;
 /** Of this process: a role that does less needs fewer. */
 export function poolsOf(config: Config): {
   readonly requests: number;
