@@ -39,6 +39,7 @@ export async function startTcpProxy(
   let state: "joined" | "reset" | "hang" = "joined";
   let delayMs = 0;
   let received = 0;
+  const isHanging = (): boolean => state === "hang";
   const pairs = new Set<{ readonly from: Socket; to: Socket | null }>();
 
   /** In order, whatever the delay is at the time. */
@@ -53,7 +54,7 @@ export async function startTcpProxy(
       const wait = delayMs;
       last = last.then(async () => {
         if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-        while (state === "hang" && !to.destroyed && !from.destroyed) await new Promise((resolve) => setTimeout(resolve, 10));
+        while (isHanging() && !to.destroyed && !from.destroyed) await new Promise((resolve) => setTimeout(resolve, 10));
         if (!to.destroyed) to.write(chunk);
       });
     });

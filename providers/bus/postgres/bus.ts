@@ -43,7 +43,7 @@ export function postgresBus({ connection, onError }: PostgresBusOptions): Bus {
     });
     await next.connect();
     await next.query(`listen ${CHANNEL}`);
-    if (closed) return void (await next.end());
+    if (closed) return next.end();
     client = next;
     listeners.connection(true);
   }

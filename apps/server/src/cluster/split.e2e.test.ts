@@ -191,7 +191,7 @@ test("a session goes on streaming while the api is stopped, and no delta passes 
 test("killed with -9 in the middle of a turn, a gateway's session is taken over by the other, and a reader misses and repeats nothing", async () => {
   const run = await turn(`say ${words(1000, 1300)}`);
   await until("it streams", () => said().includes("word1020"));
-  const owner = (await until("somebody holds it", () => holder(id)))!;
+  const owner = await until("somebody holds it", () => holder(id));
   const [before] = await database.rows<{ epoch: string }>("select epoch from session_hubs where session_id = $1", [id]);
   await owner.stop("SIGKILL");
   await until("the other one has it", async () => {
@@ -209,7 +209,7 @@ test("killed with -9 in the middle of a turn, a gateway's session is taken over 
 test("told to stop in the middle of a turn, a gateway hands its session over: same sandbox, same turn", async () => {
   const run = await turn(`say ${words(2000, 2300)}`);
   await until("it streams", () => said().includes("word2020"));
-  const owner = (await until("somebody holds it", () => holder(id)))!;
+  const owner = await until("somebody holds it", () => holder(id));
   const sandbox = (await split.call("GET", `/v1/sessions/${id}/status`)).body.sandbox_id as string;
   expect(await owner.stop("SIGTERM")).toBe(0);
   await until("the other one has it", async () => {
