@@ -60,7 +60,7 @@ export function createTurns(): Turns {
   function enqueue(key: string): { before: Promise<void> | undefined; release: () => void } {
     const before = tails.get(key);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const tail = (before ?? Promise.resolve()).then(() => promise);
+    const tail = before === undefined ? promise : before.then(() => promise);
     tails.set(key, tail);
     return {
       before,

@@ -157,7 +157,8 @@ export class Attempt implements Unit {
       return known;
     }
     if (!this.#held.has(key)) {
-      const release = this.#held.size === 0 ? await this.#deps.turns.take(key) : this.#deps.turns.tryTake(key);
+      // Free, as nearly always: without waiting for a promise.
+      const release = this.#deps.turns.tryTake(key) ?? (this.#held.size === 0 ? await this.#deps.turns.take(key) : null);
       if (release !== null) this.#held.set(key, release);
     }
     const remembered = this.#deps.cache.get(decider, key);

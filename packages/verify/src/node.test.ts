@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { follow, GENESIS, type ChainedEvent } from "./chain.ts";
+import { treeRoot } from "./merkle.ts";
 import { linesOf, nodePrimitives } from "./node.ts";
 import { equal, fromBase64, hashBytes, hashText, toBase64 } from "./primitives.ts";
 import { webPrimitives } from "./web.ts";
@@ -59,6 +60,13 @@ test("a stream goes on beyond 32 bits of sequence", async () => {
   const prev = randomBytes(32);
   for (const seq of [2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER])
     expect(await follow(nodePrimitives, { seq: seq - 1, hash: prev }, event("{}", seq, prev))).toMatchObject({ ok: true, head: { seq } });
+});
+
+test("a tree of any size has one root, at once and by promise", async () => {
+  for (let size = 0; size < 35; size++) {
+    const leaves = Array.from({ length: size }, (_, i) => new Uint8Array(randomBytes(i)));
+    expect(hashText(await treeRoot(nodePrimitives, leaves))).toBe(hashText(await treeRoot(webPrimitives, leaves)));
+  }
 });
 
 test("base64 is read as Buffer writes it, and nothing else is", () => {

@@ -37,8 +37,8 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
   try {
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
     await client.query("begin isolation level repeatable read");
-    const { rows } = await client.query<{ stream: string; seq: string; hash: Buffer }>(
-      `select stream_type || ':' || stream_id as stream, seq, hash from evt_stream_heads where organization_id = $1 and seq > 0 and import_id is null`,
+    const { rows } = await client.query<{ stream: string; seq: string; hash: string }>(
+      `select stream_type || ':' || stream_id as stream, seq, 'sha256:' || encode(hash, 'hex') as hash from evt_stream_heads where organization_id = $1 and seq > 0 and import_id is null`,
       [organizationId],
     );
     const at = await client.query<{ position: string | null; newest: string | null }>(
@@ -52,7 +52,7 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
       return null;
     }
     if (Number(at.rows[0]?.newest ?? 0) < position) {
-      const heads: StreamHead[] = rows.map((row) => ({ stream: row.stream, seq: Number(row.seq), hash: hashText(row.hash) }));
+      const heads: StreamHead[] = rows.map(({ stream, seq, hash }) => ({ stream, seq: Number(seq), hash }));
       const rootHash = await rootOf(nodePrimitives, heads);
       // In the same snapshot: whoever was handed the log at or before this position signs it.
       const { key, sign } = await signerOf(client, organizationId, keys);
