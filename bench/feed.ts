@@ -11,8 +11,8 @@
  *
  * On two cores the bare loop is most of it: a write to a loopback socket is 5.8 µs of the kernel's processor, so the
  * middle of a thousand leaves after 3 ms, and each is then read on the other core. Tried, to no gain: writing past
- * Node's streams with the handle's own `writeBuffer` (the same 5.8 µs), and a second process for half of the followers
- * (there are two cores, and the clients have one). What the server adds to the bare loop is the flush to disk, the
+ * Node's streams with the handle's own `writeBuffer` (the same 5.8 µs), and, measured before this bench, a second process
+ * for half of the followers. What the server adds to the bare loop is the flush to disk, the
  * database's answer, the caller's, and one encoding.
  *
  * Clients are raw sockets in this process, on the same cores as the servers, which are processes of

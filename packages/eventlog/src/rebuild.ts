@@ -17,6 +17,7 @@
 import { createHash } from "node:crypto";
 import type { EventVersions } from "@signalbox/contract/event-versions";
 import type pg from "pg";
+import { collect, type Asked } from "./ahead.ts";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import { dueTo } from "./foreign.ts";
 import type { Projection, Recorded, Tx } from "./log.ts";
@@ -254,19 +255,31 @@ async function createReplay(client: pg.ClientBase, { name, projections }: Projec
   let position = 0;
   const report = (step: RebuildProgress["step"]): void => options.onProgress?.({ name, step, events: count, total });
 
-  async function replay(rows: readonly StoredRow[]): Promise<void> {
+  async function project(to: Tx, piece: readonly Recorded[]): Promise<void> {
+    // At once, as when it ran inline. All settle before anything is rolled back.
+    const projected = await Promise.allSettled(
+      projections.map(async (projection) => {
+        const due = dueTo(projection, piece);
+        if (due.length > 0) await projection.project(to, due);
+      }),
+    );
+    const failed = projected.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** What projections ask for, run ahead of the database as when they ran inline; those that must see an answer run later. */
+  async function prepare(rows: readonly StoredRow[]): Promise<readonly Prepared[]> {
     // Without a position, as when it ran inline: a projection must not come to rely on it.
     const events: Recorded[] = rows.map((row) => ({ ...recordedOf(row, options.versions), position: undefined }));
-    for (const piece of pieces(events)) {
-      // At once, as when it ran inline. All settle before anything is rolled back.
-      const projected = await Promise.allSettled(
-        projections.map(async (projection) => {
-          const due = dueTo(projection, piece);
-          if (due.length > 0) await projection.project(tx, due);
-        }),
-      );
-      const failed = projected.find((result) => result.status === "rejected");
-      if (failed !== undefined) throw failed.reason;
+    const prepared: Prepared[] = [];
+    for (const piece of pieces(events)) prepared.push({ piece, asked: await collect((to) => project(to, piece)) });
+    return prepared;
+  }
+
+  async function replay(prepared: readonly Prepared[]): Promise<void> {
+    for (const { piece, asked } of prepared) {
+      if (asked === null) await project(tx, piece);
+      else for (const { text, values } of asked) await tx.query(text, values);
     }
   }
 
@@ -287,27 +300,44 @@ async function createReplay(client: pg.ClientBase, { name, projections }: Projec
       if (types.length === 0) return 0;
       const before = count;
       let rows = await page(position);
-      for (;;) {
+      let prepared = prepare(rows);
+      while (rows.length > 0) {
         const began = performance.now();
-        if (rows.length === 0) return count - before;
         const last = Number(rows.at(-1)!.position);
-        // Asked for before this one is projected: the database reads it while we make events of the rows.
-        const next = rows.length < BATCH ? null : page(last);
-        next?.catch(() => undefined); // is awaited below, unless projecting fails first
+        const ready = await prepared;
+        // While the database projects this page, the next is read before it and made ready behind it.
+        const next = rows.length < BATCH ? [] : page(last);
         // Of one piece, or a projection that failed half-way would be given the same events again. A shadow that a
         // crash takes back is dropped anyway: nobody waits for the disk.
-        await tx.query("begin; set local synchronous_commit = off");
-        await inTransaction(client, () => replay(rows));
+        const begun = tx.query("begin; set local synchronous_commit = off");
+        const projecting = begun.then(() => inTransaction(client, () => replay(ready)));
+        const following = (async () => {
+          const read = await next;
+          await turn(); // what is projected is sent first
+          return { read, prepared: await prepare(read) };
+        })();
+        const [projected, followed] = await Promise.allSettled([projecting, following]);
+        if (projected.status === "rejected") throw projected.reason;
         count += rows.length;
         position = last;
         report("replaying");
-        if (next === null) return count - before;
-        rows = await next;
+        if (followed.status === "rejected") throw followed.reason;
+        rows = followed.value.read;
+        prepared = Promise.resolve(followed.value.prepared);
         if (rest > 0) await sleep((performance.now() - began) * rest);
       }
+      return count - before;
     },
   };
 }
+
+interface Prepared {
+  readonly piece: readonly Recorded[];
+  /** Null when one of the projections looks at an answer. */
+  readonly asked: readonly Asked[] | null;
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Whoever asks while another's statement runs waits for it: the connection takes one at a time. */
 function inTurn(tx: Tx): Tx {
