@@ -39,8 +39,13 @@ export async function treeRoot(primitives: Primitives, leaves: readonly Uint8Arr
 /** The same tree, level by level in one place: 10,000 leaves take 21 ms of a busy machine's processor instead of 70 with a promise for each hash. */
 function rootAtOnce(sha256Hex: NonNullable<Primitives["sha256Hex"]>, leaves: readonly Uint8Array[]): Uint8Array {
   const level = new Uint8Array(leaves.length * 32);
-  leaves.forEach((leaf, i) => putHex(sha256Hex(concat(LEAF, leaf)), 0, level, i * 32));
-  const pair = new Uint8Array(65);
+  const tagged = new Uint8Array(1 + leaves.reduce((most, { length }) => Math.max(most, length), 64));
+  tagged.set(LEAF);
+  leaves.forEach((leaf, i) => {
+    tagged.set(leaf, 1);
+    putHex(sha256Hex(tagged.subarray(0, 1 + leaf.length)), 0, level, i * 32);
+  });
+  const pair = tagged.subarray(0, 65);
   pair.set(NODE);
   for (let length = leaves.length; length > 1; length = Math.ceil(length / 2)) {
     for (let i = 0; i < length; i += 2) {

@@ -38,7 +38,8 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
     await client.query("begin isolation level repeatable read");
     const { rows } = await client.query<{ stream: string; seq: string; hash: string }>(
-      `select stream_type || ':' || stream_id as stream, seq, 'sha256:' || encode(hash, 'hex') as hash from evt_stream_heads where organization_id = $1 and seq > 0 and import_id is null`,
+      `select stream_type || ':' || stream_id as stream, seq, 'sha256:' || encode(hash, 'hex') as hash from evt_stream_heads where organization_id = $1 and seq > 0 and import_id is null
+        order by stream_type, stream_id`, // as the tree has them: what is sorted is quickly sorted
       [organizationId],
     );
     const at = await client.query<{ position: string | null; newest: string | null }>(
