@@ -269,8 +269,12 @@ async function createReplay(client: pg.ClientBase, { name, projections }: Projec
 
   /** What projections ask for, run ahead of the database as when they ran inline; those that must see an answer run later. */
   async function prepare(rows: readonly StoredRow[]): Promise<readonly Prepared[]> {
-    // Without a position, as when it ran inline: a projection must not come to rely on it.
-    const events: Recorded[] = rows.map((row) => ({ ...recordedOf(row, options.versions), position: undefined }));
+    const events = rows.map((row) => {
+      const event = recordedOf(row, options.versions);
+      // As when it ran inline: a projection must not come to rely on it. Ours alone until now.
+      (event as { position?: number | undefined }).position = undefined;
+      return event;
+    });
     const prepared: Prepared[] = [];
     for (const piece of pieces(events)) prepared.push({ piece, asked: await collect((to) => project(to, piece)) });
     return prepared;
