@@ -1,7 +1,8 @@
 /*
  * Where the server is and how we prove who we are, first found:
  *
- *   --url, --token  →  SIGNALBOX_URL, SIGNALBOX_TOKEN  →  server.json of the data directory
+ *   --url, --token  →  SIGNALBOX_URL, SIGNALBOX_TOKEN  →  what `signalbox login` kept for that URL
+ *                   →  server.json of the data directory
  *
  * `server.json` (0600) is written by the server that runs on this machine; its token is for that server
  * and goes to no other.
@@ -10,6 +11,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { tokenOf } from "./credentials.ts";
 import { UserError } from "./user-error.ts";
 
 export interface ServerAddress {
@@ -38,6 +40,10 @@ export function serverAddress(flags: {
       "For example --url http://127.0.0.1:4400",
     );
   if (url !== undefined && token !== undefined) return { url, token };
+  if (url !== undefined) {
+    const kept = tokenOf(new URL(url).origin);
+    if (kept !== undefined) return { url, token: kept };
+  }
   const path = join(dataDirectory(flags.dataDir), "server.json");
   let text: string;
   try {
@@ -61,7 +67,7 @@ export function serverAddress(flags: {
     throw new UserError(
       `No token for ${url} is given.`,
       `The one of this machine is for ${parsed.data.url} and goes to no other server.`,
-      "Give --token or SIGNALBOX_TOKEN.",
+      `Run \`signalbox login ${url}\`, or give --token or SIGNALBOX_TOKEN.`,
     );
   }
   return { url: url ?? parsed.data.url, token: token ?? parsed.data.token };

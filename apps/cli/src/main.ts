@@ -6,6 +6,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngine } from "./commands/engine.ts";
 import { registerLog } from "./commands/log.ts";
+import { registerLogin } from "./commands/login.ts";
 import { registerModels } from "./commands/models.ts";
 import { registerSinks } from "./commands/sink.ts";
 import { registerOrganization } from "./commands/organization.ts";
@@ -38,6 +39,7 @@ for (const register of [
   registerSinks,
   registerPolicy,
   registerOrganization,
+  registerLogin,
   registerEngine,
   registerDoctor,
   registerDemo,

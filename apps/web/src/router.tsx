@@ -14,6 +14,20 @@ const loginRoute = createRoute({
   component: lazyRouteComponent(() => import("./login/login-page.tsx"), "LoginPage"),
 });
 
+/** Where a program that shows a code sends its person. */
+const deviceRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/device",
+  validateSearch: reading({ code: text }),
+  component: lazyRouteComponent(() => import("./login/device-page.tsx"), "DevicePage"),
+});
+
+const inviteRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/invite/$invitationId",
+  component: lazyRouteComponent(() => import("./login/invite-page.tsx"), "InvitePage"),
+});
+
 /** Every component in its states, for whoever works on them (docs/design.md). Linked from nowhere in the app. */
 const galleryRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -223,12 +237,19 @@ const settingsRoutes = [
     path: "/members",
     component: lazyRouteComponent(() => import("./settings/members-page.tsx"), "MembersPage"),
   }),
+  createRoute({
+    ...inSettings,
+    path: "/security",
+    component: lazyRouteComponent(() => import("./settings/security-page.tsx"), "SecurityPage"),
+  }),
   createRoute({ ...inSettings, path: "/data", component: lazyRouteComponent(() => import("./settings/data-page.tsx"), "DataPage") }),
 ] as const;
 
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
     loginRoute,
+    deviceRoute,
+    inviteRoute,
     galleryRoute,
     sharedRoute,
     frameRoute.addChildren([

@@ -4,6 +4,7 @@ import { ApprovalEvent } from "./events/approvals.ts";
 import { AuditEvent } from "./events/audit.ts";
 import { GateEvent, InvocationEvent } from "./events/gate.ts";
 import { IdentityEvent } from "./events/identity.ts";
+import { InvitationEvent } from "./events/invitations.ts";
 import { LedgerEvent, ModelKeyEvent } from "./events/ledger.ts";
 import { ModelConnectionEvent } from "./events/models.ts";
 import { MembershipEvent } from "./events/organizations.ts";
@@ -18,6 +19,7 @@ import { PreviewEvent, TerminalEvent } from "./events/workbench.ts";
 const UNIONS = [
   IdentityEvent,
   MembershipEvent,
+  InvitationEvent,
   RoomEvent,
   RunEvent,
   ApprovalEvent,
@@ -38,6 +40,7 @@ const UNIONS = [
 export type AnyEvent =
   | IdentityEvent
   | MembershipEvent
+  | InvitationEvent
   | RoomEvent
   | RunEvent
   | ApprovalEvent

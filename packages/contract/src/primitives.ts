@@ -46,6 +46,8 @@ export const ShareId = id("shr", "ShareId");
 export type ShareId = z.infer<typeof ShareId>;
 export const SinkId = id("snk", "SinkId");
 export type SinkId = z.infer<typeof SinkId>;
+export const InvitationId = id("inv", "InvitationId");
+export type InvitationId = z.infer<typeof InvitationId>;
 export const TeamId = id("team", "TeamId");
 export type TeamId = z.infer<typeof TeamId>;
 

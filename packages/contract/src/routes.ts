@@ -8,6 +8,7 @@ import * as egressHosts from "./egress-hosts.ts";
 import * as gate from "./gate.ts";
 import * as identity from "./identity.ts";
 import * as imports from "./imports.ts";
+import * as invitations from "./invitations.ts";
 import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
@@ -34,6 +35,7 @@ const MODULES = [
   identity,
   accounts,
   organizations,
+  invitations,
   rooms,
   runs,
   approvals,

@@ -1,12 +1,13 @@
 /* Every route of the contract, tried as everybody whom it does not admit. */
 import { newId } from "@signalbox/kernel/id";
-import type { OrganizationRole } from "@signalbox/contract/primitives";
+import type { InvitationId, OrganizationRole } from "@signalbox/contract/primitives";
 import { ROUTES } from "@signalbox/contract/routes";
 import type { Route, Scope } from "@signalbox/contract/route";
 import { SCOPES } from "@signalbox/contract/identity";
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Composed, startComposed } from "../composed.fixture.ts";
+import { invitation } from "../modules/accounts/invitation.ts";
 import { sampleOf } from "./sample.fixture.ts";
 
 const database = databaseTest();
@@ -20,6 +21,7 @@ let foreign: Record<string, string>;
 let otherOrganization: string;
 
 const ROLES: readonly OrganizationRole[] = ["viewer", "member", "approver", "admin", "owner"];
+const THEIR_INVITATION = newId("inv") as InvitationId;
 const guarded = ROUTES.filter((route) => route.access !== "public");
 const title = (route: Route): string => `${route.method} ${route.path}`;
 
@@ -38,7 +40,17 @@ beforeAll(async () => {
   const event = (await c.call("GET", "/v1/events?limit=1", { token: other.token })).body.items[0].event_id;
   const token = (await c.call("GET", "/v1/tokens", { token: other.token })).body.items[0].id;
   const team = (await c.call("POST", "/v1/teams", { token: other.token, body: { name: "Theirs" } })).body.id;
-  foreign = { room, th: thread, event, tok: token, usr: other.ownerId, team };
+  await c.server.log.run(
+    invitation,
+    {
+      organizationId: other.id,
+      stream: { type: "organization", id: other.id },
+      subject: `invitation:${THEIR_INVITATION}`,
+      origin: { principal: { id: other.ownerId, type: "user" } },
+    },
+    { type: "create", id: THEIR_INVITATION, email: "theirs@example.com", role: "member", expiresAt: "2099-01-01T00:00:00.000Z" },
+  );
+  foreign = { inv: THEIR_INVITATION, room, th: thread, event, tok: token, usr: other.ownerId, team };
   await new Promise((resolve) => setTimeout(resolve, 350));
 }, 60_000);
 afterAll(() => c.close());
@@ -104,7 +116,8 @@ describe.each(guarded.map((route) => [title(route), route] as const))("%s", (_na
   });
 
   // What a PUT names, it makes: no name of another organization's is in its way.
-  if (route.params !== undefined && route.method !== "PUT") {
+  // An invitation is another organization's by its nature: who it is for decides.
+  if (route.params !== undefined && route.method !== "PUT" && route.id !== "invitations.accept") {
     test("does not find another organization's id", async () => {
       const answer = await asked(route, people.get("owner"));
       expect(answer.status, JSON.stringify(answer.body)).toBe(404);

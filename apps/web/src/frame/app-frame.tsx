@@ -3,9 +3,9 @@ import { ApiError } from "@signalbox/client/client";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Outlet, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
+import { isRefusal } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
 import { useWakeUps } from "../data/live.ts";
-import { SignedOut } from "../login/signed-out.tsx";
 import { useLastKnown } from "../offline/last-known.ts";
 import { LiveRegion } from "@signalbox/ui/live-region";
 import { useSeen } from "../push/seen.ts";
@@ -19,6 +19,8 @@ import { Sidebar } from "./sidebar.tsx";
 import { useWaitingSigns } from "./waiting.ts";
 
 const frameRoute = getRouteApi("/frame");
+const Door = lazy(() => import("../login/signed-out-door.tsx").then(({ Door }) => ({ default: Door })));
+const Onboarding = lazy(() => import("../login/onboarding.tsx").then(({ Onboarding }) => ({ default: Onboarding })));
 const NewSessionDialog = lazy(() =>
   import("../sessions/new-session-dialog.tsx").then(({ NewSessionDialog }) => ({ default: NewSessionDialog })),
 );
@@ -29,7 +31,18 @@ export function AppFrame() {
   const me = useQuery(meQuery);
   useLastKnown(me);
   useWakeUps(me.isSuccess);
-  if (me.error instanceof ApiError && me.error.status === 401) return <SignedOut />;
+  if (me.error instanceof ApiError && me.error.status === 401)
+    return (
+      <Suspense>
+        <Door />
+      </Suspense>
+    );
+  if (isRefusal(me.error, "organization_required"))
+    return (
+      <Suspense>
+        <Onboarding />
+      </Suspense>
+    );
   if (me.data !== undefined) return <SignedIn />;
   if (me.error !== null) {
     return (

@@ -9,6 +9,7 @@ import { Lamp } from "@signalbox/ui/lamp";
 import { Trouble } from "@signalbox/ui/trouble";
 import { Threshold } from "./threshold.tsx";
 import { SignedOut } from "./signed-out.tsx";
+import { Door } from "./signed-out-door.tsx";
 
 const route = getRouteApi("/login");
 
@@ -37,7 +38,7 @@ export function LoginPage() {
     mutate(code);
   }, [code, mutate]);
 
-  if (code === undefined) return <SignedOut />;
+  if (code === undefined) return <Door />;
   if (exchange.error === null) {
     return (
       <Threshold title="Signing in">

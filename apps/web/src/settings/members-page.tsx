@@ -1,3 +1,4 @@
+import { getSignInMethods } from "@signalbox/contract/accounts";
 import { removeMember, setMemberRole } from "@signalbox/contract/organizations";
 import type { OrganizationRole } from "@signalbox/contract/primitives";
 import { Avatar } from "@signalbox/ui/avatar";
@@ -15,6 +16,7 @@ import { useState } from "react";
 import { client } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
+import { Invitations } from "./invitations.tsx";
 import { membersQuery, refreshMembers, teamsQuery, type Member } from "./organization-queries.ts";
 import { Teams } from "./teams.tsx";
 
@@ -25,6 +27,7 @@ const mayManage = (mine: OrganizationRole | undefined, theirs: OrganizationRole)
 export function MembersPage() {
   const [q, setQ] = useState("");
   const { data: me } = useQuery(meQuery);
+  const { data: methods } = useQuery({ queryKey: ["sign-in-methods"], queryFn: ({ signal }) => client.call(getSignInMethods, { signal }) });
   const { data, error, refetch } = useQuery(membersQuery(q));
   return (
     <Page title="Members" lead="Who is in this organization, and what they may do.">
@@ -47,6 +50,7 @@ export function MembersPage() {
         {data !== undefined && data.next_cursor !== null && (
           <p className="text-sm text-ink-3">The first {data.items.length} are shown. Search for others by name.</p>
         )}
+        {methods?.accounts === true && (me?.role === "admin" || me?.role === "owner") && <Invitations mine={me.role} />}
         <Teams mayManage={me?.role === "admin" || me?.role === "owner"} members={data?.items ?? []} />
       </div>
     </Page>

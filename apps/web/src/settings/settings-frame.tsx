@@ -6,6 +6,7 @@ const PARTS = [
   { to: "/settings/organization", label: "Organization" },
   { to: "/settings/members", label: "Members" },
   { to: "/settings/models", label: "Models" },
+  { to: "/settings/security", label: "Security" },
   { to: "/settings/tokens", label: "Tokens" },
   { to: "/settings/appearance", label: "Appearance" },
   { to: "/settings/notifications", label: "Notifications" },

@@ -5,6 +5,7 @@
  * local owner's account waits under the configured address from the first start on, so that whoever
  * proves that address is the owner that they always were, with everything they have.
  */
+import path from "node:path";
 import type { Tx } from "@signalbox/eventlog/log";
 import type { FastifyInstance } from "fastify";
 import type { Kysely } from "kysely";
@@ -19,6 +20,8 @@ import { normalEmail } from "./email.ts";
 import { serveAccounts } from "./gateway.ts";
 import { createMailer, type Mailer } from "./mailer.ts";
 import type { OAuthProvider } from "./oauth.ts";
+import { invitationRoutes } from "./invitation-routes.ts";
+import { invitationsProjection } from "./invitations.projection.ts";
 import { accountRoutes } from "./routes.ts";
 
 export { openAccountsKey } from "./accounts-key.ts";
@@ -85,7 +88,8 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
     ));
 
   async function mayRegister(email: string): Promise<boolean> {
-    return deps.signUp === "open" || normalEmail(email) === normalEmail(deps.ownerEmail ?? "");
+    if (deps.signUp === "open" || normalEmail(email) === normalEmail(deps.ownerEmail ?? "")) return true;
+    return (await anywhere.query("select 1 from idn_invitations_to($1, $2)", [normalEmail(email), deps.clock.now()])).rows.length > 0;
   }
 
   async function hasAccount(email: string): Promise<boolean> {
@@ -134,9 +138,9 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
   }
 
   return {
-    routes: [...accountRoutes(parts), ...deviceRoutes(parts)],
-    projections: [],
-    schemas: [],
+    routes: [...accountRoutes(parts), ...deviceRoutes(parts), ...invitationRoutes(parts)],
+    projections: [invitationsProjection],
+    schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     serve: (app) => serveAccounts(app, parts),
     async start() {

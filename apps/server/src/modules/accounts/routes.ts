@@ -118,7 +118,7 @@ async function insist(ok: Promise<boolean>): Promise<void> {
   if (!(await ok)) throw new ShellRefused("rate_limited", "Too many tries.", { fix: "Wait a minute." });
 }
 
-const NOT_CONFIGURED = refused("accounts_not_configured", {
+export const NOT_CONFIGURED = refused("accounts_not_configured", {
   message: "This installation has no accounts: one signs in with the link that it prints.",
   fix: "The operator can set SIGNALBOX_SIGN_IN=accounts.",
 });

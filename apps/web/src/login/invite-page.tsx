@@ -1,0 +1,75 @@
+/* Where an invitation's link leads. */
+import { acceptInvitation, showInvitation } from "@signalbox/contract/invitations";
+import { InvitationId } from "@signalbox/contract/primitives";
+import { switchOrganization } from "@signalbox/contract/organizations";
+import { ApiError } from "@signalbox/client/client";
+import { Button } from "@signalbox/ui/button";
+import { Trouble } from "@signalbox/ui/trouble";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { client, isRefusal } from "../data/api.ts";
+import { meQuery } from "../data/queries.ts";
+import { signOut } from "../offline/sign-out.ts";
+import { SignIn } from "./sign-in.tsx";
+import { Threshold } from "./threshold.tsx";
+
+const route = getRouteApi("/invite/$invitationId");
+const WHY = {
+  expired: "It was good for a week. Ask for it to be sent again.",
+  accepted: "It was used already. If that was you, sign in.",
+  revoked: "It was taken back.",
+} as const;
+
+export function InvitePage() {
+  const { invitationId } = route.useParams();
+  const me = useQuery(meQuery);
+  const parsed = InvitationId.safeParse(invitationId);
+  const shown = useQuery({
+    queryKey: ["invite", invitationId],
+    queryFn: ({ signal }) => client.call(showInvitation, { params: { id: parsed.data! }, signal }),
+    enabled: parsed.success,
+  });
+  const accept = useMutation({
+    mutationFn: async () => {
+      const { organization_id } = await client.call(acceptInvitation, { params: { id: parsed.data! }, body: {} });
+      await client.call(switchOrganization, { body: { organization_id } });
+    },
+    onSuccess: () => window.location.assign("/"),
+  });
+  if (!parsed.success || shown.error !== null)
+    return <Threshold title="There is no such invitation">{shown.error !== null && <Trouble error={shown.error} />}</Threshold>;
+  if (shown.data === undefined || me.isPending) return null;
+  const { organization_name, email_hint, role, status } = shown.data;
+  if (status !== "open")
+    return (
+      <Threshold title="This invitation is over">
+        <p className="text-ink-2">{WHY[status]}</p>
+      </Threshold>
+    );
+  const isSignedOut = me.error instanceof ApiError && me.error.status === 401;
+  if (isSignedOut)
+    return (
+      <SignIn
+        next={`/invite/${invitationId}`}
+        why={
+          <p className="text-ink-2">
+            You are invited to <span className="font-medium text-ink">{organization_name}</span>. Sign in as {email_hint} to accept.
+          </p>
+        }
+      />
+    );
+  return (
+    <Threshold title={`Come into ${organization_name}?`}>
+      <p className="text-ink-2">
+        You are invited as {role}. The invitation is for {email_hint}.
+      </p>
+      {accept.error !== null && <Trouble error={accept.error} />}
+      <div className="flex flex-wrap gap-2">
+        <Button look="solid" busy={accept.isPending} onClick={() => accept.mutate()}>
+          Accept
+        </Button>
+        {isRefusal(accept.error, "invitation_for_another") && <Button onClick={() => void signOut()}>Sign in with another address</Button>}
+      </div>
+    </Threshold>
+  );
+}

@@ -1,0 +1,83 @@
+/* Signed in, and in no organization: come into one that invites you, or found one. */
+import { acceptInvitation, listMyInvitations } from "@signalbox/contract/invitations";
+import { createOrganization, switchOrganization } from "@signalbox/contract/organizations";
+import type { InvitationId, OrganizationId } from "@signalbox/contract/primitives";
+import { Button } from "@signalbox/ui/button";
+import { Field, inputLook } from "@signalbox/ui/field";
+import { Trouble } from "@signalbox/ui/trouble";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { client } from "../data/api.ts";
+import { signOut } from "../offline/sign-out.ts";
+import { Threshold } from "./threshold.tsx";
+
+const enter = async (organization_id: OrganizationId): Promise<void> => {
+  await client.call(switchOrganization, { body: { organization_id } });
+  window.location.assign("/");
+};
+
+export function Onboarding() {
+  const { data } = useQuery({ queryKey: ["my-invitations"], queryFn: ({ signal }) => client.call(listMyInvitations, { signal }) });
+  const [name, setName] = useState("");
+  const found = useMutation({
+    mutationFn: async () => enter((await client.call(createOrganization, { body: { name: name.trim() } })).id),
+  });
+  const join = useMutation({
+    mutationFn: async (id: InvitationId) => enter((await client.call(acceptInvitation, { params: { id }, body: {} })).organization_id),
+  });
+  const invitations = data?.items ?? [];
+  return (
+    <Threshold title="Where do you belong?">
+      <p className="text-ink-2">You are signed in, and in no organization yet.</p>
+      {invitations.length > 0 && (
+        <ul className="divide-y divide-line rounded-md border border-line">
+          {invitations.map(({ id, organization_name, role }) => (
+            <li key={id} className="flex items-center gap-3 px-3 py-2">
+              <div className="min-w-0 flex-1">
+                <p className="clamp-1 font-medium">{organization_name}</p>
+                <p className="text-sm text-ink-3">invites you as {role}</p>
+              </div>
+              <Button size="sm" look="solid" busy={join.isPending && join.variables === id} onClick={() => join.mutate(id)}>
+                Come in
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {join.error !== null && <Trouble error={join.error} />}
+      <form
+        className="space-y-4"
+        onSubmit={(event) => {
+          event.preventDefault();
+          found.mutate();
+        }}
+      >
+        <Field
+          label={invitations.length > 0 ? "Or found one of your own" : "Found an organization"}
+          hint="You can invite others afterwards."
+        >
+          {(props) => (
+            <input
+              {...props}
+              required
+              maxLength={200}
+              placeholder="Its name"
+              value={name}
+              onChange={(event) => setName(event.target.value)}
+              className={inputLook}
+            />
+          )}
+        </Field>
+        {found.error !== null && <Trouble error={found.error} />}
+        <div className="flex flex-wrap gap-2">
+          <Button type="submit" look={invitations.length > 0 ? "plain" : "solid"} busy={found.isPending} disabled={name.trim() === ""}>
+            Found it
+          </Button>
+          <Button look="quiet" onClick={() => void signOut()}>
+            Sign out
+          </Button>
+        </div>
+      </form>
+    </Threshold>
+  );
+}

@@ -1,0 +1,154 @@
+import { endLogin, endOtherLogins, getSignInMethods, listLogins } from "@signalbox/contract/accounts";
+import { Button } from "@signalbox/ui/button";
+import { List } from "@signalbox/ui/list-row";
+import { Skeleton } from "@signalbox/ui/placeholder";
+import { Timestamp } from "@signalbox/ui/timestamp";
+import { toast } from "@signalbox/ui/toasts";
+import { Trouble } from "@signalbox/ui/trouble";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { client, queries } from "../data/api.ts";
+import { Page } from "../frame/page.tsx";
+import { addPasskey, arePasskeysPossible, deletePasskey, listPasskeys } from "../login/auth-calls.ts";
+import { signOut } from "../offline/sign-out.ts";
+import { Panel } from "./panel.tsx";
+
+const METHOD: Readonly<Record<string, string>> = {
+  login_link: "by the printed link",
+  code: "by a mailed code",
+  password: "by password",
+  passkey: "by passkey",
+  provider: "through a provider",
+  confirmed_address: "by confirming the address",
+};
+
+export function SecurityPage() {
+  const { data: methods } = useQuery({ queryKey: ["sign-in-methods"], queryFn: ({ signal }) => client.call(getSignInMethods, { signal }) });
+  return (
+    <Page title="Security" lead="Where you are signed in, and with what.">
+      <div className="space-y-5">
+        <Logins />
+        {methods?.accounts === true && arePasskeysPossible && <Passkeys />}
+      </div>
+    </Page>
+  );
+}
+
+function Logins() {
+  const { data, error, refetch } = useQuery({ queryKey: ["logins"], queryFn: ({ signal }) => client.call(listLogins, { signal }) });
+  const refresh = (): void => void queries.invalidateQueries({ queryKey: ["logins"] });
+  const end = useMutation({
+    mutationFn: (id: NonNullable<typeof data>["items"][number]["id"]) => client.call(endLogin, { params: { id } }),
+    onSuccess: refresh,
+  });
+  const endOthers = useMutation({
+    mutationFn: () => client.call(endOtherLogins, { body: {} }),
+    onSuccess: ({ ended }) => {
+      toast(ended === 1 ? "One sign-in ended" : `${ended} sign-ins ended`);
+      refresh();
+    },
+  });
+  const trouble = end.error ?? endOthers.error;
+  return (
+    <Panel
+      title="Signed in"
+      note="Each is a browser. Ended, it is out at once."
+      actions={
+        (data?.items.length ?? 0) > 1 && (
+          <Button size="sm" busy={endOthers.isPending} onClick={() => endOthers.mutate()}>
+            End all others
+          </Button>
+        )
+      }
+    >
+      <div className="space-y-3">
+        {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
+        {trouble !== null && <Trouble error={trouble} />}
+        {data === undefined && error === null && <Skeleton rows={2} className="h-12" />}
+        {data !== undefined && data.items.length > 0 && (
+          <List label="Sign-ins">
+            {data.items.map((login) => (
+              <li key={login.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
+                <div className="min-w-0 flex-1 basis-56">
+                  <p className="clamp-1 font-medium" title={login.user_agent ?? undefined}>
+                    {browserOf(login.user_agent)} {login.is_this && <span className="font-normal text-ink-3">(this one)</span>}
+                  </p>
+                  <p className="text-sm text-ink-3">
+                    {METHOD[login.method] ?? login.method}
+                    {login.ip_address !== null && ` from ${login.ip_address}`} · seen <Timestamp at={login.seen_at} />
+                  </p>
+                </div>
+                <Button
+                  size="sm"
+                  busy={end.isPending && end.variables === login.id}
+                  onClick={() => (login.is_this ? void signOut() : end.mutate(login.id))}
+                  aria-label={`End ${browserOf(login.user_agent)}`}
+                >
+                  {login.is_this ? "Sign out" : "End"}
+                </Button>
+              </li>
+            ))}
+          </List>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+function Passkeys() {
+  const { data, error, refetch } = useQuery({ queryKey: ["passkeys"], queryFn: listPasskeys, retry: false });
+  const refresh = (): void => void queries.invalidateQueries({ queryKey: ["passkeys"] });
+  const add = useMutation({ mutationFn: () => addPasskey(browserOf(navigator.userAgent)), onSuccess: refresh });
+  const remove = useMutation({ mutationFn: deletePasskey, onSuccess: refresh });
+  const trouble = add.error ?? remove.error;
+  return (
+    <Panel
+      title="Passkeys"
+      note="Sign in with this device's lock or a security key instead of a code."
+      actions={
+        <Button size="sm" busy={add.isPending} onClick={() => add.mutate()}>
+          Add a passkey
+        </Button>
+      }
+    >
+      <div className="space-y-3">
+        {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
+        {trouble !== null && <Trouble error={trouble} />}
+        {data?.length === 0 && <p className="text-ink-2">There is none.</p>}
+        {data !== undefined && data.length > 0 && (
+          <List label="Passkeys">
+            {data.map(({ id, name, createdAt }) => (
+              <li key={id} className="flex items-center gap-4 px-4 py-2.5">
+                <div className="min-w-0 flex-1">
+                  <p className="clamp-1 font-medium">{name ?? "A passkey"}</p>
+                  {createdAt !== undefined && (
+                    <p className="text-sm text-ink-3">
+                      since <Timestamp at={createdAt} />
+                    </p>
+                  )}
+                </div>
+                <Button
+                  size="sm"
+                  look="danger"
+                  busy={remove.isPending && remove.variables === id}
+                  onClick={() => remove.mutate(id)}
+                  aria-label={`Remove ${name ?? "the passkey"}`}
+                >
+                  Remove
+                </Button>
+              </li>
+            ))}
+          </List>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+/** What a person calls it; the whole line is in the title. */
+function browserOf(userAgent: string | null): string {
+  if (userAgent === null || userAgent === "") return "A browser";
+  const browser = /(Firefox|Edg|OPR|Chrome|Safari)\//.exec(userAgent)?.[1];
+  const system = /(Android|iPhone|iPad|Windows|Mac OS|Linux)/.exec(userAgent)?.[1];
+  const named = { Edg: "Edge", OPR: "Opera" }[browser ?? ""] ?? browser ?? "A browser";
+  return system === undefined ? named : `${named} on ${system === "Mac OS" ? "macOS" : system}`;
+}
