@@ -171,7 +171,7 @@ describe("changes", () => {
       return { median: waits.toSorted((a, b) => a - b)[20]!, nodes };
     });
     expect(steps.nodes).toBeLessThan(3_000);
-    expect(steps.median).toBeLessThan(500);
+    expect(steps.median).toBeLessThan(1_500);
     await page.getByRole("button", { name: "… 4,999,000 more characters" }).waitFor();
 
     await page.getByRole("button", { name: "Show the files" }).click();
@@ -232,7 +232,7 @@ describe("a terminal", () => {
       );
     }
     expect(await isOver()).toBe(true);
-    expect(Math.max(...waits)).toBeLessThan(1_000);
+    expect(Math.max(...waits)).toBeLessThan(3_000);
   });
 
   test("that exits says with which code, and starts again; one in which something runs is not closed unasked", async () => {
