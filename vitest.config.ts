@@ -8,9 +8,9 @@ export default defineConfig({
     pool: "forks",
     // Two cores, and most files wait for Postgres, a sandbox or a browser rather than compute.
     maxWorkers: 3,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
-    // The default of 1 s is a guess about the machine; what never happens still fails.
-    expect: { poll: { timeout: 10_000 } },
+    // Guesses about the machine, which may be five times slower than this one; what never happens still fails.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 });
