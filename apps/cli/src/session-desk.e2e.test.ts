@@ -8,7 +8,7 @@ import { addQueued, addTurn, beginSession, type Author } from "../../server/src/
 
 const MAIN = join(import.meta.dirname, "main.ts");
 // Each command is a process of its own.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 const database = databaseTest();
 let server: Composed;
 let author: Author;

@@ -13,7 +13,7 @@ import { openBrowser } from "./browser.ts";
 import { personAt } from "./person.ts";
 import { startPlay } from "./played.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const DRESSES = [
   ["light", 1440],

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { openBrowser, STRANGER, tabsOf, type SignedIn, type TabOptions, type Tabs } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: ServerProcess;
 let browser: Browser;

@@ -12,7 +12,7 @@ import { violations } from "./axe.ts";
 import { openBrowser, openPage } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: ServerProcess;
 let browser: Browser;

@@ -13,7 +13,7 @@ import { openBrowser } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const KEY = "sk-right-0123456789";
 let server: ServerProcess;

@@ -6,7 +6,7 @@ import { violations } from "./axe.ts";
 import { openBrowser } from "./browser.ts";
 import { startWithPeople, type People } from "./people.ts";
 import { workOn } from "./engine.ts";
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const database = databaseTest();
 let browser: Browser;

@@ -14,7 +14,7 @@ import { personAt, type Person } from "./person.ts";
 import { startPlay } from "./played.ts";
 
 const BESIDE = "aside[aria-label='Beside the conversation']";
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const database = databaseTest();
 const play = startPlay();

@@ -14,7 +14,7 @@ import { openBrowser, STRANGER, type TabOptions } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startPlay } from "./played.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const database = databaseTest();
 const play = startPlay();

@@ -13,7 +13,7 @@ import { violations } from "./axe.ts";
 import { openBrowser, STRANGER, type TabOptions } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const database = databaseTest();
 let c: Composed;

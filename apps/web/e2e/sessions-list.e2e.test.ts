@@ -7,7 +7,7 @@ import { openBrowser } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: ServerProcess;
 let browser: Browser;

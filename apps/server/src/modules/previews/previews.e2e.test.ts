@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { startWorkbench, until, type Workbench } from "../terminals/workbench.fixture.ts";
 
 // A sandbox or a program in it has to start in some of these, on a machine that may do ten other things.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const database = databaseTest();
 let at: Workbench;
