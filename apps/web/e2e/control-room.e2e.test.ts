@@ -213,7 +213,7 @@ describe("the main job", () => {
   });
 });
 
-test("a message sent while the agent works waits its turn; the turn is canceled, and the next begins", { timeout: 180_000 }, async () => {
+test("a message sent while the agent works waits its turn; the turn is canceled, and the next begins", { timeout: 300_000 }, async () => {
   const sample = await client.call(createSample, { body: {} });
   const session = await client.call(createSession, {
     body: { source: { type: "repository", url: sample.repository_url }, title: "Interrupted", prompt: sample.prompt },
@@ -221,7 +221,7 @@ test("a message sent while the agent works waits its turn; the turn is canceled,
   const page = await visit(`/sessions/${session.id}`);
   const conversation = page.getByRole("region", { name: "Conversation" });
   // An agent needs seconds to start, on a busy machine many.
-  await page.getByRole("button", { name: "Cancel turn" }).waitFor({ timeout: 90_000 });
+  await page.getByRole("button", { name: "Cancel turn" }).waitFor({ timeout: 180_000 });
   await page.getByLabel("Message to the agent").fill("And then **this**.");
   await page.keyboard.press("Enter");
   const queue = page.getByRole("region", { name: "Queue" });
