@@ -40,6 +40,11 @@ export interface BudgetEntry {
 export interface History {
   /** Of the whole room, in order: entry i has seq i + 1. */
   room(organizationId: string, roomId: string): Promise<readonly Entry[]>;
+  /** Above `after`, up to and with `upTo`, at most a page of them; straight from the log. */
+  read(organizationId: string, roomId: string, after: number, upTo: number): Promise<readonly Entry[]>;
+  /** True when the room is in memory: then nothing is quicker. */
+  isKept(organizationId: string, roomId: string): boolean;
+  head(organizationId: string, roomId: string): Promise<number>;
   /** What concerned the session's budget, in order. */
   budget(organizationId: string, sessionId: string): Promise<readonly BudgetEntry[]>;
 }
@@ -73,7 +78,7 @@ export function createHistory(db: Database, head: (organizationId: string, roomI
   const rooms = new Map<string, Kept<Entry>>();
   const budgets = new Map<string, Kept<BudgetEntry>>();
 
-  async function readRoom(organizationId: string, roomId: string, after: number): Promise<Entry[]> {
+  async function readRoom(organizationId: string, roomId: string, after: number, upTo = Number.MAX_SAFE_INTEGER): Promise<Entry[]> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
       sql<Row>`
         select e.seq, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, e.subject, e.run_id, e.import_id, ${sql.raw(VERSION_COLUMN)} as version,
@@ -83,7 +88,7 @@ export function createHistory(db: Database, head: (organizationId: string, roomI
                             'content_md', left(d ->> 'content_md', 300), 'text', left(d ->> 'text', 300), 'error', left(d ->> 'error', 300)))::text
                             from (select p.data::jsonb as d) x) end as data
           from evt_events e join evt_payloads p using (position)
-         where e.organization_id = ${organizationId} and e.stream_type = 'room' and e.stream_id = ${roomId} and e.seq > ${after}
+         where e.organization_id = ${organizationId} and e.stream_type = 'room' and e.stream_id = ${roomId} and e.seq > ${after} and e.seq <= ${upTo}
          order by e.seq limit ${PAGE}`.execute(tx),
     );
     return rows.map((row) => entryOf(organizationId, row));
@@ -147,6 +152,9 @@ export function createHistory(db: Database, head: (organizationId: string, roomI
   }
 
   return {
+    head,
+    read: readRoom,
+    isKept: (organizationId, roomId) => rooms.has(`${organizationId} ${roomId}`),
     room: (organizationId, roomId) => kept(rooms, `${organizationId} ${roomId}`, (of) => refreshRoom(organizationId, roomId, of)),
     budget: (organizationId, sessionId) =>
       kept(budgets, `${organizationId} ${sessionId}`, (of) => refreshBudget(organizationId, sessionId, of)),

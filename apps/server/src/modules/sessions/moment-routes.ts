@@ -3,7 +3,8 @@ import { getRoomAt, getRoomTimeline, getSessionAt, getSessionTimeline } from "@s
 import { handle, refused, type BoundRoute, type Caller } from "../../http/handle.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import type { History } from "./history.ts";
-import { placeOfSeq, placeOfTime, roomAt, sessionAt, type At } from "./moment.ts";
+import { atPlace, placeOfSeq, placeOfTime, roomAt, sessionAt, type At } from "./moment.ts";
+import { LONG, type Snapshots } from "./snapshots.ts";
 import { timelineOf } from "./timeline.ts";
 
 export interface Place {
@@ -32,27 +33,35 @@ const NOT_NAMED = refused("moment_not_named", {
 type FutureCursor = ReturnType<typeof future>;
 type NotNamed = typeof NOT_NAMED;
 
-export function createMoments(history: History): Moments & { placeIn: typeof placeIn } {
+interface Locating {
+  locate(organizationId: string, roomId: string, moment: Moment): Promise<At | FutureCursor | NotNamed>;
+}
+
+export function createMoments(history: History, snapshots: Snapshots): Moments & Locating {
+  const locate: Locating["locate"] = async (organizationId, roomId, { seq, time }) => {
+    if ((seq === undefined) === (time === undefined)) return NOT_NAMED;
+    const head = await history.head(organizationId, roomId);
+    if (seq !== undefined && seq > head) return future(seq, head);
+    // A long room that nobody has looked at since the start is not read whole for one moment of it.
+    if (head >= LONG && !history.isKept(organizationId, roomId))
+      return snapshots.at(organizationId, roomId, head, seq === undefined ? { untilMs: Date.parse(time!) } : { seq });
+    const entries = await history.room(organizationId, roomId);
+    if (seq !== undefined) return atPlace(entries, placeOfSeq(entries, seq), null);
+    const untilMs = Date.parse(time!);
+    return atPlace(entries, placeOfTime(entries, untilMs), untilMs);
+  };
   return {
-    placeIn,
+    locate,
     async timeline({ organizationId, sessionId, roomId }, afterSeq) {
       const entries = await history.room(organizationId, roomId);
       if (afterSeq > entries.length) return future(afterSeq, entries.length);
       return timelineOf({ roomId, sessionId }, entries, [await history.budget(organizationId, sessionId)], afterSeq);
     },
     async at({ organizationId, sessionId, roomId }, moment) {
-      const at = placeIn(await history.room(organizationId, roomId), moment);
+      const at = await locate(organizationId, roomId, moment);
       return "ok" in at ? at : sessionAt(at, sessionId, roomId, await history.budget(organizationId, sessionId));
     },
   };
-}
-
-function placeIn(entries: At["entries"], { seq, time }: Moment): At | FutureCursor | NotNamed {
-  if ((seq === undefined) === (time === undefined)) return NOT_NAMED;
-  if (seq !== undefined)
-    return seq > entries.length ? future(seq, entries.length) : { entries, place: placeOfSeq(entries, seq), untilMs: null };
-  const untilMs = Date.parse(time!);
-  return { entries, place: placeOfTime(entries, untilMs), untilMs };
 }
 
 export interface MomentDeps {
@@ -92,7 +101,7 @@ export function momentRoutes({ history, moments, rooms, roomOf, sessionsOf }: Mo
     handle(getRoomAt, async ({ caller, params, query }) => {
       const { organizationId } = caller;
       if ((await rooms.roleIn(caller, params.id)) === null) return refused("room_not_found");
-      const at = moments.placeIn(await history.room(organizationId, params.id), query);
+      const at = await moments.locate(organizationId, params.id, query);
       return "ok" in at ? at : roomAt(at, params.id, null, await ledgers(organizationId, params.id));
     }),
   ];

@@ -66,55 +66,62 @@ interface RunFold extends Subject<Run> {
 
 const ENDED: ReadonlySet<string> = new Set(["succeeded", "failed", "needs_human", "timed_out", "canceled", "skipped"]);
 
-export function foldTo(entries: readonly Entry[], place: Place): Folded {
-  const subjects = new Map<string, Subject<unknown>>();
+/** What a fold has gathered so far; `snapshots.ts` keeps it, so nothing but data is in it. */
+export interface Fold {
+  readonly subjects: Map<string, Subject<unknown>>;
+  readonly changes: Map<string, Entry>;
+  readonly plans: Map<string, Entry>;
+  readonly tools: Map<string, number>;
+  readonly threads: Map<string, { readonly entry: Entry; messages: number }>;
+}
+export const emptyFold = (): Fold => ({ subjects: new Map(), changes: new Map(), plans: new Map(), tools: new Map(), threads: new Map() });
+
+export function addTo({ subjects, changes, plans, tools, threads }: Fold, entry: Entry): void {
+  const { event, kind, id } = entry;
+  const data = event.data as Data;
+  if (RECORDS.test(event.type)) {
+    if (event.type === "tool.invoked") tools.set(entry.runId ?? "", (tools.get(entry.runId ?? "") ?? 0) + 1);
+    else if (event.type === "step.plan_updated") plans.set(entry.runId ?? "", entry);
+    return;
+  }
+  if (event.type === "thread.created") threads.set(id, { entry, messages: 0 });
+  else if (event.type === "message.created") {
+    const thread = threads.get(String(data["thread_id"]));
+    if (thread !== undefined) thread.messages += 1;
+  } else if (event.type === "session.changes_recorded") changes.set(id, entry);
+  const decider = FOLDED[kind];
+  if (decider === undefined) return;
+  const key = `${kind}:${id}`;
+  let subject = subjects.get(key);
+  if (subject === undefined) {
+    subject = { state: decider.initial, first: entry, last: entry };
+    subjects.set(key, subject);
+  }
+  subject.state = decider.evolve(subject.state, event);
+  subject.last = entry;
+  if (kind === "run") ofRun(subject as RunFold, entry, data);
+}
+
+export function foldedOf({ subjects, ...rest }: Fold): Folded {
   const of = <S>(kind: string): Map<string, Subject<S>> => {
     const found = new Map<string, Subject<S>>();
     for (const [key, subject] of subjects) if (key.startsWith(`${kind}:`)) found.set(key.slice(kind.length + 1), subject as Subject<S>);
     return found;
   };
-  const changes = new Map<string, Entry>();
-  const plans = new Map<string, Entry>();
-  const tools = new Map<string, number>();
-  const threads = new Map<string, { readonly entry: Entry; messages: number }>();
-
-  for (let i = 0; i <= place; i++) {
-    const entry = entries[i]!;
-    const { event, kind, id } = entry;
-    const data = event.data as Data;
-    if (RECORDS.test(event.type)) {
-      if (event.type === "tool.invoked") tools.set(entry.runId ?? "", (tools.get(entry.runId ?? "") ?? 0) + 1);
-      else if (event.type === "step.plan_updated") plans.set(entry.runId ?? "", entry);
-      continue;
-    }
-    if (event.type === "thread.created") threads.set(id, { entry, messages: 0 });
-    else if (event.type === "message.created") {
-      const thread = threads.get(String(data["thread_id"]));
-      if (thread !== undefined) thread.messages += 1;
-    } else if (event.type === "session.changes_recorded") changes.set(id, entry);
-    const decider = FOLDED[kind];
-    if (decider === undefined) continue;
-    const key = `${kind}:${id}`;
-    let subject = subjects.get(key);
-    if (subject === undefined) {
-      subject = { state: decider.initial, first: entry, last: entry };
-      subjects.set(key, subject);
-    }
-    subject.state = decider.evolve(subject.state, event);
-    subject.last = entry;
-    if (kind === "run") ofRun(subject as RunFold, entry, data);
-  }
   return {
     runs: of<Run>("run") as Map<string, RunFold>,
     approvals: of("approval"),
     questions: of("question"),
     sessions: of("session"),
     room: of<Room>("room").values().next().value ?? null,
-    changes,
-    plans,
-    tools,
-    threads,
+    ...rest,
   };
+}
+
+function foldTo(entries: readonly Entry[], place: Place): Folded {
+  const fold = emptyFold();
+  for (let i = 0; i <= place; i++) addTo(fold, entries[i]!);
+  return foldedOf(fold);
 }
 
 /** When, and under which name: of which the decider keeps nothing. */
@@ -130,18 +137,12 @@ function ofRun(fold: RunFold, entry: Entry, data: Data): void {
 
 export const iso = (atMs: number): string => new Date(atMs).toISOString();
 
-/** What had been spent, and might be, right before the event after `place`. */
-export function budgetAt(
-  entries: readonly Entry[],
-  place: Place,
-  ledger: readonly BudgetEntry[],
-  untilMs: number | null,
-): { spent: number; cap: number } {
-  if (place < 0 && untilMs === null) return { spent: 0, cap: 0 };
-  const next = entries[place + 1];
+/** What had been spent, and might be, right before the event after the moment. */
+function budgetAt({ seq, nextPosition, untilMs }: At, ledger: readonly BudgetEntry[]): { spent: number; cap: number } {
+  if (seq === 0 && untilMs === null) return { spent: 0, cap: 0 };
   let state: Budget = budget.initial;
   for (const { position, atMs, event } of ledger) {
-    if (untilMs === null ? next !== undefined && position > next.position : atMs > untilMs) break;
+    if (untilMs === null ? nextPosition !== null && position > nextPosition : atMs > untilMs) break;
     // An erased event has no amount: as if it had never been.
     if (Object.keys(event.data).length > 0) state = budget.evolve(state, event as never);
   }
@@ -197,22 +198,36 @@ function pending(folded: Folded, roomId: string, sessionId: string | null): z.in
   });
 }
 
+/** A moment of a room: right after event `seq`, before the next. */
 export interface At {
-  readonly entries: readonly Entry[];
-  readonly place: Place;
+  readonly folded: Folded;
+  readonly seq: number;
+  /** When that event was recorded; null before the first. */
+  readonly atMs: number | null;
+  readonly lastSeq: number;
+  /** Of the event after it; null at the head. */
+  readonly nextPosition: number | null;
   /** When it was asked for by time: what was spent is told by it too. */
   readonly untilMs: number | null;
 }
 
-const where = ({ entries, place }: At): { seq: number; at: string | null; last_seq: number } => ({
+export const atPlace = (entries: readonly Entry[], place: Place, untilMs: number | null): At => ({
+  folded: foldTo(entries, place),
   seq: place + 1,
-  at: place < 0 ? null : iso(entries[place]!.atMs),
-  last_seq: entries.length,
+  atMs: place < 0 ? null : entries[place]!.atMs,
+  lastSeq: entries.length,
+  nextPosition: entries[place + 1]?.position ?? null,
+  untilMs,
+});
+
+const where = ({ seq, atMs, lastSeq }: At): { seq: number; at: string | null; last_seq: number } => ({
+  seq,
+  at: atMs === null ? null : iso(atMs),
+  last_seq: lastSeq,
 });
 
 export function sessionAt(at: At, sessionId: string, roomId: string, ledger: readonly BudgetEntry[]): z.input<typeof SessionAt> {
-  const { entries, place, untilMs } = at;
-  const folded = foldTo(entries, place);
+  const { folded } = at;
   const state = folded.sessions.get(sessionId)?.state ?? session.initial;
   const own = state.status === "none" ? null : state;
   const runs = [...folded.runs].filter(([, fold]) => (fold.first.event.data as Data)["session_id"] === sessionId).toSorted(bySeq);
@@ -220,7 +235,7 @@ export function sessionAt(at: At, sessionId: string, roomId: string, ledger: rea
   const changes: { files?: never[]; patch_artifact_id?: never } | undefined = folded.changes.get(sessionId)?.event.data;
   const plan = runs.map(([id]) => folded.plans.get(id)).findLast((entry) => entry !== undefined);
   const planned: { entries?: never[] } | undefined = plan?.event.data;
-  const money = budgetAt(entries, place, ledger, untilMs);
+  const money = budgetAt(at, ledger);
   return {
     ...where(at),
     status: own?.status ?? null,
@@ -264,7 +279,7 @@ export function sessionAt(at: At, sessionId: string, roomId: string, ledger: rea
 }
 
 export function roomAt(at: At, roomId: string, title: string | null, ledgers: readonly (readonly BudgetEntry[])[]): z.input<typeof RoomAt> {
-  const folded = foldTo(at.entries, at.place);
+  const { folded } = at;
   const threads = [...folded.threads].map(([id, { entry, messages }]) => ({
     id: id as never,
     title: ((entry.event.data as Data)["title"] as string | undefined) ?? null,
@@ -283,7 +298,7 @@ export function roomAt(at: At, roomId: string, title: string | null, ledgers: re
         : [...opened.state.members].map(([principal_id, role]) => ({ principal_id: principal_id as never, role })),
     runs: [...folded.runs].toSorted(bySeq).map(([id, fold]) => runAt(id, fold)),
     pending_approvals: pending(folded, roomId, null),
-    cost_micro_usd: ledgers.reduce((sum, ledger) => sum + budgetAt(at.entries, at.place, ledger, at.untilMs).spent, 0),
+    cost_micro_usd: ledgers.reduce((sum, ledger) => sum + budgetAt(at, ledger).spent, 0),
   };
 }
 

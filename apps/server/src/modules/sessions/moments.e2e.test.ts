@@ -1,8 +1,12 @@
 /* Windows, timeline and moments of a session of 10,000 events, over the whole server. */
 import { gzipSync } from "node:zlib";
 import { databaseTest } from "@signalbox/testkit/database";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Composed, startComposed } from "../../composed.fixture.ts";
+import { createHistory } from "./history.ts";
+import { atPlace, placeOfSeq, placeOfTime, sessionAt } from "./moment.ts";
+import { createSnapshots } from "./snapshots.ts";
 import { addTurn, beginSession, type Author, type LongSession } from "./long-session.fixture.ts";
 
 const database = databaseTest();
@@ -188,6 +192,71 @@ test("a room has its timeline and its moments too", async () => {
   const outsider = await c.person("member");
   for (const url of [at("/timeline"), at("/at?seq=1"), `/v1/rooms/${long.roomId}/timeline`, `/v1/rooms/${long.roomId}/at?seq=1`])
     expect((await c.call("GET", url, { token: outsider.token })).status, url).toBe(404);
+});
+
+describe("moments that are kept", () => {
+  const head = (organizationId: string, id: string) => c.server.log.head(organizationId, { type: "room", id });
+  /** As of a server that has just started: nothing is in its memory. */
+  const cold = () => {
+    const history = createHistory(c.server.db, head);
+    return { history, snapshots: createSnapshots(c.server.db, history) };
+  };
+  const rows = () => database.rows<{ seq: string; fold: string }>("select seq, fold from session_moments order by seq");
+
+  test("at any seq, and any time, the nearest one and what came since is the fold of everything", async () => {
+    const { history, snapshots } = cold();
+    const entries = await history.room("ws_dev", long.roomId);
+    const ledger = await history.budget("ws_dev", long.sessionId);
+    // The API of a server that has not read the room gives the same as one that has.
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: entries.length }), async (seq) => {
+        const kept = await snapshots.at("ws_dev", long.roomId, entries.length, { seq });
+        const whole = atPlace(entries, placeOfSeq(entries, seq), null);
+        expect(kept).toEqual(whole);
+        expect(sessionAt(kept, long.sessionId, long.roomId, ledger)).toEqual(sessionAt(whole, long.sessionId, long.roomId, ledger));
+      }),
+      { numRuns: 25, examples: [[0], [1], [999], [1000], [1001], [entries.length]] },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: entries.length - 1 }), fc.integer({ min: -2, max: 2 }), async (place, off) => {
+        const untilMs = entries[place]!.atMs + off;
+        expect(await snapshots.at("ws_dev", long.roomId, entries.length, { untilMs })).toEqual(
+          atPlace(entries, placeOfTime(entries, untilMs), untilMs),
+        );
+      }),
+      { numRuns: 10 },
+    );
+    expect((await rows()).map(({ seq }) => Number(seq))).toEqual(
+      Array.from({ length: Math.floor(entries.length / 1000) }, (_, i) => (i + 1) * 1000),
+    );
+  });
+
+  test("of another fold they are ignored, and made again", async () => {
+    const { history, snapshots } = cold();
+    const [before] = await rows();
+    // What an older version kept: not even readable to this one.
+    await database.rows("update session_moments set fold = 'older', state = '\\x00'");
+    const entries = await history.room("ws_dev", long.roomId);
+    expect(await snapshots.at("ws_dev", long.roomId, entries.length, { seq: 2500 })).toEqual(atPlace(entries, 2499, null));
+    await snapshots.keep("ws_dev", long.roomId, entries.length);
+    expect(new Set((await rows()).map(({ fold }) => fold))).toEqual(new Set([before!.fold]));
+  });
+
+  test("when something of the room is erased none is believed, and none is left", async () => {
+    const { snapshots } = cold();
+    const found = (await get(`/v1/events?stream_type=room&stream_id=${long.roomId}&event_type=approval.requested&limit=1`)).items[0];
+    const until = await snapshots.at("ws_dev", long.roomId, await head("ws_dev", long.roomId), { seq: found.seq });
+    expect(JSON.stringify([...until.folded.approvals.values()])).toContain(found.data.title);
+    const done = await c.call("POST", "/v1/audit/redact", { token: c.owner, body: { event_id: found.event_id, reason: "test" } });
+    expect(done.status, JSON.stringify(done.body)).toBe(200);
+    const after = cold();
+    const entries = await after.history.room("ws_dev", long.roomId);
+    const now = await after.snapshots.at("ws_dev", long.roomId, entries.length, { seq: found.seq });
+    expect(now).toEqual(atPlace(entries, found.seq - 1, null));
+    await expect
+      .poll(() => database.rows("select 1 from session_moments where made_at_seq < $1", [entries.length]), { timeout: 60_000 })
+      .toEqual([]);
+  });
 });
 
 test("what is erased from the log is erased from every moment, at once", async () => {

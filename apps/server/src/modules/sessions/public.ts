@@ -1,4 +1,6 @@
 /* What the rest of the server may use of sessions. */
+import { type Reader, startReader } from "@signalbox/eventlog/reader";
+import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import path from "node:path";
 import { createScanner, type SecretRegistry } from "@signalbox/eventlog/dlp";
 import type { Bus } from "@signalbox/providers/bus/port";
@@ -22,6 +24,7 @@ import { createSessionCommands, type SessionCommands } from "./commands.ts";
 import { createDoors, type SessionDoors } from "./doors.ts";
 import type { ConversationReader } from "./conversation.ts";
 import { createHistory } from "./history.ts";
+import { createSnapshots, forgetErased, SNAPSHOT_TYPES } from "./snapshots.ts";
 import { createHubs } from "./hubs.ts";
 import { withImported } from "./imported.projection.ts";
 import { itemsProjection } from "./items.projection.ts";
@@ -151,7 +154,9 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     displayName: async (organizationId, id) => (await deps.identity.displayNames(organizationId, [id])).get(id) ?? id,
   });
   const history = createHistory(db, (organizationId, roomId) => deps.log.head(organizationId, { type: "room", id: roomId }));
-  const moments = createMoments(history);
+  const snapshots = createSnapshots(db, history);
+  const moments = createMoments(history, snapshots);
+  let snapshotReader: Reader | undefined;
   const questions = createQuestions({
     ...deps,
     openApprovals: async (organizationId, sessionId) =>
@@ -197,6 +202,10 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     projections: withImported([turnsProjection, itemsProjection, questionsProjection, sessionsProjection]),
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
+      async "sessions.snapshot"({ organizationId, payload }) {
+        const { room_id: roomId } = payload as { room_id: string };
+        await snapshots.keep(organizationId, roomId, await history.head(organizationId, roomId));
+      },
       "session.boot": (job) => hubs.ensure(job.organizationId, idOf(job)),
       "session.teardown": async (job) => {
         deps.models.cut(job.organizationId, idOf(job), { status: 403, code: "session_ended", message: "The session has ended." });
@@ -253,7 +262,36 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
       await pool.end();
     },
     sandboxSide: { start: hubs.start, stop: hubs.stop },
-    background: { start: verdicts.start, stop: verdicts.stop },
+    background: {
+      async start() {
+        await verdicts.start();
+        snapshotReader = startReader({
+          name: "sessions.snapshots",
+          pool,
+          log: deps.log,
+          types: SNAPSHOT_TYPES,
+          // Rooms that are long already are folded when somebody looks at them.
+          from: "now",
+          onError: (error) => deps.logger.warn({ err: error }, "moments of long rooms could not be kept; it is tried again"),
+          async handle(tx, events) {
+            const longer = await forgetErased(tx, events);
+            await enqueueJobs(
+              tx,
+              longer.map(({ organizationId, roomId }) => ({
+                kind: "sessions.snapshot",
+                organizationId,
+                payload: { room_id: roomId },
+                key: roomId,
+              })),
+            );
+          },
+        });
+      },
+      async stop() {
+        await snapshotReader?.stop();
+        await verdicts.stop();
+      },
+    },
     async health() {
       const check = await sandboxCheck();
       return check.ok ? { ok: true, detail: null } : { ok: false, detail: `${check.reason} ${check.fix}` };

@@ -320,34 +320,36 @@ export function createSinks(deps: SinksDeps): Module {
         run: async () => void (await pool.query(`delete from sink_deliveries where at < now() - interval '${KEPT_DAYS} days'`)),
       },
     ],
-    async start() {
-      reader = startReader({
-        name: "sinks",
-        pool,
-        log,
-        // Each sink has a cursor of its own; this only wakes them.
-        from: "now",
-        onError: (error) => logger.warn({ err: error }, "sinks could not be woken; it is tried again"),
-        async handle(tx, events) {
-          const organizations = [...new Set(events.map(({ organizationId }) => organizationId))];
-          const { rows: active } = await tx.query<{ organization_id: string; id: string }>(
-            "select organization_id, id from proj_sinks where organization_id = any($1) and status = 'active'",
-            [organizations],
-          );
-          await enqueueJobs(
-            tx,
-            active.map(({ organization_id, id }) => ({
-              kind: "sinks.deliver",
-              organizationId: organization_id,
-              payload: { sink_id: id },
-              key: id,
-            })),
-          );
-        },
-      });
-    },
-    async stop() {
-      await reader?.stop();
+    background: {
+      async start() {
+        reader = startReader({
+          name: "sinks",
+          pool,
+          log,
+          // Each sink has a cursor of its own; this only wakes them.
+          from: "now",
+          onError: (error) => logger.warn({ err: error }, "sinks could not be woken; it is tried again"),
+          async handle(tx, events) {
+            const organizations = [...new Set(events.map(({ organizationId }) => organizationId))];
+            const { rows: active } = await tx.query<{ organization_id: string; id: string }>(
+              "select organization_id, id from proj_sinks where organization_id = any($1) and status = 'active'",
+              [organizations],
+            );
+            await enqueueJobs(
+              tx,
+              active.map(({ organization_id, id }) => ({
+                kind: "sinks.deliver",
+                organizationId: organization_id,
+                payload: { sink_id: id },
+                key: id,
+              })),
+            );
+          },
+        });
+      },
+      async stop() {
+        await reader?.stop();
+      },
     },
   };
 }
