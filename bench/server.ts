@@ -8,6 +8,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 
 export interface BenchServer {
+  readonly pid: number;
   readonly port: number;
   readonly token: string;
   /** One JSON call over a kept connection. */
@@ -55,6 +56,7 @@ export async function startProcess(argv: readonly string[], env: Readonly<Record
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
   return {
+    pid: child.pid!,
     port,
     token,
     call: (method, route, body) =>

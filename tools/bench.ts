@@ -24,7 +24,19 @@ interface Result {
 }
 
 /** In the order of a command's way through the house. */
-const BENCHES = ["append", "http", "feed", "evidence", "policy", "model-proxy", "sandbox", "start", "web"] as const;
+const BENCHES = [
+  "append",
+  "http",
+  "feed",
+  "sync",
+  "durable-streams",
+  "evidence",
+  "policy",
+  "model-proxy",
+  "sandbox",
+  "start",
+  "web",
+] as const;
 
 const BENCH = join(ROOT, "bench");
 const RESULTS = join(BENCH, "results");

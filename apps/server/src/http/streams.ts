@@ -5,15 +5,15 @@
  *
  * A frame object is encoded once, however many connections it goes to: as one HTTP chunk, written
  * to the socket past `ServerResponse`, which would frame it anew for each (three writes instead of
- * one; a thousand clients took twice the time). A reader that falls more than `MAX_BUFFERED` behind
+ * one; a thousand clients took twice the time). A reader that falls more than `MAX_BEHIND` behind
  * is cut off rather than skipped over: it resumes from its last id.
  * Keep-alive comments come from one timer for all connections.
  */
 import type { ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
+import { MAX_BEHIND } from "./back-pressure.ts";
 import type { FrameSink, PushStream, StreamFrame } from "./handle.ts";
 
-const MAX_BUFFERED = 1024 * 1024;
 const KEEP_ALIVE_MS = 15_000;
 const chunk = (text: string): Buffer => {
   const bytes = Buffer.from(text);
@@ -74,7 +74,7 @@ export function createStreams(): Streams {
       socket.setNoDelay(true);
       responses.add(response);
       const write = (frame: StreamFrame): void => {
-        if (socket.writableLength > MAX_BUFFERED) socket.destroy();
+        if (socket.writableLength > MAX_BEHIND) socket.destroy();
         else socket.write(sseBytes(frame));
       };
       try {

@@ -1,5 +1,5 @@
 import { streamRoom } from "@signalbox/contract/log";
-import { handle, refused, type BoundRoute, type FrameSink } from "../../http/handle.ts";
+import { handle, refused, type BoundRoute, type FrameSink, type StreamFrame } from "../../http/handle.ts";
 import { hasRole } from "../../http/authenticate.ts";
 import type { FeedParts } from "./public.ts";
 import { roomTopic } from "./sources.ts";
@@ -27,8 +27,8 @@ export function roomStreamRoute({ log, rooms, subscriptions }: FeedParts): Bound
       attach(sink: FrameSink) {
         const following = subscriptions.follow(roomTopic(organizationId, params.roomId), String(after), {
           deliver(frames, replaying) {
+            if (replaying) return replay(sink, frames);
             for (const frame of frames) sink.frame(frame);
-            return replaying ? sink.drained() : undefined;
           },
           ended: () => sink.end(),
           // Organization admins own every room; no membership of theirs can end.
@@ -43,4 +43,12 @@ export function roomStreamRoute({ log, rooms, subscriptions }: FeedParts): Bound
 /** A header that is not a cursor of ours is as good as none: browsers send what they last saw. */
 function cursorOf(lastEventId: string | undefined): number | null {
   return lastEventId !== undefined && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : null;
+}
+
+/** History waits for its reader frame by frame: a page of large ones is more than may wait. */
+async function replay(sink: FrameSink, frames: readonly StreamFrame[]): Promise<void> {
+  for (const frame of frames) {
+    sink.frame(frame);
+    await sink.drained();
+  }
 }

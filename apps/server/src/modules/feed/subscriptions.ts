@@ -72,6 +72,8 @@ export interface Subscriptions {
 }
 
 const PAGE = 200;
+const RECENT_PAGES = 16;
+const RECENT_MS = 500;
 
 interface Member {
   readonly follower: Follower;
@@ -86,6 +88,8 @@ interface Channel {
   /** Head at the time of the last publication. */
   position: string;
   readonly opened: Promise<void>;
+  /** What was read a moment ago, by cursor, with where the channel stood: a thousand who come back at once read once. */
+  readonly recent: Map<string, { readonly position: string; readonly page: ReturnType<TopicSource["read"]> }>;
   close(): void;
 }
 
@@ -108,6 +112,7 @@ export function createSubscriptions(
       source,
       members: new Set(),
       position: "0",
+      recent: new Map(),
       opened: source
         .open(
           (frames, upTo) => {
@@ -191,6 +196,21 @@ export function createSubscriptions(
     channel.close();
   }
 
+  function pageAfter(channel: Channel, after: string): ReturnType<TopicSource["read"]> {
+    const known = channel.recent.get(after);
+    if (known !== undefined && known.position === channel.position) return known.page;
+    const page = channel.source.read(after, PAGE);
+    if (channel.recent.size >= RECENT_PAGES) return page;
+    const entry = { position: channel.position, page };
+    channel.recent.set(after, entry);
+    const forget = (): void => {
+      if (channel.recent.get(after) === entry) channel.recent.delete(after);
+    };
+    // Who waits for a read that failed hears of it; who comes next tries again.
+    page.then(() => setTimeout(forget, RECENT_MS).unref(), forget);
+    return page;
+  }
+
   async function replay(topic: string, channel: Channel, member: Member, after: string | null): Promise<void> {
     try {
       await channel.opened;
@@ -199,7 +219,7 @@ export function createSubscriptions(
       else if (compareWatermarks(after, channel.position) > 0 && (await channel.source.read(after, 1)) === "stale")
         return end(channel, member, "stale");
       while (!member.over && compareWatermarks(member.cursor, channel.position) < 0) {
-        const page = await channel.source.read(member.cursor, PAGE);
+        const page = await pageAfter(channel, member.cursor);
         if (member.over) return;
         if (page === "stale") return end(channel, member, "stale");
         const frames = "frames" in page ? page.frames : page;

@@ -4,7 +4,8 @@ import { sha256 } from "@signalbox/kernel/canonical";
 import type { Frame } from "./subscriptions.ts";
 
 const updates = new WeakMap<Frame, string>();
-const batches = new WeakMap<readonly Frame[], readonly string[]>();
+/** Live ones, and pages of history, which many may come back for at once. */
+const batches = { live: new WeakMap<readonly Frame[], readonly string[]>(), history: new WeakMap<readonly Frame[], readonly string[]>() };
 
 /** One update. What exceeds the limit is announced without its payload; the reader fetches it over HTTP. */
 function updateText(topic: string, frame: Frame): string {
@@ -43,8 +44,9 @@ export function batchTexts(
   frames: readonly Frame[],
   options: { readonly complete: boolean; readonly perBatch: number },
 ): readonly string[] {
-  const cacheable = options.complete && options.perBatch === SYNC_LIMITS.updatesPerBatch;
-  const known = cacheable ? batches.get(frames) : undefined;
+  const cache = options.complete ? batches.live : batches.history;
+  const cacheable = options.perBatch === SYNC_LIMITS.updatesPerBatch;
+  const known = cacheable ? cache.get(frames) : undefined;
   if (known !== undefined) return known;
   const texts: string[] = [];
   let open: string[] = [];
@@ -61,7 +63,7 @@ export function batchTexts(
     bytes += size;
   });
   texts.push(batch(topic, open, options.complete, frames.at(-1)?.id));
-  if (cacheable) batches.set(frames, texts);
+  if (cacheable) cache.set(frames, texts);
   return texts;
 }
 

@@ -17,6 +17,7 @@ import { ClientFrame, SYNC_LIMITS, Topic, type ServerFrame } from "@signalbox/co
 import type { WebSocket } from "ws";
 import { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
+import { MAX_BEHIND } from "../../http/back-pressure.ts";
 import type { FeedParts } from "./public.ts";
 import { documentTopic, presenceTopic, roomTopic, sessionTopic } from "./sources.ts";
 import { batchTexts, caughtUpText } from "./sync-frames.ts";
@@ -25,8 +26,6 @@ import type { SyncGrant } from "./sync-token.ts";
 
 const MAX_FRAMES_PER_S = 50;
 const MAX_BAD_FRAMES = 5;
-/** A reader this far behind is dropped rather than its events. */
-const MAX_BUFFERED = 8 * 1024 * 1024;
 
 /** Topics are checked one by one, so that one unknown name does not spoil the others. */
 const LooseFrame = z.looseObject({ type: z.string(), topics: z.array(z.string().max(200)).max(1000).optional() });
@@ -59,7 +58,7 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
   const send = (frame: ServerFrame): void => socket.send(JSON.stringify(frame));
 
   function push(text: string): void {
-    if (socket.bufferedAmount > MAX_BUFFERED) return socket.terminate();
+    if (socket.bufferedAmount > MAX_BEHIND) return socket.terminate();
     socket.send(text);
   }
 

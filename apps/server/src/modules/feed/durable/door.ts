@@ -215,6 +215,19 @@ function sse(stream: Readable, request: ReadRequest, state: { readonly head: str
           };
           control(of, data);
         }
+        function say(frame: Frame, isUpToDate: boolean): void {
+          cursor = frame.id;
+          reached(isUpToDate, dataEvent(stream, frame, encoding));
+        }
+        /** Frame by frame: a page of large ones is more than may wait. */
+        async function replay(frames: readonly Frame[]): Promise<void> {
+          for (const frame of frames) {
+            if (isOver) return;
+            // Where history ended when it was asked for.
+            say(frame, offsetOf(frame.id) >= offsetOf(state.head));
+            await sink.drained();
+          }
+        }
         function finish(): void {
           if (isOver) return;
           isOver = true;
@@ -236,13 +249,8 @@ function sse(stream: Readable, request: ReadRequest, state: { readonly head: str
         function start(): void {
           following = stream.follow(cursor, {
             deliver(frames, replaying) {
-              frames.forEach((frame, i) => {
-                cursor = frame.id;
-                // Where history ended when it was asked for, or where it is now.
-                const isUpToDate = replaying ? offsetOf(cursor) >= offsetOf(state.head) : i === frames.length - 1;
-                reached(isUpToDate, dataEvent(stream, frame, encoding));
-              });
-              return replaying ? sink.drained() : undefined;
+              if (replaying) return replay(frames);
+              frames.forEach((frame, i) => say(frame, i === frames.length - 1));
             },
             caughtUp(head) {
               if (offsetOf(head) > offsetOf(cursor)) cursor = head;
