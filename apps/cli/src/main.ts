@@ -12,6 +12,7 @@ import { registerSinks } from "./commands/sink.ts";
 import { registerOrganization } from "./commands/organization.ts";
 import { registerPolicy } from "./commands/policy.ts";
 import { registerReceipt } from "./commands/receipt.ts";
+import { registerScaletest } from "./commands/scaletest.ts";
 import { registerSession } from "./commands/session.ts";
 import { registerUp } from "./commands/up.ts";
 import { printable } from "./terminal.ts";
@@ -42,6 +43,7 @@ for (const register of [
   registerLogin,
   registerEngine,
   registerDoctor,
+  registerScaletest,
   registerDemo,
 ])
   register(program);

@@ -119,7 +119,6 @@ export interface Signalbox {
 /** Everything is up when it resolves, but nobody can call yet: `listen` opens the door. */
 export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const { config, connection, logger, telemetry } = options;
-  const clock = options.clock ?? systemClock;
   const onError = (error: unknown): void => logger.warn({ err: error }, "a database connection was lost, or a subscriber failed");
   await migrate(connection, MIGRATION_SETS);
 
@@ -135,11 +134,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const workerPool = new Pool({ ...connection("sb_log"), max: pools.jobs });
   workerPool.on("error", onError);
   workerPool.on("connect", (client) => client.on("error", onError));
-  const db = openDatabase(connection("sb_app"), { connections: pools.requests, onError });
-  const deps: Deps = { log: telemetry?.tracedLog(late.log) ?? late.log, db, clock, logger };
-  let port = config.port;
-  const ownUrl = (): string => `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
-  const publicUrl = (): string => config.publicUrl ?? ownUrl();
   // The data directory's lock lets one process of that name live in it, so what its predecessor held is ours at once.
   const nodeId = nodeIdOf(config);
   const nodes = await createNodes({
@@ -151,6 +145,13 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     leaseTtlMs: config.leaseMs,
     logger,
   });
+  // Of several processes each may run on a machine whose clock is wrong: the database's is the one that they share.
+  const clock = options.clock ?? (role === "all" ? systemClock : nodes.clock);
+  const db = openDatabase(connection("sb_app"), { connections: pools.requests, onError });
+  const deps: Deps = { log: telemetry?.tracedLog(late.log) ?? late.log, db, clock, logger };
+  let port = config.port;
+  const ownUrl = (): string => `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+  const publicUrl = (): string => config.publicUrl ?? ownUrl();
 
   const internalKey =
     config.internalKey === undefined
@@ -475,7 +476,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     nodes,
     signatures: createSignatures({
       key: internalKey,
-      nowMs: nodes.nowMs,
+      nowMs: nodes.clock.nowMs,
       remember: nodes.rememberNonce,
     }),
     serves: duties.sandboxes,
@@ -526,6 +527,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     await identity.ensureOrganization(LOCAL);
     await startModules();
     startJobs(jobs, log, modules, { config, duties }, telemetry);
+    let ready = false;
     const metrics = createMetrics();
     metrics.gauge("signalbox_event_streams", "Open server-sent event streams.", () => http.streams());
     metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
@@ -548,7 +550,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       traced: telemetry?.traced,
       onUpgrade: duties.sockets
         ? {
-            "/v1/sync": feed.upgrade,
+            "/v1/sync": (request, socket, head) =>
+              role === "all" || ready ? feed.upgrade(request, socket, head) : refuseUpgrade(socket, "503 Service Unavailable"),
             "/v1/terminals/socket": upgrading(terminalUpgrade),
             [`${INTERNAL_PREFIX}/v1/terminals/socket`]: upgrading(async (request, socket, head) =>
               (await internal.admitUpgrade(request)) ? terminals.upgrade(request, socket, head) : refuseUpgrade(socket, "401 Unauthorized"),
@@ -584,7 +587,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       },
     });
     door = http;
-    let ready = false;
     /** Of a split installation: the others take over before this process goes. */
     async function leaveGently(): Promise<void> {
       try {
@@ -616,6 +618,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       async stop() {
         ready = false;
         if (role !== "all") await leaveGently();
+        if (duties.sockets && role !== "all") await feed.drain(config.drainMs);
         feed.disconnect();
         previews.disconnect();
         terminals.disconnect();

@@ -8,7 +8,8 @@
  * Every topic keeps the watermark of its last update; after any reconnect it is resumed from
  * there, so a reader sees each update once. A cursor that the server no longer has is dropped and the
  * topic goes on from the server's head; once it does, `onStale` says to read the state over HTTP.
- * The server closes when the token ends; a new one is fetched for each connection.
+ * The server closes when the token ends; a new one is fetched for each connection. One that is being replaced closes
+ * with 1012 and says how soon to come back (`retry:<ms>`), to another.
  */
 import { createSyncToken, SYNC_LIMITS, type ClientFrame, type ServerFrame, type SyncUpdate, type Topic } from "@signalbox/contract/sync";
 import { backoff, pause, type Client } from "./client.ts";
@@ -54,6 +55,8 @@ export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs
   const closed = new AbortController();
   let socket: WebSocket | null = null;
   let running = false;
+  /** Said by a server that is being replaced. */
+  let comeBackMs: number | null = null;
   let status: SyncStatus = "connecting";
 
   const followers = (): Followed[] => [...topics.values()].flatMap((set) => [...set]);
@@ -172,7 +175,11 @@ export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs
         live ||= frame.type !== "error";
         receive(frame);
       });
-      ws.addEventListener("close", ended);
+      ws.addEventListener("close", ({ code, reason }) => {
+        const said = code === 1012 ? /^retry:(\d{1,5})$/.exec(reason)?.[1] : undefined;
+        comeBackMs = said === undefined ? null : Number(said);
+        ended();
+      });
       // `close` always follows `error`, and says no less.
       ws.addEventListener("error", () => undefined);
     });
@@ -187,7 +194,8 @@ export function createSync({ client, WebSocket = globalThis.WebSocket, silenceMs
       failures = live ? 0 : failures + 1;
       if (closed.signal.aborted || topics.size === 0) break;
       tell("retrying");
-      await pause(backoff(failures + 1), closed.signal);
+      await pause(comeBackMs ?? backoff(failures + 1), closed.signal);
+      comeBackMs = null;
     }
     running = false;
     status = "connecting";

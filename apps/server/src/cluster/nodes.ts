@@ -8,6 +8,7 @@
  * to ask. Its clock is the database's, read with each renewal and carried on by the monotonic one of this process, so
  * that a machine whose clock jumps still agrees with the others.
  */
+import type { Clock } from "@signalbox/kernel/clock";
 import type pg from "pg";
 import type { Logger } from "pino";
 import type { Role } from "./roles.ts";
@@ -20,8 +21,8 @@ export interface Node {
 
 export interface Nodes {
   readonly id: string;
-  /** The database's clock. */
-  nowMs(): number;
+  /** The database's, which all processes agree on, whatever their machines' clocks do. */
+  readonly clock: Clock;
   /** From now on the others find it; `url` null: it is there, and nobody calls it. */
   join(url: string | null): Promise<void>;
   /** It takes nothing new any more. */
@@ -70,9 +71,10 @@ export async function createNodes({ pool, id, role, machine, connections, leaseT
   }
 
   await renew();
+  const nowMs = (): number => Math.round(performance.now() + offsetMs);
   return {
     id,
-    nowMs: () => performance.now() + offsetMs,
+    clock: { nowMs, now: () => new Date(nowMs()).toISOString() },
     async join(at) {
       url = at;
       await renew();

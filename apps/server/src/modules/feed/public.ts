@@ -76,6 +76,8 @@ export interface FeedModule extends Module {
   tell(organizationId: string, topic: string, document: TopicDocument): Promise<void>;
   /** A room's events from after that seq on, for doors of other modules; who may follow is theirs to know. */
   followRoom(organizationId: string, roomId: string, after: number, follower: Follower): Following;
+  /** Sends every socket elsewhere, a few at a time, each with how long to wait before it comes back. */
+  drain(overMs: number): Promise<void>;
   /** Ends every feed and socket; the HTTP server cannot close while they are open. */
   disconnect(): void;
   /** For `/metrics`. */
@@ -83,6 +85,9 @@ export interface FeedModule extends Module {
 }
 
 const SCOPES = ["room:*", "session:*", "inbox", "runtime.run_summaries", "runtime.worker_summaries", "runtime.notifications"];
+
+const DRAIN_WAVES = 10;
+const RETRY_SPREAD_MS = 450;
 
 export function createFeed(deps: FeedDeps): FeedModule {
   const { log, db, live, clock, logger } = deps;
@@ -262,6 +267,15 @@ export function createFeed(deps: FeedDeps): FeedModule {
       beat = setInterval(() => {
         for (const socket of sockets) socket.beat(clock.nowMs());
       }, SYNC_LIMITS.heartbeatMs).unref();
+    },
+    async drain(overMs) {
+      const open = [...server.clients];
+      const waves = Math.min(DRAIN_WAVES, open.length);
+      for (let wave = 0; wave < waves; wave++) {
+        // So that not all of them are back in the same moment.
+        for (let i = wave; i < open.length; i += waves) open[i]!.close(1012, `retry:${50 + Math.round(Math.random() * RETRY_SPREAD_MS)}`);
+        await new Promise((resolve) => setTimeout(resolve, overMs / waves));
+      }
     },
     disconnect() {
       subscriptions.close();

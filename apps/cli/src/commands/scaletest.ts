@@ -1,0 +1,154 @@
+/* `signalbox scaletest`: puts a bounded load on a server, says what it measured, and can gate CI by its exit code. */
+import { getSystem } from "@signalbox/contract/operations";
+import { type Command, InvalidArgumentError } from "commander";
+import { action, type Context } from "../command.ts";
+import { serverAddress } from "../config.ts";
+import { runLoad } from "../scaletest/load.ts";
+import { type Figures, verdict } from "../scaletest/measures.ts";
+import { table } from "../terminal.ts";
+import { EXIT, UserError } from "../user-error.ts";
+
+interface Flags {
+  readonly rooms: number;
+  readonly followers: number;
+  readonly rate: number;
+  readonly duration: number;
+  readonly approvals: number;
+  readonly engines: number;
+  readonly sessions: number;
+  readonly target?: string;
+  readonly maxP95Ms?: number;
+  readonly maxErrors: number;
+}
+interface Sample {
+  readonly at_s: number;
+  readonly rss_bytes: number;
+  readonly load_1m: number;
+  readonly sync_sockets: number;
+  readonly jobs_ready: number;
+}
+interface Result {
+  readonly operations: Readonly<Record<string, Figures>>;
+  readonly failures: Readonly<Record<string, number>>;
+  readonly resources: readonly Sample[];
+  readonly verdict: readonly string[];
+  readonly interrupted: boolean;
+  readonly passed: boolean;
+}
+
+const within =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isFinite(value) || value < least || value > most)
+      throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+    return value;
+  };
+
+const MIB = 1024 * 1024;
+
+export function registerScaletest(program: Command): void {
+  program
+    .command("scaletest")
+    .description("put a bounded load on the server and say how it held; its rooms stay, everything else is put away")
+    .option("--rooms <n>", "rooms that are written to", within(1, 200), 4)
+    .option("--followers <n>", "sockets that follow them", within(0, 5000), 40)
+    .option("--rate <n>", "messages a second, over all rooms", within(0, 1000), 20)
+    .option("--approvals <n>", "approvals asked for and decided a second", within(0, 100), 1)
+    .option("--engines <n>", "engines that claim runs and report steps, as fast as they are answered", within(0, 50), 1)
+    .option("--sessions <n>", "sessions on the scripted demo model, in real sandboxes", within(0, 50), 0)
+    .option("--duration <s>", "seconds", within(1, 3600), 15)
+    .option("--max-p95-ms <ms>", "exit 1 when an operation's p95 is over this", within(0, 3_600_000))
+    .option("--max-errors <n>", "exit 1 when there are more errors", within(0, 1_000_000), 0)
+    .option("--target <origin>", "name the server again, if it is not on this machine")
+    .action(
+      action(async ({ terminal, flags: all, signal }: Context, flags: Flags) => {
+        const { url, token } = serverAddress(all);
+        refuseStrangers(url, flags.target);
+        const resources: Sample[] = [];
+        const startedMs = performance.now();
+        const measures = await runLoad({
+          baseUrl: url,
+          token,
+          signal,
+          load: { ...flags, durationS: flags.duration },
+          onTick: (now, leftS) =>
+            terminal.progress(
+              `${String(leftS).padStart(4)} s left · ${now.count("message.create")} messages · ${now.count("update")} updates · ${now.errors} errors`,
+            ),
+          async sample(client) {
+            const seen = await client.call(getSystem, {});
+            resources.push({
+              at_s: Math.round((performance.now() - startedMs) / 1000),
+              rss_bytes: seen.memory.rss_bytes,
+              load_1m: seen.load.average_1m,
+              sync_sockets: seen.connections.sync_sockets,
+              jobs_ready: seen.jobs.ready,
+            });
+          },
+        });
+        const operations = measures.figures();
+        const failed = verdict(operations, measures.errors, flags);
+        const { rooms, followers, rate, duration, approvals, engines, sessions } = flags;
+        const result = {
+          target: url,
+          load: { rooms, followers, rate, duration_s: duration, approvals, engines, sessions },
+          operations,
+          errors: measures.errors,
+          failures: measures.failures(),
+          resources,
+          interrupted: signal.aborted,
+          passed: failed.length === 0 && !signal.aborted,
+          verdict: failed,
+        };
+        terminal.result(result, textOf(result));
+        return result.passed ? EXIT.ok : EXIT.failed;
+      }),
+    );
+}
+
+function refuseStrangers(url: string, target: string | undefined): void {
+  const { hostname, origin } = new URL(url);
+  if (/^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(hostname)) return;
+  if (target !== undefined && URL.canParse(target) && new URL(target).origin === origin) return;
+  throw new UserError(
+    `${origin} is not on this machine.`,
+    "A load test may keep a server from serving anybody else.",
+    `If it is yours to test, name it again: --target ${origin}`,
+  );
+}
+
+function textOf({ operations, failures, resources, verdict: failed, interrupted, passed }: Result): string {
+  const ms = (value: number): string => value.toFixed(1).padStart(8);
+  const rows = Object.entries(operations).map(([operation, of]) => [
+    operation,
+    String(of.count).padStart(7),
+    ms(of.p50_ms),
+    ms(of.p95_ms),
+    ms(of.p99_ms),
+    ms(of.max_ms),
+  ]);
+  const most = (of: (sample: Sample) => number): number => resources.reduce((high, sample) => Math.max(high, of(sample)), 0);
+  const errors = Object.entries(failures);
+  return [
+    table(["operation", "  count", "  p50 ms", "  p95 ms", "  p99 ms", "  max ms"], rows),
+    errors.length === 0
+      ? "no errors"
+      : table(
+          ["errors", "count"],
+          errors.map(([what, count]) => [what, String(count)]),
+        ),
+    resources.length === 0
+      ? "The server's own figures could not be read: they need the role admin."
+      : table(
+          ["server, at most", ""],
+          [
+            ["memory of the process that answered", `${Math.round(most((s) => s.rss_bytes) / MIB)} MB`],
+            ["load of its machine, 1 min", most((s) => s.load_1m).toFixed(1)],
+            ["sync sockets of that process", String(most((s) => s.sync_sockets))],
+            ["jobs waiting", String(most((s) => s.jobs_ready))],
+          ],
+        ),
+    interrupted ? "Interrupted." : passed ? "It held." : `It did not hold: ${failed.join("; ")}.`,
+  ].join("\n\n");
+}

@@ -1,0 +1,226 @@
+/*
+ * What goes wrong between processes, while people write and follow: two apis, two gateways, a worker, hints over NATS.
+ * Every message is posted until it is acknowledged, under one idempotency key; at the end every follower has seen each
+ * of them once, in the order of the log.
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { ApiError, type Client } from "@signalbox/client/client";
+import { createSync, type Sync } from "@signalbox/client/sync";
+import { createMessage, createRoom, createThread } from "@signalbox/contract/rooms";
+import { databaseTest } from "@signalbox/testkit/database";
+import { natsServerProgram, startNatsServer, type NatsServer } from "@signalbox/testkit/nats-server";
+import { startTcpProxy, type TcpProxy } from "@signalbox/testkit/tcp-proxy";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { until } from "../modules/sessions/installation.fixture.ts";
+import { databaseUrlOf, startSplit, type Part, type Split } from "./split.fixture.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+const FAKETIME = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"].find(
+  (file) => existsSync(file),
+);
+const database = databaseTest();
+const folder = mkdtempSync(path.join(tmpdir(), "signalbox-faults-"));
+let nats: NatsServer | undefined;
+let natsWire: TcpProxy;
+let databaseWire: TcpProxy;
+let split: Split;
+const parts: Record<string, Part> = {};
+let client: Client;
+
+async function start(name: string, environment: Record<string, string> = {}): Promise<void> {
+  const role = name.split("-")[0] as "api" | "gateway" | "worker";
+  parts[name] = await split.start(role, name, {
+    environment,
+    // One gateway reaches Postgres over a wire that can be cut.
+    ...(name === "gateway-2" ? { databaseUrl: databaseUrlOf(database, folder) } : {}),
+  });
+}
+
+beforeAll(async () => {
+  if (natsServerProgram() !== null) nats = await startNatsServer();
+  natsWire = await startTcpProxy(nats === undefined ? [] : [{ port: nats.port }]);
+  const { host } = database.connection("admin");
+  databaseWire = await startTcpProxy([{ path: `${host}/.s.PGSQL.5432` }], { listenOn: path.join(folder, ".s.PGSQL.5432") });
+  split = await startSplit(database, {
+    environment: nats === undefined ? {} : { SIGNALBOX_NATS_URL: `nats://127.0.0.1:${natsWire.port}` },
+  });
+  await Promise.all(["api-1", "api-2", "gateway-1", "gateway-2", "worker-1"].map((name) => start(name)));
+  client = split.client();
+});
+afterAll(async () => {
+  databaseWire?.join();
+  natsWire?.join();
+  await split?.close();
+  await databaseWire?.close();
+  await natsWire?.close();
+  await nats?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Traffic {
+  readonly acknowledged: ReadonlySet<string>;
+  readonly problems: readonly string[];
+  /** Writes until `operations` were acknowledged, whatever happens meanwhile. */
+  finish(): Promise<void>;
+  /** Everything that was acknowledged has reached everybody, once and in order. */
+  check(): Promise<void>;
+}
+
+/** `writers` post as fast as they are answered; `followers` follow over sockets of their own. */
+async function traffic(operations: number, { writers = 4, followers = 4 } = {}): Promise<Traffic> {
+  const room = await client.call(createRoom, { body: { title: "faults" } });
+  const thread = await client.call(createThread, { params: { id: room.id }, body: {} });
+  const acknowledged = new Set<string>();
+  const problems: string[] = [];
+  let next = 0;
+  const syncs: Sync[] = [];
+  const seen = Array.from({ length: followers }, () => [] as { seq: number; text: string }[]);
+  for (const list of seen) {
+    const sync = createSync({ client });
+    syncs.push(sync);
+    sync.subscribe(`room:${room.id}` as never, {
+      after: "0",
+      onUpdate(update) {
+        const { type, data } = update.payload as unknown as { type: string; data: { content_md?: string } };
+        list.push({ seq: Number(update.watermark), text: type === "message.created" ? (data.content_md ?? "") : "" });
+      },
+      onStale: () => problems.push("stale"),
+      onRefused: (code) => problems.push(code),
+    });
+  }
+  async function write(): Promise<void> {
+    while (next < operations) {
+      const text = `message ${next++}`;
+      const idempotencyKey = randomUUID();
+      for (;;) {
+        try {
+          await client.call(createMessage, {
+            params: { id: thread.id },
+            body: { content_md: text },
+            idempotencyKey,
+            signal: AbortSignal.timeout(20_000),
+          });
+          acknowledged.add(text);
+          break;
+        } catch (error) {
+          const { status, retryAfterMs } = error instanceof ApiError ? error : { status: 0, retryAfterMs: undefined };
+          if (status >= 400 && status < 500 && status !== 409) {
+            problems.push(`${status} ${(error as ApiError).code}`);
+            return;
+          }
+          await new Promise((resolve) => setTimeout(resolve, Math.min(retryAfterMs ?? 50, 300)));
+        }
+      }
+    }
+  }
+  const writing = Array.from({ length: writers }, write);
+  return {
+    acknowledged,
+    problems,
+    async finish() {
+      await Promise.all(writing);
+    },
+    async check() {
+      await Promise.all(writing);
+      expect(problems).toEqual([]);
+      expect(acknowledged.size).toBe(operations);
+      const [row] = await database.rows<{ seq: string }>("select seq from evt_stream_heads where stream_id = $1", [room.id]);
+      for (const list of seen) {
+        await until("a follower has all", () => list.at(-1)?.seq === Number(row!.seq), 60_000);
+        // Each event once, none left out, in the order of the log.
+        expect(list.map(({ seq }) => seq)).toEqual(Array.from({ length: Number(row!.seq) }, (_, i) => i + 1));
+        const texts = list.filter(({ text }) => text !== "").map(({ text }) => text);
+        expect(texts).toHaveLength(operations);
+        expect(new Set(texts)).toEqual(acknowledged);
+      }
+      for (const sync of syncs) sync.close();
+    },
+  };
+}
+const reached = (of: Traffic, count: number) => until(`${count} are written`, () => of.acknowledged.size >= count, 120_000);
+
+test("kill -9 of each role in the middle of 1,000 operations loses nothing acknowledged and does nothing twice", async () => {
+  const of = await traffic(1000);
+  let at = 100;
+  for (const name of ["api-1", "gateway-1", "worker-1", "api-2", "gateway-2"]) {
+    await reached(of, at);
+    await parts[name]!.stop("SIGKILL");
+    await start(name);
+    at += 150;
+  }
+  await of.check();
+});
+
+test("a rolling restart of every process under load: not a lost, not a repeated update", async () => {
+  const of = await traffic(600);
+  for (const name of ["api-1", "api-2", "gateway-1", "gateway-2", "worker-1"]) {
+    expect(await parts[name]!.stop("SIGTERM")).toBe(0);
+    await start(name);
+  }
+  await of.check();
+});
+
+test.skipIf(natsServerProgram() === null)("NATS gone (needs nats-server): updates still arrive, and it heals", async () => {
+  const of = await traffic(300);
+  await reached(of, 50);
+  natsWire.cut();
+  await reached(of, 250);
+  natsWire.join();
+  await of.check();
+  const again = await traffic(50);
+  await again.check();
+});
+
+test("cut off from Postgres, a gateway answers 503, keeps its sockets, and catches up when it is mended", async () => {
+  const of = await traffic(300);
+  await reached(of, 50);
+  databaseWire.cut();
+  await until("it says so", async () => (await fetch(`${parts["gateway-2"]!.url}/v1/health`)).status === 503);
+  // The others go on meanwhile.
+  await reached(of, 200);
+  databaseWire.join();
+  await of.check();
+  await until("it is well again", async () => {
+    const { parts: all } = (await (await fetch(`${parts["gateway-2"]!.url}/v1/health`)).json()) as {
+      parts: { name: string; ok: boolean }[];
+    };
+    return all.find(({ name }) => name === "log")?.ok === true;
+  });
+});
+
+test("a wire to Postgres that is slow makes nothing wrong", async () => {
+  databaseWire.slow(30);
+  const of = await traffic(100);
+  await of.check();
+  databaseWire.slow(0);
+});
+
+test.skipIf(FAKETIME === undefined)(
+  "clocks that are an hour ahead or behind (needs libfaketime): tokens, leases, order and requests between processes hold",
+  async () => {
+    await parts["gateway-1"]!.stop();
+    await parts["api-2"]!.stop();
+    await parts["worker-1"]!.stop();
+    const shifted = (by: string): Record<string, string> => ({ LD_PRELOAD: FAKETIME!, FAKETIME: by, DONT_FAKE_MONOTONIC: "1" });
+    await Promise.all([start("gateway-1", shifted("+1h")), start("api-2", shifted("-1h")), start("worker-1", shifted("+1h"))]);
+    const skew = Date.parse((await fetch(`${parts["gateway-1"]!.url}/readyz`)).headers.get("date")!) - Date.now();
+    expect(skew).toBeGreaterThan(3_000_000);
+    const of = await traffic(100);
+    await of.check();
+    const nodes = await database.rows<{ node_id: string; left_ms: string }>(
+      "select node_id, extract(epoch from expires_at - now()) * 1000 as left_ms from cluster_nodes where expires_at > now()",
+    );
+    expect(new Set(nodes.map(({ node_id: id }) => id.split("#")[1]))).toEqual(
+      new Set(["api-1", "api-2", "gateway-1", "gateway-2", "worker-1"]),
+    );
+    for (const node of nodes) expect(Number(node.left_ms)).toBeLessThan(10_000);
+    // Each schedule fired by one, and not for an hour at once.
+    const [fired] = await database.rows<{ count: string }>(
+      "select count(*) as count from jobs where kind like 'schedule.%' and state = 'dead'",
+    );
+    expect(Number(fired!.count)).toBe(0);
+  },
+);
