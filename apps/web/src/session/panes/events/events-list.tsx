@@ -109,7 +109,7 @@ const EventLine = memo(function EventLine({
         >
           <span className="w-9 shrink-0 text-right font-mono text-plate text-ink-3">{event.seq}</span>
           <span aria-hidden className={`size-2 shrink-0 rounded-full ${DOT[weightOf(event.type)]}`} />
-          <span className={`max-w-[60%] shrink-0 font-mono ${isLater ? "text-ink-3" : ""}`}>{event.type}</span>
+          <span className={`max-w-[60%] min-w-0 truncate font-mono ${isLater ? "text-ink-3" : ""}`}>{event.type}</span>
           <span className="clamp-1 min-w-0 flex-1 text-ink-2">{shownName(summaryOf(event))}</span>
           <time
             dateTime={event.occurred_at}
