@@ -103,10 +103,10 @@ export function createSinks(deps: SinksDeps): Module {
         });
   };
 
-  /** From the position on, with a fence that stops whoever delivers now. */
+  /** From the position on, with a fence that stops whoever delivers now; of the jobs' own sequence, so that the next holder's is greater. */
   const rewind = (caller: Caller, id: string, from: number) =>
     db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
-      sql`update sink_cursors set position = ${from - 1}, failures = 0, next_attempt_at = null, last_error = null, fence = fence + 1 where sink_id = ${id}`.execute(
+      sql`update sink_cursors set position = ${from - 1}, failures = 0, next_attempt_at = null, last_error = null, fence = nextval('jobs_fence') where sink_id = ${id}`.execute(
         tx,
       ),
     );

@@ -1,5 +1,5 @@
 import { databaseTest } from "@signalbox/testkit/database";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startComposed, type Composed } from "../../composed.fixture.ts";
 import { startConvex, startReceiver, type Receiver, type StandInConvex } from "./receivers.fixture.ts";
 
@@ -7,6 +7,7 @@ const db = databaseTest();
 let app: Composed;
 let receiver: Receiver;
 let convex: StandInConvex;
+vi.setConfig({ testTimeout: 180_000 });
 beforeAll(async () => {
   [receiver, convex] = await Promise.all([startReceiver(), startConvex()]);
   app = await startComposed(db, {
