@@ -52,7 +52,7 @@ interface Server {
 async function start(name: string, role: "all" | "gateway", environment: Record<string, string>): Promise<Server> {
   const child = spawn(
     process.execPath,
-    [MAIN, "--json", "--port", "0", "--no-sample", "--role", role, "--data-dir", path.join(home, name)],
+    [MAIN, "--json", "--port", "0", "--no-sample", "--role", role, "--data-dir", path.join(home, "data")],
     {
       env: { PATH: process.env["PATH"], HOME: process.env["HOME"], LOG_LEVEL: "error", DATABASE_URL: databaseUrl, ...environment },
       stdio: ["ignore", "pipe", "inherit"],
@@ -167,4 +167,35 @@ try {
   await nats.stop();
   await rm(home, { recursive: true, force: true });
 }
-process.stdout.write(`${JSON.stringify({ bench: "bus", updates: UPDATES, rate: RATE, followers: FOLLOWERS, ...result })}\n`);
+const worst = (of: "lost" | "disordered"): number =>
+  Math.max(...Object.values(result).flatMap((rounds) => rounds.map((round) => round[of])));
+const middle = (name: string, of: "added_p50_ms" | "added_p99_ms"): number =>
+  quantile(
+    (result[name] ?? []).map((round) => round[of]),
+    0.5,
+  );
+const measures = {
+  updates: UPDATES,
+  rate: RATE,
+  followers: FOLLOWERS,
+  rounds: ROUNDS,
+  notify_added_p50_ms: middle("notify", "added_p50_ms"),
+  notify_added_p99_ms: middle("notify", "added_p99_ms"),
+  nats_added_p50_ms: middle("nats", "added_p50_ms"),
+  nats_added_p99_ms: middle("nats", "added_p99_ms"),
+};
+const targets = [
+  {
+    target: "two gateways, updates lost or out of order",
+    reached: worst("lost") + worst("disordered"),
+    wanted: "0",
+    ok: worst("lost") + worst("disordered") === 0,
+  },
+  {
+    target: "two gateways over NATS, added p50, ms",
+    reached: measures.nats_added_p50_ms,
+    wanted: "≤ 2",
+    ok: measures.nats_added_p50_ms <= 2,
+  },
+];
+process.stdout.write(`${JSON.stringify({ bench: "bus", measures, targets })}\n`);

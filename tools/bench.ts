@@ -28,6 +28,7 @@ const BENCHES = [
   "append",
   "http",
   "feed",
+  "bus",
   "sync",
   "durable-streams",
   "evidence",

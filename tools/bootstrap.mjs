@@ -42,7 +42,13 @@ if (Number(process.versions.node.split(".")[0]) < 20) {
 
 installPackages();
 if (!asksForHelp && command !== "check")
-  installPrograms(command === "test" ? ["bwrap", "git", "chromium", "nats-server", "faketime"] : ["bwrap", "git"]);
+  installPrograms(
+    command === "test"
+      ? ["bwrap", "git", "chromium", "nats-server", "faketime"]
+      : command === "bench"
+        ? ["bwrap", "git", "nats-server"]
+        : ["bwrap", "git"],
+  );
 if (!asksForHelp && command !== "check" && command !== "bench") buildWeb();
 handOver();
 
