@@ -2,6 +2,7 @@
 import { ApiError } from "@signalbox/client/client";
 import { Command, CommanderError } from "commander";
 import { registerApprovals } from "./commands/approvals.ts";
+import { registerBackup } from "./commands/backup.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngine } from "./commands/engine.ts";
@@ -32,6 +33,7 @@ const program = new Command("signalbox")
 
 for (const register of [
   registerUp,
+  registerBackup,
   registerSession,
   registerReceipt,
   registerApprovals,

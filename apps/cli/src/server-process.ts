@@ -18,6 +18,9 @@ export function serverProgram(): string {
   return SERVER;
 }
 
+/** What `backup` and `restore` run, on this machine. */
+export const backupProgram = (): string => join(serverProgram(), "../backup/main.ts");
+
 export interface RunningServer {
   readonly url: string;
   readonly token: string;

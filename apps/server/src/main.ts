@@ -18,6 +18,7 @@ import { connectionsOf, type ConnectionFor } from "@signalbox/eventlog/roles";
 import { Client } from "pg";
 import type { Logger } from "pino";
 import type { Signalbox } from "./compose.ts";
+import { isHalfRestored } from "./backup/mark.ts";
 import { type Config, ConfigError, connectionsNeeded, helpText, nodeIdOf, nodeNameOf, readConfig, secretValues } from "./config.ts";
 import { createLogger } from "./logging.ts";
 import { DataDirInUse, lockDataDir } from "./postgres/data-dir-lock.ts";
@@ -47,6 +48,11 @@ async function main(argv: readonly string[]): Promise<void> {
   // Meanwhile Postgres starts. Should it fail, that is what is told; the modules' own failure waits for its await.
   const modules = import("./compose.ts");
   modules.catch(() => undefined);
+  if (isHalfRestored(dataDir))
+    throw new ConfigError(
+      `A restore into ${dataDir} did not end, so what is there is half of a backup.`,
+      "Remove that directory and restore again.",
+    );
   const postgres = await openPostgres(config, dataDir, logger);
   let telemetry: Telemetry | undefined;
   let server: Signalbox | undefined;

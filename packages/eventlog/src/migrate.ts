@@ -38,7 +38,7 @@ interface MigrationFile {
 }
 
 export interface MigrateOptions {
-  /** For tests of upgrades: only as far as an older version went. */
+  /** Only as far as an older version went: for what it backed up, and for tests of upgrades. */
   readonly only?: readonly { readonly set: string; readonly number: number }[] | undefined;
 }
 
@@ -137,7 +137,7 @@ async function apply(client: pg.Client, set: MigrationSet, file: MigrationFile):
   }
 }
 
-function filesOf(set: MigrationSet): MigrationFile[] {
+export function filesOf(set: MigrationSet): MigrationFile[] {
   const files = readdirSync(set.directory)
     .filter((name) => name.endsWith(".sql"))
     .toSorted()

@@ -174,6 +174,12 @@ async function openCluster(dataDir: string, user: OsUser | null, options: Embedd
   };
 }
 
+/** How to connect to the one that a server of this directory runs just now. */
+export function runningEmbedded(dataDir: string): ConnectionFor {
+  const socketDir = socketDirectory(path.join(path.resolve(dataDir), "postgres"), postgresOsUser());
+  return (role, database = "signalbox") => ({ host: socketDir, port: PORT, user: role === "admin" ? "postgres" : role, database });
+}
+
 async function refuseUnreachable(home: string, user: OsUser | null): Promise<void> {
   if (user === null || (await exitCodeAs(user, "/", "/bin/sh", ["-c", 'cd "$1"', "sh", home])) === 0) return;
   throw new Error(

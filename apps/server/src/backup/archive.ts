@@ -1,0 +1,198 @@
+/*
+ * A backup is one file: tar in zstd, so that `tar --zstd -tf` shows what is in it.
+ *
+ *   database/<table>/<part>     rows as COPY writes them
+ *   blobs/… keys/… …            files of the data directory
+ *   manifest.json               last: what the others are, each with its sha256
+ *
+ * Read twice on the way back: once to check every byte against the manifest, and only then to use it.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createZstdCompress, createZstdDecompress } from "node:zlib";
+import { extract, pack } from "tar-stream";
+import { z } from "zod";
+
+export const FORMAT = "signalbox-backup/1";
+const MANIFEST = "manifest.json";
+
+export const Manifest = z.object({
+  format: z.literal(FORMAT),
+  version: z.string(),
+  created_at: z.string(),
+  /** Everything up to here is in it. */
+  position: z.int(),
+  /** sha256 over the heads of all streams. */
+  heads: z.string(),
+  migrations: z.array(z.object({ set: z.string(), number: z.int(), name: z.string(), hash: z.string() })),
+  tables: z.array(z.object({ name: z.string(), columns: z.array(z.string()), rows: z.int() })),
+  sequences: z.array(z.object({ name: z.string(), last: z.string() })),
+  entries: z.array(z.object({ name: z.string(), size: z.int(), sha256: z.string(), mode: z.int() })),
+});
+export type Manifest = z.infer<typeof Manifest>;
+type Entry = Manifest["entries"][number];
+
+/** What is wrong, and what to do about it. */
+export class BackupError extends Error {
+  override name = "BackupError";
+  readonly fix: string;
+  constructor(message: string, fix: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fix = fix;
+  }
+}
+
+export interface ArchiveWriter {
+  add(name: string, bytes: Buffer): Promise<void>;
+  addFile(name: string, file: string): Promise<void>;
+  /** Durable, under its name, once it resolves; the manifest's sha256. */
+  finish(manifest: Omit<Manifest, "format" | "entries">): Promise<string>;
+  abandon(): Promise<void>;
+}
+
+export function writeArchive(output: string): ArchiveWriter {
+  const draft = `${output}.partial`;
+  const tar = pack();
+  const entries: Entry[] = [];
+  // 0600: it holds the private keys.
+  const written = pipeline(tar, createZstdCompress(), createWriteStream(draft, { mode: 0o600, flags: "w" }));
+  written.catch(() => undefined); // told by `finish`
+  let failed: Error | undefined;
+  written.catch((error: Error) => (failed = error));
+  const put = (name: string, bytes: Buffer, mode = 0o600): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (failed !== undefined) return reject(failed);
+      tar.entry({ name, size: bytes.length, mode }, bytes, (error) => (error == null ? resolve() : reject(error)));
+    });
+  return {
+    async add(name, bytes) {
+      entries.push({ name, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex"), mode: 0o600 });
+      await put(name, bytes);
+    },
+    async addFile(name, file) {
+      const { size, mode } = await stat(file);
+      const hash = createHash("sha256");
+      const into = tar.entry({ name, size, mode: mode & 0o777 });
+      // As long as it was when its header was written: what grows meanwhile is no blob and no key.
+      const from = size === 0 ? null : createReadStream(file, { end: size - 1 });
+      if (from === null) into.end(null);
+      else
+        await pipeline(
+          from,
+          new Transform({
+            transform(chunk: Buffer, _, done) {
+              hash.update(chunk);
+              done(null, chunk);
+            },
+          }),
+          into,
+        );
+      entries.push({ name, size, sha256: hash.digest("hex"), mode: mode & 0o777 });
+    },
+    async finish(manifest) {
+      const text = Buffer.from(`${JSON.stringify({ format: FORMAT, ...manifest, entries }, null, 1)}\n`);
+      await put(MANIFEST, text);
+      tar.finalize();
+      await written;
+      const file = await open(draft, "r");
+      await file.sync();
+      await file.close();
+      await rename(draft, output);
+      const home = await open(path.dirname(path.resolve(output)), "r");
+      await home.sync();
+      await home.close();
+      return createHash("sha256").update(text).digest("hex");
+    },
+    async abandon() {
+      tar.destroy(new Error("the backup was abandoned"));
+      await written.catch(() => undefined); // it was abandoned
+      await rm(draft, { force: true });
+    },
+  };
+}
+
+const NAME = /^(database\/[a-z0-9_]+\/\d{6}|(blobs|keys)(\/[0-9A-Za-z_.-]+)+|git-credentials)$/;
+/** Tables' parts and keys are small; content is not kept in memory. */
+type Visit = (entry: Entry, content: AsyncIterable<Buffer>) => Promise<void>;
+
+/** Calls `visit` for everything but the manifest, in order, and returns what the manifest says. */
+async function read(file: string, visit: (name: string, content: AsyncIterable<Buffer>) => Promise<void>): Promise<Buffer> {
+  const tar = extract();
+  const source = pipeline(createReadStream(file), createZstdDecompress(), tar);
+  source.catch(() => undefined); // told below
+  let manifest: Buffer | null = null;
+  try {
+    for await (const entry of tar) {
+      if (manifest !== null) throw new BackupError(`${entry.header.name} stands after the manifest.`, FIX);
+      if (entry.header.name === MANIFEST) {
+        const chunks: Buffer[] = [];
+        for await (const chunk of entry) chunks.push(chunk as Buffer);
+        manifest = Buffer.concat(chunks);
+        continue;
+      }
+      if (entry.header.type !== "file" || !NAME.test(entry.header.name) || entry.header.name.includes(".."))
+        throw new BackupError(`${JSON.stringify(entry.header.name)} has no place in a backup.`, FIX);
+      await visit(entry.header.name, entry as AsyncIterable<Buffer>);
+      entry.resume();
+    }
+    await source;
+  } catch (error) {
+    tar.destroy(error as Error);
+    await source.catch(() => undefined); // the first fault is the one that is told
+    if (error instanceof BackupError || (error as { code?: string }).code === "ENOENT") throw error;
+    throw new BackupError(`${file} cannot be read to its end: it is cut off, or not a backup.`, FIX, { cause: error });
+  }
+  if (manifest === null) throw new BackupError(`${file} has no manifest: it is cut off.`, FIX);
+  return manifest;
+}
+const FIX = "Use another backup: this one is not as it was written.";
+
+/** Checks every byte. Names the first file that is not what the manifest says. */
+export async function checkArchive(file: string): Promise<{ readonly manifest: Manifest; readonly digest: string }> {
+  const found = new Map<string, { size: number; sha256: string }>();
+  const bytes = await read(file, async (name, content) => {
+    const hash = createHash("sha256");
+    let size = 0;
+    for await (const chunk of content) {
+      hash.update(chunk);
+      size += chunk.length;
+    }
+    if (found.has(name)) throw new BackupError(`${name} is in the backup twice.`, FIX);
+    found.set(name, { size, sha256: hash.digest("hex") });
+  });
+  const parsed = Manifest.safeParse(jsonOf(bytes));
+  if (!parsed.success)
+    throw new BackupError("The manifest is not one that this version can read.", "Restore with the version that made the backup.");
+  for (const { name, size, sha256 } of parsed.data.entries) {
+    const here = found.get(name);
+    if (here === undefined) throw new BackupError(`${name} is missing from the backup.`, FIX);
+    if (here.size !== size || here.sha256 !== sha256)
+      throw new BackupError(`${name} is not what was backed up: its sha256 is another.`, FIX);
+    found.delete(name);
+  }
+  const [stray] = found.keys();
+  if (stray !== undefined) throw new BackupError(`${stray} is in the backup, and its manifest does not name it.`, FIX);
+  return { manifest: parsed.data, digest: createHash("sha256").update(bytes).digest("hex") };
+}
+
+/** After `checkArchive`. */
+export async function readArchive(file: string, manifest: Manifest, visit: Visit): Promise<void> {
+  const known = new Map(manifest.entries.map((entry) => [entry.name, entry]));
+  await read(file, async (name, content) => {
+    const entry = known.get(name);
+    if (entry === undefined) throw new BackupError(`${name} is in the backup, and its manifest does not name it.`, FIX);
+    await visit(entry, content);
+  });
+}
+
+function jsonOf(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return null; // The caller says what was expected.
+  }
+}
