@@ -13,17 +13,32 @@ export interface ServerProcess {
   readonly url: string;
   /** An owner's API token. */
   readonly token: string;
+  /** What it wrote to stderr so far: its console. */
+  console(): string;
   stop(): Promise<void>;
 }
 
 /** `withSample`: the finished session that a fresh installation shows is imported, a moment after the server is ready. */
-export async function startServer({ withSample = false }: { withSample?: boolean } = {}): Promise<ServerProcess> {
+export async function startServer({
+  withSample = false,
+  port = 0,
+  environment = {},
+}: { withSample?: boolean; port?: number; environment?: Readonly<Record<string, string>> } = {}): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-web-e2e-"));
   const child = spawn(
     process.execPath,
-    [join(ROOT, "apps/server/src/main.ts"), "--json", "--port", "0", "--data-dir", dataDir, ...(withSample ? [] : ["--no-sample"])],
+    [
+      join(ROOT, "apps/server/src/main.ts"),
+      "--json",
+      "--port",
+      String(port),
+      "--data-dir",
+      dataDir,
+      ...(withSample ? [] : ["--no-sample"]),
+    ],
     {
       cwd: ROOT,
+      env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
@@ -35,7 +50,7 @@ export async function startServer({ withSample = false }: { withSample?: boolean
   };
   try {
     const { url, token } = await ready(child, said);
-    return { url, token, stop };
+    return { url, token, console: () => said.join(""), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -13,6 +13,9 @@ import { Threshold } from "./threshold.tsx";
 /** Where one wanted to go; never another site. */
 const goOn = (to: string): void => window.location.assign(to.startsWith("/") && !to.startsWith("//") && !to.startsWith("/\\") ? to : "/");
 
+/** A provider's way back that ended in a no. */
+const wasRefused = (): boolean => new URLSearchParams(window.location.search).has("error");
+
 /** `why`: what one is asked to sign in for. */
 export function SignIn({ next = "/", why }: { next?: string; why?: ReactNode }) {
   const { data: methods } = useQuery({
@@ -25,6 +28,11 @@ export function SignIn({ next = "/", why }: { next?: string; why?: ReactNode }) 
   return (
     <Threshold title={way === "sign-up" ? "Make an account" : "Sign in"}>
       {why}
+      {wasRefused() && (
+        <p role="alert" className="text-danger-ink">
+          That did not sign you in: the address is not invited, or its account has not proven it yet. Use a mailed code first.
+        </p>
+      )}
       {way === "code" ? (
         <WithCode email={email} setEmail={setEmail} next={next} />
       ) : (
@@ -199,7 +207,8 @@ function WithPassword({ email, setEmail, isNew, next }: { email: string; setEmai
 
 function Elsewhere({ providers, next }: { providers: readonly { id: string; name: string }[]; next: string }) {
   const go = useMutation({
-    mutationFn: (providerId: string) => postAuth<{ url: string }>("sign-in/oauth2", { providerId, callbackURL: next }),
+    mutationFn: (provider: string) =>
+      postAuth<{ url: string }>("sign-in/social", { provider, callbackURL: next, errorCallbackURL: "/login" }),
     onSuccess: ({ url }) => window.location.assign(url),
   });
   const passkey = useMutation({ mutationFn: signInWithPasskey, onSuccess: () => goOn(next) });

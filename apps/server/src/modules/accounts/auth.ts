@@ -42,19 +42,19 @@ export interface AuthDeps {
 }
 /** What browsers may call. Codes have routes of their own in the contract. */
 const OPEN: readonly RegExp[] = [
-  /^POST \/sign-in\/(email|oauth2)$/,
+  /^POST \/sign-in\/(email|social)$/,
   /^POST \/sign-up\/email$/,
   /^POST \/(request-password-reset|reset-password|send-verification-email|change-password)$/,
   /^GET \/verify-email$/,
   /^GET \/reset-password\/[^/]+$/,
-  /^GET \/oauth2\/callback\/(github|google)$/,
+  /^GET \/callback\/(github|google)$/,
   /^(GET|POST) \/passkey\/(generate-register-options|verify-registration|generate-authenticate-options|verify-authentication|list-user-passkeys|delete-passkey)$/,
 ];
 export const isOpen = (method: string, path: string): boolean => OPEN.some((pattern) => pattern.test(`${method} ${path}`));
 
 function methodOf(path: string): string {
   if (path.includes("email-otp")) return "code";
-  if (path.includes("oauth2")) return "provider";
+  if (path.includes("callback")) return "provider";
   if (path.includes("passkey")) return "passkey";
   return path.includes("verify-email") ? "confirmed_address" : "password";
 }
