@@ -1,12 +1,14 @@
 /*
  * The live side of sessions: what an agent says while it says it.
  *
- *   hub ── emit ──► channel ──► listeners, at once
- *                      └──► memory (since the turn began) ──► `session_live`, every ≤ 50 ms, one insert for all
+ *   hub ── emit ──► memory (since the turn began) ──► `session_live`, one insert for all ──stored──► listeners
+ *
+ * What anybody was told is stored: a server that is killed contradicts nobody. An insert takes along whatever came
+ * while the one before it was under way, so a delta waits for two at most.
  *
  * A cursor is `epoch.n`. The epoch is the hub's lease epoch: whoever takes a session over opens the next one and says
  * first, for each part of the turn under way, how far it is (`snapshot`) or that it is complete (`part_done`), so a
- * reader who lost up to 50 ms of the epoch before with the server loses nothing. Deltas are not events: what was
+ * reader of the epoch before needs nothing that was lost with the server. Deltas are not events: what was
  * completed is in the log, and a part's id is the id of the message, step or tool call that it becomes.
  *
  * A session whose hub is in another process is followed in the table: whoever wrote there says so on the bus, and
@@ -21,7 +23,8 @@ import type pg from "pg";
 import type { LiveSource, LiveUpdate } from "../feed/public.ts";
 import { createLiveStore, type Batch, type Entry } from "./live-store.ts";
 
-export const FLUSH_MS = 50;
+/** Pieces that come together go together. */
+export const FLUSH_MS = 2;
 export const LIVE_RETENTION_MS = 24 * 60 * 60 * 1000;
 const FOLLOW_MS = 100;
 /** While the bus says when there is something; a hint may be lost. */
@@ -58,6 +61,10 @@ interface Channel {
   readonly sessionId: string;
   epoch: number;
   n: number;
+  /** The last that is in the table, and so the last that anybody may know of. */
+  stored: number;
+  /** Where readers stand while nothing of this epoch is stored. */
+  readonly before: string;
   speaking: boolean;
   /** Ascending; the last `unflushed` of them are not in the table yet. */
   memory: Entry[];
@@ -99,6 +106,8 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
         sessionId,
         epoch: head.epoch,
         n: head.n,
+        stored: head.n,
+        before: ORIGIN,
         speaking: false,
         memory: [],
         unflushed: 0,
@@ -120,7 +129,7 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
   }
 
   function deliver(channel: Channel, updates: readonly LiveUpdate[]): void {
-    for (const listener of channel.listeners) listener(updates);
+    if (updates.length > 0) for (const listener of channel.listeners) listener(updates);
   }
 
   function emit(channel: Channel, delta: SessionDelta): void {
@@ -129,7 +138,6 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
     channel.unflushed += 1;
     dirty.add(channel);
     timer ??= setTimeout(() => void flush(), FLUSH_MS);
-    deliver(channel, [{ watermark: `${channel.epoch}.${channel.n}`, delta }]);
   }
 
   function flush(): Promise<void> {
@@ -144,19 +152,25 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
     dirty.clear();
     const batches = from.flatMap(batchesOf);
     if (batches.length === 0) return;
-    const taken = from.map((channel) => channel.unflushed);
+    const taken = from.map(({ memory, unflushed }) => (unflushed === 0 ? [] : memory.slice(-unflushed)));
     const marked = from.filter((channel) => channel.beginsTurn && channel.memory.at(-1)!.n >= channel.turnFrom);
     for (const channel of marked) channel.beginsTurn = false;
     try {
       await store.write(batches);
       bus?.publish(SUBJECT, JSON.stringify([...new Set(batches.map(({ sessionId }) => sessionId))]));
       from.forEach((channel, i) => {
-        channel.unflushed -= taken[i]!;
+        const entries = taken[i] ?? [];
+        channel.unflushed -= entries.length;
+        channel.stored = entries.at(-1)?.n ?? channel.stored;
         trim(channel);
+        deliver(
+          channel,
+          entries.map(({ n, delta }) => ({ watermark: `${channel.epoch}.${n}`, delta })),
+        );
         forgetIfIdle(channel);
       });
     } catch (error) {
-      // Readers who are here got it already; it is tried again so that those who come back do too.
+      // Nobody was told yet; it is tried again.
       logger.warn({ err: error }, "live deltas could not be stored yet");
       from.forEach((channel) => {
         channel.beginsTurn ||= marked.includes(channel);
@@ -231,6 +245,8 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
     }
   }
 
+  const headOf = (channel: Channel): string => (channel.stored === 0 ? channel.before : `${channel.epoch}.${channel.stored}`);
+
   const expand = (batches: readonly Batch[], after: { epoch: number; n: number }): LiveUpdate[] =>
     batches.flatMap(({ epoch, entries }) =>
       entries.filter((e) => epoch > after.epoch || e.n > after.n).map((e) => ({ watermark: `${epoch}.${e.n}`, delta: e.delta })),
@@ -254,7 +270,7 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
       channel.listeners.add(listener);
       follow(channel);
       return {
-        head: `${channel.epoch}.${channel.n}`,
+        head: headOf(channel),
         close() {
           channel.listeners.delete(listener);
           forgetIfIdle(channel);
@@ -264,8 +280,8 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
 
     async head(sessionId) {
       const channel = channels.get(sessionId);
-      if (channel?.speaking === true) return `${channel.epoch}.${channel.n}`;
-      const head = (await store.head(sessionId)) ?? channel ?? { epoch: 0, n: 0 };
+      if (channel?.speaking === true && channel.stored > 0) return headOf(channel);
+      const head = (await store.head(sessionId)) ?? { epoch: 0, n: 0 };
       return `${head.epoch}.${head.n}`;
     },
 
@@ -284,11 +300,11 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
         const first = channel.memory[0];
         if (from.n < (first?.n ?? channel.n + 1) - 1) return null;
         return channel.memory
-          .filter((e) => e.n > from.n)
+          .filter((e) => e.n > from.n && e.n <= channel.stored)
           .slice(0, limit)
           .map((e) => ({ watermark: `${channel.epoch}.${e.n}`, delta: e.delta }));
       };
-      if (channel !== undefined && (cursor.epoch > channel.epoch || (cursor.epoch === channel.epoch && cursor.n > channel.n)))
+      if (channel !== undefined && (cursor.epoch > channel.epoch || (cursor.epoch === channel.epoch && cursor.n > channel.stored)))
         return "stale";
       const direct = fromMemory(cursor);
       if (direct !== null) return direct;
@@ -300,13 +316,10 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
       if (unbroken === false && after !== ORIGIN) return "stale";
       const updates = expand(batches, cursor).slice(0, limit);
       if (updates.length > 0) return updates;
-      // Nothing in the table: what follows is in memory only, or there is nothing, or the cursor never was.
-      if (channel !== undefined && channel.speaking && cursor.epoch < channel.epoch && (channel.memory[0]?.n ?? 0) === 1) {
-        return channel.memory.slice(0, limit).map((e) => ({ watermark: `${channel.epoch}.${e.n}`, delta: e.delta }));
-      }
+      // Nothing follows, or the cursor never was.
       if (after === ORIGIN) return [];
-      const head = channel ?? (await store.head(sessionId));
-      return head !== null && head !== undefined && head.epoch === cursor.epoch && head.n === cursor.n ? [] : "stale";
+      const head = channel !== undefined && channel.stored > 0 ? { epoch: channel.epoch, n: channel.stored } : await store.head(sessionId);
+      return head !== null && head.epoch === cursor.epoch && head.n === cursor.n ? [] : "stale";
     },
 
     open(organizationId, sessionId, epoch) {
@@ -315,11 +328,14 @@ export function createLive({ pool, clock, logger, roomOf, bus }: LiveDeps): Live
       // A channel of the epoch before may still be flushed; the listeners move over to the new one.
       const listeners = channel?.listeners ?? new Set();
       if (channel?.follower) clearTimeout(channel.follower);
+      const before = channel === undefined ? ORIGIN : headOf(channel);
       channel = {
         organizationId,
         sessionId,
         epoch,
         n: 0,
+        stored: 0,
+        before,
         speaking: true,
         memory: [],
         unflushed: 0,
