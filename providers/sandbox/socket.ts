@@ -4,7 +4,7 @@
  * A Unix socket's path has 107 bytes, and a data directory below a home with a long name uses most of them. The limit
  * is on what is passed to the kernel, not on where it leads: through a descriptor of the folder any depth will do.
  */
-import { chmodSync, closeSync, openSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import type { Server } from "node:net";
 import { join } from "node:path";
 
@@ -14,7 +14,8 @@ const O_DIRECTORY = 0o200000;
 
 /**
  * Bound under a name of its own and renamed: a server that closes removes the socket by the name that it was bound
- * with, and when a sandbox is handed over to another process, that one's socket has the final name by then.
+ * with, and when a sandbox is handed over to another process, that one's socket has the final name by then. Under that
+ * name it is removed only while it is still the same socket.
  *
  * Replaces whatever a killed server left under that name. Anyone may connect who can reach it, which is the sandbox
  * that has the folder and nobody else: the folder of a sandbox is no secret, but only its own namespace leads there.
@@ -32,7 +33,12 @@ export async function listenInFolder(server: Server, folder: string, name: strin
     await listen(server, `/proc/self/fd/${descriptor}/${draft}`);
   }
   chmodSync(path, 0o666);
-  renameSync(path, join(folder, name));
+  const ours = statSync(path).ino;
+  const final = join(folder, name);
+  renameSync(path, final);
+  server.once("close", () => {
+    if (statSync(final, { throwIfNoEntry: false })?.ino === ours) rmSync(final, { force: true });
+  });
 }
 
 function listen(server: Server, path: string): Promise<void> {

@@ -34,7 +34,7 @@ test("every part says how it is, and the machine under it what it has", async ()
   expect(await violations(page)).toEqual([]);
 });
 
-test("an engine that holds a task is live, then late, then gone, with what it works on", async () => {
+test("an engine that holds a task is live, and gone when it was not heard of for long, with what it works on", async () => {
   const { id: room } = await people.post<{ id: string }>(people.server.owner, "/v1/rooms", { title: "Workshop" });
   const task = await workOn(people, room, "Hold this");
   const page = await people.visit(people.server.owner, "/health?tab=workers");
@@ -42,9 +42,10 @@ test("an engine that holds a task is live, then late, then gone, with what it wo
   await row.getByText("Live").waitFor();
   await row.getByRole("link", { name: "Hold this" }).click();
   await page.getByRole("heading", { level: 1, name: "Hold this" }).waitFor();
-  aheadMs = 45_000;
+  // Not "late": that is over as soon as the lease is taken from it, which may come before the page has looked.
+  aheadMs = 15 * 60_000;
   await page.goto(`${people.url}/health?tab=workers`);
-  await row.getByText(/Late|Gone/).waitFor();
+  await row.getByText("Gone").waitFor();
   aheadMs = 0;
   await task.complete("Done.").catch(() => undefined); // Its lease may have run out meanwhile: that is what was wanted.
 });

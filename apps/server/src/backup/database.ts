@@ -2,7 +2,8 @@
  * Every table that is not derived, in one snapshot, through COPY; and back again.
  *
  * Left out, because they are made again: projections (from the log), the live deltas of sessions (kept
- * for a day at most), and what says which of them are there. The rows of migrations come with the
+ * for a day at most), and what says which of them are there. Left out too: which processes run, for none of them runs
+ * where it is restored, and their connections would count there. The rows of migrations come with the
  * migrations themselves, up to those that the backup was made with.
  */
 import type { MigrationSet } from "@signalbox/eventlog/migrate";
@@ -64,7 +65,7 @@ async function tablesOf(client: pg.Client): Promise<{ name: string; columns: str
                   where r.conrelid = c.oid and r.contype = 'f' and r.confrelid <> c.oid) as needs
       from pg_class c
      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and not c.relispartition
-       and c.relname not like 'proj\\_%' and c.relname not in ('evt_projections', 'sb_migrations')
+       and c.relname not like 'proj\\_%' and c.relname not in ('evt_projections', 'sb_migrations', 'cluster_nodes')
      order by 1`);
   // What others refer to comes first.
   const sorted: { name: string; columns: string[] }[] = [];

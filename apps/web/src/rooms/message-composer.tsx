@@ -7,6 +7,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ArrowUp } from "lucide-react";
 import { useId, useRef, useState, type KeyboardEvent } from "react";
+import { flushSync } from "react-dom";
 import { client, queries } from "../data/api.ts";
 import { useNames } from "../data/queries.ts";
 import { useShortcuts } from "../frame/shortcuts.ts";
@@ -59,9 +60,12 @@ export function MessageComposer({ room, thread }: { room: Room; thread: Thread }
     if (asked === null) return;
     const next = `${text.slice(0, asked.from)}${mention.text} ${text.slice(caret)}`;
     const to = asked.from + mention.text.length + 1;
-    write(next);
-    setCaret(to);
-    requestAnimationFrame(() => area.current?.setSelectionRange(to, to));
+    // At once: a frame later, whoever types on already has letters behind the name.
+    flushSync(() => {
+      write(next);
+      setCaret(to);
+    });
+    area.current?.setSelectionRange(to, to);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (mentions.length > 0) {

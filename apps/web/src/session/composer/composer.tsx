@@ -11,6 +11,7 @@ import { useMedia } from "@signalbox/ui/use-media";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { ArrowUp, ClipboardList, CircleStop, RotateCcw, X } from "lucide-react";
 import { useEffect, useId, useImperativeHandle, useRef, useState, type ClipboardEvent, type KeyboardEvent, type Ref } from "react";
+import { flushSync } from "react-dom";
 import { client } from "../../data/api.ts";
 import { meQuery, putSession } from "../../data/queries.ts";
 import { useShortcuts } from "../../frame/shortcuts.ts";
@@ -49,9 +50,12 @@ export function Composer({ session, store, ref }: { session: SessionView; store:
     keepDraft(session.id, next);
   };
   const setText = (text: string, at = text.length): void => {
-    write({ ...draft, text });
-    setCaret(at);
-    requestAnimationFrame(() => area.current?.setSelectionRange(at, at));
+    // At once: a frame later, whoever types on already has letters behind it.
+    flushSync(() => {
+      write({ ...draft, text });
+      setCaret(at);
+    });
+    area.current?.setSelectionRange(at, at);
   };
   useImperativeHandle(ref, () => ({
     focus: () => area.current?.focus(),
