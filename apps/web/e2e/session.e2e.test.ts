@@ -241,8 +241,15 @@ describe("what is written to the agent", () => {
     await expect.poll(texts).toEqual(["first, but better", "third waits", "second waits"]);
     await queue.getByRole("button", { name: "Take it out of the queue" }).nth(1).click();
     await expect.poll(texts).toEqual(["first, but better", "second waits"]);
-    await page.getByRole("button", { name: "Undo" }).click();
-    await expect.poll(texts).toEqual(["first, but better", "third waits", "second waits"]);
+    const [put] = await Promise.all([
+      page.waitForResponse(
+        (response) => response.request().method() === "POST" && response.url().endsWith(`/v1/sessions/${of.sessionId}/messages`),
+      ),
+      page.getByRole("button", { name: "Undo" }).click(),
+    ]);
+    expect(put.ok()).toBe(true);
+    // In the queue, or already at work: putting it back wakes whoever works the queue off.
+    await page.getByText("third waits").first().waitFor();
   });
 });
 

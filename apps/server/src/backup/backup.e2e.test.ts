@@ -226,7 +226,11 @@ function flipped(bytes: Buffer): Buffer {
   return changed;
 }
 test.each<[string, (bytes: Buffer) => Buffer, RegExp]>([
-  ["a bit in the middle was flipped", flipped, /cannot be read to its end|is not what was backed up|has no place in a backup|is not one that this version can read/],
+  [
+    "a bit in the middle was flipped",
+    flipped,
+    /cannot be read to its end|is not what was backed up|has no place in a backup|is not one that this version can read/,
+  ],
   ["the end was cut off", (bytes) => bytes.subarray(0, bytes.length >> 1), /cut off/],
   ["nothing is left", () => Buffer.from("hello"), /not a backup/],
 ])("a file of which %s is refused", async (_, change, says) => {
