@@ -19,7 +19,12 @@ interface VitestReport {
     readonly name: string;
     readonly status: string;
     readonly message: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      /** Also those of a first try, when the second one passed. */
+      readonly failureMessages: readonly string[] | null;
+    }[];
   }[];
 }
 
@@ -49,8 +54,12 @@ try {
   for (const file of report.testResults) {
     // A file that cannot even be loaded has no tests to count, and is a failure all the same.
     if (file.status === "failed" && file.assertionResults.length === 0) failed++;
-    for (const test of file.assertionResults)
+    for (const test of file.assertionResults) {
       if (test.status === "pending" || test.status === "skipped") console.log(`skipped: ${test.fullName}`);
+      if (test.status === "passed" && (test.failureMessages ?? []).length > 0) {
+        console.log(`passed at the second try: ${test.fullName}\n  first: ${test.failureMessages![0]!.split("\n")[0]}`);
+      }
+    }
   }
 } catch (error) {
   console.log(`Vitest left no report (it ended with ${code}): ${error instanceof Error ? error.message : String(error)}`);
