@@ -298,11 +298,11 @@ test("a live session goes on while one looks at its past; the room and the share
   const room = await visit(`/rooms/${of.roomId}`);
   await eventually(() => now(room)).toBeGreaterThan(seen);
   await room.getByText("That was turn 2.", { exact: true }).waitFor();
-  for (let i = 0; i < 3; i++) {
-    const before = await now(room);
-    await room.keyboard.press("Shift+ArrowLeft");
-    await eventually(() => now(room)).toBeLessThan(before);
-  }
+  const newest = await now(room);
+  await room.keyboard.press("Shift+ArrowLeft");
+  await eventually(() => now(room)).toBeLessThan(newest);
+  // How far a jump leads depends on how long things took; an address does not.
+  await room.goto(`${new URL(room.url()).origin}/rooms/${of.roomId}?at=${seen}`);
   await room.getByRole("region", { name: "What had been said" }).getByText("The first thing.").waitFor();
   expect(await room.getByText("The second thing.").count()).toBe(0);
   expect(await room.getByRole("textbox", { name: "Message to the room" }).count()).toBe(0);
