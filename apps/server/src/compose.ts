@@ -48,7 +48,7 @@ import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { createBlobs } from "./blobs.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
-import { createAccounts, openAccountsKey, type OAuthProvider } from "./modules/accounts/public.ts";
+import { createAccounts, type OAuthProvider } from "./modules/accounts/public.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
 import { createAttention } from "./modules/attention/public.ts";
@@ -176,7 +176,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     publicUrl,
     isOn: config.signIn === "accounts",
     signUp: config.signUp === "open" ? "open" : "invited",
-    secret: await openAccountsKey(path.join(config.dataDir, "keys")),
+    secret: (await openKey(path.join(config.dataDir, "keys"), "accounts")).toString("hex"),
     ownerEmail: config.ownerEmail,
     localOwner: LOCAL.owner,
     smtpUrl: config.smtpUrl,

@@ -4,7 +4,7 @@ import { testClock } from "@signalbox/testkit/clock";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Composed, startComposed } from "../../composed.fixture.ts";
 
 const OWNER = "owner@example.com";
@@ -138,8 +138,9 @@ test("addresses that look like another's are refused", async () => {
   expect((await post("/api/auth/email", { email: "ＡＮＮＡ@example.com" })).body.email).toBe("anna@example.com");
 });
 
-test("a password needs a proven address; an address that is taken is answered like one that is free", async () => {
+test("a password needs a proven address; an address that is taken is answered like one that is free; nothing is written past our log", async () => {
   clock.advance(61_000);
+  const beside = (["log", "warn", "error"] as const).map((method) => vi.spyOn(console, method));
   const signUp = (email: string) => post("/api/auth/sign-up/email", { email, name: "Bo", password: "correct horse battery" });
   mails.length = 0;
   const free = await signUp("bo@example.com");
@@ -159,6 +160,8 @@ test("a password needs a proven address; an address that is taken is answered li
     await post("/api/auth/sign-in/email", { email: "nobody@example.com", password: "incorrect horse battery" }),
   ];
   expect([wrong.status, wrong.body]).toEqual([unknown.status, unknown.body]);
+  expect(beside.flatMap((one) => one.mock.calls)).toEqual([]);
+  for (const one of beside) one.mockRestore();
 });
 
 test("what better-auth offers beyond the open paths does not exist here", async () => {

@@ -12,7 +12,7 @@ import { passkey } from "@better-auth/passkey";
 import { kyselyAdapter } from "@better-auth/kysely-adapter";
 import { newId } from "@signalbox/kernel/id";
 import { betterAuth, type BetterAuthOptions } from "better-auth";
-import { APIError } from "better-auth/api";
+import { APIError, isAPIError } from "better-auth/api";
 import { emailOTP } from "better-auth/plugins/email-otp";
 import { genericOAuth } from "better-auth/plugins/generic-oauth";
 import type { Kysely } from "kysely";
@@ -71,6 +71,16 @@ export function createAuth(deps: AuthDeps) {
     secret: deps.secret,
     database: (of: BetterAuthOptions) => hashingSessions(kyselyAdapter(deps.db as never, { type: "postgres" })(of), deps.home),
     logger: { level: "warn", log: (level, message) => deps.logger[level]({ from: "better-auth" }, message) },
+    onAPIError: {
+      // Where an error ends it does not ask its logger above but writes to the console. Of a refusal only the words: its headers may hold cookies.
+      onError: (error) => {
+        if (!isAPIError(error)) return deps.logger.error({ from: "better-auth", err: error }, "a sign-in failed");
+        deps.logger[error.status === "INTERNAL_SERVER_ERROR" ? "error" : "debug"](
+          { from: "better-auth", reason: error.message },
+          "a sign-in was refused",
+        );
+      },
+    },
     telemetry: { enabled: false },
     user: {
       modelName: "auth_users",

@@ -24,7 +24,6 @@ import { invitationRoutes } from "./invitation-routes.ts";
 import { invitationsProjection } from "./invitations.projection.ts";
 import { accountRoutes } from "./routes.ts";
 
-export { openAccountsKey } from "./accounts-key.ts";
 export type { OAuthProvider } from "./oauth.ts";
 
 export interface AccountDeps extends Deps {
@@ -34,7 +33,7 @@ export interface AccountDeps extends Deps {
   readonly publicUrl: () => string;
   readonly isOn: boolean;
   readonly signUp: "open" | "invited";
-  /** Signs cookies and links: `<data-dir>/keys`. */
+  /** Signs cookies and links. Losing it ends no account: open links and codes become void, and whoever is signed in stays so. */
   readonly secret: string;
   readonly ownerEmail: string | undefined;
   readonly localOwner: { readonly id: string; readonly displayName: string };

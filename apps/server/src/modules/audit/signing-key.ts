@@ -9,9 +9,10 @@
  */
 import { formatKey, keyId, type VerifierKey } from "@signalbox/verify/note";
 import { nodePrimitives } from "@signalbox/verify/node";
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
-import { link, mkdir, open, readFile, rm } from "node:fs/promises";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { keptText } from "../../keys.ts";
 
 export interface Signer {
   readonly key: VerifierKey & { readonly text: string };
@@ -29,7 +30,7 @@ export interface SigningKeys {
 
 export async function openSigningKeys(directory: string): Promise<SigningKeys> {
   const path = join(directory, "checkpoint.pem");
-  const firstKey = (await read(path)) ?? (await create(directory, path));
+  const firstKey = await kept(path, () => generateKeyPairSync("ed25519").privateKey);
   const first = (organizationId: string): Promise<Signer> => signerWith(organizationId, firstKey);
   const found = new Map<string, Signer>();
   const fileOf = (organizationId: string, id: string): string => {
@@ -55,7 +56,7 @@ export async function openSigningKeys(directory: string): Promise<SigningKeys> {
     async create(organizationId) {
       const { privateKey } = generateKeyPairSync("ed25519");
       const signer = await signerWith(organizationId, privateKey);
-      await create(directory, fileOf(organizationId, signer.key.id), privateKey);
+      await kept(fileOf(organizationId, signer.key.id), () => privateKey);
       return signer;
     },
   };
@@ -71,41 +72,24 @@ async function signerWith(organizationId: string, privateKey: KeyObject): Promis
   };
 }
 
+/** Null when the file is not there. */
 async function read(path: string): Promise<KeyObject | null> {
   try {
     return createPrivateKey(await readFile(path, "utf8"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new Error(`the checkpoint key ${path} cannot be read: restore it from a backup, or remove it and let a new one sign`, {
-      cause: error,
-    });
+    throw unreadable(path, error);
   }
 }
 
-async function create(
-  directory: string,
-  path: string,
-  privateKey: KeyObject = generateKeyPairSync("ed25519").privateKey,
-): Promise<KeyObject> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const draft = `${path}.${randomBytes(6).toString("hex")}`;
-  const file = await open(draft, "wx", 0o600);
-  await file.writeFile(privateKey.export({ format: "pem", type: "pkcs8" }));
-  await file.sync();
-  await file.close();
+/** The one in the file; when there is none, that one, on disk. */
+async function kept(path: string, privateKey: () => KeyObject): Promise<KeyObject> {
   try {
-    // Two processes at first boot must end with one key: whoever links first wins.
-    await link(draft, path);
-    const home = await open(directory, "r");
-    await home.sync();
-    await home.close();
-    return privateKey;
+    return createPrivateKey(await keptText(path, () => privateKey().export({ format: "pem", type: "pkcs8" }) as string));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    const winner = await read(path);
-    if (winner === null) throw error;
-    return winner;
-  } finally {
-    await rm(draft, { force: true });
+    throw unreadable(path, error);
   }
 }
+
+const unreadable = (path: string, cause: unknown): Error =>
+  new Error(`the checkpoint key ${path} cannot be read: restore it from a backup, or remove it and let a new one sign`, { cause });

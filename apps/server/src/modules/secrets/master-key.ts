@@ -4,8 +4,9 @@
  * that a rotation needs. Without its file nothing that it wrapped can be read again.
  */
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { keptText } from "../../keys.ts";
 import { KEY_BYTES, keyIdOf } from "./envelope.ts";
 
 export interface MasterKey {
@@ -69,22 +70,6 @@ export function masterKeys(directory: string): MasterKeys {
 }
 
 async function create(directory: string): Promise<number> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const draft = path.join(directory, `.master-${randomBytes(6).toString("hex")}`);
-  const file = await open(draft, "wx", 0o600);
-  try {
-    await file.writeFile(`${randomBytes(KEY_BYTES).toString("base64")}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  try {
-    // Two processes at first use must end with one key: whoever links first wins.
-    await link(draft, path.join(directory, "master-1.key"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
+  await keptText(path.join(directory, "master-1.key"), () => `${randomBytes(KEY_BYTES).toString("base64")}\n`);
   return 1;
 }
