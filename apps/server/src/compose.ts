@@ -66,7 +66,7 @@ import { createPreviews, openPreviewKey } from "./modules/previews/public.ts";
 import { createOperations, watchSandboxes } from "./modules/operations/public.ts";
 import { createPush, openVapidKeys } from "./modules/push/public.ts";
 import { createRepositories } from "./modules/repositories/public.ts";
-import { createRooms, type RoomsModule } from "./modules/rooms/public.ts";
+import { createRooms, type RoleInSession, type RoomsModule } from "./modules/rooms/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
 import { createShares } from "./modules/shares/public.ts";
@@ -216,7 +216,11 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     },
   });
   const gate = createGate({ ...deps, principalExists, approvals, killSwitchForced: config.killSwitch });
-  const ledger = createLedger({ ...deps, organizations });
+  const roleInSession: RoleInSession = async (caller, sessionId) => {
+    const found = await theSessions().sessionOf(caller.organizationId, sessionId);
+    return found === null ? null : rooms.roleIn(caller, found.roomId);
+  };
+  const ledger = createLedger({ ...deps, organizations, roleInSession });
   const models = createModels({
     ...deps,
     ledger,
@@ -227,6 +231,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ollamaUrl: config.ollamaUrl ?? config.ollamaHost,
     defaultModel: config.defaultModel,
     currentRun: (organizationId, sessionId) => theSessions().currentRun(organizationId, sessionId),
+    roleInSession,
   });
   const actions = createActions({ ...deps, gate, approvals, blobs, rooms, redact, organizations });
   const credentialsFile = config.gitCredentialsFile ?? path.join(config.dataDir, "git-credentials");
@@ -352,6 +357,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     displayNames: identity.displayNames,
     roleOf: identity.roleOf,
     onRevoked: identity.onRevoked,
+    standing: identity.standing,
     gatewayUrl: config.gatewayUrl,
   });
   const shares = createShares({

@@ -61,6 +61,8 @@ export interface Elsewhere {
 
 export interface HttpServer {
   readonly app: FastifyInstance;
+  /** Everything that is answered here, contract or not, as it was registered: the access matrix holds it against the contract. */
+  readonly served: readonly { readonly method: string; readonly url: string }[];
   /** Open event streams. */
   streams(): number;
   listen(host: string, port: number): Promise<number>;
@@ -104,6 +106,8 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       return server;
     },
   });
+  const served: { method: string; url: string }[] = Object.keys(options.onUpgrade ?? {}).map((url) => ({ method: "SOCKET", url }));
+  app.addHook("onRoute", ({ method, url }) => void served.push(...[method].flat().map((one) => ({ method: one, url }))));
   await app.register(cookiePlugin);
   jsonBodies(app);
   uploads(app, "application/x-ndjson");
@@ -370,6 +374,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
 
   return {
     app,
+    served,
     streams: streams.open,
     async listen(host, port) {
       await app.listen({ host, port });

@@ -100,8 +100,13 @@ export function approvalRoutes({
   return [
     handle(requestApproval, async ({ body, caller, origin, idempotency }) => {
       const { organizationId } = caller;
-      const run = body.run_id === undefined ? undefined : await findRun(organizationId, body.run_id);
-      const session = body.session_id === undefined ? undefined : await findSession(organizationId, body.session_id);
+      const mayKnow = async (of: { readonly room_id: string | null } | null): Promise<boolean> =>
+        of === null || of.room_id === null || (await rooms.roleIn(caller, of.room_id)) !== null;
+      let run = body.run_id === undefined ? undefined : await findRun(organizationId, body.run_id);
+      let session = body.session_id === undefined ? undefined : await findSession(organizationId, body.session_id);
+      // What is in a room that the caller is not in is not there, whatever else is named with it.
+      if (run !== undefined && !(await mayKnow(run))) run = null;
+      if (session !== undefined && !(await mayKnow(session))) session = null;
       if (run === null) return refused("run_not_found");
       if (session === null) return refused("session_not_found");
       const roomId = body.room_id ?? run?.room_id ?? session?.room_id ?? null;
@@ -109,10 +114,7 @@ export function approvalRoutes({
       if (run?.room_id != null && run.room_id !== roomId) return refused("run_not_found", { message: "That run is not in that room." });
       if (session !== undefined && session.room_id !== roomId)
         return refused("session_not_found", { message: "That session is not in that room." });
-      if (roomId !== null && (await rooms.roleIn(caller, roomId)) === null) {
-        if (body.room_id !== undefined) return refused("room_not_found");
-        return run === undefined ? refused("session_not_found") : refused("run_not_found");
-      }
+      if (body.room_id !== undefined && (await rooms.roleIn(caller, body.room_id)) === null) return refused("room_not_found");
       const approvalId = newId("appr") as ApprovalId;
       const { action, title, target, params, request, session_id, run_id, expires_at } = body;
       const context = {

@@ -52,6 +52,8 @@ export interface FeedDeps extends Deps {
   readonly roleOf: (organizationId: string, principalId: string) => Promise<OrganizationRole | null>;
   readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
+  /** What the bearer of a credential is in the organization now; null when either has ended. */
+  readonly standing: (of: { organizationId: string; principalId: string; credentialId: string }) => Promise<OrganizationRole | null>;
   /** Where sockets are opened, when that is another process. */
   readonly gatewayUrl?: string | undefined;
 }
@@ -188,6 +190,15 @@ export function createFeed(deps: FeedDeps): FeedModule {
     onError: (error) => logger.warn({ err: error }, "an organization's changes could not be read; trying again"),
   });
 
+  /** A token says what was so when it was made: nobody comes in with it once that has changed. */
+  async function verifyToken(token: string): Promise<SyncGrant | "expired" | "invalid"> {
+    const grant = await tokens.verify(token, clock.nowMs());
+    if (typeof grant === "string") return grant;
+    const { organizationId, principal, credentialId, role } = grant;
+    if (credentialId === undefined) return "invalid";
+    return (await deps.standing({ organizationId, principalId: principal.id, credentialId })) === role ? grant : "invalid";
+  }
+
   async function admit(request: IncomingMessage, duplex: Duplex, head: Buffer): Promise<void> {
     const broke = (error: Error): void => logger.debug({ err: error }, "a sync socket broke");
     duplex.on("error", broke);
@@ -195,7 +206,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
     // Before the handshake: a client's first frame comes right behind it.
     let grant: SyncGrant | "expired" | "invalid";
     try {
-      grant = await tokens.verify(token, clock.nowMs());
+      grant = await verifyToken(token);
     } catch (error) {
       logger.warn({ err: error }, "a sync token could not be checked");
       return void duplex.end("HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
@@ -254,7 +265,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
     ],
 
     upgrade: (request, duplex, head) => void admit(request, duplex, head),
-    verifyToken: (token) => tokens.verify(token, clock.nowMs()),
+    verifyToken,
     tell: writer.tell,
     followRoom: (organizationId, roomId, after, follower) =>
       subscriptions.follow(roomTopic(organizationId, roomId), String(after), follower),

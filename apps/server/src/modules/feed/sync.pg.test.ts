@@ -315,6 +315,7 @@ async function ownFeed(role: "owner" | "member" = "owner") {
     roleOf: c.server.identity.roleOf,
     displayNames: (_organization, ids) => Promise.resolve(new Map(ids.map((id) => [id, id]))),
     onRevoked: () => () => undefined,
+    standing: async () => role,
   });
   const server = createServer().listen(0, "127.0.0.1");
   server.on("upgrade", feed.upgrade);
@@ -323,7 +324,10 @@ async function ownFeed(role: "owner" | "member" = "owner") {
   const principal = role === "owner" ? { id: "usr_owner", type: "user", displayName: "" } : { id: guest.id, type: "user", displayName: "" };
   const token = async (ttl_s = 300): Promise<string> =>
     (
-      (await createToken.handler({ caller: { principal, organizationId: "ws_dev", role, scopes: [] }, body: { ttl_s } } as never)) as {
+      (await createToken.handler({
+        caller: { principal, organizationId: "ws_dev", role, scopes: [], credential: { kind: "token", id: "tok_own" } },
+        body: { ttl_s },
+      } as never)) as {
         token: string;
       }
     ).token;

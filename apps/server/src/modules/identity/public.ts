@@ -17,6 +17,7 @@ import { organization } from "./organization.ts";
 import { ERASE_JOB, foundIn, organizationRoutes } from "./organization-routes.ts";
 import { principal, type PrincipalCommand } from "./principal.ts";
 import { identityRoutes } from "./routes.ts";
+import { createStandings } from "./standings.ts";
 import { token } from "./token.ts";
 
 export interface NewPrincipal {
@@ -58,6 +59,15 @@ export interface IdentityModule extends Module, Authenticator {
   principalExists(organizationId: string, id: string): Promise<boolean>;
   /** Null: nobody of the organization, or one who may not call. */
   roleOf(organizationId: string, id: string): Promise<OrganizationRole | null>;
+  /**
+   * What somebody is in the organization as long as what they presented holds; null: they are not, or it does not any more.
+   * For what outlives a request: a token made with that credential. At most half a second old.
+   */
+  standing(of: {
+    readonly organizationId: string;
+    readonly principalId: string;
+    readonly credentialId: string;
+  }): Promise<OrganizationRole | null>;
   /** Every organization of this installation, for housekeeping. */
   organizations(): Promise<readonly string[]>;
   organizationName(organizationId: string): Promise<string>;
@@ -122,8 +132,11 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   const logins = createLogins(deps);
   const listeners = new Set<(credentialId: string) => void>();
 
+  const standings = createStandings(deps);
+
   function revoked(credentialId: string): void {
     credentials.forget(credentialId);
+    standings.forget(credentialId);
     for (const listener of listeners) listener(credentialId);
   }
 
@@ -317,6 +330,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       );
       return rows[0]?.role ?? null;
     },
+
+    standing: standings.of,
 
     async organizations() {
       const { rows } = await deps.anywhere.query<{ id: string }>("select id from idn_organizations() as o (id)");

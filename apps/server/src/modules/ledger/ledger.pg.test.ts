@@ -48,6 +48,7 @@ async function start(options: { cap?: number; session?: string; ttlMs?: number; 
     clock: systemClock,
     logger: pino({ enabled: false }),
     organizations: async () => [ORGANIZATION],
+    roleInSession: async () => "owner",
     times,
   });
   closers.push(() => ledger.stop?.());

@@ -16,6 +16,7 @@ import { newId } from "@signalbox/kernel/id";
 import { type Kysely, sql } from "kysely";
 import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
+import type { RoleInSession } from "../rooms/public.ts";
 import { remaining, type BudgetCommand, type BudgetRefusal, type Outcome, type Usage } from "./budget.ts";
 import { createHolder, DEFAULT_HOLDER_TIMES, type HolderTimes } from "./holder.ts";
 import { budgetLane, createLanes } from "./lanes.ts";
@@ -54,6 +55,8 @@ export interface Bill {
 export interface LedgerDeps extends Deps {
   /** Whose reservations are looked after. */
   readonly organizations: () => Promise<readonly string[]>;
+  /** Null: no such session, or in a room that the caller is not in. */
+  readonly roleInSession: RoleInSession;
   readonly times?: Partial<HolderTimes> | undefined;
 }
 
@@ -155,7 +158,10 @@ export function createLedger(deps: LedgerDeps): LedgerModule {
 
   return {
     routes: [
-      handle(getUsage, async ({ caller, params }) => (await usage(caller.organizationId, params.id)) ?? refused("session_not_found")),
+      handle(getUsage, async ({ caller, params }) => {
+        if ((await deps.roleInSession(caller, params.id)) === null) return refused("session_not_found");
+        return (await usage(caller.organizationId, params.id)) ?? refused("session_not_found");
+      }),
     ],
     projections: [usageProjection, importedUsage],
     schemas: [path.join(import.meta.dirname, "schema.sql")],

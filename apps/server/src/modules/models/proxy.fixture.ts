@@ -61,7 +61,13 @@ export async function proxyOn(
   const late = createLateLog();
   const db = openDatabase(connection, { connections: 8, onError: () => undefined });
   const deps = { log: late.log, db, clock: systemClock, logger };
-  const ledger = createLedger({ ...deps, organizations: async () => [ORGANIZATION], times: { ttlMs: options.ttlMs ?? 30_000 } });
+  const roleInSession = async () => "owner" as const;
+  const ledger = createLedger({
+    ...deps,
+    organizations: async () => [ORGANIZATION],
+    roleInSession,
+    times: { ttlMs: options.ttlMs ?? 30_000 },
+  });
   const gate = createGate({
     ...deps,
     principalExists: async () => true,
@@ -77,6 +83,7 @@ export async function proxyOn(
     upstreams,
     attempts: { pauseMs: 5, ...options.attempts },
     defaultModel: options.defaultModel,
+    roleInSession,
   });
   const log = await makeLog([ledger, gate, models].flatMap((module) => module.projections));
   late.bind(log);

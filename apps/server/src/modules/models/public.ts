@@ -12,7 +12,9 @@ import { newId } from "@signalbox/kernel/id";
 import type { ModelUpstream } from "@signalbox/providers/model/port";
 import { priceOf, type PriceRule } from "@signalbox/providers/model/prices";
 import { handle, refused } from "../../http/handle.ts";
+import { ShellRefused } from "../../http/refusal.ts";
 import type { Deps, Module } from "../../module.ts";
+import { hasRoomRole, type RoleInSession } from "../rooms/public.ts";
 import type { GateModule } from "../gate/public.ts";
 import type { LedgerModule } from "../ledger/public.ts";
 import type { SecretsModule } from "../secrets/public.ts";
@@ -51,6 +53,8 @@ export interface ModelsDeps extends Deps {
   /** The turn under way, so that its cost is told as the run's. */
   readonly currentRun?: ((organizationId: string, sessionId: string) => Promise<string | undefined>) | undefined;
   readonly attempts?: Partial<Attempts> | undefined;
+  /** Null: no such session, or in a room that the caller is not in. */
+  readonly roleInSession: RoleInSession;
 }
 
 export interface NewVirtualKey {
@@ -253,7 +257,14 @@ export function createModels(deps: ModelsDeps): ModelsModule {
 
   return {
     routes: [
-      handle(issueModelKey, async ({ caller: { organizationId }, params, origin, now }) => {
+      handle(issueModelKey, async ({ caller, params, origin, now }) => {
+        const { organizationId } = caller;
+        const role = await deps.roleInSession(caller, params.id);
+        if (role === null) return refused("session_not_found");
+        if (!hasRoomRole(role, "member"))
+          throw new ShellRefused("forbidden", "You may read this session, not spend from its budget.", {
+            fix: "Ask an owner of its room to make you a member.",
+          });
         const found = await callers.ofSession(organizationId, params.id);
         if (found === null) return refused("session_not_found");
         if (!found.ok) return refused("session_ended");

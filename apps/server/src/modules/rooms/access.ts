@@ -21,6 +21,9 @@ export interface RoomAccess {
   visibleRooms(caller: Pick<Caller, "organizationId" | "principal" | "role">, least?: RoomRole): Promise<readonly string[] | null>;
 }
 
+/** What a caller is in the room of a session; null alike for a session that is not there and one whose room they are not in. */
+export type RoleInSession = (caller: Pick<Caller, "organizationId" | "principal" | "role">, sessionId: string) => Promise<RoomRole | null>;
+
 type Who = Pick<Caller, "organizationId" | "principal" | "role">;
 const ownsAll = (caller: Who): boolean => hasRole(caller.role, "admin");
 

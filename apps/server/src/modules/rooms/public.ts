@@ -10,7 +10,7 @@ import { message, room, thread } from "./room.ts";
 import { importedRooms, roomsProjection } from "./rooms.projection.ts";
 import { roomRoutes } from "./routes.ts";
 
-export { hasRoomRole, type RoomAccess } from "./access.ts";
+export { hasRoomRole, type RoleInSession, type RoomAccess } from "./access.ts";
 export { message, room, type Room } from "./room.ts";
 
 /** What is staged in the caller's unit. Ids may be given, or are made. Streams and envelope context are set here. */

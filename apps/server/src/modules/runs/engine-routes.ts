@@ -157,7 +157,8 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
     handle(createArtifact, async (request) => {
       const { organizationId } = request.caller;
       const step = await findStep(db, organizationId, request.params.id);
-      if (step === null) return refused("step_not_found");
+      // Before the body is judged: what is wrong with it must not tell that there is such a step.
+      if (step === null || (await engine.visibleRun(request.caller, step.run_id)) === null) return refused("step_not_found");
       const artifact = await artifactFrom(organizationId, request.body);
       if (artifact === "too_large")
         return refused("artifact_too_large", { message: "A file is at most 4 MiB.", fix: "Attach less of it, or a uri to where it is." });
