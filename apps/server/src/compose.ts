@@ -46,7 +46,7 @@ import { LOCAL } from "./local.ts";
 import { openKey } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
-import { createBlobs } from "./blobs.ts";
+import { openBlobs, type OpenBlobs } from "./blobs.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
 import { createAccounts, type OAuthProvider } from "./modules/accounts/public.ts";
 import { createActions } from "./modules/actions/public.ts";
@@ -159,7 +159,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       : Buffer.from(config.internalKey, "hex");
   const bus = busOf(config, connection, internalKey, onError);
 
-  const blobs = createBlobs(path.join(config.dataDir, "blobs"));
+  const blobs = openBlobs(config);
   const identity = createIdentity({
     ...deps,
     anywhere: db.anywhere,
@@ -412,7 +412,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       sync_sockets: feed.stats().sockets,
       feed_followers: feed.stats().followers,
     }),
-    health: () => healthParts(modules, theLog()),
+    health: () => healthParts(modules, theLog(), blobs),
     rooms,
     workers: runs.workers,
     displayNames: identity.displayNames,
@@ -524,6 +524,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       .leave()
       .catch((error: unknown) => logger.warn({ err: error }, "the others are told by the lease that this process is gone"));
     await workerPool.end();
+    blobs.close();
     await log?.close();
     await db.close();
   }
@@ -543,7 +544,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     const http: HttpServer = await createHttpServer({
       routes: [
         ...modules.flatMap(([name, module]) => module.routes.filter(({ route }) => servesRoute(duties, name, route))),
-        healthRoute(modules, theLog()),
+        healthRoute(modules, theLog(), blobs),
       ],
       internal,
       internalRoutes: modules.flatMap(([, module]) => module.routes.filter(({ route }) => AT_HUB.has(route.id))),
@@ -769,15 +770,19 @@ function startJobs(
   jobs.schedule(schedules);
 }
 
-function healthRoute(modules: readonly (readonly [string, Module])[], log: PostgresLog): BoundRoute {
+function healthRoute(modules: readonly (readonly [string, Module])[], log: PostgresLog, blobs: OpenBlobs): BoundRoute {
   return handle(getHealth, async () => {
-    const parts = await healthParts(modules, log);
+    const parts = await healthParts(modules, log, blobs);
     return { ok: parts.every((part) => part.ok), version: VERSION, parts };
   });
 }
 
-async function healthParts(modules: readonly (readonly [string, Module])[], log: PostgresLog) {
-  const parts = [{ name: "log", ok: await log.isHealthy(), detail: null as string | null }];
+async function healthParts(modules: readonly (readonly [string, Module])[], log: PostgresLog, blobs: OpenBlobs) {
+  const problem = await blobs.recentProblem();
+  const parts = [
+    { name: "log", ok: await log.isHealthy(), detail: null as string | null },
+    { name: "blobs", ok: problem === null, detail: problem },
+  ];
   for (const [name, module] of modules) {
     if (module.health === undefined) continue;
     const { ok, detail } = await module.health().catch(() => ({ ok: false, detail: "the check itself failed; see the server's log" }));

@@ -66,6 +66,21 @@ test("another address is listened on once people can really sign in, and what is
   expect(refusal([], { GITHUB_CLIENT_ID: "x" }).message).toContain("GITHUB_CLIENT_SECRET");
 });
 
+test("a bucket needs a name and credentials, and its prefix leads nowhere else", () => {
+  const s3 = {
+    SIGNALBOX_BLOBS: "s3",
+    SIGNALBOX_S3_BUCKET: "b",
+    SIGNALBOX_S3_ACCESS_KEY_ID: "id",
+    SIGNALBOX_S3_SECRET_ACCESS_KEY: "hidden",
+  };
+  for (const name of ["SIGNALBOX_S3_BUCKET", "SIGNALBOX_S3_ACCESS_KEY_ID", "SIGNALBOX_S3_SECRET_ACCESS_KEY"])
+    expect(refusal([], { ...s3, [name]: "" }).message).toContain(name);
+  expect(refusal([], { ...s3, SIGNALBOX_S3_PREFIX: "/a//b/" }).message).toContain("is not a prefix");
+  const read = readConfig([], { ...s3, SIGNALBOX_S3_PREFIX: "a/b" });
+  expect(read).toMatchObject({ blobs: "s3", s3Region: "us-east-1", s3PathStyle: false });
+  expect(secretValues(read as Config)).toContain("hidden");
+});
+
 test("every setting is reachable, documented, and named once", () => {
   const settings = Object.values(SETTINGS) as { env?: string; flag?: string; desc: string }[];
   for (const { env, flag, desc } of settings) {

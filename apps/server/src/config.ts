@@ -120,6 +120,30 @@ export const SETTINGS = {
     desc: "A Postgres 15 or newer to use instead of the embedded one. A direct connection, not a transaction pooler.",
   },
 
+  blobs: {
+    type: "string",
+    default: "disk",
+    oneOf: ["disk", "s3"],
+    env: "SIGNALBOX_BLOBS",
+    desc: "Where large content is kept (outputs, artifacts, archived history): disk (blobs/ in the data directory) or s3 (a bucket of Amazon S3 or of any server that speaks its protocol). Changing it moves nothing: back up, then restore with the new one.",
+  },
+  s3Bucket: { type: "string", env: "SIGNALBOX_S3_BUCKET", desc: "With SIGNALBOX_BLOBS=s3: the bucket, which must exist." },
+  s3Endpoint: {
+    type: "url",
+    env: "SIGNALBOX_S3_ENDPOINT",
+    desc: "Address of the S3 server, like https://minio.example.com:9000; Amazon's of the region when absent.",
+  },
+  s3Region: { type: "string", default: "us-east-1", env: "SIGNALBOX_S3_REGION", desc: "Region of the bucket." },
+  s3PathStyle: {
+    type: "boolean",
+    default: false,
+    env: "SIGNALBOX_S3_PATH_STYLE",
+    desc: "Names the bucket in the path rather than in the host; most servers that are not Amazon's want it.",
+  },
+  s3Prefix: { type: "string", default: "", env: "SIGNALBOX_S3_PREFIX", desc: "Before every key in the bucket, where several share it." },
+  s3AccessKeyId: { type: "string", env: "SIGNALBOX_S3_ACCESS_KEY_ID", desc: "Access key of the bucket." },
+  s3SecretAccessKey: { type: "string", secret: true, env: "SIGNALBOX_S3_SECRET_ACCESS_KEY", desc: "Its secret." },
+
   role: {
     type: "string",
     default: "all",
@@ -500,6 +524,7 @@ function refuseUnsafe(config: Config): void {
   ] as const)
     if ((id === undefined) !== (secret === undefined))
       throw new ConfigError(`Of ${name}_CLIENT_ID and ${name}_CLIENT_SECRET only one is set.`, "Set both, or none.");
+  if (config.blobs === "s3") refuseHalfBucket(config);
   if (config.role !== "all") refuseHalfSplit(config);
   const { internalKey, natsUrl, node } = config;
   for (const one of natsUrl?.split(",") ?? [])
@@ -527,6 +552,21 @@ function refuseUnsafe(config: Config): void {
     throw new ConfigError(
       `Listening on ${host} with accounts needs to know who owns the installation.`,
       "Set SIGNALBOX_OWNER_EMAIL to your address; whoever proves it is the owner.",
+    );
+}
+
+function refuseHalfBucket({ s3Bucket, s3AccessKeyId, s3SecretAccessKey, s3Prefix }: Config): void {
+  for (const [name, value] of Object.entries({
+    SIGNALBOX_S3_BUCKET: s3Bucket,
+    SIGNALBOX_S3_ACCESS_KEY_ID: s3AccessKeyId,
+    SIGNALBOX_S3_SECRET_ACCESS_KEY: s3SecretAccessKey,
+  }))
+    if (value === undefined)
+      throw new ConfigError(`SIGNALBOX_BLOBS=s3 needs ${name}.`, `Set ${name}, or keep content on disk with SIGNALBOX_BLOBS=disk.`);
+  if (!/^([0-9A-Za-z_.-]+(\/[0-9A-Za-z_.-]+)*)?$/.test(s3Prefix))
+    throw new ConfigError(
+      `SIGNALBOX_S3_PREFIX: "${s3Prefix}" is not a prefix.`,
+      "Use letters, digits, hyphens, dots and underscores between single slashes, like team/signalbox.",
     );
 }
 

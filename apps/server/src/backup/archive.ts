@@ -49,6 +49,8 @@ export class BackupError extends Error {
 export interface ArchiveWriter {
   add(name: string, bytes: Buffer): Promise<void>;
   addFile(name: string, file: string): Promise<void>;
+  /** As long as it is said to be, or the archive is no good. */
+  addStream(name: string, size: number, mode: number, content: AsyncIterable<Uint8Array>): Promise<void>;
   /** Durable, under its name, once it resolves; the manifest's sha256. */
   finish(manifest: Omit<Manifest, "format" | "entries">): Promise<string>;
   abandon(): Promise<void>;
@@ -75,14 +77,16 @@ export function writeArchive(output: string): ArchiveWriter {
     },
     async addFile(name, file) {
       const { size, mode } = await stat(file);
+      // As long as it was when its header was written: what grows meanwhile is no key.
+      await this.addStream(name, size, mode & 0o777, createReadStream(file, { end: Math.max(0, size - 1) }));
+    },
+    async addStream(name, size, mode, content) {
       const hash = createHash("sha256");
-      const into = tar.entry({ name, size, mode: mode & 0o777 });
-      // As long as it was when its header was written: what grows meanwhile is no blob and no key.
-      const from = size === 0 ? null : createReadStream(file, { end: size - 1 });
-      if (from === null) into.end(null);
+      const into = tar.entry({ name, size, mode });
+      if (size === 0) into.end(null);
       else
         await pipeline(
-          from,
+          content,
           new Transform({
             transform(chunk: Buffer, _, done) {
               hash.update(chunk);
@@ -91,7 +95,7 @@ export function writeArchive(output: string): ArchiveWriter {
           }),
           into,
         );
-      entries.push({ name, size, sha256: hash.digest("hex"), mode: mode & 0o777 });
+      entries.push({ name, size, sha256: hash.digest("hex"), mode });
     },
     async finish(manifest) {
       const text = Buffer.from(`${JSON.stringify({ format: FORMAT, ...manifest, entries }, null, 1)}\n`);

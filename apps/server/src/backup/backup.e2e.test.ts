@@ -10,10 +10,11 @@ import { pipeline } from "node:stream/promises";
 import { createZstdCompress } from "node:zlib";
 import path from "node:path";
 import { startTestCluster } from "@signalbox/testkit/cluster";
+import { startS3Server } from "@signalbox/testkit/s3-server";
 import { Client } from "pg";
 import { pack } from "tar-stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createBlobs } from "../blobs.ts";
+import { diskBlobs } from "@signalbox/providers/blob/disk/disk";
 import { checkArchive, readArchive, writeArchive } from "./archive.ts";
 
 const SERVER = path.join(import.meta.dirname, "../main.ts");
@@ -81,7 +82,7 @@ beforeAll(async () => {
   const make = async (title: string): Promise<void> =>
     void rooms.push(((await (await request(server, "POST", "/v1/rooms", { title })).json()) as { id: string }).id);
   for (let i = 0; i < 5; i++) await make(`before ${i}`);
-  await createBlobs(path.join(dataDir, "blobs")).put("ws_dev", "large content");
+  await diskBlobs(path.join(dataDir, "blobs")).put("ws_dev", "large content");
   key = ((await (await request(server, "GET", "/v1/audit/keys")).json()) as { keys: { public_key: string }[] }).keys[0]!.public_key;
   // While it is backed up, others go on.
   const going = new AbortController();
@@ -131,7 +132,7 @@ test(
     expect(JSON.parse(ran.stdout())).toMatchObject({ position });
     expect(existsSync(path.join(to, "restore.incomplete"))).toBe(false);
     const sha256 = `sha256:${createHash("sha256").update("large content").digest("hex")}`;
-    expect((await createBlobs(path.join(to, "blobs")).get("ws_dev", sha256))?.toString()).toBe("large content");
+    expect((await diskBlobs(path.join(to, "blobs")).get("ws_dev", sha256))?.toString()).toBe("large content");
     expect(statSync(path.join(to, "keys/checkpoint.pem")).mode & 0o777).toBe(0o600);
     const server = await start(to);
     await isWhole(server);
@@ -139,33 +140,54 @@ test(
   },
 );
 
-test("restored into another Postgres the server runs on that", { timeout: 240_000 }, async () => {
-  const cluster = await startTestCluster();
-  try {
-    const admin = new Client({ host: cluster.socketDir, port: 5432, user: "postgres", database: "postgres" });
-    await admin.connect();
-    await admin.query("create database elsewhere");
-    await admin.end();
-    const environment = { DATABASE_URL: `postgres://postgres@/elsewhere?host=${encodeURIComponent(cluster.socketDir)}` };
-    const to = path.join(home, "external");
-    const ran = run(BACKUP, ["restore", "--input", file, "--data-dir", to], environment);
-    expect(await ran.ended, ran.stderr()).toBe(0);
-    expect(ran.stdout()).toContain("the log verifies");
-    const server = await start(to, environment);
-    await isWhole(server);
-    await stop(server);
-    // And from there once more, into the same database: refused.
-    const again = run(BACKUP, ["restore", "--input", file, "--data-dir", path.join(home, "again")], environment);
-    expect(await again.ended).toBe(1);
-    expect(again.stderr()).toContain("The database is not empty");
-    const back = path.join(home, "back.tar.zst");
-    const backed = run(BACKUP, ["backup", "--output", back, "--data-dir", to], environment);
-    expect(await backed.ended, backed.stderr()).toBe(0);
-    expect((await checkArchive(back)).manifest.position).toBeGreaterThanOrEqual(position);
-  } finally {
-    await cluster.stop();
-  }
-});
+test(
+  "restored into another Postgres and a bucket the server runs on those, and is backed up from there",
+  { timeout: 240_000 },
+  async () => {
+    const cluster = await startTestCluster();
+    const bucket = await startS3Server();
+    try {
+      const admin = new Client({ host: cluster.socketDir, port: 5432, user: "postgres", database: "postgres" });
+      await admin.connect();
+      await admin.query("create database elsewhere");
+      await admin.end();
+      const environment = {
+        DATABASE_URL: `postgres://postgres@/elsewhere?host=${encodeURIComponent(cluster.socketDir)}`,
+        SIGNALBOX_BLOBS: "s3",
+        SIGNALBOX_S3_BUCKET: bucket.bucket,
+        SIGNALBOX_S3_ENDPOINT: bucket.endpoint,
+        SIGNALBOX_S3_PATH_STYLE: "true",
+        SIGNALBOX_S3_PREFIX: "signalbox",
+        SIGNALBOX_S3_ACCESS_KEY_ID: bucket.accessKeyId,
+        SIGNALBOX_S3_SECRET_ACCESS_KEY: bucket.secretAccessKey,
+      };
+      const to = path.join(home, "external");
+      const ran = run(BACKUP, ["restore", "--input", file, "--data-dir", to], environment);
+      expect(await ran.ended, ran.stderr()).toBe(0);
+      expect(ran.stdout()).toContain("the log verifies");
+      const server = await start(to, environment);
+      await isWhole(server);
+      await stop(server);
+      // And from there once more, into the same database: refused.
+      const again = run(BACKUP, ["restore", "--input", file, "--data-dir", path.join(home, "again")], environment);
+      expect(await again.ended).toBe(1);
+      expect(again.stderr()).toContain("The database is not empty");
+      const back = path.join(home, "back.tar.zst");
+      const backed = run(BACKUP, ["backup", "--output", back, "--data-dir", to], environment);
+      expect(await backed.ended, backed.stderr()).toBe(0);
+      const { manifest } = await checkArchive(back);
+      expect(manifest.position).toBeGreaterThanOrEqual(position);
+      expect(existsSync(path.join(to, "blobs"))).toBe(false);
+      const hex = createHash("sha256").update("large content").digest("hex");
+      expect(manifest.entries).toContainEqual(
+        expect.objectContaining({ name: `blobs/ws_dev/${hex.slice(0, 2)}/${hex}`, sha256: hex, size: "large content".length }),
+      );
+    } finally {
+      await cluster.stop();
+      await bucket.close();
+    }
+  },
+);
 
 test("a directory that is in use, or half restored, is refused, and no server starts in the latter", { timeout: 60_000 }, async () => {
   const used = run(BACKUP, ["restore", "--input", file, "--data-dir", dataDir]);

@@ -10,6 +10,7 @@
  */
 import { connectionsOf, type ConnectionFor } from "@signalbox/eventlog/roles";
 import { filesOf, migrate } from "@signalbox/eventlog/migrate";
+import { type Blobs, keyOf, nameOf } from "@signalbox/providers/blob/port";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
@@ -24,6 +25,8 @@ import { dumpDatabase, loadDatabase, refuseNewer } from "./database.ts";
 export interface BackupOptions {
   readonly dataDir: string;
   readonly databaseUrl: string | undefined;
+  /** Of the configuration: from where content is taken, or to where it is put. */
+  readonly blobs: Blobs;
   readonly version: string;
   readonly now: string;
   readonly progress: (text: string) => void;
@@ -39,8 +42,8 @@ export interface BackupReport {
   readonly digest: string;
 }
 
-/** What of the data directory is backed up besides the database. */
-const DIRECTORIES = ["blobs", "keys"] as const;
+/** What of the data directory is backed up besides the database and the contents. */
+const KEYS = "keys";
 const FILES = ["git-credentials"] as const;
 
 export async function backup(output: string, options: BackupOptions): Promise<BackupReport> {
@@ -56,14 +59,17 @@ export async function backup(output: string, options: BackupOptions): Promise<Ba
     options.progress("the database …");
     const database = await dumpDatabase(client, archive.add);
     let files = 0;
-    for (const name of DIRECTORIES) {
-      options.progress(`${name} …`);
-      for await (const file of filesBelow(path.join(dataDir, name))) {
-        // A draft is content that nothing names yet.
-        if (path.basename(file).startsWith("draft-")) continue;
-        await archive.addFile(path.relative(dataDir, file).split(path.sep).join("/"), file);
-        files++;
-      }
+    options.progress("content …");
+    for await (const { organizationId, sha256, sizeBytes } of options.blobs.list()) {
+      const content = await options.blobs.stream(organizationId, sha256);
+      if (content === null) continue; // erased meanwhile
+      await archive.addStream(`blobs/${keyOf(organizationId, sha256)}`, sizeBytes, 0o600, content);
+      files++;
+    }
+    options.progress("keys …");
+    for await (const file of filesBelow(path.join(dataDir, KEYS))) {
+      await archive.addFile(path.relative(dataDir, file).split(path.sep).join("/"), file);
+      files++;
     }
     for (const name of FILES) if (existsSync(path.join(dataDir, name))) await archive.addFile(name, path.join(dataDir, name));
     const digest = await archive.finish({ version: options.version, created_at: options.now, ...database });
@@ -109,7 +115,11 @@ export async function restore(file: string, options: BackupOptions & { readonly 
     await readArchive(file, manifest, async (entry, content) => {
       const table = /^database\/([a-z0-9_]+)\//.exec(entry.name)?.[1];
       if (table !== undefined) return load.part(table, content);
-      await writeFileDurably(path.join(dataDir, entry.name), entry.mode, content);
+      const blob = entry.name.startsWith("blobs/") ? nameOf(entry.name.slice("blobs/".length)) : null;
+      if (blob !== null) {
+        const { sha256 } = await options.blobs.put(blob.organizationId, content, { maxBytes: entry.size });
+        if (sha256 !== blob.sha256) throw new BackupError(`${entry.name} is not what its name says.`, "Use another backup.");
+      } else await writeFileDurably(path.join(dataDir, entry.name), entry.mode, content);
       files++;
     });
     options.progress("verifying the log …");

@@ -10,6 +10,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { openBlobs } from "../blobs.ts";
 import { readConfig } from "../config.ts";
 import { BackupError } from "./archive.ts";
 import { backup, restore, type BackupReport } from "./backup.ts";
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
   const options = {
     dataDir: config.dataDir,
     databaseUrl: config.databaseUrl,
+    blobs: openBlobs(config),
     version: VERSION,
     now: new Date().toISOString(),
     progress: (text: string) => void process.stderr.write(`${text}\n`),

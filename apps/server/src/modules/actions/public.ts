@@ -9,7 +9,7 @@ import type { NewJob, Origin, StreamRef } from "@signalbox/eventlog/log";
 import { callHash, type Json } from "@signalbox/kernel/canonical";
 import { plusMs } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 import type { Deps, Job, Module } from "../../module.ts";
 import type { ApprovalsModule, RequestApproval } from "../approvals/public.ts";
 import { type GateModule, recordRuling, registeredAction, type Ruling } from "../gate/public.ts";

@@ -11,7 +11,7 @@ import { type Clock, systemClock } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
 import { Pool } from "pg";
 import pino from "pino";
-import { createBlobs } from "../../blobs.ts";
+import { diskBlobs } from "@signalbox/providers/blob/disk/disk";
 import { openDatabase } from "../../database.ts";
 import { createLateLog } from "../../late-log.ts";
 import { createApprovals } from "../approvals/public.ts";
@@ -54,7 +54,7 @@ export async function startStage(connection: ConnectionFor, options: StageOption
     gate,
     approvals,
     rooms,
-    blobs: createBlobs(dir),
+    blobs: diskBlobs(dir),
     redact: (_organization, text) => text.replaceAll("hunter2", "[secret]"),
     organizations: async () => [ORGANIZATION],
     executeTimeoutMs: options.executeTimeoutMs,

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll } from "vitest";
-import { createBlobs } from "../../blobs.ts";
+import { diskBlobs } from "@signalbox/providers/blob/disk/disk";
 import { openDatabase, type RequestDatabase } from "../../database.ts";
 import { type AuditDeps, type AuditModule, createAudit } from "./public.ts";
 import { openSigningKeys } from "./signing-key.ts";
@@ -58,7 +58,7 @@ export function auditStage(more: (deps: AuditDeps) => Partial<AuditDeps> = () =>
       organizations: () => Promise.resolve([ORG]),
       visibleRooms: () => Promise.resolve(null),
       rebuild: () => Promise.resolve([]),
-      blobs: createBlobs(join(stage.directory, "blobs")),
+      blobs: diskBlobs(join(stage.directory, "blobs")),
       importsDirectory: join(stage.directory, "imports"),
       projections: () => [],
       driftCheck: null,

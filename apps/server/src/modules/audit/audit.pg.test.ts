@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createBlobs } from "../../blobs.ts";
+import { diskBlobs } from "@signalbox/providers/blob/disk/disk";
 import { openDatabase, type RequestDatabase } from "../../database.ts";
 import type { Module } from "../../module.ts";
 import { checkpoint } from "./checkpoint.ts";
@@ -54,7 +54,7 @@ beforeAll(async () => {
     organizations: () => Promise.resolve([ORG]),
     visibleRooms: () => Promise.resolve(null),
     rebuild: () => Promise.resolve([]),
-    blobs: createBlobs(join(keys, "blobs")),
+    blobs: diskBlobs(join(keys, "blobs")),
     importsDirectory: join(keys, "imports"),
     projections: () => [],
   });

@@ -12,7 +12,7 @@ import { sha256 } from "@signalbox/kernel/canonical";
 import type { StreamRef } from "@signalbox/eventlog/log";
 import { sql, type Kysely } from "kysely";
 import type pg from "pg";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 import type { StreamFrame } from "../../http/handle.ts";
 import type { Database } from "../../module.ts";
 import { storedImport, storedLog, storedParts, storedStream, type StoredEvent } from "./chain-reader.ts";

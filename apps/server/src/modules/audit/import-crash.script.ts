@@ -5,7 +5,7 @@ import { systemClock } from "@signalbox/kernel/clock";
 import { crashPoint } from "@signalbox/testkit/crash";
 import { Pool, type PoolConfig } from "pg";
 import { pino } from "pino";
-import { createBlobs } from "../../blobs.ts";
+import { diskBlobs } from "@signalbox/providers/blob/disk/disk";
 import { openDatabase } from "../../database.ts";
 import { importedRooms, roomsProjection } from "../rooms/rooms.projection.ts";
 import { FIRST_SESSION } from "../samples/first-session.ts";
@@ -28,7 +28,7 @@ const { imports } = createAudit({
   organizations: () => Promise.resolve(["ws_dev"]),
   visibleRooms: () => Promise.resolve(null),
   rebuild: () => Promise.resolve([]),
-  blobs: createBlobs(`${directory}/blobs`),
+  blobs: diskBlobs(`${directory}/blobs`),
   importsDirectory: `${directory}/imports`,
   projections: () => projections,
   atImport: (step) => crashPoint(step),

@@ -23,7 +23,7 @@ import { parseKey } from "@signalbox/verify/note";
 import { type Kysely, sql } from "kysely";
 import type pg from "pg";
 import { z } from "zod";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute } from "../../http/handle.ts";
 import type { Deps, Job } from "../../module.ts";

@@ -26,7 +26,7 @@ import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { type Caller, handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import { envelopeOf } from "../../envelope.ts";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 import { type StoredEvent, storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
 import { createDrift } from "./drift.ts";

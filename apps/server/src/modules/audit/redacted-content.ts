@@ -1,7 +1,7 @@
 /* Which content goes with an event that is erased: what it names by hash, and nothing else still does. */
 import type { Recorded } from "@signalbox/eventlog/log";
 import type pg from "pg";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 
 const HASH = /sha256:[0-9a-f]{64}/g;
 

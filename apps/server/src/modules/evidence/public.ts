@@ -14,7 +14,7 @@ import { nodePrimitives } from "@signalbox/verify/node";
 import { hashBytes } from "@signalbox/verify/primitives";
 import { sql } from "kysely";
 import type { z } from "zod";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 import { type Caller, handle, refused } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
 import type { Deps, Module } from "../../module.ts";

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { createBlobs } from "../../blobs.ts";
+import { diskBlobs } from "@signalbox/providers/blob/disk/disk";
 import { artifactOf, boundOutput, cutText, INLINE_OUTPUT_BYTES, MAX_OUTPUT_BYTES } from "./output.ts";
 
 const dir = mkdtempSync(path.join(tmpdir(), "signalbox-output-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
-const blobs = createBlobs(dir);
+const blobs = diskBlobs(dir);
 const deps = { blobs, redact: (_organization: string, text: string) => text.replaceAll("hunter2", "[secret]") };
 const bound = (content: Parameters<typeof boundOutput>[2]) => boundOutput(deps, "ws_dev", content, "bash output");
 

@@ -6,7 +6,7 @@
 import type { ArtifactId } from "@signalbox/contract/primitives";
 import { sha256, wellFormed } from "@signalbox/kernel/canonical";
 import { newId } from "@signalbox/kernel/id";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 import type { NewArtifact } from "./run-command.ts";
 
 export const INLINE_OUTPUT_BYTES = 16 * 1024;

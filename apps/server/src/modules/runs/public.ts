@@ -1,7 +1,7 @@
 /* What the rest of the server may use of runs. */
 import path from "node:path";
 import type { PrincipalId } from "@signalbox/contract/primitives";
-import type { Blobs } from "../../blobs.ts";
+import type { Blobs } from "@signalbox/providers/blob/port";
 import type { Deps, Module } from "../../module.ts";
 import type { TopicDocuments } from "../feed/public.ts";
 import type { RoomAccess } from "../rooms/public.ts";
