@@ -168,6 +168,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     hasRunningSessions: (organizationId) => theSessions().queries.anyAlive(organizationId),
     eraseFiles: blobs.removeAll,
   });
+  const { organizations } = identity;
+  const secrets = createSecrets({ ...deps, organizations, keysDirectory: path.join(config.dataDir, "keys") });
   const accounts = createAccounts({
     ...deps,
     anywhere: db.anywhere,
@@ -182,13 +184,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     smtpUrl: config.smtpUrl,
     mailFrom: config.mailFrom,
     providers: providersOf(config),
+    secrets,
+    allowPrivateProviders: config.ssoAllowPrivate,
+    nameServer: config.nameServer,
     // The console, also where stdout is a program's.
     show: (text) => void process.stderr.write(`${text}\n`),
   });
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
   const principalExists = identity.principalExists;
-  const { organizations } = identity;
-  const secrets = createSecrets({ ...deps, organizations, keysDirectory: path.join(config.dataDir, "keys") });
   const redact = (organizationId: string, text: string): string => theLog().scanner.scanText(organizationId, text).text;
   // Sessions need all the others, and some of the others ask about sessions: only once everything is made.
   let sessions: SessionsModule | undefined;

@@ -86,6 +86,17 @@ export const SETTINGS = {
     env: "SIGNALBOX_GOOGLE_URL",
     desc: "Google's issuer, or another OpenID provider that stands in for it.",
   },
+  ssoAllowPrivate: {
+    type: "boolean",
+    default: false,
+    env: "SIGNALBOX_SSO_ALLOW_PRIVATE",
+    desc: "Lets organizations' OpenID providers be on private addresses, over http too: a provider in your own network.",
+  },
+  nameServer: {
+    type: "string",
+    env: "SIGNALBOX_NAME_SERVER",
+    desc: "Name server that is asked for the TXT records that prove mail domains, like 192.0.2.53; the machine's own when absent.",
+  },
   publicUrl: {
     type: "url",
     env: "SIGNALBOX_PUBLIC_URL",

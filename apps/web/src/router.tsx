@@ -239,6 +239,11 @@ const settingsRoutes = [
   }),
   createRoute({
     ...inSettings,
+    path: "/single-sign-on",
+    component: lazyRouteComponent(() => import("./settings/single-sign-on-page.tsx"), "SingleSignOnPage"),
+  }),
+  createRoute({
+    ...inSettings,
     path: "/security",
     component: lazyRouteComponent(() => import("./settings/security-page.tsx"), "SecurityPage"),
   }),

@@ -13,6 +13,7 @@ import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
 import { ShareEvent } from "./events/shares.ts";
+import { SingleSignOnEvent } from "./events/single-sign-on.ts";
 import { SinkEvent } from "./events/sinks.ts";
 import { PreviewEvent, TerminalEvent } from "./events/workbench.ts";
 
@@ -20,6 +21,7 @@ const UNIONS = [
   IdentityEvent,
   MembershipEvent,
   InvitationEvent,
+  SingleSignOnEvent,
   RoomEvent,
   RunEvent,
   ApprovalEvent,
@@ -41,6 +43,7 @@ export type AnyEvent =
   | IdentityEvent
   | MembershipEvent
   | InvitationEvent
+  | SingleSignOnEvent
   | RoomEvent
   | RunEvent
   | ApprovalEvent

@@ -39,7 +39,7 @@ export const switchOrganization = route({
   path: "/v1/organizations/switch",
   body: z.object({ organization_id: OrganizationId }),
   ok: done,
-  refusals: { organization_not_found: 404, not_a_browser: 409 },
+  refusals: { organization_not_found: 404, not_a_browser: 409, sign_in_confined: 409 },
   access: "person",
 });
 export const createOrganization = route({

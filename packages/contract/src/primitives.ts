@@ -48,6 +48,8 @@ export const SinkId = id("snk", "SinkId");
 export type SinkId = z.infer<typeof SinkId>;
 export const InvitationId = id("inv", "InvitationId");
 export type InvitationId = z.infer<typeof InvitationId>;
+export const DomainId = id("dom", "DomainId");
+export type DomainId = z.infer<typeof DomainId>;
 export const TeamId = id("team", "TeamId");
 export type TeamId = z.infer<typeof TeamId>;
 

@@ -66,6 +66,7 @@ export const SHELL_REFUSALS = {
   unauthenticated: 401,
   forbidden: 403,
   organization_required: 403,
+  single_sign_on_required: 403,
   not_found: 404,
   idempotency_conflict: 409,
   idempotency_in_progress: 409,

@@ -25,6 +25,7 @@ import * as sessionHistory from "./session-history.ts";
 import * as sessionQueue from "./session-queue.ts";
 import * as sessions from "./sessions.ts";
 import * as shares from "./shares.ts";
+import * as singleSignOn from "./single-sign-on.ts";
 import * as sinks from "./sinks.ts";
 import * as sync from "./sync.ts";
 import * as system from "./system.ts";
@@ -36,6 +37,7 @@ const MODULES = [
   accounts,
   organizations,
   invitations,
+  singleSignOn,
   rooms,
   runs,
   approvals,

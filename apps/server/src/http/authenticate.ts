@@ -16,10 +16,12 @@ import type { Caller } from "./handle.ts";
 export const SESSION_COOKIE = "signalbox_session";
 
 export interface Identification {
-  readonly credential: { readonly kind: "token" | "session"; readonly id: string };
+  readonly credential: NonNullable<Caller["credential"]>;
   readonly principal: Caller["principal"];
   /** The first is the default. Empty: somebody who is in none (yet). */
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
+  /** Theirs too, but not by this way in. */
+  readonly closed?: readonly string[];
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
 }
@@ -29,7 +31,12 @@ export interface Authenticator {
   identify(kind: "token" | "session", secret: string): Promise<Identification | null>;
 }
 
-export type Denial = "unauthenticated" | "cross_site" | "organization_not_found" | "organization_required";
+export type Denial =
+  | "unauthenticated"
+  | "cross_site"
+  | "organization_not_found"
+  | "organization_required"
+  | { readonly denied: "single_sign_on_required"; readonly organizationId: string };
 
 /** Where a person acts who is in no organization, on routes that need none. Never one that exists. */
 const NOWHERE = { organizationId: "ws_none", role: "viewer" } as const;
@@ -62,7 +69,11 @@ export async function authenticate(
   let membership: Identification["organizations"][number] | undefined;
   if (wanted !== undefined) membership = found.organizations.find((o) => o.organizationId === wanted);
   else membership = found.organizations[0] ?? (request.needsNone === true ? NOWHERE : undefined);
-  if (membership === undefined) return wanted === undefined ? "organization_required" : "organization_not_found";
+  if (membership === undefined) {
+    const closed = wanted === undefined ? found.closed?.[0] : found.closed?.find((id) => id === wanted);
+    if (closed !== undefined) return { denied: "single_sign_on_required", organizationId: closed };
+    return wanted === undefined ? "organization_required" : "organization_not_found";
+  }
   return {
     principal: found.principal,
     organizationId: membership.organizationId,

@@ -15,7 +15,14 @@ export interface Caller {
   readonly role: OrganizationRole;
   readonly scopes: readonly Scope[];
   /** What was presented: revoking it ends everything that was opened with it. */
-  readonly credential?: { readonly kind: "token" | "session"; readonly id: string } | undefined;
+  readonly credential?:
+    | {
+        readonly kind: "token" | "session";
+        readonly id: string;
+        /** The one organization that it reaches into, of whichever its holder is in. */
+        readonly onlyIn?: string | undefined;
+      }
+    | undefined;
 }
 
 export interface RequestContext {

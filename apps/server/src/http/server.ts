@@ -253,6 +253,11 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       isOwnOrigin,
       needsNone: route.access === "person",
     });
+    if (typeof caller === "object" && "denied" in caller)
+      throw new ShellRefused("single_sign_on_required", "This organization lets its members in through its own provider only.", {
+        fix: "Sign in through it: the sign-in page finds it by your address.",
+        details: { organization_id: caller.organizationId },
+      });
     switch (caller) {
       case "unauthenticated":
         throw new ShellRefused("unauthenticated", "No valid credential was given.", {

@@ -21,6 +21,9 @@ import { useWaitingSigns } from "./waiting.ts";
 const frameRoute = getRouteApi("/frame");
 const Door = lazy(() => import("../login/signed-out-door.tsx").then(({ Door }) => ({ default: Door })));
 const Onboarding = lazy(() => import("../login/onboarding.tsx").then(({ Onboarding }) => ({ default: Onboarding })));
+const OrganizationDoor = lazy(() =>
+  import("../login/organization-door.tsx").then(({ OrganizationDoor }) => ({ default: OrganizationDoor })),
+);
 const NewSessionDialog = lazy(() =>
   import("../sessions/new-session-dialog.tsx").then(({ NewSessionDialog }) => ({ default: NewSessionDialog })),
 );
@@ -41,6 +44,12 @@ export function AppFrame() {
     return (
       <Suspense>
         <Onboarding />
+      </Suspense>
+    );
+  if (isRefusal(me.error, "single_sign_on_required"))
+    return (
+      <Suspense>
+        <OrganizationDoor details={me.error.details} />
       </Suspense>
     );
   if (me.data !== undefined) return <SignedIn />;

@@ -2,6 +2,7 @@
 import { acceptInvitation, listMyInvitations } from "@signalbox/contract/invitations";
 import { createOrganization, switchOrganization } from "@signalbox/contract/organizations";
 import type { InvitationId, OrganizationId } from "@signalbox/contract/primitives";
+import { joinOfferedOrganization, listOfferedOrganizations } from "@signalbox/contract/single-sign-on";
 import { Button } from "@signalbox/ui/button";
 import { Field, inputLook } from "@signalbox/ui/field";
 import { Trouble } from "@signalbox/ui/trouble";
@@ -25,7 +26,16 @@ export function Onboarding() {
   const join = useMutation({
     mutationFn: async (id: InvitationId) => enter((await client.call(acceptInvitation, { params: { id }, body: {} })).organization_id),
   });
+  const offers = useQuery({
+    queryKey: ["offered-organizations"],
+    queryFn: ({ signal }) => client.call(listOfferedOrganizations, { signal }),
+  });
+  const come = useMutation({
+    mutationFn: async (id: OrganizationId) =>
+      enter((await client.call(joinOfferedOrganization, { params: { id }, body: {} })).organization_id),
+  });
   const invitations = data?.items ?? [];
+  const offered = offers.data?.items ?? [];
   return (
     <Threshold title="Where do you belong?">
       <p className="text-ink-2">You are signed in, and in no organization yet.</p>
@@ -44,7 +54,19 @@ export function Onboarding() {
           ))}
         </ul>
       )}
+      {offered.map(({ id, name, role }) => (
+        <div key={id} className="flex items-center gap-3 rounded-md border border-line px-3 py-2">
+          <div className="min-w-0 flex-1">
+            <p className="clamp-1 font-medium">{name}</p>
+            <p className="text-sm text-ink-3">is open to your address, as {role}</p>
+          </div>
+          <Button size="sm" look="solid" busy={come.isPending} onClick={() => come.mutate(id)}>
+            Join
+          </Button>
+        </div>
+      ))}
       {join.error !== null && <Trouble error={join.error} />}
+      {come.error !== null && <Trouble error={come.error} />}
       <form
         className="space-y-4"
         onSubmit={(event) => {
@@ -53,7 +75,7 @@ export function Onboarding() {
         }}
       >
         <Field
-          label={invitations.length > 0 ? "Or found one of your own" : "Found an organization"}
+          label={invitations.length + offered.length > 0 ? "Or found one of your own" : "Found an organization"}
           hint="You can invite others afterwards."
         >
           {(props) => (
@@ -70,7 +92,12 @@ export function Onboarding() {
         </Field>
         {found.error !== null && <Trouble error={found.error} />}
         <div className="flex flex-wrap gap-2">
-          <Button type="submit" look={invitations.length > 0 ? "plain" : "solid"} busy={found.isPending} disabled={name.trim() === ""}>
+          <Button
+            type="submit"
+            look={invitations.length + offered.length > 0 ? "plain" : "solid"}
+            busy={found.isPending}
+            disabled={name.trim() === ""}
+          >
             Found it
           </Button>
           <Button look="quiet" onClick={() => void signOut()}>

@@ -6,15 +6,23 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { client } from "../data/api.ts";
+import { client, isRefusal } from "../data/api.ts";
 import { arePasskeysPossible, postAuth, signInWithPasskey } from "./auth-calls.ts";
+import { providerFor, SIGN_IN_FAILURES } from "./organization-sign-in.ts";
 import { Threshold } from "./threshold.tsx";
 
 /** Where one wanted to go; never another site. */
 const goOn = (to: string): void => window.location.assign(to.startsWith("/") && !to.startsWith("//") && !to.startsWith("/\\") ? to : "/");
 
 /** A provider's way back that ended in a no. */
-const wasRefused = (): boolean => new URLSearchParams(window.location.search).has("error");
+const refusedBecause = (): string | null => {
+  const code = new URLSearchParams(window.location.search).get("error");
+  if (code === null) return null;
+  return (
+    SIGN_IN_FAILURES[code] ??
+    "That did not sign you in: the address is not invited, or its account has not proven it yet. Use a mailed code first."
+  );
+};
 
 /** `why`: what one is asked to sign in for. */
 export function SignIn({ next = "/", why }: { next?: string; why?: ReactNode }) {
@@ -23,14 +31,15 @@ export function SignIn({ next = "/", why }: { next?: string; why?: ReactNode }) 
     queryFn: ({ signal }) => client.call(getSignInMethods, { signal }),
     staleTime: Number.POSITIVE_INFINITY,
   });
+  const refusal = refusedBecause();
   const [email, setEmail] = useState("");
   const [way, setWay] = useState<"code" | "password" | "sign-up">("code");
   return (
     <Threshold title={way === "sign-up" ? "Make an account" : "Sign in"}>
       {why}
-      {wasRefused() && (
+      {refusal !== null && (
         <p role="alert" className="text-danger-ink">
-          That did not sign you in: the address is not invited, or its account has not proven it yet. Use a mailed code first.
+          {refusal}
         </p>
       )}
       {way === "code" ? (
@@ -78,22 +87,54 @@ function EmailField({ email, setEmail }: { email: string; setEmail(email: string
 function WithCode({ email, setEmail, next }: { email: string; setEmail(email: string): void; next: string }) {
   const [code, setCode] = useState("");
   const send = useMutation({ mutationFn: () => client.call(sendSignInCode, { body: { email } }) });
+  // Whose organization has a provider of its own is led there; where that does not answer, a code still goes out.
+  const provider = useMutation({
+    mutationFn: async () => {
+      try {
+        return await providerFor({ email, next });
+      } catch (error) {
+        if (isRefusal(error, "provider_unreachable")) return null;
+        throw error;
+      }
+    },
+    onSuccess: (url) => {
+      if (url === null) send.mutate();
+    },
+  });
   const verify = useMutation({
     mutationFn: () => client.call(verifySignInCode, { body: { code: code.trim(), email } }),
     onSuccess: () => goOn(next),
   });
+  const trouble = provider.error ?? send.error;
+  if (!send.isSuccess && provider.data != null)
+    return (
+      <div className="space-y-4">
+        <p className="text-ink-2">
+          <span className="font-medium break-all text-ink">{email.slice(email.lastIndexOf("@") + 1)}</span> has a sign-in of its own.
+        </p>
+        {send.error !== null && <Trouble error={send.error} />}
+        <div className="flex flex-wrap gap-2">
+          <Button look="solid" autoFocus onClick={() => window.location.assign(provider.data!)}>
+            Continue with single sign-on
+          </Button>
+          <Button look="quiet" busy={send.isPending} onClick={() => send.mutate()}>
+            Mail me a code instead
+          </Button>
+        </div>
+      </div>
+    );
   if (!send.isSuccess)
     return (
       <form
         className="space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          send.mutate();
+          provider.mutate();
         }}
       >
         <EmailField email={email} setEmail={setEmail} />
-        {send.error !== null && <Trouble error={send.error} />}
-        <Button type="submit" look="solid" busy={send.isPending} disabled={email.trim() === ""}>
+        {trouble !== null && <Trouble error={trouble} />}
+        <Button type="submit" look="solid" busy={provider.isPending || send.isPending} disabled={email.trim() === ""}>
           Mail me a code
         </Button>
       </form>
@@ -134,6 +175,7 @@ function WithCode({ email, setEmail, next }: { email: string; setEmail(email: st
           onClick={() => {
             setCode("");
             send.reset();
+            provider.reset();
             verify.reset();
           }}
         >

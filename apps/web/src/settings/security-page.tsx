@@ -18,6 +18,7 @@ const METHOD: Readonly<Record<string, string>> = {
   password: "by password",
   passkey: "by passkey",
   provider: "through a provider",
+  single_sign_on: "through your organization's provider",
   confirmed_address: "by confirming the address",
 };
 

@@ -5,6 +5,7 @@ const PARTS = [
   { to: "/settings", label: "General" },
   { to: "/settings/organization", label: "Organization" },
   { to: "/settings/members", label: "Members" },
+  { to: "/settings/single-sign-on", label: "Single sign-on" },
   { to: "/settings/models", label: "Models" },
   { to: "/settings/security", label: "Security" },
   { to: "/settings/tokens", label: "Tokens" },

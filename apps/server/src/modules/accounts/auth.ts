@@ -120,7 +120,8 @@ export function createAuth(deps: AuthDeps) {
         method: { type: "string", required: false, input: false, fieldName: "method" },
       },
       expiresIn: SESSION_TTL_S,
-      updateAge: 24 * 3600,
+      // Sliding is ours (identity/logins.ts): what a provider vouched for must not be made longer here.
+      disableSessionRefresh: true,
     },
     verification: {
       modelName: "auth_verifications",

@@ -13,16 +13,22 @@ import { SESSION_COOKIE } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { IdentityModule } from "../identity/public.ts";
+import type { SecretsModule } from "../secrets/public.ts";
 import { type Attempts, createAttempts } from "./attempts.ts";
 import type { Auth } from "./auth.ts";
 import { deviceRoutes } from "./device.ts";
 import { normalEmail } from "./email.ts";
 import { serveAccounts } from "./gateway.ts";
 import { createMailer, type Mailer } from "./mailer.ts";
+import { createOpenId, type OpenId } from "./openid.ts";
 import type { OAuthProvider } from "./oauth.ts";
 import { invitationRoutes } from "./invitation-routes.ts";
 import { invitationsProjection } from "./invitations.projection.ts";
 import { accountRoutes } from "./routes.ts";
+import { signOnRoutes } from "./sign-on-routes.ts";
+import { signOnSettingsRoutes } from "./sign-on-settings.ts";
+import { singleSignOnProjection } from "./single-sign-on.projection.ts";
+import { createTextRecords, type TextRecords } from "./text-records.ts";
 
 export type { OAuthProvider } from "./oauth.ts";
 
@@ -40,6 +46,11 @@ export interface AccountDeps extends Deps {
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
   readonly providers: readonly OAuthProvider[];
+  readonly secrets: Pick<SecretsModule, "put" | "get" | "delete">;
+  /** Organizations' providers may be on private addresses, over http too. */
+  readonly allowPrivateProviders: boolean;
+  /** Name server for TXT records; the machine's own when absent. */
+  readonly nameServer: string | undefined;
   /** Shows something to whoever runs the server. */
   readonly show: (text: string) => void;
 }
@@ -47,6 +58,8 @@ export interface AccountDeps extends Deps {
 export interface AccountParts extends AccountDeps {
   readonly attempts: Attempts;
   readonly mailer: Mailer;
+  readonly openId: OpenId;
+  readonly textRecords: TextRecords;
   /** Loaded with the first one that signs in: a second of modules that the printed link does not need. */
   readonly auth: () => Promise<Auth>;
   readonly mayRegister: (email: string) => Promise<boolean>;
@@ -68,6 +81,7 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
   const { anywhere, identity, logger } = deps;
   const attempts = createAttempts(deps);
   const mailer = createMailer({ ...deps, from: deps.mailFrom });
+  const openId = createOpenId({ allowPrivate: deps.allowPrivateProviders });
   let loading: Promise<Auth> | undefined;
 
   const auth = (): Promise<Auth> =>
@@ -99,6 +113,8 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
     ...deps,
     attempts,
     mailer,
+    openId,
+    textRecords: createTextRecords(deps.nameServer),
     auth,
     mayRegister,
 
@@ -137,8 +153,14 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
   }
 
   return {
-    routes: [...accountRoutes(parts), ...deviceRoutes(parts), ...invitationRoutes(parts)],
-    projections: [invitationsProjection],
+    routes: [
+      ...accountRoutes(parts),
+      ...deviceRoutes(parts),
+      ...invitationRoutes(parts),
+      ...signOnRoutes(parts),
+      ...signOnSettingsRoutes(parts),
+    ],
+    projections: [invitationsProjection, singleSignOnProjection],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     serve: (app) => serveAccounts(app, parts),
@@ -147,6 +169,7 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
     },
     async stop() {
       mailer.close();
+      await openId.close();
     },
   };
 }

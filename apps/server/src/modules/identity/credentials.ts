@@ -15,10 +15,12 @@ import type { Tx } from "@signalbox/eventlog/log";
 import type { Clock } from "@signalbox/kernel/clock";
 
 export interface Identified {
-  readonly credential: { readonly kind: "token" | "session"; readonly id: string };
+  readonly credential: { readonly kind: "token" | "session"; readonly id: string; readonly onlyIn?: string | undefined };
   readonly principal: { readonly id: string; readonly type: PrincipalType; readonly displayName: string };
   /** The first is the default. Empty: an account in no organization. */
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
+  /** Theirs too, but not by this way in: it wants its own provider. */
+  readonly closed: readonly string[];
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
   readonly expiresAtMs: number;
@@ -35,6 +37,9 @@ interface Row {
   scopes: Scope[] | null;
   expires_at: Date | null;
   used_at: Date | null;
+  /** Of sessions. */
+  only_in?: string | null;
+  is_closed?: boolean;
 }
 
 export interface Found extends Identified {
@@ -73,11 +78,12 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
       const row = rows[0];
       if (row === undefined) return null;
       const found: Found = {
-        credential: { kind, id: row.credential_id },
+        credential: { kind, id: row.credential_id, onlyIn: row.only_in ?? undefined },
         principal: { id: row.principal_id, type: row.principal_type, displayName: row.display_name },
-        organizations: rows.flatMap(({ organization_id, role }) =>
-          organization_id === null || role === null ? [] : [{ organizationId: organization_id, role }],
+        organizations: rows.flatMap(({ organization_id, role, is_closed }) =>
+          organization_id === null || role === null || is_closed === true ? [] : [{ organizationId: organization_id, role }],
         ),
+        closed: rows.flatMap(({ organization_id, is_closed }) => (organization_id !== null && is_closed === true ? [organization_id] : [])),
         scopes: row.scopes,
         expiresAtMs: row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
         usedAtMs: row.used_at?.getTime() ?? 0,
@@ -95,7 +101,8 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
     forgetOrganization(organizationId) {
       generation++;
       for (const [key, { found }] of remembered)
-        if (found.organizations.some((o) => o.organizationId === organizationId)) remembered.delete(key);
+        if (found.organizations.some((o) => o.organizationId === organizationId) || found.closed.includes(organizationId))
+          remembered.delete(key);
     },
     forgetPrincipal(principalId) {
       generation++;

@@ -127,8 +127,9 @@ export function organizationRoutes(parts: IdentityParts): readonly BoundRoute[] 
   return [
     handle(listOrganizations, async ({ caller }) => {
       const all = await memberships(caller.principal.id);
-      // A token is one organization's: it tells nothing of its maker's others.
-      const shown = caller.credential?.kind === "token" ? all.filter((one) => one.organization_id === caller.organizationId) : all;
+      // A token is one organization's, as is what its provider vouched for: neither tells of others.
+      const isConfined = caller.credential?.kind === "token" || caller.credential?.onlyIn !== undefined;
+      const shown = isConfined ? all.filter((one) => one.organization_id === caller.organizationId) : all;
       return { items: shown.map(organizationView) };
     }),
 
@@ -137,6 +138,11 @@ export function organizationRoutes(parts: IdentityParts): readonly BoundRoute[] 
         return refused("not_a_browser", {
           message: "A token acts in the organization that it was made in.",
           fix: "Make a token in the other organization.",
+        });
+      if (caller.credential.onlyIn !== undefined && caller.credential.onlyIn !== body.organization_id)
+        return refused("sign_in_confined", {
+          message: "This sign-in is good for one organization, which vouched for you.",
+          fix: "Sign out, and sign in another way to act in your others.",
         });
       if (!(await memberships(caller.principal.id)).some((one) => one.organization_id === body.organization_id))
         return refused("organization_not_found", { message: "There is no such organization, or you are not in it." });

@@ -19,6 +19,10 @@ const COMMAND = {
   create: { type: "create", organizationId: ID, name: "A" },
   add_guest: { type: "add", principalId: GUEST, role: "member", joinedBy: "invitation" },
   begin: { type: "add", principalId: GUEST, role: "owner", joinedBy: "founding", onlyFirst: true },
+  guest_signs_on: { type: "sign_on", principalId: GUEST, role: "member", isMapped: true },
+  guest_signs_on_unmapped: { type: "sign_on", principalId: GUEST, role: null, isMapped: false },
+  owner_signs_on_as_viewer: { type: "sign_on", principalId: OWNER, role: "viewer", isMapped: true },
+  owner_signs_on_by_default: { type: "sign_on", principalId: OWNER, role: "viewer", isMapped: false },
   demote_owner: { type: "set_role", principalId: OWNER, role: "member", by: OWNER },
   admin_demotes_owner: { type: "set_role", principalId: OWNER, role: "member", by: ADMIN },
   admin_becomes_owner: { type: "set_role", principalId: ADMIN, role: "owner", by: ADMIN },
@@ -35,11 +39,20 @@ const COMMAND = {
 type Row = Record<keyof typeof COMMAND, string>;
 
 const NOWHERE = "organization_not_found";
-const OPEN = { create: "", add_guest: "member.added", rename: "organization.renamed", delete_mistyped: "name_mismatch" } as const;
+const OPEN = {
+  create: "",
+  guest_signs_on: "member.added",
+  guest_signs_on_unmapped: "member_not_found",
+  add_guest: "member.added",
+  rename: "organization.renamed",
+  delete_mistyped: "name_mismatch",
+} as const;
 const MACHINE: Record<keyof typeof HISTORY, Row> = {
   none: { ...(Object.fromEntries(Object.keys(COMMAND).map((name) => [name, NOWHERE])) as Row), create: "organization.created" },
   created: {
     ...OPEN,
+    owner_signs_on_as_viewer: "member.added",
+    owner_signs_on_by_default: "member.added",
     begin: "member.added",
     demote_owner: "member_not_found",
     admin_demotes_owner: "member_not_found",
@@ -54,6 +67,8 @@ const MACHINE: Record<keyof typeof HISTORY, Row> = {
   },
   alone: {
     ...OPEN,
+    owner_signs_on_as_viewer: "",
+    owner_signs_on_by_default: "",
     begin: "",
     demote_owner: "last_owner",
     admin_demotes_owner: "role_too_low",
@@ -68,6 +83,8 @@ const MACHINE: Record<keyof typeof HISTORY, Row> = {
   },
   staffed: {
     ...OPEN,
+    owner_signs_on_as_viewer: "",
+    owner_signs_on_by_default: "",
     begin: "",
     demote_owner: "last_owner",
     admin_demotes_owner: "role_too_low",
@@ -82,6 +99,8 @@ const MACHINE: Record<keyof typeof HISTORY, Row> = {
   },
   shared: {
     ...OPEN,
+    owner_signs_on_as_viewer: "member.role_changed",
+    owner_signs_on_by_default: "",
     begin: "",
     demote_owner: "member.role_changed",
     admin_demotes_owner: "member.role_changed",

@@ -39,6 +39,8 @@ export type OrganizationCommand =
       readonly joinedBy: JoinedBy;
       readonly onlyFirst?: boolean;
     }
+  /** A provider vouched for them. Newcomers come in as `role`; who is in gets it when it is `isMapped` from the provider's word, never the last owner. */
+  | { readonly type: "sign_on"; readonly principalId: PrincipalId; readonly role: OrganizationRole | null; readonly isMapped: boolean }
   | { readonly type: "set_role"; readonly principalId: PrincipalId; readonly role: OrganizationRole; readonly by: By }
   | { readonly type: "remove"; readonly principalId: PrincipalId; readonly by: By }
   | { readonly type: "leave"; readonly principalId: PrincipalId }
@@ -114,6 +116,8 @@ function decideOpen(state: Open, command: OrganizationCommand): Decided {
       return accept();
     case "add":
       return add(state, command);
+    case "sign_on":
+      return signOn(state, command);
     case "set_role":
       return setRole(state, command);
     case "remove":
@@ -144,6 +148,16 @@ function add(state: Open, { principalId, role, joinedBy, onlyFirst }: Extract<Or
     type: "member.added",
     data: { organization_id: state.id, principal_id: principalId, role, joined_by: joinedBy },
   });
+}
+
+function signOn(state: Open, { principalId, role, isMapped }: Extract<OrganizationCommand, { type: "sign_on" }>): Decided {
+  const from = state.members.get(principalId);
+  if (from === undefined)
+    return role === null
+      ? refuse({ code: "member_not_found" })
+      : add(state, { type: "add", principalId, role, joinedBy: "single_sign_on" });
+  if (role === null || !isMapped || role === from || isLastOwner(state, principalId)) return accept();
+  return accept({ type: "member.role_changed", data: { organization_id: state.id, principal_id: principalId, from, to: role } });
 }
 
 function setRole(state: Open, { principalId, role, by }: Extract<OrganizationCommand, { type: "set_role" }>): Decided {

@@ -4,10 +4,12 @@ import type { OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/co
 import type { Scope } from "@signalbox/contract/route";
 import type { IdentityEvent } from "@signalbox/contract/events/identity";
 import type { JoinedBy, MembershipEvent } from "@signalbox/contract/events/organizations";
+import type { SingleSignOnEvent } from "@signalbox/contract/events/single-sign-on";
 import type { Origin, Recorded, Tx, Unit } from "@signalbox/eventlog/log";
 import { newId, newSecret } from "@signalbox/kernel/id";
 import { sql } from "kysely";
 import type { Authenticator, Identification } from "../../http/authenticate.ts";
+import type { RequestContext } from "../../http/handle.ts";
 import type { Database, Deps, Module } from "../../module.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
 export { secretHash } from "./credentials.ts";
@@ -89,6 +91,26 @@ export interface IdentityModule extends Module, Authenticator {
   /** A browser session was opened, by whatever proof, or ended. In the log of the organization where it acts. */
   loginOpened(of: { readonly id: string; readonly principalId: string; readonly method: string }): Promise<void>;
   loginEnded(of: { readonly id: string; readonly principalId: string; readonly organizationId: string }): Promise<void>;
+  /** A provider vouched for them: a newcomer comes in with the role, who is in gets it if it is mapped. */
+  signOn(
+    unit: Unit,
+    of: {
+      readonly organizationId: string;
+      readonly id: string;
+      readonly displayName: string;
+      readonly role: OrganizationRole | null;
+      readonly isMapped: boolean;
+    },
+  ): Promise<void>;
+  /** A sign-in that acts in one organization only, in whose log it is. */
+  openConfined(of: {
+    readonly organizationId: string;
+    readonly principalId: string;
+    readonly method: string;
+    readonly from: RequestContext["from"];
+  }): Promise<{ readonly id: string; readonly secret: string; readonly ttlS: number }>;
+  /** Closes what is open in an organization: whoever still may comes back. */
+  reconnect(organizationId: string): Promise<void>;
   /** Forgets who somebody is, so that what changed about them holds for their next call. */
   changed(principalId: string): void;
 }
@@ -242,11 +264,12 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     if (afterSeq >= head) return;
     const events = await log.readStream(organizationId, { type: "organization", id: organizationId }, { afterSeq, limit: 500 });
     seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
-    for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent>[]) {
+    for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent | SingleSignOnEvent>[]) {
       if (event.type === "token.revoked") revoked(subjectId);
       else if (event.type === "login.ended") revoked(event.data.login_id);
       else if (event.type === "member.removed" || event.type === "member.left")
         await membershipEnded(organizationId, event.data.principal_id);
+      else if (event.type === "single_sign_on.configured" && event.data.is_required) await membershipEnded(organizationId, null);
       else if (event.type === "organization.deleted") await membershipEnded(organizationId, null);
     }
   }
@@ -361,6 +384,26 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       if ((await homeOf(principalId)) === null) return;
       await recordLogin(organizationId, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
     },
+
+    async signOn(unit, { organizationId, id, displayName, role, isMapped }) {
+      await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
+      const decision = await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
+        type: "sign_on",
+        principalId: id as PrincipalId,
+        role,
+        isMapped,
+      });
+      if (!decision.ok) throw new Error(`a sign-in through a provider was refused: ${decision.refusal.code}`);
+    },
+
+    async openConfined({ organizationId, principalId, method, from }) {
+      const id = newId("login");
+      // The event first: a sign-in that nobody has is better than one that nobody sees.
+      await recordLogin(organizationId, principalId, { type: "open_login", id: principalId as PrincipalId, loginId: id, method });
+      return { id, ...(await logins.openVouched({ id, organizationId, principalId, method, from })) };
+    },
+
+    reconnect: (organizationId) => membershipEnded(organizationId, null),
 
     changed: credentials.forgetPrincipal,
 

@@ -43,7 +43,15 @@ interface PrincipalRow {
 
 const organizationStream = (organizationId: string) => ({ type: "organization" as const, id: organizationId });
 
-export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenSecret }: IdentityParts): readonly BoundRoute[] {
+export function identityRoutes({
+  log,
+  db,
+  logins,
+  publicUrl,
+  revoked,
+  saveTokenSecret,
+  localOrganizationId,
+}: IdentityParts): readonly BoundRoute[] {
   async function me(organizationId: string, of: Pick<Caller, "principal" | "role" | "scopes">): Promise<z.input<typeof MeView>> {
     const { rows } = await db.inOrganization(organizationId, (tx) =>
       sql<{ name: string }>`select name from proj_organizations`.execute(tx),
@@ -80,7 +88,7 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
           fix: "Make a new one with `signalbox login`, or restart the server: it prints one.",
         });
       }
-      const { organizationId, principalId } = used;
+      const { organizationId, principalId, onlyIn } = used;
       const { rows } = await db.inOrganization(organizationId, (tx) =>
         sql<PrincipalRow>`select * from proj_principals where id = ${principalId}`.execute(tx),
       );
@@ -100,7 +108,7 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
         },
         { type: "log_in", id: principalId as PrincipalId },
       );
-      const session = await logins.open(organizationId, principalId);
+      const session = await logins.open(organizationId, principalId, onlyIn);
       // Browsers cap a cookie's age at 400 days; the session's own end is the server's to keep.
       if (responseHeaders !== undefined) responseHeaders["set-cookie"] = cookie(session.secret, 400 * 24 * 3600);
       return me(organizationId, {
@@ -120,7 +128,14 @@ export function identityRoutes({ log, db, logins, publicUrl, revoked, saveTokenS
     }),
 
     handle(createLoginCode, async ({ caller }) => {
-      const { code, url, expiresAt } = await logins.issue(caller.organizationId, caller.principal.id);
+      const { code, url, expiresAt } = await logins.issue(
+        caller.organizationId,
+        caller.principal.id,
+        // What one organization gave out opens no other; the installation's own is its operator's.
+        caller.organizationId === localOrganizationId || (caller.credential?.kind === "session" && caller.credential.onlyIn === undefined)
+          ? undefined
+          : caller.organizationId,
+      );
       return { code, url, expires_at: expiresAt };
     }),
 

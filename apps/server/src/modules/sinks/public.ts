@@ -28,6 +28,7 @@ import { handle, refused, type Caller, type RequestContext } from "../../http/ha
 import type { Deps, Module } from "../../module.ts";
 import type { SecretsModule } from "../secrets/public.ts";
 import { addressProblem } from "./address.ts";
+export { addressProblem, pinnedLookup } from "./address.ts";
 import { createDelivery, secretName, type SinkRow } from "./delivery.ts";
 import { sink, type SinkCommand } from "./sink.ts";
 import { sinksProjection } from "./sinks.projection.ts";
