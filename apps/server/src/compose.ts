@@ -37,6 +37,7 @@ import { AT_HUB, DUTIES, JOBS_OF_SANDBOXES, servesRoute, type Duties, type Role 
 import { createSignatures } from "./cluster/signature.ts";
 import { connectionsNeeded, isLoopback, nodeIdOf, nodeNameOf, poolsOf, secretValues, type Config } from "./config.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
+import type { Authenticator } from "./http/authenticate.ts";
 import { handle, type BoundRoute } from "./http/handle.ts";
 import { serveRaw } from "./http/raw.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
@@ -47,11 +48,14 @@ import { openKey } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { openBlobs, type OpenBlobs } from "./blobs.ts";
+import { createKeyRing } from "./key-ring.ts";
+import { RINGS } from "./rings.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
 import { createAccounts, type OAuthProvider } from "./modules/accounts/public.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
 import { createAttention } from "./modules/attention/public.ts";
+import { createCapabilities } from "./modules/capabilities/public.ts";
 import { createAudit, openSigningKeys } from "./modules/audit/public.ts";
 import { createEgress } from "./modules/egress/public.ts";
 import { createEvidence } from "./modules/evidence/public.ts";
@@ -192,6 +196,16 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
   const principalExists = identity.principalExists;
+  const ringDeps = { pool: workerPool, sealer: secrets.sealer, clock };
+  const rings = {
+    sync: createKeyRing(ringDeps, RINGS.sync),
+    capability: createKeyRing(ringDeps, RINGS.capability),
+  };
+  const capabilities = createCapabilities({ ...deps, ring: rings.capability, rooms, credentialRevoked: identity.credentialRevoked });
+  const authenticator: Authenticator = {
+    identify: (kind, secret) =>
+      kind === "token" && secret.startsWith(capabilities.prefix) ? capabilities.identify(secret) : identity.identify(kind, secret),
+  };
   const redact = (organizationId: string, text: string): string => theLog().scanner.scanText(organizationId, text).text;
   // Sessions need all the others, and some of the others ask about sessions: only once everything is made.
   let sessions: SessionsModule | undefined;
@@ -223,6 +237,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     const found = await theSessions().sessionOf(caller.organizationId, sessionId);
     return found === null ? null : rooms.roleIn(caller, found.roomId);
   };
+  gate.provideCapability(capabilities.standingOf);
   const ledger = createLedger({ ...deps, organizations, roleInSession });
   const models = createModels({
     ...deps,
@@ -350,7 +365,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     topics: [...runs.topics, ...attention.topics],
     pool: workerPool,
     connection: connection("sb_log"),
-    sealer: secrets.sealer,
+    tokenKeys: rings.sync,
     retentionMs: config.syncRetentionH * 3600_000,
     async runRoom(organizationId, runId) {
       const run = await runs.view(organizationId, runId);
@@ -422,6 +437,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
+    ["capabilities", capabilities],
     ["accounts", accounts],
     ["rooms", rooms],
     ["runs", runs],
@@ -552,7 +568,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       internal,
       internalRoutes: modules.flatMap(([, module]) => module.routes.filter(({ route }) => AT_HUB.has(route.id))),
       alsoAt: [config.gatewayUrl, config.internalUrl].filter((url) => url !== undefined),
-      authenticator: identity,
+      authenticator,
       logger,
       now: clock.now,
       publicUrl: config.publicUrl,

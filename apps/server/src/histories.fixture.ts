@@ -20,6 +20,7 @@ import type { DatabaseDump } from "@signalbox/testkit/dump";
 import { invocation } from "./modules/actions/invocation.ts";
 import { approval } from "./modules/approvals/approval.ts";
 import { projectionDrift } from "./modules/audit/drift.ts";
+import { capability } from "./modules/capabilities/capability.ts";
 import { importRecord } from "./modules/audit/import-record.ts";
 import { redaction } from "./modules/audit/redaction.ts";
 import { egressRecord } from "./modules/egress/record.ts";
@@ -51,6 +52,7 @@ export const DECIDERS = {
   principal,
   team,
   token,
+  capability,
   room,
   thread,
   message,

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { ApprovalEvent } from "./events/approvals.ts";
 import { AuditEvent } from "./events/audit.ts";
+import { CapabilityEvent } from "./events/capabilities.ts";
 import { GateEvent, InvocationEvent } from "./events/gate.ts";
 import { IdentityEvent } from "./events/identity.ts";
 import { InvitationEvent } from "./events/invitations.ts";
@@ -22,6 +23,7 @@ const UNIONS = [
   MembershipEvent,
   InvitationEvent,
   SingleSignOnEvent,
+  CapabilityEvent,
   RoomEvent,
   RunEvent,
   ApprovalEvent,
@@ -44,6 +46,7 @@ export type AnyEvent =
   | MembershipEvent
   | InvitationEvent
   | SingleSignOnEvent
+  | CapabilityEvent
   | RoomEvent
   | RunEvent
   | ApprovalEvent

@@ -3,6 +3,7 @@ import { HostPattern } from "./egress-hosts.ts";
 import { GateDecision, Risk } from "./events/gate.ts";
 import {
   ApprovalId,
+  CapabilityId,
   CallHash,
   InvocationId,
   JsonObject,
@@ -34,6 +35,8 @@ export const REASON_CODES = {
   kill_switch_unknown: "The state of the kill switch is not known freshly enough, so nothing may leave.",
   identity_unknown: "The caller is not a registered principal of this organization.",
   identity_mismatch: "The caller does not own this session or run.",
+  capability_unknown: "The capability that was presented is none of this principal in this organization.",
+  capability_revoked: "The capability that was presented has been revoked, or one that it was made of.",
   capability_expired: "The capability that was presented has expired.",
   capability_scope: "The capability that was presented does not cover this.",
   quota_exceeded: "A quota is used up.",
@@ -63,6 +66,8 @@ export const PolicyInput = z
     zone: Zone.default("supervised"),
     session_id: SessionId.optional(),
     run_id: RunId.optional(),
+    /** What the principal acts with, when that is a capability: nothing is allowed that it does not cover. */
+    capability_id: CapabilityId.optional(),
     /** Of the exact call, when an approval may cover it. */
     call_hash: CallHash.optional(),
   })

@@ -52,6 +52,8 @@ export const DomainId = id("dom", "DomainId");
 export type DomainId = z.infer<typeof DomainId>;
 export const TeamId = id("team", "TeamId");
 export type TeamId = z.infer<typeof TeamId>;
+export const CapabilityId = id("cap", "CapabilityId");
+export type CapabilityId = z.infer<typeof CapabilityId>;
 
 /** `ws_…`; `ws_dev` is the local default, so the rest is a slug rather than a ULID. */
 export const OrganizationId = z

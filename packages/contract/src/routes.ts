@@ -2,6 +2,7 @@
 import * as accounts from "./accounts.ts";
 import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
+import * as capabilities from "./capabilities.ts";
 import * as durable from "./durable.ts";
 import * as evidence from "./evidence.ts";
 import * as egressHosts from "./egress-hosts.ts";
@@ -34,6 +35,7 @@ import * as workbench from "./workbench.ts";
 const MODULES = [
   system,
   identity,
+  capabilities,
   accounts,
   organizations,
   invitations,

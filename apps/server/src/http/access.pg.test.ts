@@ -25,6 +25,8 @@ let hidden: Ids;
 /** In the organization with every scope, and in no room. */
 let stranger: string;
 let otherOrganization: string;
+/** An owner's capability for another room: it has their role and every scope. */
+let confined: string;
 /** Everything that proves something somewhere else, by what it is. */
 let substitutes: Readonly<Record<string, string>>;
 
@@ -91,7 +93,17 @@ beforeAll(async () => {
   const { key } = (await c.call("POST", `/v1/sessions/${hidden["ses"]}/model-keys`, { token: keeper.token, body: {} })).body;
   const { token: sync } = (await c.call("POST", "/v1/sync/token", { token: keeper.token, body: {} })).body;
   const { code } = (await c.call("POST", "/v1/auth/login-codes", { token: keeper.token, body: {} })).body;
-  substitutes = { "a share's token": share, "a sandbox's key": key, "a sync token": sync, "a login code": code };
+  const issue = async (grant: object) =>
+    (await c.call("POST", "/v1/capabilities", { token: c.owner, body: { name: "matrix", grant } })).body as { id: string; token: string };
+  const elsewhere = (await c.call("POST", "/v1/rooms", { token: c.owner, body: { title: "Elsewhere" } })).body.id;
+  confined = (await issue({ scopes: SCOPES, rooms: [elsewhere] })).token;
+  const ended = await issue({ scopes: SCOPES });
+  await c.call("DELETE", `/v1/capabilities/${ended.id}`, { token: c.owner });
+  const capability = {
+    "a revoked capability": ended.token,
+    "a capability that was cut short": confined.slice(0, confined.lastIndexOf("~")),
+  };
+  substitutes = { ...capability, "a share's token": share, "a sandbox's key": key, "a sync token": sync, "a login code": code };
   for (const [name, secret] of Object.entries(substitutes)) expect(typeof secret, name).toBe("string");
   await new Promise((resolve) => setTimeout(resolve, 350));
 }, 120_000);
@@ -155,6 +167,10 @@ describe.each(guarded.map((route) => [title(route), route] as const))("%s", (_na
       const answer = await asked(route, people.get("owner"), foreign);
       expect(said(answer)).toBe(said(nothing));
       if (route.params !== undefined) expect(answer.status, JSON.stringify(answer.body)).toBe(404);
+    });
+    test("is not reached with a capability for another room", async () => {
+      const answer = await asked(route, confined, hidden);
+      if (answer.status !== 403) expect(said(answer)).toBe(said(await asked(route, confined)));
     });
     if (ROLES.indexOf(role) <= ROLES.indexOf("approver"))
       test("answers about a room that one is not in as about what is not there", async () => {

@@ -1,22 +1,23 @@
 /*
  * Who calls, in which organization, with what authority; and whether the browser was tricked.
  *
- *   Authorization: Bearer …   an API token (the organization it was made in)
+ *   Authorization: Bearer …   an API token (the organization it was made in), or a capability
  *   signalbox_session cookie  a person's browser; unsafe methods must come from our own pages
  *   x-workspace-id            one of the caller's organizations, else 404 as if it did not exist
  *
  * A header that is there is the one that counts: a wrong token is never saved by a good cookie.
  */
+import type { CapabilityGrant } from "@signalbox/contract/capabilities";
 import type { OrganizationRole } from "@signalbox/contract/primitives";
 import type { Access, Scope } from "@signalbox/contract/route";
 import { SCOPES } from "@signalbox/contract/identity";
 import type { IncomingHttpHeaders } from "node:http";
-import type { Caller } from "./handle.ts";
+import type { Caller, Credential } from "./handle.ts";
 
 export const SESSION_COOKIE = "signalbox_session";
 
 export interface Identification {
-  readonly credential: NonNullable<Caller["credential"]>;
+  readonly credential: Credential;
   readonly principal: Caller["principal"];
   /** The first is the default. Empty: somebody who is in none (yet). */
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
@@ -24,6 +25,8 @@ export interface Identification {
   readonly closed?: readonly string[];
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
+  /** Of a capability: what it is confined to. */
+  readonly grant?: CapabilityGrant | undefined;
 }
 
 export interface Authenticator {
@@ -55,7 +58,8 @@ export async function authenticate(
   const { headers } = request;
   let found: Identification | null;
   if (headers.authorization !== undefined) {
-    const secret = /^bearer ([\x21-\x7e]{1,500})$/i.exec(headers.authorization)?.[1];
+    // A capability that was handed on three times is some thousand characters long; Node takes 16 KB of headers.
+    const secret = /^bearer ([\x21-\x7e]{1,12000})$/i.exec(headers.authorization)?.[1];
     found = await authenticator.identify("token", secret ?? "");
   } else if (request.cookie !== undefined) {
     if (!isSafe(request.method) && !isSameOrigin(headers, request.isOwnOrigin)) return "cross_site";
@@ -80,6 +84,7 @@ export async function authenticate(
     role: membership.role,
     scopes: found.scopes ?? SCOPES,
     credential: found.credential,
+    ...(found.grant === undefined ? {} : { grant: found.grant }),
   };
 }
 

@@ -3,6 +3,7 @@
  * idempotency and the mapping of refusals to HTTP happen once, in `server.ts`, from the route's data.
  */
 import type { IncomingHttpHeaders } from "node:http";
+import type { CapabilityGrant } from "@signalbox/contract/capabilities";
 import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
 import type { Input, Output, Route, Scope, UploadedBytes } from "@signalbox/contract/route";
 import type { Origin } from "@signalbox/eventlog/log";
@@ -15,14 +16,18 @@ export interface Caller {
   readonly role: OrganizationRole;
   readonly scopes: readonly Scope[];
   /** What was presented: revoking it ends everything that was opened with it. */
-  readonly credential?:
-    | {
-        readonly kind: "token" | "session";
-        readonly id: string;
-        /** The one organization that it reaches into, of whichever its holder is in. */
-        readonly onlyIn?: string | undefined;
-      }
-    | undefined;
+  readonly credential?: Credential | undefined;
+  /** Of a capability: what it is confined to, within the role and the scopes. */
+  readonly grant?: CapabilityGrant | undefined;
+}
+
+/** `path`: a capability, and those that it was made of, from the root on. */
+export interface Credential {
+  readonly kind: "token" | "session" | "capability";
+  readonly id: string;
+  readonly path?: readonly string[] | undefined;
+  /** The one organization that it reaches into, of whichever its holder is in. */
+  readonly onlyIn?: string | undefined;
 }
 
 export interface RequestContext {

@@ -25,6 +25,7 @@ import { INTERNAL_PREFIX, type Internal, type OnBehalf } from "../cluster/intern
 import { sendBytes, uploads, wholeBody } from "./bytes.ts";
 import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE } from "./authenticate.ts";
 import type { BoundRoute, BytesAnswer, Caller, PushStream, RawAnswer, Refused, RequestContext, StreamFrame } from "./handle.ts";
+import { outside } from "./confine.ts";
 import { createHosts } from "./hosts.ts";
 import { errorBody, invalidRequest, refusalAnswer, ShellRefused, thrownAnswer } from "./refusal.ts";
 import { createStreams } from "./streams.ts";
@@ -274,6 +275,8 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
           fix: "Accept an invitation, or found an organization with POST /v1/organizations.",
         });
       default: {
+        const confined = caller.grant === undefined ? null : outside(route, caller.grant);
+        if (confined !== null) throw new ShellRefused("forbidden", confined.message, { fix: confined.fix });
         if (route.access === "person") return caller;
         const missing = lacking(caller, route.access);
         if (missing !== null) throw new ShellRefused("forbidden", missing.message, { fix: missing.fix });

@@ -10,9 +10,9 @@ import type { ClientConfig } from "pg";
 import { WebSocketServer } from "ws";
 import { hasRole } from "../../http/authenticate.ts";
 import { handle, refused } from "../../http/handle.ts";
+import type { KeyRing } from "../../key-ring.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
-import type { Sealer } from "../secrets/public.ts";
 import { eventRoutes } from "./events.ts";
 import { durableRoutes, type RunRoom } from "./durable/routes.ts";
 import { createDurableStore, DURABLE_CHANNEL, type DurableStore } from "./durable/store.ts";
@@ -26,7 +26,6 @@ import { createRoomSources, roomTopic, sessionSource } from "./sources.ts";
 import { createSubscriptions, type Follower, type Following, type Subscriptions, type TopicSource } from "./subscriptions.ts";
 import { openSyncSocket, type SyncSocket } from "./sync-socket.ts";
 import { createSyncTokens, type SyncGrant } from "./sync-token.ts";
-import { createTokenKeys } from "./token-keys.ts";
 import { createTopicSources, type TopicSources } from "./topic-source.ts";
 import { createTopicWriter, WAKE_CHANNEL } from "./topic-writer.ts";
 import type { TopicDocument, TopicDocuments, Viewer } from "./topics.ts";
@@ -44,7 +43,8 @@ export interface FeedDeps extends Deps {
   /** As `sb_log`: a topic is written and read once for all who follow it. */
   readonly pool: pg.Pool;
   readonly connection: ClientConfig;
-  readonly sealer: Sealer;
+  /** Sync tokens are signed with. */
+  readonly tokenKeys: KeyRing;
   readonly retentionMs: number;
   readonly runRoom: RunRoom;
   readonly organizations: () => Promise<readonly string[]>;
@@ -145,7 +145,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
     }
   }
   const subscriptions = createSubscriptions(sourceOf, (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"));
-  const tokens = createSyncTokens(createTokenKeys(deps));
+  const tokens = createSyncTokens(deps.tokenKeys);
   const sockets = new Set<SyncSocket>();
   const server = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, perMessageDeflate: false });
   const parts: FeedParts = {

@@ -1,7 +1,7 @@
 /*
  * Short-lived tokens for the sync socket: JWT, HS256, `kid`, audience `signalbox-sync`.
  *
- * The keys are the installation's (`token-keys.ts`): what one gateway signed the others accept, also after a restart.
+ * The keys are the installation's (`key-ring.ts`): what one gateway signed the others accept, also after a restart.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
@@ -9,7 +9,7 @@ import type { Scope } from "@signalbox/contract/route";
 import { newId } from "@signalbox/kernel/id";
 import { z } from "zod";
 import type { Caller } from "../../http/handle.ts";
-import type { TokenKeys } from "./token-keys.ts";
+import type { KeyRing } from "../../key-ring.ts";
 
 const AUDIENCE = "signalbox-sync";
 const ISSUER = "signalbox";
@@ -50,7 +50,7 @@ export interface SyncTokens {
 
 const Header = z.strictObject({ alg: z.literal("HS256"), typ: z.literal("JWT"), kid: z.string().regex(/^[0-9a-f]{12}$/) });
 
-export function createSyncTokens(keys: TokenKeys): SyncTokens {
+export function createSyncTokens(keys: KeyRing): SyncTokens {
   const mac = (key: Buffer, signed: string): Buffer => createHmac("sha256", key).update(signed).digest();
 
   return {

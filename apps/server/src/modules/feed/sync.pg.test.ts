@@ -11,6 +11,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { type Composed, startComposed } from "../../composed.fixture.ts";
 import { compareWatermarks, type LiveSource, type LiveUpdate } from "./live-source.ts";
+import { createKeyRing } from "../../key-ring.ts";
+import { RINGS } from "../../rings.ts";
 import { createSecrets } from "../secrets/public.ts";
 import { createFeed } from "./public.ts";
 
@@ -301,14 +303,21 @@ async function ownFeed(role: "owner" | "member" = "owner") {
     topics: [],
     pool,
     connection: database.connection("sb_log"),
-    sealer: createSecrets({
-      log: c.server.log,
-      db: c.server.db,
-      clock,
-      logger: pino({ level: "silent" }),
-      keysDirectory: path.join(c.dataDir, "keys"),
-      organizations: c.server.identity.organizations,
-    }).sealer,
+    tokenKeys: createKeyRing(
+      {
+        pool,
+        clock,
+        sealer: createSecrets({
+          log: c.server.log,
+          db: c.server.db,
+          clock,
+          logger: pino({ level: "silent" }),
+          keysDirectory: path.join(c.dataDir, "keys"),
+          organizations: c.server.identity.organizations,
+        }).sealer,
+      },
+      RINGS.sync,
+    ),
     retentionMs: 24 * 3600_000,
     runRoom: () => Promise.resolve(null),
     organizations: c.server.identity.organizations,

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { CapabilityGrant } from "@signalbox/contract/capabilities";
 import { PolicyInput, REASON_CODES } from "@signalbox/contract/gate";
 import { canonicalJson, type Json, sha256 } from "@signalbox/kernel/canonical";
 import * as fc from "fast-check";
@@ -84,6 +85,33 @@ test.each(EFFECTS)("the kill switch stops %s, whatever else speaks for it", (act
   const input = ask(action, { context: { host_allowed: true, within_budget: true } });
   expect(judge(input, { killSwitch: "engaged", approvalId: "appr_1" })).toBe("deny kill_switch_active");
   expect(judge(input, { killSwitch: "unknown", approvalId: "appr_1" })).toBe("deny kill_switch_unknown");
+});
+
+test.each([
+  ["git.fetch", {}, { scopes: [] }, "allow default_allow"],
+  ["git.fetch", {}, { scopes: [], actions: ["git.*"] }, "allow default_allow"],
+  ["git.fetch", {}, { scopes: [], actions: ["external.read"] }, "deny capability_scope"],
+  ["git.fetch", {}, { scopes: [], actions: [] }, "deny capability_scope"],
+  // It never allows more than the policies do.
+  ["git.push", {}, { scopes: [], actions: ["*"] }, "require_approval external_write_requires_approval"],
+  ["git.fetch", { room_id: "room_1" }, { scopes: [], rooms: ["room_1"] }, "allow default_allow"],
+  ["git.fetch", { room_id: "room_2" }, { scopes: [], rooms: ["room_1"] }, "deny capability_scope"],
+  ["git.fetch", {}, { scopes: [], rooms: ["room_1"] }, "deny capability_scope"],
+  ["tool.bash", {}, { scopes: [], tools: ["bash"] }, "allow session_internal"],
+  ["tool.edit", { tool: "bash" }, { scopes: [], tools: ["bash"] }, "deny capability_scope"],
+  ["egress.request", { host_allowed: true }, { scopes: [], egress: ["git.example"] }, "allow egress_host_allowed"],
+  ["egress.request", { host_allowed: true, host: "other.example" }, { scopes: [], egress: ["other.example"] }, "deny capability_scope"],
+  ["git.fetch", { data_read: "internal" }, { scopes: [], data: { read: ["internal"], write: [] } }, "allow default_allow"],
+  ["git.fetch", { data_write: "internal" }, { scopes: [], data: { read: ["internal"], write: [] } }, "deny capability_scope"],
+] as [string, object, CapabilityGrant, string][])("%s with %j under the capability %j: %s", (action, context, grant, expected) => {
+  const input = ask(action, { context, capability_id: `cap_${"0".repeat(26)}` });
+  const held = { grant, principalId: "agt_1", status: "active" as const };
+  expect(judge(input, { capability: held })).toBe(expected);
+  expect(judge(input, { capability: { ...held, status: "revoked" } })).toBe("deny capability_revoked");
+  expect(judge(input, { capability: { ...held, status: "expired" } })).toBe("deny capability_expired");
+  expect(judge(input, { capability: { ...held, principalId: "agt_2" } })).toBe("deny capability_unknown");
+  expect(judge(input, { capability: null })).toBe("deny capability_unknown");
+  expect(judge(input)).toBe("deny capability_unknown");
 });
 
 test("the kill switch leaves the inside of a session alone, and stops what nobody knows", () => {

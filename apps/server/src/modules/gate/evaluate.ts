@@ -2,13 +2,15 @@
  * The gate's judgement: one pure function of the input, the facts and the policies in force.
  * Enforcement, `POST /v1/policy/evaluate` and tests call this one and no other.
  *
- *   identity → kill switch → registry → Cedar → approval
+ *   identity → capability → kill switch → registry → Cedar → approval
  *
  * Cedar: a matching forbid wins; among permits one annotated require_approval beats plain ones;
  * nothing matching is a denial, and so is a policy that could not be evaluated (an erring forbid
  * must not be a permit). The first stage that says no ends it.
  */
 import * as cedar from "@cedar-policy/cedar-wasm/nodejs";
+import { allowsAction, allowsData, allowsHost, allowsRoom, allowsTool } from "@signalbox/capability/grant";
+import type { CapabilityGrant } from "@signalbox/contract/capabilities";
 import { type PolicyDecision, type PolicyInput, REASON_CODES, type ReasonCode } from "@signalbox/contract/gate";
 import { canonicalJson, type Json, sha256 } from "@signalbox/kernel/canonical";
 import type { LoadedPolicies, Policy } from "./policy-set.ts";
@@ -19,9 +21,17 @@ export interface GateFacts {
   readonly principalIsKnown: boolean;
   /** Undefined: the input names no session. Null: there is no such session. */
   readonly session: { readonly agentId: string; readonly hasEnded: boolean } | null | undefined;
+  /** Undefined: the input names none. Null: there is none of that id. */
+  readonly capability?: CapabilityFacts | null | undefined;
   readonly killSwitch: "off" | "engaged" | "unknown";
   /** An approval that speaks for exactly this call. */
   readonly approvalId: string | null;
+}
+
+export interface CapabilityFacts {
+  readonly grant: CapabilityGrant;
+  readonly principalId: string;
+  readonly status: "active" | "expired" | "revoked";
 }
 
 interface Verdict {
@@ -52,7 +62,7 @@ export function evaluate(policies: LoadedPolicies, input: PolicyInput, facts: Ga
 }
 
 function judge(policies: LoadedPolicies, input: PolicyInput, facts: GateFacts): Verdict {
-  const denial = identityDenial(input, facts);
+  const denial = identityDenial(input, facts) ?? capabilityDenial(input, facts);
   if (denial !== null) return deny(denial);
   const action = registeredAction(input.action);
   // Unknown actions are stopped like any effect: nobody knows what they do.
@@ -73,6 +83,33 @@ function identityDenial(input: PolicyInput, { principalIsKnown, session }: GateF
   if (input.principal.type === "agent" && session.agentId !== input.principal.id) return "identity_mismatch";
   return session.hasEnded ? "session_ended" : null;
 }
+
+/** What the caller says of the call is what is checked: a part that the capability narrows and the call does not name is not covered. */
+function capabilityDenial(input: PolicyInput, { capability }: GateFacts): ReasonCode | null {
+  if (input.capability_id === undefined) return null;
+  if (capability == null || capability.principalId !== input.principal.id) return "capability_unknown";
+  if (capability.status !== "active") return capability.status === "revoked" ? "capability_revoked" : "capability_expired";
+  const { grant } = capability;
+  const named = (key: string): string | undefined => {
+    const value = input.context[key];
+    return typeof value === "string" ? value : undefined;
+  };
+  const covers = (narrowed: unknown, what: string | undefined, allows: (what: string) => boolean): boolean =>
+    narrowed === undefined || (what !== undefined && allows(what));
+  const isEgress = input.action === "egress.request";
+  const tool = /^tool\.(.+)$/.exec(input.action)?.[1];
+  const [read, write] = [named("data_read"), named("data_write")];
+  const isCovered =
+    allowsAction(grant, input.action) &&
+    covers(grant.rooms, named("room_id"), (roomId) => allowsRoom(grant, roomId)) &&
+    (tool === undefined || allowsTool(grant, tool)) &&
+    (!isEgress || covers(grant.egress, hostOf(input.resource.id), (host) => allowsHost(grant, host))) &&
+    (read === undefined || allowsData(grant, "read", read)) &&
+    (write === undefined || allowsData(grant, "write", write));
+  return isCovered ? null : "capability_scope";
+}
+
+const hostOf = (text: string): string => (URL.canParse(text) ? new URL(text).hostname : text.replace(/:\d+$/, ""));
 
 /**
  * Cedar's answer depends on nothing but its arguments, so it is asked once for each: a call of it

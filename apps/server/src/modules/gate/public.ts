@@ -5,7 +5,7 @@ import type { PolicyDecision, PolicyInput } from "@signalbox/contract/gate";
 import type { Origin, StreamRef } from "@signalbox/eventlog/log";
 import type { Deps, Module } from "../../module.ts";
 import type { Call } from "../approvals/public.ts";
-import { evaluate, type GateFacts } from "./evaluate.ts";
+import { type CapabilityFacts, evaluate, type GateFacts } from "./evaluate.ts";
 import { killSwitchState } from "./kill-switch.projection.ts";
 import { loadPolicies } from "./policy-set.ts";
 import { recordRuling } from "./record.ts";
@@ -55,6 +55,8 @@ export interface GateModule extends Module {
    * Without a provider the caller of `decide` states them in `input.context`; unstated means no.
    */
   provideContext(action: string, provider: (organizationId: string, input: PolicyInput) => Promise<Context>): void;
+  /** What a capability allows and whether it holds; until it is set, none is known. */
+  provideCapability(lookup: (organizationId: string, capabilityId: string) => Promise<CapabilityFacts | null>): void;
   /** Whose session it is and whether it has ended; set by the sessions module. Until then sessions are not compared. */
   provideSession(lookup: (organizationId: string, sessionId: string) => Promise<{ agentId: string; hasEnded: boolean } | null>): void;
 }
@@ -72,6 +74,7 @@ export function createGate(deps: GateDeps): GateModule {
   const policies = loadPolicies();
   const watch = createSwitchWatch(deps);
   const providers = new Map<string, (organizationId: string, input: PolicyInput) => Promise<Context>>();
+  let findCapability: Parameters<GateModule["provideCapability"]>[0] | undefined;
   let findSession: Parameters<GateModule["provideSession"]>[0] | undefined;
 
   const killSwitch = async (organizationId: string) => (deps.killSwitchForced ? "engaged" : watch.state(organizationId));
@@ -82,8 +85,9 @@ export function createGate(deps: GateDeps): GateModule {
     of: { roomId?: string | null | undefined; target?: GateRequest["target"] },
   ): Promise<GateFacts> {
     const { principal, session_id: sessionId, call_hash: callHash } = input;
-    const [principalIsKnown, session, state, approval] = await Promise.all([
+    const [principalIsKnown, capability, session, state, approval] = await Promise.all([
       deps.principalExists(organizationId, principal.id),
+      input.capability_id === undefined ? undefined : (findCapability?.(organizationId, input.capability_id) ?? null),
       sessionId === undefined ? undefined : findSession?.(organizationId, sessionId),
       killSwitch(organizationId),
       callHash === undefined
@@ -97,7 +101,7 @@ export function createGate(deps: GateDeps): GateModule {
             roomId: of.roomId,
           }),
     ]);
-    return { principalIsKnown, session, killSwitch: state, approvalId: approval?.approvalId ?? null };
+    return { principalIsKnown, capability, session, killSwitch: state, approvalId: approval?.approvalId ?? null };
   }
 
   const judge: GateModule["evaluate"] = async (organizationId, asked, of = {}) => {
@@ -135,6 +139,10 @@ export function createGate(deps: GateDeps): GateModule {
     provideContext(action, provider) {
       if (providers.has(action)) throw new Error(`${action} has an owner already`);
       providers.set(action, provider);
+    },
+    provideCapability(lookup) {
+      if (findCapability !== undefined) throw new Error("capabilities have an owner already");
+      findCapability = lookup;
     },
     provideSession(lookup) {
       if (findSession !== undefined) throw new Error("sessions have an owner already");

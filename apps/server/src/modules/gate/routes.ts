@@ -1,5 +1,5 @@
 import { evaluatePolicy, getKillSwitch, getPolicy, listActions, setKillSwitch, type KillSwitchView } from "@signalbox/contract/gate";
-import type { PrincipalId } from "@signalbox/contract/primitives";
+import type { CapabilityId, PrincipalId } from "@signalbox/contract/primitives";
 import type { z } from "zod";
 import { type BoundRoute, handle, refused } from "../../http/handle.ts";
 import { KILL_SWITCH_SUBJECT, killSwitch } from "./kill-switch.ts";
@@ -27,7 +27,9 @@ export function gateRoutes({ log, db, policies, watch, judge, killSwitchForced }
 
   return [
     handle(evaluatePolicy, async ({ caller, body }) => {
-      const { approval_id: _spentByNobody, ...decision } = await judge(caller.organizationId, body);
+      // Whoever asks with a capability asks what it allows.
+      const asked = caller.credential?.kind === "capability" ? { ...body, capability_id: caller.credential.id as CapabilityId } : body;
+      const { approval_id: _spentByNobody, ...decision } = await judge(caller.organizationId, asked);
       return decision;
     }),
     handle(getPolicy, async () => ({

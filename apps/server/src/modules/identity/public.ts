@@ -73,7 +73,9 @@ export interface IdentityModule extends Module, Authenticator {
   /** Every organization of this installation, for housekeeping. */
   organizations(): Promise<readonly string[]>;
   organizationName(organizationId: string): Promise<string>;
-  /** Called with the id of a token or session that was just revoked. Returns the unsubscribe function. */
+  /** A credential that another module keeps was revoked: whatever was opened with it ends. */
+  credentialRevoked(credentialId: string): void;
+  /** Called with the id of a token, session or capability that was just revoked. Returns the unsubscribe function. */
   onRevoked(listener: (credentialId: string) => void): () => void;
   /** Somebody who proved who they are comes in. `role` only when they are new there; they keep the one they have. */
   addMember(
@@ -406,6 +408,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     reconnect: (organizationId) => membershipEnded(organizationId, null),
 
     changed: credentials.forgetPrincipal,
+    credentialRevoked: revoked,
 
     onRevoked(listener) {
       listeners.add(listener);

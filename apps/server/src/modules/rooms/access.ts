@@ -1,4 +1,5 @@
 /* Whom a room admits. Admins and owners of the organization own every room; everybody else is what the room made them. */
+import { allowsRoom } from "@signalbox/capability/grant";
 import type { RoomRole } from "@signalbox/contract/events/rooms";
 import { isForeign } from "@signalbox/eventlog/foreign";
 import { sql } from "kysely";
@@ -11,20 +12,19 @@ export const hasRoomRole = (role: RoomRole, least: RoomRole): boolean => RANK[ro
 
 export interface RoomAccess {
   /** Null when there is no such room, or none that this caller may know of: the two must look alike. */
-  roleIn(caller: Pick<Caller, "organizationId" | "principal" | "role">, roomId: string): Promise<RoomRole | null>;
+  roleIn(caller: Who, roomId: string): Promise<RoomRole | null>;
   /** The same for a thread, with the room that it is in. */
-  roleInThread(
-    caller: Pick<Caller, "organizationId" | "principal" | "role">,
-    threadId: string,
-  ): Promise<{ readonly roomId: string; readonly role: RoomRole } | null>;
+  roleInThread(caller: Who, threadId: string): Promise<{ readonly roomId: string; readonly role: RoomRole } | null>;
   /** Null: all of the organization's. With `least`, those where the caller is that or more. */
-  visibleRooms(caller: Pick<Caller, "organizationId" | "principal" | "role">, least?: RoomRole): Promise<readonly string[] | null>;
+  visibleRooms(caller: Who, least?: RoomRole): Promise<readonly string[] | null>;
 }
 
 /** What a caller is in the room of a session; null alike for a session that is not there and one whose room they are not in. */
-export type RoleInSession = (caller: Pick<Caller, "organizationId" | "principal" | "role">, sessionId: string) => Promise<RoomRole | null>;
+export type RoleInSession = (caller: Who, sessionId: string) => Promise<RoomRole | null>;
 
-type Who = Pick<Caller, "organizationId" | "principal" | "role">;
+/** `grant`: rooms that a capability is not for do not exist for its bearer, whoever made it. */
+type Who = Pick<Caller, "organizationId" | "principal" | "role" | "grant">;
+const confines = (caller: Who, roomId: string): boolean => caller.grant !== undefined && !allowsRoom(caller.grant, roomId);
 const ownsAll = (caller: Who): boolean => hasRole(caller.role, "admin");
 
 /** Threads never move, so where one is may be remembered; who may see it is asked each time. */
@@ -49,6 +49,7 @@ export function createRoomAccess(db: Database): RoomAccess {
 
   return {
     async roleIn(caller, roomId) {
+      if (confines(caller, roomId)) return null;
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
         sql<{ role: RoomRole | null }>`
           select m.role from proj_rooms r
@@ -61,7 +62,7 @@ export function createRoomAccess(db: Database): RoomAccess {
     async roleInThread(caller, threadId) {
       if (ownsAll(caller)) {
         const roomId = await roomOf(caller.organizationId, threadId);
-        return roomId === null ? null : { roomId, role: isForeign(roomId) ? "viewer" : "owner" };
+        return roomId === null || confines(caller, roomId) ? null : { roomId, role: isForeign(roomId) ? "viewer" : "owner" };
       }
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
         sql<{ room_id: string; role: RoomRole | null }>`
@@ -70,19 +71,20 @@ export function createRoomAccess(db: Database): RoomAccess {
            where t.id = ${threadId}`.execute(tx),
       );
       const found = rows[0];
+      if (found !== undefined && confines(caller, found.room_id)) return null;
       const role = found === undefined ? null : roleOf(caller, found.room_id, found);
       return role === null ? null : { roomId: found!.room_id, role };
     },
 
     async visibleRooms(caller, least = "viewer") {
-      if (ownsAll(caller)) return null;
+      if (ownsAll(caller)) return caller.grant?.rooms ?? null;
       const roles = (Object.keys(RANK) as RoomRole[]).filter((role) => hasRoomRole(role, least));
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
         sql<{
           room_id: string;
         }>`select room_id from proj_room_members where principal_id = ${caller.principal.id} and role = any(${roles}::text[])`.execute(tx),
       );
-      return rows.map((row) => row.room_id);
+      return rows.map((row) => row.room_id).filter((roomId) => !confines(caller, roomId));
     },
   };
 }

@@ -1,4 +1,5 @@
 /* What engines and people do to runs. Every engine route presents its claim token and epoch; `engine.write` is the one fence. */
+import { allowsTool } from "@signalbox/capability/grant";
 import type { ArtifactId, PrincipalId, RunId, StepId, ToolCallId } from "@signalbox/contract/primitives";
 import {
   assignRun,
@@ -21,6 +22,7 @@ import {
 import { sha256 } from "@signalbox/kernel/canonical";
 import { newId } from "@signalbox/kernel/id";
 import { handle, refused, type BoundRoute } from "../../http/handle.ts";
+import { ShellRefused } from "../../http/refusal.ts";
 import { hasRoomRole } from "../rooms/public.ts";
 import { type Engine, streamOf } from "./engine.ts";
 import { artifactOf, boundOutput, fileOf } from "./output.ts";
@@ -117,6 +119,8 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       const step = await findStep(db, request.caller.organizationId, request.params.id);
       if (step === null) return refused("step_not_found");
       const { name, title, arguments: args } = request.body;
+      if (request.caller.grant !== undefined && !allowsTool(request.caller.grant, name))
+        throw new ShellRefused("forbidden", `This capability does not allow the tool ${name}.`, { fix: "Use one whose tools name it." });
       const toolCallId = newId("tc") as ToolCallId;
       const outcome = await engine.write(request, step.run_id, request.body, (fenced) => ({
         ...fenced,

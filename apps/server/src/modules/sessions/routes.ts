@@ -84,6 +84,10 @@ export function sessionRoutes({
   return [
     handle(createSession, async (request) => {
       const { body, caller } = request;
+      if (body.room_id === undefined && caller.grant?.rooms !== undefined)
+        throw new ShellRefused("forbidden", "This capability is for some rooms only, and a session without one makes a room.", {
+          fix: "Name one of its rooms as room_id.",
+        });
       if (body.room_id !== undefined) {
         const role = await rooms.roleIn(caller, body.room_id);
         if (role === null) return refused("room_not_found");
