@@ -47,6 +47,7 @@ import { LOCAL } from "./local.ts";
 import { openKey } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
+import { anchorsOf } from "./anchors.ts";
 import { openBlobs, type OpenBlobs } from "./blobs.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { RINGS } from "./rings.ts";
@@ -304,6 +305,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     rebuild: (of) => rebuildProjections(connection, modules, of),
     blobs,
     importsDirectory: path.join(config.dataDir, "imports"),
+    anchors: anchorsOf(config, blobs, credentialsFile),
     projections: () => modules.flatMap(([, module]) => module.projections),
   });
   const repositories = createRepositories({

@@ -8,6 +8,7 @@
 import path from "node:path";
 import { unreachable } from "@signalbox/kernel/decider";
 import { DUTIES, ROLES } from "./cluster/roles.ts";
+import { secretProblem } from "@signalbox/providers/sink/webhook/webhook";
 import { defaultDataDir } from "./postgres/embedded.ts";
 
 type Kind = "string" | "integer" | "boolean" | "url";
@@ -154,6 +155,41 @@ export const SETTINGS = {
   s3Prefix: { type: "string", default: "", env: "SIGNALBOX_S3_PREFIX", desc: "Before every key in the bucket, where several share it." },
   s3AccessKeyId: { type: "string", env: "SIGNALBOX_S3_ACCESS_KEY_ID", desc: "Access key of the bucket." },
   s3SecretAccessKey: { type: "string", secret: true, env: "SIGNALBOX_S3_SECRET_ACCESS_KEY", desc: "Its secret." },
+  anchorFile: {
+    type: "string",
+    env: "SIGNALBOX_ANCHOR_FILE",
+    desc: "Leaves every signed checkpoint in this directory too, best on another disk or machine.",
+  },
+  anchorBlobs: {
+    type: "boolean",
+    default: false,
+    env: "SIGNALBOX_ANCHOR_BLOBS",
+    desc: "Leaves every signed checkpoint in the store of contents too (SIGNALBOX_BLOBS).",
+  },
+  anchorGit: {
+    type: "string",
+    secret: true,
+    env: "SIGNALBOX_ANCHOR_GIT",
+    desc: "Pushes every signed checkpoint as a commit to this git repository: a path, file:// or http(s)://. Logins are read from the git credentials file.",
+  },
+  anchorGitBranch: {
+    type: "string",
+    default: "signalbox-checkpoints",
+    env: "SIGNALBOX_ANCHOR_GIT_BRANCH",
+    desc: "The branch they are pushed to.",
+  },
+  anchorWebhook: {
+    type: "url",
+    secret: true,
+    env: "SIGNALBOX_ANCHOR_WEBHOOK",
+    desc: "Sends every signed checkpoint to this address (Standard Webhooks, CloudEvents).",
+  },
+  anchorWebhookSecret: {
+    type: "string",
+    secret: true,
+    env: "SIGNALBOX_ANCHOR_WEBHOOK_SECRET",
+    desc: "What those are signed with: whsec_ and 24 to 64 bytes in base64.",
+  },
 
   role: {
     type: "string",
@@ -536,6 +572,7 @@ function refuseUnsafe(config: Config): void {
     if ((id === undefined) !== (secret === undefined))
       throw new ConfigError(`Of ${name}_CLIENT_ID and ${name}_CLIENT_SECRET only one is set.`, "Set both, or none.");
   if (config.blobs === "s3") refuseHalfBucket(config);
+  refuseUnsafeAnchors(config);
   if (config.role !== "all") refuseHalfSplit(config);
   const { internalKey, natsUrl, node } = config;
   for (const one of natsUrl?.split(",") ?? [])
@@ -578,6 +615,21 @@ function refuseHalfBucket({ s3Bucket, s3AccessKeyId, s3SecretAccessKey, s3Prefix
     throw new ConfigError(
       `SIGNALBOX_S3_PREFIX: "${s3Prefix}" is not a prefix.`,
       "Use letters, digits, hyphens, dots and underscores between single slashes, like team/signalbox.",
+    );
+}
+
+function refuseUnsafeAnchors({ anchorGit, anchorGitBranch, anchorWebhook, anchorWebhookSecret }: Config): void {
+  if (anchorGit !== undefined && !/^(\/|(file|https?):\/\/)/.test(anchorGit))
+    throw new ConfigError("SIGNALBOX_ANCHOR_GIT: its value is no repository.", "Name a path from the root, file:// or http(s)://.");
+  if (!/^[0-9A-Za-z][0-9A-Za-z_-]*([./][0-9A-Za-z_-]+)*$/.test(anchorGitBranch))
+    throw new ConfigError(
+      `SIGNALBOX_ANCHOR_GIT_BRANCH: "${anchorGitBranch}" is not a branch.`,
+      "Use a plain name, like signalbox-checkpoints.",
+    );
+  if (anchorWebhook !== undefined && (anchorWebhookSecret === undefined || secretProblem(anchorWebhookSecret) !== null))
+    throw new ConfigError(
+      "SIGNALBOX_ANCHOR_WEBHOOK needs SIGNALBOX_ANCHOR_WEBHOOK_SECRET: whsec_ and 24 to 64 bytes in base64.",
+      'Make one: echo "whsec_$(openssl rand -base64 32)".',
     );
 }
 

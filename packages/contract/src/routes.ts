@@ -1,5 +1,6 @@
 /* Every route there is; registration, client, OpenAPI, reference and access matrix read this list. */
 import * as accounts from "./accounts.ts";
+import * as anchors from "./anchors.ts";
 import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
 import * as capabilities from "./capabilities.ts";
@@ -45,6 +46,7 @@ const MODULES = [
   approvals,
   gate,
   log,
+  anchors,
   imports,
   evidence,
   sessions,

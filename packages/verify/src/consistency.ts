@@ -25,13 +25,15 @@ export interface ConsistencyReport {
   readonly problems: readonly string[];
 }
 
-/** Reads what was kept: one signed note, or lines of JSON with a `note` (and `heads`) each. Null for anything else. */
+/** Reads what was kept: one signed note, or lines of JSON with a `note` (and `heads`) each, or CloudEvents of an anchor. Null for anything else. */
 export function keptCheckpoints(text: string): KeptCheckpoint[] | null {
   if (!text.trimStart().startsWith("{")) return /\n\n— /.test(text) ? [{ note: text, heads: null }] : null;
   const kept: KeptCheckpoint[] = [];
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue;
-    const { note, heads } = jsonObject(line) ?? {};
+    const said = jsonObject(line) ?? {};
+    // A webhook's receiver keeps the message as it came: the note is in its `data`.
+    const { note, heads } = "specversion" in said ? ((said["data"] ?? {}) as Record<string, unknown>) : said;
     if (typeof note !== "string") return null;
     kept.push({ note, heads: Array.isArray(heads) && heads.every(isHead) ? heads : null });
   }

@@ -18,6 +18,7 @@ import { createReadStream, openAsBlob } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { action, type Context } from "../command.ts";
 import { checkAgainst, checkProof, registerEvidence } from "./log-evidence.ts";
+import { registerAnchors } from "./log-anchors.ts";
 import { readable } from "./readable.ts";
 import { describeReport } from "./describe-report.ts";
 import { printable } from "../terminal.ts";
@@ -106,6 +107,7 @@ export function registerLog(program: Command): void {
       }),
     );
   registerEvidence(log);
+  registerAnchors(log);
   const keys = log.command("keys").description("the public keys that checkpoints are signed with");
   keys
     .command("list", { isDefault: true })

@@ -27,6 +27,7 @@ import { type Caller, handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import { envelopeOf } from "../../envelope.ts";
 import type { Blobs } from "@signalbox/providers/blob/port";
+import { createAnchors, type AnchorsDeps } from "./anchors.ts";
 import { type StoredEvent, storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
 import { createDrift } from "./drift.ts";
@@ -39,6 +40,7 @@ import { isEvidence, redaction } from "./redaction.ts";
 import type { Signer, SigningKeys } from "./signing-key.ts";
 
 export { openSigningKeys } from "./signing-key.ts";
+export type { Anchors } from "./anchors.ts";
 export type { Imports } from "./imports.ts";
 
 export interface AuditDeps extends Deps {
@@ -48,6 +50,9 @@ export interface AuditDeps extends Deps {
   /** Of all modules, for what an import shows. */
   readonly projections: () => readonly Projection[];
   readonly atImport?: ImportDeps["at"];
+  /** Where checkpoints are left outside; default nowhere. */
+  readonly anchors?: AnchorsDeps["anchors"];
+  readonly atAnchor?: AnchorsDeps["atAnchor"];
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
@@ -83,6 +88,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
   const exports = createExports(deps);
   const proofs = createProofs(deps);
   const drift = createDrift({ log, logPool, organizations: deps.organizations });
+  const anchors = createAnchors(deps);
   const imports = createImports({ ...deps, exports, directory: deps.importsDirectory, at: deps.atImport });
 
   async function headOf(organizationId: string, stream: StreamRef): Promise<{ seq: number; importId: string | null } | null> {
@@ -126,6 +132,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
   let running: z.input<typeof Progress> | null = null;
   const routes = [
     ...imports.routes,
+    ...anchors.routes,
     handle(verifyStream, async ({ query, caller }) => {
       const stream = streamRef(query.stream);
       const result = await verify(caller.organizationId, stream, query.from_seq);
@@ -153,6 +160,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
     handle(createCheckpoint, async ({ caller, now }) => {
       const made = await checkpoint(logPool, keys, caller.organizationId, now);
       if (made === null) throw new Error("an organization that answers requests has events");
+      await anchors.signed(caller.organizationId);
       return made;
     }),
     handle(getAuditKeys, async ({ caller }) => {
@@ -334,8 +342,9 @@ export function createAudit(deps: AuditDeps): AuditModule {
     routes,
     projections: [],
     schemas: [],
-    jobs: { ...imports.jobs, "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
+    jobs: { ...imports.jobs, ...anchors.jobs, "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
     start: imports.tidy,
+    stop: anchors.close,
     imports,
     signer: (organizationId) => signerOf(logPool, organizationId, keys),
     async health() {
@@ -347,18 +356,20 @@ export function createAudit(deps: AuditDeps): AuditModule {
             detail: `${organizationId}: ${missingText(current.key.id)} Nothing is signed until it is restored or replaced.`,
           };
       }
+      // What follows is nothing that a load balancer should act on: the log is right and everything works.
+      const lag = await anchors.lag();
       const open = await drift.open();
-      if (open.length === 0) return { ok: true, detail: null };
+      if (open.length === 0) return { ok: true, detail: lag };
       const tables = [...new Set(open.map(({ table }) => table))].toSorted();
       const since = open.map((of) => of.since).toSorted()[0];
-      // Lists may be wrong, but the log is right and everything works: nothing that a load balancer should act on.
       return {
         ok: true,
-        detail: `${tables.join(", ")} ${tables.length === 1 ? "differs" : "differ"} from the log since ${since}; run: signalbox log rebuild`,
+        detail: `${lag === null ? "" : `${lag}; `}${tables.join(", ")} ${tables.length === 1 ? "differs" : "differ"} from the log since ${since}; run: signalbox log rebuild`,
       };
     },
     storedStream: (organizationId, stream, afterSeq) => storedStream(db, organizationId, stream, afterSeq),
     schedules: [
+      ...anchors.schedules,
       ...(deps.driftCheck === null ? [] : [{ name: "audit.drift", cron: deps.driftCheck.cron, run: checkDrift }]),
       {
         name: "audit.checkpoint",
