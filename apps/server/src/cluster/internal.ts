@@ -36,6 +36,8 @@ export interface Internal {
   /** Null unless one of us sent it. */
   admit(request: { method: string; url: string; headers: IncomingHttpHeaders; body: Uint8Array }): Promise<OnBehalf | null>;
   admitUpgrade(request: IncomingMessage): Promise<boolean>;
+  /** The other process that holds the session; null: this one does, or nobody. */
+  elsewhere(sessionId: string): Promise<URL | null>;
   /** Joins a socket of this process to the holder's; false: it is for this process to answer. */
   relayUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, sessionId: string): Promise<boolean>;
 }
@@ -84,6 +86,7 @@ export function createInternal({ nodes, signatures, serves, holderOf }: Internal
   return {
     serves,
     isAtHub: ({ id }) => AT_HUB.has(id),
+    elsewhere,
     async relay(request, caller, sessionId) {
       const to = await elsewhere(sessionId);
       if (to === null) return null;

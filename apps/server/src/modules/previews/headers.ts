@@ -26,6 +26,9 @@ const HOP_BY_HOP = new Set([
 /** Of our tokens, in all their kinds (who mints one with `newSecret` names its prefix here). */
 const OWN_SECRET = /^bearer\s+(sb[a-z]*(-vk)?|shs)_/i;
 
+/** Between two gateways: it was passed on once, and is not again. */
+export const RELAYED = "x-signalbox-relayed";
+
 export interface Behind {
   /** As the browser has it: `http://<token>.preview.localhost:4400`. */
   readonly origin: string;
@@ -39,6 +42,7 @@ export function requestHeaders(request: IncomingMessage, { origin, port }: Behin
   for (const [name, values = []] of Object.entries(request.headersDistinct)) {
     if (HOP_BY_HOP.has(name) || dropped.has(name) || name.startsWith("x-forwarded-") || name === "forwarded" || name === "x-real-ip")
       continue;
+    if (name === RELAYED) continue;
     headers[name] = values;
   }
   headers["host"] = [`localhost:${port}`];

@@ -2,6 +2,7 @@
  * From a preview's host name to a port inside its sandbox: HTTP with streaming bodies, and WebSockets.
  *
  *   browser ──► http server ──► proxy ──► sandbox.connect(port) ──► 127.0.0.1:port inside
+ *                   │             └─ another gateway has the sandbox ──► that one's, as it came (relay.ts)
  *                   │ every other host name
  *                   └──► the application
  *
@@ -15,15 +16,18 @@ import type { Duplex } from "node:stream";
 import type { Sandbox } from "@signalbox/providers/sandbox/port";
 import type { Logger } from "pino";
 import { isUpgrade, requestHeaders, responseHeaders, type Behind } from "./headers.ts";
+import { isRelayed, relay, relayUpgrade } from "./relay.ts";
 import { type Page, PROBE_PATH, sendPage, statusOf } from "./pages.ts";
 
 /** What the address of a request leads to. */
 export type Target =
   | { readonly kind: "page"; readonly page: Page }
+  | { readonly kind: "elsewhere"; readonly at: URL }
   | { readonly kind: "port"; readonly previewId: string; readonly port: number; readonly origin: string; readonly sandbox: Sandbox };
 
 export interface ProxyDeps {
-  readonly targetOf: (host: string | undefined) => Promise<Target>;
+  /** `mayRelay`: it has not been passed on already. */
+  readonly targetOf: (host: string | undefined, mayRelay: boolean) => Promise<Target>;
   /** Origins of our own pages, which alone may show a preview in a frame. */
   readonly frameAncestors: () => readonly string[];
   readonly logger: Logger;
@@ -68,8 +72,9 @@ export function createPreviewProxy({ targetOf, frameAncestors, logger }: ProxyDe
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const page = (shown: Page): void => sendPage(request, response, shown, frameAncestors());
-    const target = await targetOf(request.headers.host);
+    const target = await targetOf(request.headers.host, !isRelayed(request));
     if (target.kind === "page") return page(target.page);
+    if (target.kind === "elsewhere") return relay(request, response, target.at, () => page({ kind: "sleeping" }));
     const inside = await reach(target);
     if (request.url?.split("?")[0] === PROBE_PATH) {
       if (!("kind" in inside)) inside.destroy();
@@ -108,9 +113,10 @@ export function createPreviewProxy({ targetOf, frameAncestors, logger }: ProxyDe
   async function serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const refuse = (status: number): void =>
       void socket.end(`HTTP/1.1 ${status} ${status === 410 ? "Gone" : "Unavailable"}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-    const target = await targetOf(request.headers.host);
+    const target = await targetOf(request.headers.host, !isRelayed(request));
     if (target.kind === "page") return refuse(statusOf(target.page));
     if (!isUpgrade(request.headers)) return refuse(400);
+    if (target.kind === "elsewhere") return relayUpgrade(request, socket, head, target.at);
     const inside = await reach(target);
     if ("kind" in inside) return refuse(statusOf(inside));
     const asked = ask(request, inside, target);

@@ -40,6 +40,8 @@ export interface PreviewsDeps extends Deps {
   readonly isPublic: boolean;
   readonly localPort: () => number;
   readonly lifetimeMs: number;
+  /** The process that holds the session; null: this one, or nobody. */
+  readonly elsewhere: (sessionId: string) => Promise<URL | null>;
 }
 
 /** How long another process may not know that a preview was closed. In this one it is at once. */
@@ -71,7 +73,7 @@ export function createPreviews(deps: PreviewsDeps): PreviewsModule {
     return row;
   }
 
-  async function targetOf(host: string | undefined): Promise<Target> {
+  async function targetOf(host: string | undefined, mayRelay: boolean): Promise<Target> {
     const previewId = addresses.parse(host)?.previewId ?? null;
     const row = previewId === null ? null : await rowOf(previewId);
     if (previewId === null || row === null) return { kind: "page", page: { kind: "unknown" } };
@@ -79,7 +81,10 @@ export function createPreviews(deps: PreviewsDeps): PreviewsModule {
     if (row.closedAt !== null) return gone(row.reason === "session_ended" || row.reason === "expired" ? row.reason : "revoked");
     if (Date.parse(row.expiresAt) <= clock.nowMs()) return gone("expired");
     const sandbox = doors.sandboxOf(row.organizationId, row.sessionId);
-    if (sandbox === null) return { kind: "page", page: { kind: "sleeping" } };
+    if (sandbox === null) {
+      const at = mayRelay ? await deps.elsewhere(row.sessionId) : null;
+      return at === null ? { kind: "page", page: { kind: "sleeping" } } : { kind: "elsewhere", at };
+    }
     return {
       kind: "port",
       previewId,
