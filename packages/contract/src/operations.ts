@@ -51,6 +51,20 @@ export const SystemView = z
     jobs: z.object({ ready: z.int(), leased: z.int(), dead: z.int(), oldest_ready_at: Timestamp.nullable() }),
     sandboxes: z.array(SandboxUsage),
     connections: z.object({ event_streams: z.int(), sync_sockets: z.int(), feed_followers: z.int() }),
+    /** Every process of the installation, as it said of itself a few seconds ago. */
+    processes: z.array(
+      z
+        .object({
+          name: z.string(),
+          role: z.enum(["all", "api", "gateway", "worker", "ingress"]),
+          started_at: Timestamp,
+          rss_bytes: z.int(),
+          /** Of one processor: 1 is one that never rests. */
+          cpu_share: z.number(),
+          database_connections: z.int(),
+        })
+        .meta({ id: "ProcessUsage" }),
+    ),
     health: z.array(HealthPart),
   })
   .meta({ id: "System" });

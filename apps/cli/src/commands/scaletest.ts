@@ -26,6 +26,13 @@ interface Sample {
   readonly load_1m: number;
   readonly sync_sockets: number;
   readonly jobs_ready: number;
+  readonly processes: readonly {
+    readonly name: string;
+    readonly role: string;
+    readonly rss_bytes: number;
+    readonly cpu_share: number;
+    readonly database_connections: number;
+  }[];
 }
 interface Result {
   readonly operations: Readonly<Record<string, Figures>>;
@@ -50,7 +57,7 @@ const MIB = 1024 * 1024;
 export function registerScaletest(program: Command): void {
   program
     .command("scaletest")
-    .description("put a bounded load on the server and say how it held; its rooms stay, everything else is put away")
+    .description("put a bounded load on the server and say how it held; what it made is put away afterwards")
     .option("--rooms <n>", "rooms that are written to", within(1, 200), 4)
     .option("--followers <n>", "sockets that follow them", within(0, 5000), 40)
     .option("--rate <n>", "messages a second, over all rooms", within(0, 1000), 20)
@@ -84,6 +91,7 @@ export function registerScaletest(program: Command): void {
               load_1m: seen.load.average_1m,
               sync_sockets: seen.connections.sync_sockets,
               jobs_ready: seen.jobs.ready,
+              processes: seen.processes,
             });
           },
         });
@@ -140,15 +148,33 @@ function textOf({ operations, failures, resources, verdict: failed, interrupted,
         ),
     resources.length === 0
       ? "The server's own figures could not be read: they need the role admin."
-      : table(
-          ["server, at most", ""],
-          [
-            ["memory of the process that answered", `${Math.round(most((s) => s.rss_bytes) / MIB)} MB`],
-            ["load of its machine, 1 min", most((s) => s.load_1m).toFixed(1)],
-            ["sync sockets of that process", String(most((s) => s.sync_sockets))],
-            ["jobs waiting", String(most((s) => s.jobs_ready))],
-          ],
-        ),
+      : table(["process, at most", "role", "memory", "    CPU", "database connections"], processRows(resources)),
+    resources.length === 0
+      ? ""
+      : `load of the machine at most ${most((s) => s.load_1m).toFixed(1)}, jobs waiting at most ${most((s) => s.jobs_ready)}`,
     interrupted ? "Interrupted." : passed ? "It held." : `It did not hold: ${failed.join("; ")}.`,
-  ].join("\n\n");
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n");
+}
+
+/** Each process that was there at some time, with the most that it used. */
+function processRows(resources: readonly Sample[]): string[][] {
+  const most = new Map<string, Sample["processes"][number]>();
+  for (const one of resources.flatMap(({ processes }) => processes)) {
+    const before = most.get(one.name) ?? one;
+    most.set(one.name, {
+      ...one,
+      rss_bytes: Math.max(before.rss_bytes, one.rss_bytes),
+      cpu_share: Math.max(before.cpu_share, one.cpu_share),
+      database_connections: Math.max(before.database_connections, one.database_connections),
+    });
+  }
+  return [...most.values()].map((one) => [
+    one.name,
+    one.role,
+    `${Math.round(one.rss_bytes / MIB)} MB`.padStart(6),
+    `${Math.round(one.cpu_share * 100)} %`.padStart(7),
+    String(one.database_connections).padStart(20),
+  ]);
 }

@@ -2,10 +2,10 @@
  * The load, in the organization of the token.
  *
  *   rooms, threads ──► followers connect ──► for `duration`: messages, approvals, runs, sessions ──► all has
- *   arrived ──► sockets close ──► open runs canceled, open approvals denied, sessions stopped and deleted
+ *   arrived ──► sockets close ──► open runs canceled, open approvals denied, sessions stopped and deleted, rooms archived
  *
- * Rooms stay, as everything does that the log has: a room cannot be deleted. Use the token of an organization that is
- * there for this, and delete that one, if they are in the way.
+ * What was in the log stays there: nobody sees it in a list any more. Use the token of an organization that is there for
+ * this, and delete that one, if it must go.
  *
  * An update's time is from before the request that caused it to its arrival at a follower, on this process' own clock.
  * Every follower checks that the watermarks of its room have no gap and no repeat; each of those is an error.
@@ -14,6 +14,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, createClient, type Client } from "@signalbox/client/client";
 import { createSync, type Sync } from "@signalbox/client/sync";
 import { decideApproval, requestApproval } from "@signalbox/contract/approvals";
+import { archiveRoom } from "@signalbox/contract/room-reading";
 import { createMessage, createRoom, createThread } from "@signalbox/contract/rooms";
 import { cancelRun, claimRun, completeRun, createRun, createStep, startRun } from "@signalbox/contract/runs";
 import { deleteSession } from "@signalbox/contract/session-queue";
@@ -50,6 +51,7 @@ interface Left {
   readonly sessions: Set<string>;
   readonly runs: Set<string>;
   readonly approvals: Set<string>;
+  readonly rooms: Set<string>;
 }
 interface Place {
   readonly roomId: string;
@@ -62,10 +64,10 @@ const STEPS_PER_RUN = 5;
 export async function runLoad({ baseUrl, token, load, signal, onTick, sample }: Options): Promise<Measures> {
   const measures = createMeasures();
   const client = createClient({ baseUrl, token });
-  const left: Left = { sessions: new Set(), runs: new Set(), approvals: new Set() };
+  const left: Left = { sessions: new Set(), runs: new Set(), approvals: new Set(), rooms: new Set() };
   const syncs: Sync[] = [];
   try {
-    const places = await makePlaces(client, load.rooms, measures, signal);
+    const places = await makePlaces(client, load.rooms, { measures, left, signal });
     if (places.length === 0) return measures;
     const sent = new Map<string, number>();
     const followers = await follow(client, places, load.followers, { measures, sent, syncs, signal });
@@ -90,11 +92,16 @@ export async function runLoad({ baseUrl, token, load, signal, onTick, sample }: 
   }
 }
 
-async function makePlaces(client: Client, rooms: number, measures: Measures, signal: AbortSignal): Promise<Place[]> {
+async function makePlaces(
+  client: Client,
+  rooms: number,
+  { measures, left, signal }: { measures: Measures; left: Left; signal: AbortSignal },
+): Promise<Place[]> {
   const places: Place[] = [];
   for (let i = 0; i < rooms && !signal.aborted; i++) {
     const room = await measures.timed("room.create", () => client.call(createRoom, { body: { title: `Scale test ${i + 1}` } }));
     if (room === null) continue;
+    left.rooms.add(room.id);
     const thread = await measures.timed("thread.create", () => client.call(createThread, { params: { id: room.id }, body: {} }));
     if (thread !== null) places.push({ roomId: room.id, threadId: thread.id });
   }
@@ -222,6 +229,7 @@ async function session(
   );
   if (made === null) return;
   of.left.sessions.add(made.id);
+  of.left.rooms.add(made.room_id);
   let first = true;
   let before = 0;
   const sync = createSync({ client });
@@ -287,7 +295,7 @@ async function arrived(followers: readonly Following[], measures: Measures, sign
 }
 
 /** What cannot be put away is said by its id; it has ended by itself, or a person has to. */
-async function cleanUp(client: Client, { sessions, runs, approvals }: Left): Promise<void> {
+async function cleanUp(client: Client, { sessions, runs, approvals, rooms }: Left): Promise<void> {
   const gone = (error: unknown): void => {
     if (!(error instanceof ApiError) || ![404, 409].includes(error.status)) throw error;
   };
@@ -297,4 +305,5 @@ async function cleanUp(client: Client, { sessions, runs, approvals }: Left): Pro
     await client.call(stopSession, { params: { id: id }, body: { reason: "The scale test is over." } }).catch(gone);
     await client.call(deleteSession, { params: { id: id } }).catch(gone);
   }
+  for (const id of rooms) await client.call(archiveRoom, { params: { id: id }, body: {} }).catch(gone);
 }

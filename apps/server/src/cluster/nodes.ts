@@ -32,9 +32,25 @@ export interface Nodes {
   find(nodeId: string): Promise<Node | null>;
   /** Those that are here and not leaving, without this one. */
   others(role: Role, options?: { readonly machine?: string }): Promise<readonly Node[]>;
+  /** Every process that is here, as of its last renewal. */
+  usage(): Promise<readonly NodeUsage[]>;
   /** True for whoever remembers it first, in all processes. */
   rememberNonce(nonce: string, forMs: number): Promise<boolean>;
 }
+
+export interface NodeUsage {
+  readonly id: string;
+  readonly role: Role;
+  readonly startedAt: Date;
+  readonly rssBytes: number;
+  /** Of one processor: 1 is one that never rests. */
+  readonly cpuShare: number;
+  /** Open now, by the name that it connects under (`connectionName`). */
+  readonly databaseConnections: number;
+}
+
+/** What a process is called in `pg_stat_activity`; Postgres cuts longer ones. */
+export const connectionName = (nodeId: string): string => nodeId.slice(0, 63);
 
 export interface NodeOptions {
   readonly pool: pg.Pool;
@@ -56,15 +72,27 @@ export async function createNodes({ pool, id, role, machine, connections, leaseT
   let draining = false;
   const known = new Map<string, { readonly node: Node | null; readonly atMs: number }>();
 
+  let cpu = process.cpuUsage();
+  let cpuAtMs = performance.now();
+  /** Since this was last asked. */
+  function cpuShare(): number {
+    const used = process.cpuUsage(cpu);
+    const now = performance.now();
+    const share = (used.user + used.system) / 1000 / Math.max(1, now - cpuAtMs);
+    cpu = process.cpuUsage();
+    cpuAtMs = now;
+    return share;
+  }
+
   async function renew(): Promise<void> {
     const sentMs = performance.now();
     const { rows } = await pool.query<{ now_ms: string }>(
-      `insert into cluster_nodes as n (node_id, role, machine, url, connections, draining, expires_at)
-       values ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 millisecond')
+      `insert into cluster_nodes as n (node_id, role, machine, url, connections, draining, expires_at, rss_bytes, cpu_share)
+       values ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 millisecond', $8, $9)
        on conflict (node_id) do update set role = excluded.role, machine = excluded.machine, url = excluded.url, connections = excluded.connections,
-         draining = excluded.draining, expires_at = excluded.expires_at, started_at = case when n.expires_at < clock_timestamp() then clock_timestamp() else n.started_at end
+         draining = excluded.draining, expires_at = excluded.expires_at, rss_bytes = excluded.rss_bytes, cpu_share = excluded.cpu_share, started_at = case when n.expires_at < clock_timestamp() then clock_timestamp() else n.started_at end
        returning extract(epoch from clock_timestamp()) * 1000 as now_ms`,
-      [id, role, machine, url, connections, draining, leaseTtlMs],
+      [id, role, machine, url, connections, draining, leaseTtlMs, process.memoryUsage.rss(), cpuShare()],
     );
     // Half of the way was there.
     offsetMs = Number(rows[0]?.now_ms) - (sentMs + performance.now()) / 2;
@@ -111,6 +139,28 @@ export async function createNodes({ pool, id, role, machine, connections, leaseT
         [of, id, at.machine ?? null],
       );
       return rows;
+    },
+    async usage() {
+      const { rows } = await pool.query<{
+        id: string;
+        role: Role;
+        started_at: Date;
+        rss_bytes: string | null;
+        cpu_share: number | null;
+        open: number;
+      }>(
+        `select node_id as id, role, started_at, rss_bytes, cpu_share,
+                (select count(*)::int from pg_stat_activity where datname = current_database() and application_name = left(node_id, 63)) as open
+           from cluster_nodes where expires_at > clock_timestamp() order by role, node_id`,
+      );
+      return rows.map((row) => ({
+        id: row.id,
+        role: row.role,
+        startedAt: row.started_at,
+        rssBytes: Number(row.rss_bytes ?? 0),
+        cpuShare: row.cpu_share ?? 0,
+        databaseConnections: row.open,
+      }));
     },
     async rememberNonce(nonce, forMs) {
       const { rowCount } = await pool.query(

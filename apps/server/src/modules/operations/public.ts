@@ -30,9 +30,20 @@ export interface OperationsDeps extends Deps {
   readonly sessionOfSandbox: (organizationId: string, sandboxId: string) => Promise<{ readonly id: string; readonly title: string } | null>;
   readonly connections: () => { readonly event_streams: number; readonly sync_sockets: number; readonly feed_followers: number };
   readonly health: () => Promise<z.input<typeof HealthPart>[]>;
+  /** Every process of the installation, as of a few seconds ago. */
+  readonly processes: () => Promise<readonly ProcessUsage[]>;
   readonly rooms: Pick<RoomAccess, "visibleRooms">;
   readonly workers: (organizationId: string, rooms: readonly string[] | null) => Promise<readonly WorkerRecord[]>;
   readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+}
+
+export interface ProcessUsage {
+  readonly id: string;
+  readonly role: "all" | "api" | "gateway" | "worker" | "ingress";
+  readonly startedAt: Date;
+  readonly rssBytes: number;
+  readonly cpuShare: number;
+  readonly databaseConnections: number;
 }
 
 const GONE_AFTER_MS = 10 * 60_000;
@@ -122,11 +133,12 @@ export function createOperations(deps: OperationsDeps): Module {
     jobs: {},
     routes: [
       handle(getSystem, async ({ caller }) => {
-        const [data, about, jobs, health, sandboxes] = await Promise.all([
+        const [data, about, jobs, health, processes, sandboxes] = await Promise.all([
           disk(),
           database(),
           jobsNow(),
           deps.health(),
+          deps.processes(),
           Promise.all(deps.sandboxes().map((one) => usageOf(caller.organizationId, one))),
         ]);
         const memory = process.memoryUsage();
@@ -143,6 +155,15 @@ export function createOperations(deps: OperationsDeps): Module {
           jobs,
           sandboxes: sandboxes.filter((one) => one !== null),
           connections: deps.connections(),
+          processes: processes.map((one) => ({
+            // What is before it only tells two data directories apart.
+            name: one.id.split("#").at(-1) ?? one.id,
+            role: one.role,
+            started_at: one.startedAt.toISOString(),
+            rss_bytes: one.rssBytes,
+            cpu_share: Math.round(one.cpuShare * 1000) / 1000,
+            database_connections: one.databaseConnections,
+          })),
           health,
         };
       }),
