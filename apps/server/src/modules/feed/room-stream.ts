@@ -1,5 +1,6 @@
 import { streamRoom } from "@signalbox/contract/log";
-import { handle, refused, type BoundRoute, type FrameSink, type StreamFrame } from "../../http/handle.ts";
+import { replay } from "../../http/back-pressure.ts";
+import { handle, refused, type BoundRoute, type FrameSink } from "../../http/handle.ts";
 import { hasRole } from "../../http/authenticate.ts";
 import type { FeedParts } from "./public.ts";
 import { roomTopic } from "./sources.ts";
@@ -43,12 +44,4 @@ export function roomStreamRoute({ log, rooms, subscriptions }: FeedParts): Bound
 /** A header that is not a cursor of ours is as good as none: browsers send what they last saw. */
 function cursorOf(lastEventId: string | undefined): number | null {
   return lastEventId !== undefined && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : null;
-}
-
-/** History waits for its reader frame by frame: a page of large ones is more than may wait. */
-async function replay(sink: FrameSink, frames: readonly StreamFrame[]): Promise<void> {
-  for (const frame of frames) {
-    sink.frame(frame);
-    await sink.drained();
-  }
 }

@@ -20,6 +20,7 @@ import { newId } from "@signalbox/kernel/id";
 import { type Kysely, sql } from "kysely";
 import type { z } from "zod";
 import { handle, refused, type Caller, type FrameSink } from "../../http/handle.ts";
+import { replay } from "../../http/back-pressure.ts";
 import { ShellRefused } from "../../http/refusal.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { FeedModule } from "../feed/public.ts";
@@ -230,11 +231,12 @@ export function createShares(deps: SharesDeps): Module {
           attach(sink: FrameSink) {
             const following = deps.feed.followRoom(organizationId, roomId, after, {
               deliver(frames, replaying) {
-                for (const frame of frames) {
+                const shown = frames.flatMap((frame) => {
                   const told = sharedEvent(frame.text, sessionId, mine);
-                  if (told !== null) sink.frame({ id: frame.id, text: JSON.stringify(told) });
-                }
-                return replaying ? sink.drained() : undefined;
+                  return told === null ? [] : [{ id: frame.id, text: JSON.stringify(told) }];
+                });
+                if (replaying) return replay(sink, shown);
+                for (const frame of shown) sink.frame(frame);
               },
               ended: () => sink.end(),
             });
