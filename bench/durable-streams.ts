@@ -1,7 +1,7 @@
 /*
  * The Durable Streams project's own conformance suite against us and against that project's reference server, in one
  * run: what each passes, part by part. The suite knows neither credentials nor runs, so it talks to us through
- * `durable-proxy.ts`.
+ * the proxy of `packages/testkit`.
  *
  *   node bench/durable-streams.ts [--parts <regular expression over the tests' names>]
  */
@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { DurableStreamTestServer } from "@durable-streams/server";
-import { startDurableProxy } from "./durable-proxy.ts";
+import { startDurableProxy } from "../packages/testkit/src/durable-proxy.ts";
 import { startServer } from "./server.ts";
 
 const { values: flags } = parseArgs({ options: { parts: { type: "string" } } });

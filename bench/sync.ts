@@ -1,196 +1,196 @@
 /*
  * `sync:v1` on one gateway: how late an update is, how that compares with a bare `ws` broadcast of as many bytes,
- * what a follower costs at rest, and how long ten thousand take to come back.
+ * what a follower costs at rest, and how long ten thousand take to come back. The clients are a process of their own
+ * (`sync-clients.ts`), the same for the server and for what it is compared with.
  *
  *   latency    1,000 followers of one room, 20 messages/s: from the event's `recorded_at`, which is taken before the
  *              commit, until the frame is in each client
- *   fan-out    5,000 followers, 5 messages/s, beside a process that does nothing but write as many bytes to as many
- *              sockets, both from the moment at which the server began
+ *   fan-out    5,000 followers, 5 messages/s, in turn with a process that does nothing but send as many bytes to as
+ *              many sockets through `ws`, each from the moment at which the server began; the median of the rounds
  *   at rest    what the server's memory grew by for 5,000 followers who are told nothing
  *   return     10,000 sockets at once, each resuming a room from 50 events ago: until the last has caught up
  *
- *   node bench/sync.ts [--seconds n]
+ *   node bench/sync.ts [--seconds n] [--rounds n] [--only latency,fan-out,return]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { WebSocket, WebSocketServer } from "ws";
-import { startServer } from "./server.ts";
+import { WebSocketServer } from "ws";
+import { median, startServer } from "./server.ts";
 
 const { values: flags } = parseArgs({
-  options: { seconds: { type: "string", default: "8" }, bare: { type: "string" }, raised: { type: "boolean", default: false } },
+  options: {
+    seconds: { type: "string", default: "4" },
+    rounds: { type: "string", default: "3" },
+    only: { type: "string", default: "latency,fan-out,return" },
+    bare: { type: "boolean", default: false },
+    raised: { type: "boolean", default: false },
+  },
 });
 const SECONDS = Number(flags.seconds);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const quantile = (values: readonly number[], q: number): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN) * 100) / 100;
-};
 
 /** This file again, with as many open files as ten thousand sockets take. */
 async function raised(): Promise<void> {
-  const again = [process.execPath, import.meta.filename, "--raised", "--seconds", String(SECONDS)];
+  const again = [process.execPath, ...process.execArgv, import.meta.filename, "--raised", ...process.argv.slice(2)];
   const child = spawn("sh", ["-c", 'ulimit -n "$(ulimit -Hn)" && exec "$@"', "sh", ...again], { stdio: "inherit" });
   process.exitCode = await new Promise<number>((resolve) => child.on("exit", (code) => resolve(code ?? 1)));
 }
 
-/** Writes a frame of that many bytes to every socket, five times a second, when told; it says when it began. */
-async function serveBare(bytes: number): Promise<void> {
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+/** Sends a frame of that many bytes to every socket, so many times, whenever told; it says when it began. */
+async function serveBare(): Promise<void> {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false, backlog: 4096 });
   await new Promise<void>((resolve) => server.once("listening", resolve));
-  console.log((server.address() as AddressInfo).port);
-  for await (const _go of createInterface({ input: process.stdin })) {
-    for (let i = 0; i < 5 * SECONDS; i++) {
+  const { port } = server.address() as AddressInfo;
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { bytes, times } = JSON.parse(line) as { bytes: number; times: number };
+    for (let i = 0; i < times; i++) {
       const frame = JSON.stringify({ recorded_at: new Date().toISOString(), pad: "" }).padEnd(bytes, " ");
       for (const socket of server.clients) socket.send(frame);
       await sleep(200);
     }
-    console.log("done");
+    console.log(JSON.stringify({ port }));
   }
   process.exit(0);
 }
 
-interface Followers {
-  readonly sockets: WebSocket[];
-  /** Milliseconds from `recorded_at`, of every frame at every client. */
-  delays: number[];
-  /** When each had caught up. */
-  readonly caughtUp: Promise<void>[];
-  bytes: number;
+interface Taken {
+  readonly p50: number;
+  readonly p99: number;
+  readonly got: number;
+  readonly bytes: number;
+}
+interface Talker {
+  ask<T>(order: object): Promise<T>;
+  stop(): void;
 }
 
-async function connect(count: number, url: string, hello: string | null, atOnce = 200): Promise<Followers> {
-  const followers: Followers = { sockets: [], delays: [], caughtUp: [], bytes: 0 };
-  for (let i = 0; i < count; i += atOnce) {
-    const opened = Array.from({ length: Math.min(atOnce, count - i) }, () => {
-      const ws = new WebSocket(url, { perMessageDeflate: false });
-      followers.sockets.push(ws);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      followers.caughtUp.push(promise);
-      ws.on("error", () => undefined); // counted by who has not caught up
-      ws.on("message", (data: Buffer) => {
-        const now = Date.now();
-        const text = data.toString("latin1");
-        if (text.includes('"replay_complete":true')) resolve();
-        const at = /"recorded_at":"([^"]+)"/.exec(text)?.[1];
-        if (at === undefined) return;
-        followers.bytes = data.length;
-        followers.delays.push(now - Date.parse(at));
-      });
-      return new Promise<void>((done) =>
-        ws.on("open", () => {
-          if (hello === null) resolve();
-          else ws.send(hello);
-          done();
-        }),
-      );
-    });
-    await Promise.all(opened);
-  }
-  return followers;
+/** A process that answers each line of JSON with one. */
+function talk(argv: readonly string[]): Talker {
+  const child: ChildProcess = spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  return {
+    async ask<T>(order: object) {
+      child.stdin!.write(`${JSON.stringify(order)}\n`);
+      const line = await lines.next();
+      if (line.done === true) throw new Error(`${argv[0]} ended`);
+      return JSON.parse(line.value) as T;
+    },
+    stop: () => child.stdin!.end(),
+  };
 }
 
-async function close(followers: Followers): Promise<void> {
-  for (const ws of followers.sockets) ws.terminate();
-  await sleep(1500);
-}
-
+const cpuMs = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+};
 const residentKb = (pid: number): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 
 async function measure(): Promise<void> {
+  const only = new Set(flags.only.split(","));
   const server = await startServer();
-  const url = async (): Promise<string> =>
-    `ws://127.0.0.1:${server.port}/v1/sync?token=${(await server.call("POST", "/v1/sync/token", { ttl_s: 900 })).body["token"]}`;
+  const clients = talk([path.join(import.meta.dirname, "sync-clients.ts")]);
+  const measures: Record<string, number> = {};
+  const targets: { target: string; reached: number; wanted: string; ok: boolean }[] = [];
+  const reach = (target: string, reached: number, most: number, unit = ""): void =>
+    void targets.push({ target, reached, wanted: `≤ ${most}${unit}`, ok: reached <= most });
+
   const room = (await server.call("POST", "/v1/rooms", { title: "Bench" })).body["id"];
   const thread = (await server.call("POST", `/v1/rooms/${room}/threads`, {})).body["id"];
   const topic = `room:${room}`;
-  const follow = JSON.stringify({ type: "subscribe", topics: [topic] });
-  const say = (n: number) => server.call("POST", `/v1/threads/${thread}/messages`, { content_md: `update ${n}` });
+  async function open(group: string, count: number, after?: number, atOnce = 200): Promise<{ ms: number; retries: number }> {
+    console.error(`${count} followers …`);
+    const { body } = await server.call("POST", "/v1/sync/token", { ttl_s: 900 });
+    return clients.ask({
+      do: "open",
+      group,
+      count,
+      port: server.port,
+      path: `/v1/sync?token=${body["token"]}`,
+      hello: JSON.stringify({
+        type: "subscribe",
+        topics: [topic],
+        ...(after === undefined ? {} : { resume_after: { [topic]: String(after) } }),
+      }),
+      at_once: atOnce,
+    });
+  }
+  const take = (group: string): Promise<Taken> => clients.ask({ do: "take", group });
+  async function close(group: string): Promise<void> {
+    await clients.ask({ do: "close", group });
+    await sleep(1500);
+  }
   async function offer(perSecond: number): Promise<void> {
     const from = performance.now();
     for (let i = 0; i < perSecond * SECONDS; i++) {
       await sleep(Math.max(0, from + (i * 1000) / perSecond - performance.now()));
-      void say(i);
+      void server.call("POST", `/v1/threads/${thread}/messages`, { content_md: `update ${i}` });
     }
-    await sleep(1500);
+    await sleep(1000);
+  }
+  await offer(20);
+
+  if (only.has("latency")) {
+    await open("thousand", 1000);
+    await offer(20);
+    const { p50, p99, got, bytes } = await take("thousand");
+    Object.assign(measures, { latency_p50_ms: p50, latency_p99_ms: p99, latency_frames: got, frame_bytes: bytes });
+    reach("1,000 followers, 20 updates/s, recorded to client p50, ms", p50, 15);
+    await close("thousand");
   }
 
-  // Latency.
-  const thousand = await connect(1000, await url(), follow);
-  await Promise.all(thousand.caughtUp);
-  await offer(20);
-  const latency = { p50: quantile(thousand.delays, 0.5), p99: quantile(thousand.delays, 0.99), got: thousand.delays.length };
-  const { bytes } = thousand;
-  await close(thousand);
+  if (only.has("fan-out")) {
+    const before = residentKb(server.pid);
+    await open("many", 5000);
+    await sleep(2000);
+    measures["kb_per_follower_at_rest"] = Math.round(((residentKb(server.pid) - before) / 5000) * 10) / 10;
+    const bare = talk([import.meta.filename, "--bare", "--raised"]);
+    const { port } = await bare.ask<{ port: number }>({ bytes: 0, times: 0 });
+    await clients.ask({ do: "open", group: "bare", count: 5000, port, path: "/", hello: null, at_once: 200 });
+    const rounds: { ours: Taken; theirs: Taken; oursMs: number }[] = [];
+    for (let round = 0; round < Number(flags.rounds); round++) {
+      const cpu = cpuMs(server.pid);
+      await offer(5);
+      const oursMs = cpuMs(server.pid) - cpu;
+      const ours = await take("many");
+      await bare.ask({ bytes: ours.bytes, times: 5 * SECONDS });
+      await sleep(1000);
+      rounds.push({ ours, theirs: await take("bare"), oursMs });
+    }
+    bare.stop();
+    await clients.ask({ do: "close", group: "bare" });
+    await close("many");
+    const of = (value: (round: (typeof rounds)[number]) => number): number => median(rounds.map(value));
+    Object.assign(measures, {
+      fan_out_p50_ms: of(({ ours }) => ours.p50),
+      fan_out_p99_ms: of(({ ours }) => ours.p99),
+      fan_out_frames: of(({ ours }) => ours.got),
+      fan_out_cpu_ms_per_update: of(({ oursMs }) => oursMs / (5 * SECONDS)),
+      bare_ws_p50_ms: of(({ theirs }) => theirs.p50),
+      bare_ws_p99_ms: of(({ theirs }) => theirs.p99),
+    });
+    const ratio = of(({ ours, theirs }) => ours.p50 / theirs.p50);
+    reach("5,000 followers, 5/s, against a bare ws broadcast, p50", ratio, 1.3, "×");
+    reach("memory a follower at rest, KB", measures["kb_per_follower_at_rest"], 30);
+  }
 
-  // At rest, and fan-out.
-  const before = residentKb(server.pid);
-  const many = await connect(5000, await url(), follow);
-  await Promise.all(many.caughtUp);
-  await sleep(2000);
-  const perFollowerKb = Math.round(((residentKb(server.pid) - before) / 5000) * 10) / 10;
-  await offer(5);
-  const fan = { p50: quantile(many.delays, 0.5), p99: quantile(many.delays, 0.99), got: many.delays.length };
-  await close(many);
-
-  const child: ChildProcess = spawn(process.execPath, [import.meta.filename, "--bare", String(bytes), "--seconds", String(SECONDS)], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const bare = await connect(5000, `ws://127.0.0.1:${(await lines.next()).value}`, null);
-  child.stdin!.write("go\n");
-  await lines.next();
-  await sleep(500);
-  const reference = { p50: quantile(bare.delays, 0.5), p99: quantile(bare.delays, 0.99) };
-  await close(bare);
-  child.stdin!.end();
-
-  // Return.
-  const { body } = await server.call("GET", `/v1/rooms/${room}`);
-  const head = Number(body["last_seq"]);
-  const resume = JSON.stringify({ type: "subscribe", topics: [topic], resume_after: { [topic]: String(Math.max(0, head - 50)) } });
-  const back = await url();
-  const began = performance.now();
-  const returning = await connect(10_000, back, resume, 10_000);
-  await Promise.all(returning.caughtUp);
-  const returnedS = Math.round((performance.now() - began) / 100) / 10;
-  await close(returning);
+  if (only.has("return")) {
+    const { body } = await server.call("GET", `/v1/rooms/${room}`);
+    const head = Number(body["last_seq"]);
+    const { ms, retries } = await open("back", 10_000, Math.max(0, head - 50), 10_000);
+    measures["returned_s"] = Math.round(ms / 100) / 10;
+    measures["returned_tried_again"] = retries;
+    reach("10,000 reconnecting at once, all caught up, s", measures["returned_s"], 15);
+    await close("back");
+  }
+  clients.stop();
   await server.stop();
-
-  const ratio = Math.round((fan.p50 / reference.p50) * 100) / 100;
-  console.log(
-    JSON.stringify({
-      bench: "sync",
-      measures: {
-        latency_p50_ms: latency.p50,
-        latency_p99_ms: latency.p99,
-        latency_frames: latency.got,
-        fan_out_p50_ms: fan.p50,
-        fan_out_p99_ms: fan.p99,
-        fan_out_frames: fan.got,
-        bare_ws_p50_ms: reference.p50,
-        bare_ws_p99_ms: reference.p99,
-        frame_bytes: bytes,
-        kb_per_follower_at_rest: perFollowerKb,
-        returned_s: returnedS,
-      },
-      targets: [
-        {
-          target: "1,000 followers, 20 updates/s, recorded to client p50, ms",
-          reached: latency.p50,
-          wanted: "≤ 15",
-          ok: latency.p50 <= 15,
-        },
-        { target: "5,000 followers, 5/s, against a bare ws broadcast, p50", reached: ratio, wanted: "≤ 1.3×", ok: ratio <= 1.3 },
-        { target: "memory a follower at rest, KB", reached: perFollowerKb, wanted: "≤ 30", ok: perFollowerKb <= 30 },
-        { target: "10,000 reconnecting at once, all caught up, s", reached: returnedS, wanted: "≤ 15", ok: returnedS <= 15 },
-      ],
-    }),
-  );
+  console.log(JSON.stringify({ bench: "sync", measures, targets }));
 }
 
-if (flags.bare !== undefined) await serveBare(Number(flags.bare));
+if (flags.bare) await serveBare();
 else if (!flags.raised) await raised();
 else await measure();

@@ -175,11 +175,24 @@ export function createSubscriptions(
   }
 
   function expel(channel: Channel, frame: Frame): void {
-    for (const member of channel.members) {
-      const { member: who } = member.follower;
-      if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0)
-        end(channel, member, "membership");
+    for (const member of channel.members) if (takesOut(frame, member)) end(channel, member, "membership");
+  }
+
+  function takesOut(frame: Frame, { follower: { member: who } }: Member): boolean {
+    return who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0;
+  }
+
+  /** By what lies between the asking about their membership and where they begin, and is not delivered. */
+  async function wasTakenOut(channel: Channel, member: Member): Promise<boolean> {
+    let cursor = member.follower.member?.checkedAt ?? member.cursor;
+    while (!member.over && compareWatermarks(cursor, member.cursor) < 0) {
+      const page = await pageAfter(channel, cursor);
+      const frames = page === "stale" ? [] : "frames" in page ? page.frames : page;
+      if (frames.some((frame) => takesOut(frame, member))) return true;
+      if (frames.length === 0) return false;
+      cursor = frames.at(-1)!.id;
     }
+    return false;
   }
 
   function end(channel: Channel, member: Member, reason: EndReason): void {
@@ -218,6 +231,7 @@ export function createSubscriptions(
       // Beyond what this channel has published: either it hears of that later than the reader did, or nobody ever said it.
       else if (compareWatermarks(after, channel.position) > 0 && (await channel.source.read(after, 1)) === "stale")
         return end(channel, member, "stale");
+      if (await wasTakenOut(channel, member)) return end(channel, member, "membership");
       while (!member.over && compareWatermarks(member.cursor, channel.position) < 0) {
         const page = await pageAfter(channel, member.cursor);
         if (member.over) return;
@@ -226,11 +240,7 @@ export function createSubscriptions(
         const upTo = "frames" in page ? page.upTo : (frames.at(-1)?.id ?? member.cursor);
         // No way on below the head is history that is gone.
         if (compareWatermarks(upTo, member.cursor) <= 0) return end(channel, member, "stale");
-        for (const frame of frames) {
-          const { member: who } = member.follower;
-          if (who !== undefined && who.principalId === frame.removed && compareWatermarks(frame.id, who.checkedAt) > 0)
-            return end(channel, member, "membership");
-        }
+        if (frames.some((frame) => takesOut(frame, member))) return end(channel, member, "membership");
         await give(channel, member, frames, true);
         reach(member, upTo);
       }
