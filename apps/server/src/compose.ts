@@ -32,7 +32,7 @@ import { Client, Pool } from "pg";
 import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
 import { createInternal, INTERNAL_PREFIX } from "./cluster/internal.ts";
-import { createNodes } from "./cluster/nodes.ts";
+import { connectionName, createNodes } from "./cluster/nodes.ts";
 import { AT_HUB, DUTIES, JOBS_OF_SANDBOXES, servesRoute, type Duties, type Role } from "./cluster/roles.ts";
 import { createSignatures } from "./cluster/signature.ts";
 import { connectionsNeeded, isLoopback, nodeIdOf, nodeNameOf, poolsOf, secretValues, type Config } from "./config.ts";
@@ -123,7 +123,10 @@ export interface Signalbox {
 
 /** Everything is up when it resolves, but nobody can call yet: `listen` opens the door. */
 export async function compose(options: ComposeOptions): Promise<Signalbox> {
-  const { config, connection, logger, telemetry } = options;
+  const { config, logger, telemetry } = options;
+  // The data directory's lock lets one process of that name live in it, so what its predecessor held is ours at once.
+  const nodeId = nodeIdOf(config);
+  const connection: ConnectionFor = (role) => ({ ...options.connection(role), application_name: connectionName(nodeId) });
   const onError = (error: unknown): void => logger.warn({ err: error }, "a database connection was lost, or a subscriber failed");
   await migrate(connection, MIGRATION_SETS);
 
@@ -139,8 +142,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const workerPool = new Pool({ ...connection("sb_log"), max: pools.jobs });
   workerPool.on("error", onError);
   workerPool.on("connect", (client) => client.on("error", onError));
-  // The data directory's lock lets one process of that name live in it, so what its predecessor held is ours at once.
-  const nodeId = nodeIdOf(config);
   const nodes = await createNodes({
     pool: workerPool,
     id: nodeId,
@@ -203,6 +204,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     capability: createKeyRing(ringDeps, RINGS.capability),
   };
   const capabilities = createCapabilities({ ...deps, ring: rings.capability, rooms, credentialRevoked: identity.credentialRevoked });
+  identity.provideCapabilities(async (organizationId, id) => (await capabilities.standingOf(organizationId, id))?.status === "active");
   const authenticator: Authenticator = {
     identify: (kind, secret) =>
       kind === "token" && secret.startsWith(capabilities.prefix) ? capabilities.identify(secret) : identity.identify(kind, secret),
@@ -342,6 +344,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     isPublic: config.publicUrl !== undefined,
     localPort: () => (config.gatewayUrl === undefined ? port : Number(new URL(config.gatewayUrl).port || 80)),
     lifetimeMs: config.previewTtlS * 1000,
+    elsewhere: (sessionId) => internal.elsewhere(sessionId),
   });
   // Things that wait are told in the feed, which asks those who know them.
   let feed: FeedModule | undefined;
@@ -375,8 +378,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     },
     organizations: identity.organizations,
     displayNames: identity.displayNames,
-    roleOf: identity.roleOf,
-    onRevoked: identity.onRevoked,
+    hold: identity.hold,
     standing: identity.standing,
     gatewayUrl: config.gatewayUrl,
   });
@@ -393,7 +395,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     pool: workerPool,
     doors: sessions,
     verifyToken: feed.verifyToken,
-    onRevoked: identity.onRevoked,
+    hold: identity.hold,
     isElsewhere: async (sessionId) => ![null, nodeId].includes(await theSessions().holderOf(sessionId)),
     hasEnded: async (organizationId, sessionId) => (await theSessions().sessionOf(organizationId, sessionId))?.hasEnded ?? true,
   });
@@ -433,6 +435,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       feed_followers: feed.stats().followers,
     }),
     health: () => healthParts(modules, theLog(), blobs),
+    processes: nodes.usage,
     rooms,
     workers: runs.workers,
     displayNames: identity.displayNames,
@@ -571,6 +574,13 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       internalRoutes: modules.flatMap(([, module]) => module.routes.filter(({ route }) => AT_HUB.has(route.id))),
       alsoAt: [config.gatewayUrl, config.internalUrl].filter((url) => url !== undefined),
       authenticator,
+      hold: ({ organizationId, principal, role, credential }, end) =>
+        credential === undefined
+          ? () => undefined
+          : identity.hold(
+              { organizationId, principalId: principal.id, role, credentialId: credential.id, expiresAtMs: credential.expiresAtMs },
+              end,
+            ),
       logger,
       now: clock.now,
       publicUrl: config.publicUrl,

@@ -28,6 +28,8 @@ export interface Credential {
   readonly path?: readonly string[] | undefined;
   /** The one organization that it reaches into, of whichever its holder is in. */
   readonly onlyIn?: string | undefined;
+  /** Of one that ends by itself, and not later when it is used. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 export interface RequestContext {

@@ -39,6 +39,8 @@ export interface ServerOptions {
   readonly publicUrl?: string | undefined;
   /** Further addresses of this process, of which the host is its own too. */
   readonly alsoAt?: readonly string[] | undefined;
+  /** Calls `end` when what the caller presented ends, or they are no longer what they were. Returns how to let go. */
+  readonly hold?: ((caller: Caller, end: () => void) => () => void) | undefined;
   /** Other processes of the installation: what is passed on to them, and what they pass on to this one. */
   readonly internal?: Internal | undefined;
   /** Answered to other processes only, below `/internal`. */
@@ -74,6 +76,8 @@ export interface HttpServer {
 const DEFAULT_BODY_LIMIT = 2 * 1024 * 1024;
 const CLOSE_GRACE_MS = 10_000;
 const KEEP_ALIVE_MS = 72_000;
+/** Ten thousand come back at once when a gateway restarts: whose first packet is dropped tries again after 1, 3, 7 … seconds. */
+const BACKLOG = 8192;
 
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
@@ -288,6 +292,11 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
   function contextOf(route: Route, request: FastifyRequest, reply: FastifyReply, caller: Caller): RequestContext {
     const gone = new AbortController();
     reply.raw.once("close", () => gone.abort());
+    // What may stay open for long ends with what it was asked for with; the rest is over before anybody could tell.
+    if (route.stream !== undefined || route.raw === true) {
+      const letGo = options.hold?.(caller, () => gone.abort());
+      if (letGo !== undefined) reply.raw.once("close", letGo);
+    }
     const lastEventId = request.headers["last-event-id"];
     return {
       caller,
@@ -385,7 +394,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     served,
     streams: streams.open,
     async listen(host, port) {
-      await app.listen({ host, port });
+      await app.listen({ host, port, backlog: BACKLOG });
       const address = app.server.address();
       if (address === null || typeof address === "string") throw new Error("the server listens on no port");
       return address.port;

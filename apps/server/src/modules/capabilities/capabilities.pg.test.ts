@@ -160,14 +160,16 @@ describe("an end", () => {
     const sibling = await alone(root.token);
     for (const at of [c, other]) for (const { token } of [root, child, grandchild, sibling]) expect((await me(token, at)).status).toBe(200);
     const ended: string[] = [];
-    const off = other.server.identity.onRevoked((id) => ended.push(id));
+    const { principal: bearer, role } = (await me(grandchild.token, other)).body;
+    for (const id of [child.id, grandchild.id, sibling.id])
+      other.server.identity.hold({ organizationId: "ws_dev", principalId: bearer.id, role, credentialId: id }, () => ended.push(id));
     expect((await c.call("DELETE", `/v1/capabilities/${child.id}`, { token: c.owner })).body.status).toBe("revoked");
     const from = performance.now();
     expect((await me(grandchild.token)).status).toBe(401);
     await expect.poll(async () => (await me(grandchild.token, other)).status, { interval: 20 }).toBe(401);
     expect(performance.now() - from).toBeLessThan(1000);
     await expect.poll(() => ended).toEqual(expect.arrayContaining([child.id, grandchild.id]));
-    off();
+    expect(ended).not.toContain(sibling.id);
     for (const at of [c, other]) {
       expect((await me(child.token, at)).status).toBe(401);
       for (const { token } of [root, sibling]) expect((await me(token, at)).status).toBe(200);

@@ -135,7 +135,7 @@ export function createPresented(
         .markUsed(organizationId, leaf.id, clock.now())
         .catch((error: unknown) => logger.warn({ err: error }, "could not mark a capability as used"));
     return {
-      credential: { kind: "capability", id: leaf.id, path: ids },
+      credential: { kind: "capability", id: leaf.id, path: ids, expiresAtMs: end(chain) },
       principal: { id: principalId, type: standing.principal_type, displayName: standing.display_name ?? "" },
       organizations: [{ organizationId, role: standing.role }],
       scopes: leaf.grant.scopes,

@@ -12,14 +12,15 @@ import { hasRole } from "../../http/authenticate.ts";
 import { handle, refused } from "../../http/handle.ts";
 import type { KeyRing } from "../../key-ring.ts";
 import type { Deps, Module } from "../../module.ts";
+import type { EndedBy, Hold } from "../identity/public.ts";
 import type { RoomAccess } from "../rooms/public.ts";
+import { createAdmissions } from "./admissions.ts";
 import { eventRoutes } from "./events.ts";
 import { durableRoutes, type RunRoom } from "./durable/routes.ts";
 import { createDurableStore, DURABLE_CHANNEL, type DurableStore } from "./durable/store.ts";
 import { hydrationRoutes } from "./hydration.ts";
 import type { LiveSource } from "./live-source.ts";
 import { createNotices } from "./notices.ts";
-import { watchOrganizations } from "./organization-watch.ts";
 import { createPresence, type PresenceBook } from "./presence.ts";
 import { roomStreamRoute } from "./room-stream.ts";
 import { createRoomSources, roomTopic, sessionSource } from "./sources.ts";
@@ -48,10 +49,8 @@ export interface FeedDeps extends Deps {
   readonly retentionMs: number;
   readonly runRoom: RunRoom;
   readonly organizations: () => Promise<readonly string[]>;
-  /** Null: nobody of the organization any more. */
-  readonly roleOf: (organizationId: string, principalId: string) => Promise<OrganizationRole | null>;
   readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
-  readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
+  readonly hold: Hold;
   /** What the bearer of a credential is in the organization now; null when either has ended. */
   readonly standing: (of: { organizationId: string; principalId: string; credentialId: string }) => Promise<OrganizationRole | null>;
   /** Where sockets are opened, when that is another process. */
@@ -87,6 +86,15 @@ export interface FeedModule extends Module {
 }
 
 const SCOPES = ["room:*", "session:*", "inbox", "runtime.run_summaries", "runtime.worker_summaries", "runtime.notifications"];
+
+/** Of a sync token: sockets end with what it was made with. */
+export function heldBy({ organizationId, principal, role, credentialId }: SyncGrant): Parameters<Hold>[0] {
+  return { organizationId, principalId: principal.id, role, credentialId };
+}
+export const ENDED: Readonly<Record<EndedBy, string>> = {
+  revoked: "The credential that this socket was opened with has ended.",
+  changed: "What you may do in the organization has changed; connect again.",
+};
 
 const DRAIN_WAVES = 10;
 const RETRY_SPREAD_MS = 450;
@@ -146,6 +154,7 @@ export function createFeed(deps: FeedDeps): FeedModule {
   }
   const subscriptions = createSubscriptions(sourceOf, (error, topic) => logger.error({ err: error, topic }, "a feed could not be read"));
   const tokens = createSyncTokens(deps.tokenKeys);
+  const admissions = createAdmissions(deps);
   const sockets = new Set<SyncSocket>();
   const server = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, perMessageDeflate: false });
   const parts: FeedParts = {
@@ -164,38 +173,11 @@ export function createFeed(deps: FeedDeps): FeedModule {
     },
   };
   let beat: NodeJS.Timeout | undefined;
-  let unsubscribe: (() => void) | undefined;
-  const endCredential = (credentialId: string): void => {
-    for (const socket of sockets)
-      if (socket.credentialId === credentialId)
-        socket.end("unauthenticated", "The credential that this socket was opened with was revoked.", 4401);
-  };
-  const watch = watchOrganizations({
-    log,
-    organizations: () => new Set([...sockets].map((socket) => socket.organizationId)),
-    onRevoked: endCredential,
-    onDeleted(organizationId) {
-      for (const socket of sockets)
-        if (socket.organizationId === organizationId) socket.end("unauthenticated", "The organization was deleted.", 4401);
-    },
-    async onMembers(organizationId) {
-      const theirs = [...sockets].filter((socket) => socket.organizationId === organizationId);
-      for (const principalId of new Set(theirs.map((socket) => socket.principalId))) {
-        const role = await deps.roleOf(organizationId, principalId);
-        for (const socket of theirs)
-          if (socket.principalId === principalId && socket.role !== role)
-            socket.end("unauthenticated", "What you may do in the organization has changed; connect again.", 4401);
-      }
-    },
-    onError: (error) => logger.warn({ err: error }, "an organization's changes could not be read; trying again"),
-  });
-
   /** A token says what was so when it was made: nobody comes in with it once that has changed. */
   async function verifyToken(token: string): Promise<SyncGrant | "expired" | "invalid"> {
     const grant = await tokens.verify(token, clock.nowMs());
     if (typeof grant === "string") return grant;
     const { organizationId, principal, credentialId, role } = grant;
-    if (credentialId === undefined) return "invalid";
     return (await deps.standing({ organizationId, principalId: principal.id, credentialId })) === role ? grant : "invalid";
   }
 
@@ -221,8 +203,12 @@ export function createFeed(deps: FeedDeps): FeedModule {
         ws.close(4401, code);
         return;
       }
-      const socket: SyncSocket = openSyncSocket(ws, grant, parts, () => sockets.delete(socket));
+      const socket: SyncSocket = openSyncSocket(ws, duplex, grant, parts, admissions, () => {
+        letGo();
+        sockets.delete(socket);
+      });
       sockets.add(socket);
+      const letGo = deps.hold(heldBy(grant), (by) => socket.end("unauthenticated", ENDED[by], 4401));
     });
   }
 
@@ -272,7 +258,6 @@ export function createFeed(deps: FeedDeps): FeedModule {
     stats: () => ({ followers: subscriptions.followers(), sockets: sockets.size }),
 
     async start() {
-      unsubscribe = deps.onRevoked(endCredential);
       await writer.start();
       notices.start();
       beat = setInterval(() => {
@@ -296,8 +281,6 @@ export function createFeed(deps: FeedDeps): FeedModule {
     },
     async stop() {
       clearInterval(beat);
-      unsubscribe?.();
-      watch.close();
       await writer.stop();
       topicSources.close();
       await notices.stop();

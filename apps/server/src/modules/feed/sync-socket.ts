@@ -14,13 +14,15 @@
  * not see it, or not any more; `stale_cursor` when what follows the cursor is not kept.
  */
 import { ClientFrame, SYNC_LIMITS, Topic, type ServerFrame } from "@signalbox/contract/sync";
+import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
 import { MAX_BEHIND } from "../../http/back-pressure.ts";
+import type { Admissions } from "./admissions.ts";
 import type { FeedParts } from "./public.ts";
 import { documentTopic, presenceTopic, roomTopic, sessionTopic } from "./sources.ts";
-import { batchTexts, caughtUpText } from "./sync-frames.ts";
+import { batchFrames, caughtUpFrame } from "./sync-frames.ts";
 import type { Following } from "./subscriptions.ts";
 import type { SyncGrant } from "./sync-token.ts";
 
@@ -33,10 +35,6 @@ type SyncErrorCode = Extract<ServerFrame, { type: "error" }>["code"];
 const Watermark = z.string().regex(/^\d{1,15}(\.\d{1,15})?$/);
 
 export interface SyncSocket {
-  readonly credentialId: string | undefined;
-  readonly organizationId: string;
-  readonly principalId: string;
-  readonly role: string;
   /** Every 15 s: says where each topic stands, and closes whom nobody was heard of. */
   beat(nowMs: number): void;
   end(code: SyncErrorCode, message: string, closeCode: number): void;
@@ -47,8 +45,16 @@ interface Subscribed {
   close(): void;
 }
 
-export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedParts, onClosed: () => void): SyncSocket {
-  const { log, rooms, live, subscriptions, presence, clock } = parts;
+/** `wire`: what the socket writes to. Frames that are the same for many go there as they are, between those of `ws`. */
+export function openSyncSocket(
+  socket: WebSocket,
+  wire: Duplex,
+  grant: SyncGrant,
+  parts: FeedParts,
+  admissions: Admissions,
+  onClosed: () => void,
+): SyncSocket {
+  const { log, live, subscriptions, presence, clock } = parts;
   const topics = new Map<string, Subscribed>();
   const caller = { organizationId: grant.organizationId, principal: { ...grant.principal, displayName: "" }, role: grant.role };
   let heardMs = clock.nowMs();
@@ -57,14 +63,26 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
 
   const send = (frame: ServerFrame): void => socket.send(JSON.stringify(frame));
 
-  function push(text: string): void {
-    if (socket.bufferedAmount > MAX_BEHIND) return socket.terminate();
-    socket.send(text);
+  function push(frame: Buffer): void {
+    if (socket.readyState !== socket.OPEN) return;
+    if (wire.writableLength > MAX_BEHIND) return socket.terminate();
+    wire.write(frame);
   }
 
   /** History waits for the reader; live frames do not. */
-  async function replay(texts: readonly string[]): Promise<void> {
-    for (const text of texts) await new Promise<void>((resolve) => socket.send(text, () => resolve()));
+  async function replay(frames: readonly Buffer[]): Promise<void> {
+    for (const frame of frames) {
+      if (socket.readyState !== socket.OPEN) return;
+      // Most of the time the kernel has taken it at once, and nobody need wait for that to be said.
+      if (wire.write(frame) || wire.writableLength === 0) continue;
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          wire.off("drain", done).off("close", done);
+          resolve();
+        };
+        wire.on("drain", done).on("close", done);
+      });
+    }
   }
 
   function end(code: SyncErrorCode, message: string, closeCode: number): void {
@@ -94,10 +112,8 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
       return { key: documentTopic(grant.organizationId, kind!, who[0]!, who[1]!), roomId: null, roomHead: "0" };
     }
     const roomId = kind === "room" ? id : await live.roomOf(grant.organizationId, id);
-    if (roomId === null) return null;
-    // The head first: a membership that ends after it is seen by the feed itself.
-    const roomHead = String(await log.head(grant.organizationId, { type: "room", id: roomId }));
-    if ((await rooms.roleIn(caller, roomId)) === null) return null;
+    const roomHead = roomId === null ? null : await admissions.headAsSeenBy(caller, roomId);
+    if (roomId === null || roomHead === null) return null;
     const key = kind === "room" ? roomTopic : kind === "presence" ? presenceTopic : sessionTopic;
     return { key: key(grant.organizationId, id), roomId, roomHead };
   }
@@ -110,7 +126,11 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
     if (socket.readyState !== socket.OPEN) return;
     if (admitted === null) return refuse("forbidden_topic", topic, "There is no such topic, or you may not see it.");
     const isRoom = topic.startsWith("room:");
-    if (isRoom && after !== undefined && Number(after) > Number(admitted.roomHead))
+    // Who were asked about a moment ago were seen in the room as of then; where it stands is asked now.
+    const isBeyond = async (cursor: string): Promise<boolean> =>
+      Number(cursor) > Number(admitted.roomHead) &&
+      Number(cursor) > (await log.head(grant.organizationId, { type: "room", id: admitted.roomId! }));
+    if (isRoom && after !== undefined && (await isBeyond(after)))
       return refuse("stale_cursor", topic, "The cursor is beyond the newest event.");
     drop(topic);
     if (topics.size >= SYNC_LIMITS.topics)
@@ -124,10 +144,10 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
       : null;
     const following = subscriptions.follow(admitted.key, from, {
       deliver(frames, replaying) {
-        if (replaying) return replay(batchTexts(topic, frames, { complete: false, perBatch }));
-        return batchTexts(topic, frames, { complete: true, perBatch }).forEach(push);
+        if (replaying) return replay(batchFrames(topic, frames, { complete: false, perBatch }));
+        for (const frame of batchFrames(topic, frames, { complete: true, perBatch })) push(frame);
       },
-      caughtUp: (head) => push(caughtUpText(topic, head)),
+      caughtUp: (head) => push(caughtUpFrame(topic, head)),
       ended(reason) {
         topics.delete(topic);
         watch?.close();
@@ -207,10 +227,6 @@ export function openSyncSocket(socket: WebSocket, grant: SyncGrant, parts: FeedP
   });
 
   return {
-    credentialId: grant.credentialId,
-    organizationId: grant.organizationId,
-    principalId: grant.principal.id,
-    role: grant.role,
     end,
     beat(nowMs) {
       if (nowMs - heardMs > SYNC_LIMITS.clientSilenceMs) return socket.close(4408, "silent");

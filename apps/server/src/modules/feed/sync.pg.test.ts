@@ -321,9 +321,8 @@ async function ownFeed(role: "owner" | "member" = "owner") {
     retentionMs: 24 * 3600_000,
     runRoom: () => Promise.resolve(null),
     organizations: c.server.identity.organizations,
-    roleOf: c.server.identity.roleOf,
     displayNames: (_organization, ids) => Promise.resolve(new Map(ids.map((id) => [id, id]))),
-    onRevoked: () => () => undefined,
+    hold: () => () => undefined,
     standing: async () => role,
   });
   const server = createServer().listen(0, "127.0.0.1");

@@ -15,7 +15,12 @@ import type { Tx } from "@signalbox/eventlog/log";
 import type { Clock } from "@signalbox/kernel/clock";
 
 export interface Identified {
-  readonly credential: { readonly kind: "token" | "session"; readonly id: string; readonly onlyIn?: string | undefined };
+  readonly credential: {
+    readonly kind: "token" | "session";
+    readonly id: string;
+    readonly onlyIn?: string | undefined;
+    readonly expiresAtMs?: number | undefined;
+  };
   readonly principal: { readonly id: string; readonly type: PrincipalType; readonly displayName: string };
   /** The first is the default. Empty: an account in no organization. */
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
@@ -78,7 +83,13 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
       const row = rows[0];
       if (row === undefined) return null;
       const found: Found = {
-        credential: { kind, id: row.credential_id, onlyIn: row.only_in ?? undefined },
+        credential: {
+          kind,
+          id: row.credential_id,
+          onlyIn: row.only_in ?? undefined,
+          // A cookie's end moves on as it is used.
+          expiresAtMs: kind === "token" ? row.expires_at?.getTime() : undefined,
+        },
         principal: { id: row.principal_id, type: row.principal_type, displayName: row.display_name },
         organizations: rows.flatMap(({ organization_id, role, is_closed }) =>
           organization_id === null || role === null || is_closed === true ? [] : [{ organizationId: organization_id, role }],

@@ -12,6 +12,8 @@ import type { Authenticator, Identification } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import type { Database, Deps, Module } from "../../module.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
+export type { EndedBy, Held } from "./holding.ts";
+export type Hold = IdentityModule["hold"];
 export { secretHash } from "./credentials.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { peopleProjection } from "./membership.projection.ts";
@@ -19,7 +21,8 @@ import { organization } from "./organization.ts";
 import { ERASE_JOB, foundIn, organizationRoutes } from "./organization-routes.ts";
 import { principal, type PrincipalCommand } from "./principal.ts";
 import { identityRoutes } from "./routes.ts";
-import { createStandings } from "./standings.ts";
+import { createHolding, type EndedBy, type Held } from "./holding.ts";
+import { type CapabilityHolds, createStandings } from "./standings.ts";
 import { token } from "./token.ts";
 
 export interface NewPrincipal {
@@ -75,8 +78,14 @@ export interface IdentityModule extends Module, Authenticator {
   organizationName(organizationId: string): Promise<string>;
   /** A credential that another module keeps was revoked: whatever was opened with it ends. */
   credentialRevoked(credentialId: string): void;
-  /** Called with the id of a token, session or capability that was just revoked. Returns the unsubscribe function. */
-  onRevoked(listener: (credentialId: string) => void): () => void;
+  /** Whoever keeps capabilities says whether one still holds. */
+  provideCapabilities(holds: CapabilityHolds): void;
+  /**
+   * For what stays open longer than a request: `end` is called, at most once, when the credential is revoked, signed out
+   * of or expires, or its bearer is no longer what they were in the organization, in whichever process that happens.
+   * Returns how to let go.
+   */
+  hold(held: Held, end: (by: EndedBy) => void): () => void;
   /** Somebody who proved who they are comes in. `role` only when they are new there; they keep the one they have. */
   addMember(
     unit: Unit,
@@ -130,6 +139,9 @@ export interface IdentityDeps extends Deps {
   readonly eraseFiles: (organizationId: string) => Promise<void>;
 }
 
+const RETRY_MS = 250;
+const MAY_CHANGE_ROLES = /^(principal|member)\.|^organization\.(ownership_transferred|deleted)$/;
+
 /** Whoever acts when nobody asked: first boot and housekeeping. */
 export const SYSTEM: Origin["principal"] = { id: "svc_signalbox", type: "service" };
 
@@ -154,14 +166,18 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   const { log, db, clock, logger } = deps;
   const credentials = createCredentials(deps);
   const logins = createLogins(deps);
-  const listeners = new Set<(credentialId: string) => void>();
-
-  const standings = createStandings(deps);
+  let capabilityHolds: CapabilityHolds | undefined;
+  const standings = createStandings({
+    ...deps,
+    capabilityHolds: async (organizationId, id) => (await capabilityHolds?.(organizationId, id)) ?? false,
+  });
+  const onHoldingError = (error: unknown): void => logger.warn({ err: error }, "whether something open still holds is not known");
+  const holding = createHolding({ standings, clock, onError: onHoldingError });
 
   function revoked(credentialId: string): void {
     credentials.forget(credentialId);
     standings.forget(credentialId);
-    for (const listener of listeners) listener(credentialId);
+    holding.revoked(credentialId);
   }
 
   /** Before its `token.created`: a secret whose token is not in the log admits nobody. */
@@ -259,13 +275,24 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
   const bySystem = (organizationId: string) => ({ organizationId, origin: { principal: SYSTEM } });
   let unsubscribe: (() => void) | undefined;
+  let isStopped = false;
+  const recheck = async (organizationId: string): Promise<void> => {
+    if (holding.isHolding(organizationId)) await holding.recheck(organizationId);
+  };
+  /** What could not be read or asked is tried again: a hint comes once. */
+  function trying(work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      logger.warn({ err: error }, "an organization's changes could not be followed; trying again");
+      setTimeout(() => isStopped || trying(work), RETRY_MS).unref();
+    });
+  }
   /** Closes what events of another process ended. `seen` only saves reading twice: hints may repeat and come out of order. */
   const seen = new Map<string, number>();
   async function follow(organizationId: string, head: number): Promise<void> {
     const afterSeq = seen.get(organizationId) ?? Math.max(0, head - 20);
     if (afterSeq >= head) return;
     const events = await log.readStream(organizationId, { type: "organization", id: organizationId }, { afterSeq, limit: 500 });
-    seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
+    if (events.some(({ event }) => MAY_CHANGE_ROLES.test(event.type))) await recheck(organizationId);
     for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent | SingleSignOnEvent>[]) {
       if (event.type === "token.revoked") revoked(subjectId);
       else if (event.type === "login.ended") revoked(event.data.login_id);
@@ -274,6 +301,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       else if (event.type === "single_sign_on.configured" && event.data.is_required) await membershipEnded(organizationId, null);
       else if (event.type === "organization.deleted") await membershipEnded(organizationId, null);
     }
+    // Last: what failed half-way is read again.
+    seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
   }
 
   const parts: IdentityParts = {
@@ -409,11 +438,9 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
     changed: credentials.forgetPrincipal,
     credentialRevoked: revoked,
+    provideCapabilities: (holds) => void (capabilityHolds = holds),
 
-    onRevoked(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    hold: holding.hold,
 
     async start() {
       unsubscribe = log.onAppended(({ streams, recorded }) => {
@@ -421,14 +448,14 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
           if (stream.type !== "organization") continue;
           credentials.forgetOrganization(organizationId);
           // Another process's: what it ended ends here too.
-          if (recorded === undefined)
-            follow(organizationId, seq).catch((error: unknown) =>
-              logger.warn({ err: error }, "could not follow an organization's changes"),
-            );
+          if (recorded === undefined) trying(() => follow(organizationId, seq));
+          else if (recorded.some((r) => r.organizationId === organizationId && MAY_CHANGE_ROLES.test(r.event.type)))
+            trying(() => recheck(organizationId));
         }
       });
     },
     async stop() {
+      isStopped = true;
       unsubscribe?.();
     },
   };

@@ -13,27 +13,39 @@ interface Of {
   readonly credentialId: string;
 }
 
+export type CapabilityHolds = (organizationId: string, id: string) => Promise<boolean>;
+
 export interface Standings {
   of(who: Of): Promise<OrganizationRole | null>;
   forget(credentialId: string): void;
+  /** Somebody's place in it may have changed. */
+  forgetOrganization(organizationId: string): void;
 }
 
 const REMEMBERED_MS = 500;
 const MOST_REMEMBERED = 10_000;
 
-export function createStandings({ db, clock }: { readonly db: Database; readonly clock: Clock }): Standings {
-  const remembered = new Map<
-    string,
-    { readonly role: Promise<OrganizationRole | null>; readonly atMs: number; readonly credentialId: string }
-  >();
+export function createStandings({
+  db,
+  clock,
+  capabilityHolds,
+}: {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly capabilityHolds: CapabilityHolds;
+}): Standings {
+  const remembered = new Map<string, { readonly role: Promise<OrganizationRole | null>; readonly atMs: number; readonly who: Of }>();
 
   async function look({ organizationId, principalId, credentialId }: Of): Promise<OrganizationRole | null> {
     const now = clock.now();
+    // Another module keeps those; their bearer's role is known here.
+    const isCapability = credentialId.startsWith("cap_") && (await capabilityHolds(organizationId, credentialId));
     const { rows } = await db.inOrganization(organizationId, (tx) =>
       sql<{ role: OrganizationRole }>`
         select p.role from proj_principals p
          where p.id = ${principalId} and p.role is not null
-           and (exists (select from proj_tokens t where t.id = ${credentialId} and t.revoked_at is null and (t.expires_at is null or t.expires_at > ${now}))
+           and (${isCapability}::boolean
+             or exists (select from proj_tokens t where t.id = ${credentialId} and t.revoked_at is null and (t.expires_at is null or t.expires_at > ${now}))
              or exists (select from idn_sessions s where s.id = ${credentialId} and s.principal_id = p.id and s.expires_at > ${now}))`.execute(
         tx,
       ),
@@ -49,13 +61,16 @@ export function createStandings({ db, clock }: { readonly db: Database; readonly
       if (known !== undefined && atMs - known.atMs < REMEMBERED_MS) return known.role;
       if (remembered.size >= MOST_REMEMBERED) remembered.clear();
       const role = look(who);
-      remembered.set(key, { role, atMs, credentialId: who.credentialId });
+      remembered.set(key, { role, atMs, who });
       // What could not be asked is asked again.
       role.catch(() => remembered.delete(key));
       return role;
     },
     forget(credentialId) {
-      for (const [key, known] of remembered) if (known.credentialId === credentialId) remembered.delete(key);
+      for (const [key, known] of remembered) if (known.who.credentialId === credentialId) remembered.delete(key);
+    },
+    forgetOrganization(organizationId) {
+      for (const [key, known] of remembered) if (known.who.organizationId === organizationId) remembered.delete(key);
     },
   };
 }

@@ -49,7 +49,7 @@ export function relayUpgrade(request: IncomingMessage, socket: Duplex, head: Buf
   socket.once("error", end).once("close", end);
   other.once("connect", () => {
     other.setNoDelay(true);
-    const lines = Object.entries({ ...request.headersDistinct, [RELAYED]: ["1"] }).flatMap(([name, values = []]) =>
+    const lines = Object.entries({ ...request.headersDistinct, [RELAYED]: ["1"] }).flatMap(([name, values]) =>
       values.map((value) => `${name}: ${value}\r\n`),
     );
     other.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`);

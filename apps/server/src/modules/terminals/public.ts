@@ -6,7 +6,8 @@ import type pg from "pg";
 import { WebSocketServer, type WebSocket } from "ws";
 import { hasRole } from "../../http/authenticate.ts";
 import type { Deps, Module } from "../../module.ts";
-import type { SyncGrant } from "../feed/public.ts";
+import { ENDED, heldBy, type SyncGrant } from "../feed/public.ts";
+import type { Hold } from "../identity/public.ts";
 import { hasRoomRole } from "../rooms/public.ts";
 import type { SessionDoors } from "../sessions/public.ts";
 import { terminalQueries, type TerminalRow } from "./queries.ts";
@@ -31,7 +32,7 @@ export interface TerminalsModuleDeps extends Deps {
   readonly pool: pg.Pool;
   readonly doors: SessionDoors;
   readonly verifyToken: (token: string) => Promise<SyncGrant | "expired" | "invalid">;
-  readonly onRevoked: (listener: (credentialId: string) => void) => () => void;
+  readonly hold: Hold;
   /** Whether another process holds the session, and with it its terminals. */
   readonly isElsewhere: (sessionId: string) => Promise<boolean>;
   readonly hasEnded: (organizationId: string, sessionId: string) => Promise<boolean>;
@@ -87,9 +88,13 @@ export function createTerminalsModule(deps: TerminalsModuleDeps): TerminalsModul
       from: from !== null && /^\d{1,15}$/.test(from) ? Number(from) : null,
       nowMs: clock.nowMs,
       mayType: () => mayType(grant, row.sessionId),
-      onClosed: () => sockets.delete(socket),
+      onClosed() {
+        letGo();
+        sockets.delete(socket);
+      },
     });
     sockets.add(socket);
+    const letGo = deps.hold(heldBy(grant), (by) => socket.end("unauthenticated", ENDED[by], 4401));
   }
 
   function recheck(): void {
@@ -130,11 +135,6 @@ export function createTerminalsModule(deps: TerminalsModuleDeps): TerminalsModul
     },
     async start() {
       unsubscribe.push(
-        deps.onRevoked((credentialId) => {
-          for (const socket of sockets)
-            if (socket.credentialId === credentialId)
-              socket.end("unauthenticated", "The credential that this socket was opened with was revoked.", 4401);
-        }),
         log.onAppended(({ streams }) => {
           if (sockets.size === 0) return;
           // A hint that names no streams was too long to: anything may have moved.

@@ -15,6 +15,7 @@
  */
 import { TerminalClientFrame, type TerminalServerFrame } from "@signalbox/contract/workbench";
 import type { RawData, WebSocket } from "ws";
+import { MAX_BEHIND } from "../../http/back-pressure.ts";
 import type { SyncGrant } from "../feed/public.ts";
 import type { LiveTerminal, Watching } from "./live-terminal.ts";
 
@@ -25,9 +26,7 @@ const SILENCE_MS = 60_000;
 type ErrorCode = Extract<TerminalServerFrame, { type: "error" }>["code"];
 
 export interface TerminalSocket {
-  readonly credentialId: string | undefined;
   readonly roomId: string;
-  readonly organizationId: string;
   /** Asked again who may see it and who may type; ends the socket of whoever may not see it any more. */
   recheck(): Promise<void>;
   beat(nowMs: number): void;
@@ -44,7 +43,11 @@ export interface SocketOptions {
   readonly onClosed: () => void;
 }
 
-export const sendFrame = (socket: WebSocket, frame: TerminalServerFrame): void => socket.send(JSON.stringify(frame));
+/** What is printed waits for its reader (`live-terminal.ts`); what is said beside it waits for nobody, as in the feed. */
+export function sendFrame(socket: WebSocket, frame: TerminalServerFrame): void {
+  if (socket.bufferedAmount > MAX_BEHIND) socket.terminate();
+  else socket.send(JSON.stringify(frame));
+}
 
 export function endSocket(socket: WebSocket, code: ErrorCode, message: string, closeCode: number): void {
   sendFrame(socket, { type: "error", code, message });
@@ -135,8 +138,6 @@ export function openTerminalSocket(
   watching.start();
 
   return {
-    credentialId: grant.credentialId,
-    organizationId: grant.organizationId,
     roomId,
     end,
     async recheck() {
