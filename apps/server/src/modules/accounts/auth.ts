@@ -72,13 +72,12 @@ export function createAuth(deps: AuthDeps) {
     database: (of: BetterAuthOptions) => hashingSessions(kyselyAdapter(deps.db as never, { type: "postgres" })(of), deps.home),
     logger: { level: "warn", log: (level, message) => deps.logger[level]({ from: "better-auth" }, message) },
     onAPIError: {
-      // Where an error ends it does not ask its logger above but writes to the console. Of a refusal only the words: its headers may hold cookies.
+      // Where an error ends it does not ask its logger above but writes to the console; a fault is thrown on, to the shell,
+      // which says no more than its request's id. Of a refusal only the words: its headers may hold cookies.
       onError: (error) => {
-        if (!isAPIError(error)) return deps.logger.error({ from: "better-auth", err: error }, "a sign-in failed");
-        deps.logger[error.status === "INTERNAL_SERVER_ERROR" ? "error" : "debug"](
-          { from: "better-auth", reason: error.message },
-          "a sign-in was refused",
-        );
+        if (!isAPIError(error)) throw error;
+        const isFault = error.status === "INTERNAL_SERVER_ERROR";
+        deps.logger[isFault ? "error" : "debug"]({ from: "better-auth", reason: error.message }, "a sign-in was refused");
       },
     },
     telemetry: { enabled: false },
@@ -194,7 +193,7 @@ export function createAuth(deps: AuthDeps) {
       },
     },
     plugins: [
-      genericOAuth({ config: providers.map(oauthConfig) }),
+      genericOAuth({ config: providers.map((provider) => oauthConfig(provider, deps.logger)) }),
       emailOTP({
         otpLength: 6,
         expiresIn: CODE_TTL_S,

@@ -1,5 +1,6 @@
 /* GitHub and Google as better-auth wants them. Their addresses are configuration, so that a GitHub Enterprise, or a stand-in, can be one. */
 import type { GenericOAuthConfig } from "better-auth/plugins/generic-oauth";
+import type { Logger } from "pino";
 import { z } from "zod";
 
 export interface OAuthProvider {
@@ -12,7 +13,7 @@ export interface OAuthProvider {
   readonly apiUrl?: string | undefined;
 }
 
-export function oauthConfig({ id, clientId, clientSecret, baseUrl, apiUrl }: OAuthProvider): GenericOAuthConfig {
+export function oauthConfig({ id, clientId, clientSecret, baseUrl, apiUrl }: OAuthProvider, logger: Logger): GenericOAuthConfig {
   const common = { providerId: id, clientId, clientSecret, pkce: true };
   if (id === "google")
     return { ...common, discoveryUrl: `${baseUrl}/.well-known/openid-configuration`, scopes: ["openid", "email", "profile"] };
@@ -21,7 +22,16 @@ export function oauthConfig({ id, clientId, clientSecret, baseUrl, apiUrl }: OAu
     authorizationUrl: `${baseUrl}/login/oauth/authorize`,
     tokenUrl: `${baseUrl}/login/oauth/access_token`,
     scopes: ["read:user", "user:email"],
-    getUserInfo: async ({ accessToken }) => (accessToken === undefined ? null : gitHubUser(apiUrl ?? baseUrl, accessToken)),
+    async getUserInfo({ accessToken }) {
+      if (accessToken === undefined) return null;
+      try {
+        return await gitHubUser(apiUrl ?? baseUrl, accessToken);
+      } catch (error) {
+        // A person is on their way back: they are led to the sign-in page, not left with a fault.
+        logger.warn({ err: error }, "GitHub did not say who signs in");
+        return null;
+      }
+    },
   };
 }
 
