@@ -35,7 +35,7 @@ import { createInternal, INTERNAL_PREFIX } from "./cluster/internal.ts";
 import { connectionName, createNodes } from "./cluster/nodes.ts";
 import { AT_HUB, DUTIES, JOBS_OF_SANDBOXES, servesRoute, type Duties, type Role } from "./cluster/roles.ts";
 import { createSignatures } from "./cluster/signature.ts";
-import { connectionsNeeded, isLoopback, nodeIdOf, nodeNameOf, poolsOf, secretValues, type Config } from "./config.ts";
+import { connectionsNeeded, isLoopback, nodeIdOf, nodeNameOf, poolsOf, proxiesOf, secretValues, type Config } from "./config.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
 import type { Authenticator } from "./http/authenticate.ts";
 import { handle, type BoundRoute } from "./http/handle.ts";
@@ -584,6 +584,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       logger,
       now: clock.now,
       publicUrl: config.publicUrl,
+      trustedProxies: proxiesOf(config),
       observe: metrics.observe,
       traced: telemetry?.traced,
       onUpgrade: duties.sockets

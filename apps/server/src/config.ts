@@ -5,6 +5,7 @@
  * Precedence: flag, environment, default. An empty variable counts as absent. A setting that was
  * removed stays declared in `REMOVED`, and names what replaced it.
  */
+import { isIP } from "node:net";
 import path from "node:path";
 import { unreachable } from "@signalbox/kernel/decider";
 import { DUTIES, ROLES } from "./cluster/roles.ts";
@@ -103,6 +104,11 @@ export const SETTINGS = {
     env: "SIGNALBOX_PUBLIC_URL",
     flag: "public-url",
     desc: "Where people reach the server, when that is not http://<host>:<port> (a reverse proxy on this machine).",
+  },
+  trustedProxies: {
+    type: "string",
+    env: "SIGNALBOX_TRUSTED_PROXIES",
+    desc: "Addresses or networks of the reverse proxies in front, like 127.0.0.1,10.0.0.0/8: of what they say in X-Forwarded-For, the last address that is none of them is whom limits count and sign-ins are shown with. Nobody is believed when absent.",
   },
   previewDomain: {
     type: "string",
@@ -574,6 +580,12 @@ function refuseUnsafe(config: Config): void {
   if (config.blobs === "s3") refuseHalfBucket(config);
   refuseUnsafeAnchors(config);
   if (config.role !== "all") refuseHalfSplit(config);
+  for (const one of proxiesOf(config) ?? [])
+    if (!isNetwork(one))
+      throw new ConfigError(
+        `SIGNALBOX_TRUSTED_PROXIES: "${one}" is not an address or a network.`,
+        "Write addresses and networks with commas between them, like 127.0.0.1,10.0.0.0/8.",
+      );
   const { internalKey, natsUrl, node } = config;
   for (const one of natsUrl?.split(",") ?? [])
     if (!URL.canParse(one.trim()) || !/^(nats|tls):$/.test(new URL(one.trim()).protocol))
@@ -631,6 +643,17 @@ function refuseUnsafeAnchors({ anchorGit, anchorGitBranch, anchorWebhook, anchor
       "SIGNALBOX_ANCHOR_WEBHOOK needs SIGNALBOX_ANCHOR_WEBHOOK_SECRET: whsec_ and 24 to 64 bytes in base64.",
       'Make one: echo "whsec_$(openssl rand -base64 32)".',
     );
+}
+
+export const proxiesOf = ({ trustedProxies }: Pick<Config, "trustedProxies">): string[] | undefined =>
+  trustedProxies?.split(",").map((one) => one.trim());
+function isNetwork(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const kind = isIP(address);
+  // All of the internet is nobody's proxy: whoever connects would say where they come from.
+  return (
+    kind !== 0 && rest.length === 0 && (bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (kind === 4 ? 32 : 128)))
+  );
 }
 
 /** A role alone is no installation: what the roles must agree on has to be said. */

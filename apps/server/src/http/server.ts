@@ -37,6 +37,8 @@ export interface ServerOptions {
   readonly now: () => string;
   /** Where people reach it when that is not the loopback address. */
   readonly publicUrl?: string | undefined;
+  /** Addresses and networks whose word counts on where a request comes from. */
+  readonly trustedProxies?: readonly string[] | undefined;
   /** Further addresses of this process, of which the host is its own too. */
   readonly alsoAt?: readonly string[] | undefined;
   /** Calls `end` when what the caller presented ends, or they are no longer what they were. Returns how to let go. */
@@ -100,6 +102,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     forceCloseConnections: "idle",
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
     exposeHeadRoutes: false,
+    trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     serverFactory(handler) {
       const { elsewhere } = options;
       const server = createServer((request, response) =>

@@ -40,6 +40,7 @@ beforeAll(async () => {
       SIGNALBOX_OWNER_EMAIL: OWNER,
       SMTP_URL: `smtp://127.0.0.1:${port}`,
       SIGNALBOX_PUBLIC_URL: "http://localhost",
+      SIGNALBOX_TRUSTED_PROXIES: "127.0.0.1, 10.0.0.0/8",
     },
   });
 }, 60_000);
@@ -129,6 +130,23 @@ test("six sends and ten tries a minute, whichever process counts", async () => {
   expect(tries.filter(({ status }) => status === 429).length).toBe(2);
   clock.advance(61_000);
   expect((await post("/api/auth/email", { email: "flood@example.com" })).status).toBe(200);
+});
+
+test("behind trusted proxies it is whoever came to them that is counted and shown; what anybody else says of themselves is not believed", async () => {
+  clock.advance(61_000);
+  const try_ = (forwarded: string) =>
+    post("/api/auth/verify", { email: "counted@example.com", code: "123456" }, { "x-forwarded-for": forwarded });
+  // What comes first in the list is what a stranger wrote into it: the last that is no proxy of ours counts.
+  await database.rows("delete from idn_attempts");
+  for (const forwarded of ["198.51.100.7", "203.0.113.99, 198.51.100.7, 10.1.2.3", "198.51.100.8"]) await try_(forwarded);
+  const counted = await database.rows<{ count: number }>("select count from idn_attempts where key like 'address:%' order by count");
+  expect(counted.map(({ count }) => count)).toEqual([1, 2]);
+  const code = await freshCode("anna@example.com");
+  const cookie = cookieOf(
+    await post("/api/auth/verify", { email: "anna@example.com", code }, { "x-forwarded-for": "203.0.113.99, 198.51.100.7" }),
+  );
+  const logins = (await c.call("GET", "/v1/logins", { headers: { cookie } })).body.items;
+  expect(logins.find((one: { is_this: boolean }) => one.is_this).ip_address).toBe("198.51.100.7");
 });
 
 test("addresses that look like another's are refused", async () => {
