@@ -84,13 +84,13 @@ test("an invited person comes in by the primary address that GitHub vouches for,
 });
 
 test.each([
-  ["bad_verification_code", "answers a used code with 200 and an error"],
-  ["incorrect_client_credentials", "does not know our secret, with 200 too"],
-  ["bad_credentials", "does not take its own token"],
-  ["emails_forbidden", "keeps the addresses to itself"],
-  ["rate_limited", "has heard too much of us"],
-  ["unicorn", "answers with a page"],
-] as const)("%s: GitHub %s, and nobody is signed in or made", async (trouble) => {
+  ["answers a used code with 200 and an error", "bad_verification_code"],
+  ["does not know our secret, with 200 too", "incorrect_client_credentials"],
+  ["does not take its own token", "bad_credentials"],
+  ["keeps the addresses to itself", "emails_forbidden"],
+  ["has heard too much of us", "rate_limited"],
+  ["answers with a page", "unicorn"],
+] as const)("GitHub %s (%s): nobody is signed in or made", async (_what, trouble) => {
   github.who = person(2, "bo", "bo@example.com");
   github.trouble = trouble;
   const { status, to, session } = await signIn();
