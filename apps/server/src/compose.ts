@@ -301,6 +301,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ...deps,
     organizations,
     visibleRooms: rooms.visibleRooms,
+    isInForce: identity.isInForce,
     logPool: workerPool,
     keys: signingKeys,
     driftCheck: config.driftCheck === "off" ? null : { cron: config.driftCheckCron, of: config.driftCheck === "sample" ? "sample" : "all" },

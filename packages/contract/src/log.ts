@@ -214,7 +214,7 @@ export const redactEvent = route({
   path: "/v1/audit/redact",
   body: z.object({ event_id: EventId, reason: z.string().min(1).max(500) }),
   ok: EventEnvelope,
-  refusals: { event_not_found: 404, event_already_redacted: 409, event_is_evidence: 409 },
+  refusals: { event_not_found: 404, event_already_redacted: 409, event_is_evidence: 409, event_in_force: 409 },
   access: { resource: "audit", role: "admin", scopes: ["admin"] },
 });
 export const listRedactions = route({

@@ -6,6 +6,7 @@
  * proves that address is the owner that they always were, with everything they have.
  */
 import path from "node:path";
+import { erasable } from "@signalbox/eventlog/erasable";
 import type { Tx } from "@signalbox/eventlog/log";
 import type { FastifyInstance } from "fastify";
 import type { Kysely } from "kysely";
@@ -160,7 +161,7 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
       ...signOnRoutes(parts),
       ...signOnSettingsRoutes(parts),
     ],
-    projections: [invitationsProjection, singleSignOnProjection],
+    projections: [erasable(invitationsProjection, { bySubject: { proj_invitations: "id" } }), erasable(singleSignOnProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     serve: (app) => serveAccounts(app, parts),

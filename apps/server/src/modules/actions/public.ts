@@ -5,6 +5,7 @@
 import path from "node:path";
 import { type InvocationStatus, PolicyInput, type ReasonCode } from "@signalbox/contract/gate";
 import type { ApprovalId, CallHash, InvocationId, PrincipalId, RunId, SessionId } from "@signalbox/contract/primitives";
+import { erasable } from "@signalbox/eventlog/erasable";
 import type { NewJob, Origin, StreamRef } from "@signalbox/eventlog/log";
 import { callHash, type Json } from "@signalbox/kernel/canonical";
 import { plusMs } from "@signalbox/kernel/clock";
@@ -275,7 +276,7 @@ export function createActions(deps: ActionsDeps): ActionsModule {
 
   return {
     routes: actionRoutes({ ...deps, execution }),
-    projections: [invocationList, importedInvocations],
+    projections: [erasable(invocationList, { bySubject: { proj_invocations: "id" }, imported: importedInvocations }), importedInvocations],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       ...execution.jobs,

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { ApprovalId, PrincipalId } from "@signalbox/contract/primitives";
 import type { ApprovalRefusal } from "@signalbox/contract/approvals";
 import type { ApprovalEvent } from "@signalbox/contract/events/approvals";
+import { erasable } from "@signalbox/eventlog/erasable";
 import type { Origin, StreamRef, Unit } from "@signalbox/eventlog/log";
 import type { Decision } from "@signalbox/kernel/decider";
 import type { Deps, Job, Module } from "../../module.ts";
@@ -124,7 +125,7 @@ export function createApprovals(deps: ApprovalsDeps): ApprovalsModule {
 
   const module: ApprovalsModule = {
     routes: [],
-    projections: [approvalInbox, importedApprovals],
+    projections: [erasable(approvalInbox, { bySubject: { proj_approvals: "id" }, imported: importedApprovals }), importedApprovals],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: { "approval.expire": expire },
     view: (organizationId, id) => findApproval(db, organizationId, id),

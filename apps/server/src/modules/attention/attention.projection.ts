@@ -62,11 +62,13 @@ async function open(tx: Tx, r: Recorded): Promise<void> {
   const ofRun = kind === "run_failed" || kind === "run_needs_human";
   const ofSession = kind === "session_failed";
   const data = r.event.data as { session_id?: string; run_id?: string };
+  // An erased one that had a title of its own has none now, rather than its session's.
+  const hadTitle = title !== null || (r.redaction === "full" && (kind === "approval" || kind === "question"));
   await tx.query(
     `insert into proj_attention (organization_id, id, kind, subject_id, room_id, session_id, run_id, for_principal, title, detail, title_event, detail_event, opened_at, closed_at, outcome)
      select $1, $2, $3, $4, coalesce($5, r.room_id), coalesce($6, r.session_id), $7,
             case when $8 then r.requested_by when $9 then s.created_by end,
-            coalesce($10, r.title, s.title), $11, case when $10::text is not null then $12::uuid else coalesce(r.title_event, s.title_event) end, $12, $13,
+            case when $14 then $10 else coalesce(r.title, s.title) end, $11, case when $14 then $12::uuid else coalesce(r.title_event, s.title_event) end, $12, $13,
             f.opened_at, case when f.opened_at is not null then 'session_failed' end
        from (select 1) one
        left join proj_attention_runs r on $8 and r.organization_id = $1 and r.run_id = $4
@@ -88,6 +90,7 @@ async function open(tx: Tx, r: Recorded): Promise<void> {
       detail,
       r.eventId,
       r.recordedAt,
+      hadTitle,
     ],
   );
 }
@@ -156,8 +159,20 @@ async function redact(tx: Tx, r: Redacted): Promise<void> {
   const values = [r.organizationId, r.event.data.target_event_id];
   await tx.query(`update proj_attention set title = null where organization_id = $1 and title_event = $2`, values);
   await tx.query(`update proj_attention set detail = null where organization_id = $1 and detail_event = $2`, values);
+  // Whose it was goes with what created it, as in a rebuild, which never sees it.
   await tx.query(`update proj_attention_runs set title = null where organization_id = $1 and title_event = $2`, values);
   await tx.query(`update proj_attention_sessions set title = null where organization_id = $1 and title_event = $2`, values);
+  for (const [id, table, column] of [
+    ["run_id", "proj_attention_runs", "requested_by"],
+    ["session_id", "proj_attention_sessions", "created_by"],
+  ])
+    await tx.query(
+      `with e as (select substring(subject from position(':' in subject) + 1) as id from public.evt_events
+                   where organization_id = $1 and event_id = $2 and type = $3),
+            forgotten as (update ${table} t set ${column} = null from e where t.organization_id = $1 and t.${id} = e.id)
+       update proj_attention a set for_principal = null from e where a.organization_id = $1 and a.subject_id = e.id`,
+      [...values, id === "run_id" ? "run.created" : "session.created"],
+    );
 }
 
 /** Rows to columns, the shape that `unnest` wants. */

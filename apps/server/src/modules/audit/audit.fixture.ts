@@ -57,6 +57,7 @@ export function auditStage(more: (deps: AuditDeps) => Partial<AuditDeps> = () =>
       keys: await openSigningKeys(stage.directory),
       organizations: () => Promise.resolve([ORG]),
       visibleRooms: () => Promise.resolve(null),
+      isInForce: () => Promise.resolve(false),
       rebuild: () => Promise.resolve([]),
       blobs: diskBlobs(join(stage.directory, "blobs")),
       importsDirectory: join(stage.directory, "imports"),

@@ -53,6 +53,7 @@ beforeAll(async () => {
     keys: signing,
     organizations: () => Promise.resolve([ORG]),
     visibleRooms: () => Promise.resolve(null),
+    isInForce: () => Promise.resolve(false),
     rebuild: () => Promise.resolve([]),
     blobs: diskBlobs(join(keys, "blobs")),
     importsDirectory: join(keys, "imports"),

@@ -27,6 +27,7 @@ const { imports } = createAudit({
   keys: await openSigningKeys(directory),
   organizations: () => Promise.resolve(["ws_dev"]),
   visibleRooms: () => Promise.resolve(null),
+  isInForce: () => Promise.resolve(false),
   rebuild: () => Promise.resolve([]),
   blobs: diskBlobs(`${directory}/blobs`),
   importsDirectory: `${directory}/imports`,

@@ -61,6 +61,8 @@ export interface AuditDeps extends Deps {
   readonly organizations: () => Promise<readonly string[]>;
   /** Rooms whose events a caller may see; null: everything. */
   readonly visibleRooms: (caller: Caller) => Promise<readonly string[] | null>;
+  /** Whether somebody's access rests on it: erased, nobody could say any more why they have it, and they would lose it. */
+  readonly isInForce: (event: Recorded) => Promise<boolean>;
   /** Makes every projection anew from the log; compares, and swaps unless `dryRun`. */
   readonly rebuild: (options: {
     /** Low priority: how many times as long as it worked it rests. */
@@ -236,9 +238,14 @@ export function createAudit(deps: AuditDeps): AuditModule {
     handle(redactEvent, async ({ body, caller, origin }) => {
       const target = await eventBy(caller.organizationId, body.event_id);
       if (target === null) return refused("event_not_found");
-      if (isEvidence(target.event.type))
+      if (isEvidence(target))
         return refused(target.event.type === "event.redacted" ? "event_already_redacted" : "event_is_evidence", {
           message: `A ${target.event.type} is itself evidence and cannot be erased.`,
+        });
+      if (await deps.isInForce(target))
+        return refused("event_in_force", {
+          message: `Somebody's access rests on this ${target.event.type}.`,
+          fix: "Remove the member, or revoke the token, then erase it.",
         });
       const decision = await log.run(
         redaction,

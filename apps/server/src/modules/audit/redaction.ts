@@ -6,6 +6,7 @@
  * The `event.redacted` stands in the log before anything is erased; a job erases, so a crash
  * between the two is made up for. Header and hashes stay, so the chain stays whole and provable.
  */
+import type { Recorded } from "@signalbox/eventlog/log";
 import type { AuditEvent } from "@signalbox/contract/events/audit";
 import type { EventId } from "@signalbox/contract/primitives";
 import { accept, refuse, type Decider } from "@signalbox/kernel/decider";
@@ -37,4 +38,8 @@ export const redaction: Decider<{ redacted: boolean }, RedactionCommand, Redacte
 
 /** Erasing one of these would take away what others are proved by. */
 const EVIDENCE: ReadonlySet<string> = new Set(["event.redacted", "checkpoint.key_rotated", "log.imported", "log.import_removed"]);
-export const isEvidence = (type: string): boolean => EVIDENCE.has(type);
+/** By its epoch whoever comes second is kept out (fencing); it says nothing else. */
+const FENCES: ReadonlySet<string> = new Set(["session.starting"]);
+/** The ledger too: it names nobody and quotes nothing, and an entry that is missing makes every sum after it wrong. */
+export const isEvidence = ({ event, stream }: Recorded): boolean =>
+  EVIDENCE.has(event.type) || FENCES.has(event.type) || stream.type === "ledger";

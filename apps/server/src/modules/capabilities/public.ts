@@ -1,4 +1,5 @@
 /* Capabilities: issued, handed on, used, ended. Their form and what holds of any chain is in `packages/capability`; see specs/capability.md. */
+import { erasable } from "@signalbox/eventlog/erasable";
 import path from "node:path";
 import {
   attenuate,
@@ -256,7 +257,7 @@ export function createCapabilities(deps: CapabilitiesDeps): CapabilitiesModule {
   return {
     prefix: CAPABILITY_PREFIX,
     routes,
-    projections: [capabilitiesProjection],
+    projections: [erasable(capabilitiesProjection, { bySubject: { proj_capabilities: "id" } })],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     identify: presented.identify,

@@ -6,6 +6,7 @@
  *                 │ no            │ no     │ no                            private address, cut
  *                 └───────────────┴────────┴── 403, `egress.blocked` ◄─────────────┘
  */
+import { erasable } from "@signalbox/eventlog/erasable";
 import path from "node:path";
 import {
   addEgressRule,
@@ -283,7 +284,7 @@ export function createEgress(deps: EgressDeps): EgressModule {
         return { removed: decision.recorded.length > 0 };
       }),
     ],
-    projections: [egressRulesProjection],
+    projections: [erasable(egressRulesProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     proxy,

@@ -5,6 +5,7 @@ import type { Scope } from "@signalbox/contract/route";
 import type { IdentityEvent } from "@signalbox/contract/events/identity";
 import type { JoinedBy, MembershipEvent } from "@signalbox/contract/events/organizations";
 import type { SingleSignOnEvent } from "@signalbox/contract/events/single-sign-on";
+import { erasable } from "@signalbox/eventlog/erasable";
 import type { Origin, Recorded, Tx, Unit } from "@signalbox/eventlog/log";
 import { newId, newSecret } from "@signalbox/kernel/id";
 import { sql } from "kysely";
@@ -16,6 +17,7 @@ export type { EndedBy, Held } from "./holding.ts";
 export type Hold = IdentityModule["hold"];
 export { secretHash } from "./credentials.ts";
 import { createLogins, type Logins } from "./logins.ts";
+import { isInForce } from "./in-force.ts";
 import { peopleProjection } from "./membership.projection.ts";
 import { organization } from "./organization.ts";
 import { ERASE_JOB, foundIn, organizationRoutes } from "./organization-routes.ts";
@@ -62,6 +64,8 @@ export interface IdentityModule extends Module, Authenticator {
   ): Promise<{ readonly code: string; readonly url: string; readonly expiresAt: string }>;
   displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>>;
   principalExists(organizationId: string, id: string): Promise<boolean>;
+  /** Whether a member, or a token that works, has its access from this event. */
+  isInForce(event: Recorded): Promise<boolean>;
   /** Null: nobody of the organization, or one who may not call. */
   roleOf(organizationId: string, id: string): Promise<OrganizationRole | null>;
   /**
@@ -317,7 +321,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
   return {
     routes: [...identityRoutes(parts), ...organizationRoutes(parts)],
-    projections: [peopleProjection],
+    projections: [erasable(peopleProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       async [ERASE_JOB]({ organizationId }) {
@@ -371,6 +375,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       const { rows } = await db.inOrganization(organizationId, (tx) => sql`select 1 from proj_principals where id = ${id}`.execute(tx));
       return rows.length > 0;
     },
+
+    isInForce: (event) => isInForce(db, event),
 
     async organizationName(organizationId) {
       const { rows } = await deps.db.inOrganization(organizationId, (tx) =>

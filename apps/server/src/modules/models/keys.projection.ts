@@ -8,7 +8,8 @@ export const modelKeys: Projection<ModelKeyEvent> = {
   tables: ["proj_model_keys"],
 
   async project(tx, batch) {
-    const issued = batch.flatMap((r) => (r.event.type === "model_key.issued" ? [{ r, data: r.event.data }] : []));
+    // An erased key would not say what it opens: it opens nothing.
+    const issued = batch.flatMap((r) => (r.event.type === "model_key.issued" && r.redaction !== "full" ? [{ r, data: r.event.data }] : []));
     if (issued.length > 0) {
       await tx.query(
         `insert into proj_model_keys (organization_id, key_id, session_id, room_id, principal_id, key_hash, models, expires_at, revoked, subject_version)

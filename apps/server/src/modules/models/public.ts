@@ -6,6 +6,7 @@ import path from "node:path";
 import type { PolicyInput } from "@signalbox/contract/gate";
 import type { ModelKeyEvent } from "@signalbox/contract/events/ledger";
 import { issueModelKey, listModels } from "@signalbox/contract/system";
+import { erasable } from "@signalbox/eventlog/erasable";
 import type { Origin, StreamRef, Unit } from "@signalbox/eventlog/log";
 import { plusMs } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
@@ -291,7 +292,11 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       }),
       ...connectionRoutes({ ...deps, connections, registry, modelView }),
     ],
-    projections: [modelKeys, modelSessions, modelConnections],
+    projections: [
+      erasable(modelKeys),
+      erasable(modelSessions, { bySubject: { proj_model_sessions: "session_id" } }),
+      erasable(modelConnections),
+    ],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
 

@@ -2,6 +2,7 @@
 import path from "node:path";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { erasable } from "@signalbox/eventlog/erasable";
 import { type Reader, startReader } from "@signalbox/eventlog/reader";
 import type pg from "pg";
 import type { Deps, Module } from "../../module.ts";
@@ -119,7 +120,7 @@ export function createPreviews(deps: PreviewsDeps): PreviewsModule {
       list: (organizationId, sessionId) => queries.open(organizationId, sessionId, new Date(clock.nowMs()).toISOString()),
       urlOf: (previewId) => `${originOf(addresses.labelOf(previewId))}/`,
     }),
-    projections: [previewsProjection],
+    projections: [erasable(previewsProjection, { bySubject: { proj_previews: "id" } })],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     schedules: [

@@ -2,12 +2,13 @@
 import path from "node:path";
 import type { RoomRole } from "@signalbox/contract/events/rooms";
 import type { MessageId, PrincipalId, RoomId, SessionId, ThreadId } from "@signalbox/contract/primitives";
+import { erasable } from "@signalbox/eventlog/erasable";
 import type { Origin, Unit } from "@signalbox/eventlog/log";
 import { newId } from "@signalbox/kernel/id";
 import type { Deps, Module } from "../../module.ts";
 import { createRoomAccess, type RoomAccess } from "./access.ts";
 import { message, room, thread } from "./room.ts";
-import { importedRooms, roomsProjection } from "./rooms.projection.ts";
+import { FORGET_TITLES, importedRooms, roomsProjection } from "./rooms.projection.ts";
 import { roomRoutes } from "./routes.ts";
 
 export { hasRoomRole, type RoleInSession, type RoomAccess } from "./access.ts";
@@ -58,7 +59,7 @@ export function createRooms(deps: RoomsDeps): RoomsModule {
     ...access,
     ...roomCommands,
     routes: roomRoutes({ ...deps, access, commands: roomCommands }),
-    projections: [roomsProjection, importedRooms],
+    projections: [erasable(roomsProjection, FORGET_TITLES), importedRooms],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
   };

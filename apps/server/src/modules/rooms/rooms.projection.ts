@@ -29,6 +29,16 @@ export const roomsProjection: Projection<Event> = {
   },
 };
 
+/** A message is told by its own event (`redactions`); a room's members and a thread's count hang on more than their titles. */
+export const FORGET_TITLES = {
+  subjects: ["room", "thread"],
+  forget: [
+    "delete from proj_room_members where organization_id = $1 and room_id = $2",
+    "delete from proj_rooms where organization_id = $1 and id = $2",
+    "update proj_threads set title = null where organization_id = $1 and id = $2",
+  ],
+};
+
 export const importedRooms = importProjection({
   name: "rooms.imported",
   tables: ["proj_rooms", "proj_threads", "proj_messages"],

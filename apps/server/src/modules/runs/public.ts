@@ -1,4 +1,5 @@
 /* What the rest of the server may use of runs. */
+import { erasable } from "@signalbox/eventlog/erasable";
 import path from "node:path";
 import type { PrincipalId } from "@signalbox/contract/primitives";
 import type { Blobs } from "@signalbox/providers/blob/port";
@@ -99,7 +100,11 @@ export function createRuns(deps: RunsDeps): RunsModule {
 
   return {
     routes: [...readRoutes({ ...deps, artifact }), ...engineRoutes({ ...deps, engine })],
-    projections: [runList, runRecord, importedRuns],
+    projections: [
+      erasable(runList, { bySubject: { proj_runs: "id", proj_run_attempts: "run_id" }, imported: importedRuns }),
+      erasable(runRecord, { bySubject: { proj_steps: "run_id", proj_tool_calls: "run_id", proj_artifacts: "run_id" } }),
+      importedRuns,
+    ],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: engine.jobs,
     topics: [runSummaries(db), workerSummaries(db, deps.displayNames)],

@@ -1,4 +1,5 @@
 /* Finding things by their words, among what a person may see. */
+import { erasable } from "@signalbox/eventlog/erasable";
 import path from "node:path";
 import { searchAll, type SearchHit, type SearchKind, searchRoom } from "@signalbox/contract/search";
 import { type Kysely, sql } from "kysely";
@@ -6,7 +7,7 @@ import type { z } from "zod";
 import { handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { RoomAccess } from "../rooms/public.ts";
-import { importedSearch, searchIndex } from "./search.projection.ts";
+import { ERASED_ENTRIES, importedSearch, searchIndex } from "./search.projection.ts";
 import { snippetOf, termsOf } from "./terms.ts";
 
 export interface SearchDeps extends Deps {
@@ -30,7 +31,7 @@ const KINDS: readonly SearchKind[] = ["session", "room", "run", "approval", "mes
 
 export function createSearch({ db, rooms }: SearchDeps): Module {
   return {
-    projections: [searchIndex, importedSearch],
+    projections: [erasable(searchIndex, ERASED_ENTRIES), importedSearch],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     routes: [

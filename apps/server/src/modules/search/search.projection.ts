@@ -18,7 +18,6 @@ const TYPES = [
   "run.created",
   "artifact.created",
   "session.deleted",
-  "event.redacted",
 ] as const;
 const BODY_LENGTH = 8000;
 const TITLE_LENGTH = 200;
@@ -75,9 +74,17 @@ export const searchIndex: Projection = {
     for (const r of batch) {
       if (r.event.type === "session.deleted")
         await tx.query("delete from proj_search where organization_id = $1 and session_id = $2", [r.organizationId, r.subjectId]);
-      if (r.event.type === "event.redacted") await redact(tx, r);
     }
   },
+};
+
+/** An artifact stands under its own id, in the subject of its run. What belongs to a deleted session is not found again. */
+export const ERASED_ENTRIES = {
+  forget: ["delete from proj_search where organization_id = $1 and (id = $2 or kind = 'artifact' and run_id = $2)"],
+  after: [
+    `delete from proj_search s where s.organization_id = $1 and (s.id = $2 or s.kind = 'artifact' and s.run_id = $2)
+        and exists (select from public.evt_events d where d.organization_id = $1 and d.type = 'session.deleted' and d.subject = 'session:' || s.session_id)`,
+  ],
 };
 
 export const importedSearch = importProjection({
@@ -118,10 +125,4 @@ async function write(tx: Tx, rows: readonly { readonly r: Recorded; readonly ent
         set title = excluded.title, body = coalesce(excluded.body, s.body), event_id = excluded.event_id, seq = excluded.seq where s.seq < excluded.seq`,
     columns,
   );
-}
-
-async function redact(tx: Tx, r: Recorded): Promise<void> {
-  const { target_event_id, level } = r.event.data as { target_event_id?: string; level?: string };
-  if (level !== "full" || target_event_id === undefined) return;
-  await tx.query("delete from proj_search where organization_id = $1 and event_id = $2", [r.organizationId, target_event_id]);
 }

@@ -15,6 +15,7 @@ import {
   testSink,
   type SinkView,
 } from "@signalbox/contract/sinks";
+import { erasable } from "@signalbox/eventlog/erasable";
 import { startReader, type Reader } from "@signalbox/eventlog/reader";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { newId, uuidv7 } from "@signalbox/kernel/id";
@@ -311,7 +312,7 @@ export function createSinks(deps: SinksDeps): Module {
 
   return {
     routes,
-    projections: [sinksProjection],
+    projections: [erasable(sinksProjection, { bySubject: { proj_sinks: "id" } })],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: { "sinks.deliver": delivery.run },
     schedules: [

@@ -1,4 +1,5 @@
 /* Terminals in sessions' sandboxes, watched and typed in over WebSockets. See specs/terminal.md. */
+import { erasable } from "@signalbox/eventlog/erasable";
 import type { IncomingMessage } from "node:http";
 import path from "node:path";
 import type { Duplex } from "node:stream";
@@ -113,7 +114,7 @@ export function createTerminalsModule(deps: TerminalsModuleDeps): TerminalsModul
 
   return {
     routes: terminalRoutes({ doors, queries, terminals }),
-    projections: [terminalsProjection],
+    projections: [erasable(terminalsProjection, { bySubject: { proj_terminals: "id" } })],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     upgrade(request, duplex, head) {
