@@ -11,8 +11,8 @@ export interface BenchServer {
   readonly pid: number;
   readonly port: number;
   readonly token: string;
-  /** One JSON call over a kept connection. */
-  call(method: string, route: string, body?: unknown): Promise<{ status: number; body: Record<string, string> }>;
+  /** One JSON call over a kept connection, with the owner's token unless another is given; "" is none. */
+  call(method: string, route: string, body?: unknown, bearer?: string): Promise<{ status: number; body: Record<string, string> }>;
   stop(): Promise<void>;
 }
 
@@ -59,11 +59,11 @@ export async function startProcess(argv: readonly string[], env: Readonly<Record
     pid: child.pid!,
     port,
     token,
-    call: (method, route, body) =>
+    call: (method, route, body, bearer = token) =>
       new Promise((resolve, reject) => {
         const text = body === undefined ? undefined : JSON.stringify(body);
         const headers = {
-          authorization: `Bearer ${token}`,
+          ...(bearer === "" ? {} : { authorization: `Bearer ${bearer}` }),
           ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
         };
         const asked = request({ host: "127.0.0.1", port, method, path: route, agent, headers }, (response) => {

@@ -27,6 +27,7 @@ interface Result {
 const BENCHES = [
   "append",
   "http",
+  "auth",
   "feed",
   "bus",
   "sync",

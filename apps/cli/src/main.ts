@@ -6,10 +6,12 @@ import { registerBackup } from "./commands/backup.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEngine } from "./commands/engine.ts";
+import { registerKeys } from "./commands/keys.ts";
 import { registerLog } from "./commands/log.ts";
 import { registerLogin } from "./commands/login.ts";
 import { registerModels } from "./commands/models.ts";
 import { registerSinks } from "./commands/sink.ts";
+import { registerCapability } from "./commands/capability.ts";
 import { registerOrganization } from "./commands/organization.ts";
 import { registerPolicy } from "./commands/policy.ts";
 import { registerReceipt } from "./commands/receipt.ts";
@@ -41,6 +43,8 @@ for (const register of [
   registerModels,
   registerSinks,
   registerPolicy,
+  registerCapability,
+  registerKeys,
   registerOrganization,
   registerLogin,
   registerEngine,

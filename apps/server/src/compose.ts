@@ -39,6 +39,7 @@ import { connectionsNeeded, isLoopback, nodeIdOf, nodeNameOf, poolsOf, proxiesOf
 import { type RequestDatabase, openDatabase } from "./database.ts";
 import type { Authenticator } from "./http/authenticate.ts";
 import { handle, type BoundRoute } from "./http/handle.ts";
+import { createRateLimit } from "./http/limits.ts";
 import { serveRaw } from "./http/raw.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { serveWeb } from "./http/web.ts";
@@ -72,6 +73,7 @@ import { createOperations, watchSandboxes } from "./modules/operations/public.ts
 import { createPush, openVapidKeys } from "./modules/push/public.ts";
 import { createRepositories } from "./modules/repositories/public.ts";
 import { createRooms, type RoleInSession, type RoomsModule } from "./modules/rooms/public.ts";
+import { createQuotas } from "./modules/quotas/public.ts";
 import { createRuns } from "./modules/runs/public.ts";
 import { createSecrets } from "./modules/secrets/public.ts";
 import { createShares } from "./modules/shares/public.ts";
@@ -80,13 +82,16 @@ import { createTerminalsModule } from "./modules/terminals/public.ts";
 import { importFirstSession } from "./modules/samples/first-session.ts";
 import { createSamples } from "./modules/samples/public.ts";
 import { createSearch } from "./modules/search/public.ts";
-import { createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
+import { activeSessionIds, createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const VERSION = (JSON.parse(readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8")) as { version: string }).version;
 const TREE = path.join(import.meta.dirname, "../../..");
+
+/** Of one key, where several people share a server; a script that needs more has a reason that its operator should know. */
+const API_PER_MINUTE = 6000;
 
 export interface ComposeOptions {
   readonly config: Config;
@@ -216,8 +221,20 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     if (sessions === undefined) throw new Error("a module asked about a session while it was being made");
     return sessions;
   };
+  const quotas = createQuotas({
+    ...deps,
+    pool: workerPool,
+    defaults: {
+      sessions: config.quotaSessions ?? null,
+      storage_bytes: config.quotaStorageBytes ?? null,
+      events_per_day: config.quotaEventsPerDay ?? null,
+    },
+    activeSessions: activeSessionIds,
+    localOrganizationId: LOCAL.organizationId,
+  });
   const runs = createRuns({
     ...deps,
+    quotas,
     rooms,
     principalExists,
     displayNames: identity.displayNames,
@@ -275,6 +292,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const sandboxes = watchSandboxes(localSandboxes({ dataDir: path.join(config.dataDir, "sandboxes") }), clock.now);
   sessions = createSessions({
     ...deps,
+    quotas,
     connection: connection("sb_log"),
     identity,
     rooms,
@@ -414,6 +432,8 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   });
   const operations = createOperations({
     ...deps,
+    rings,
+    localOrganizationId: LOCAL.organizationId,
     version: VERSION,
     dataDir: path.resolve(config.dataDir),
     embedded: config.databaseUrl === undefined,
@@ -444,6 +464,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const modules: readonly (readonly [string, Module])[] = [
     ["identity", identity],
     ["capabilities", capabilities],
+    ["quotas", quotas],
     ["accounts", accounts],
     ["rooms", rooms],
     ["runs", runs],
@@ -582,6 +603,11 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
               { organizationId, principalId: principal.id, role, credentialId: credential.id, expiresAtMs: credential.expiresAtMs },
               end,
             ),
+      rateLimit: createRateLimit({
+        anywhere: db.anywhere,
+        clock,
+        perMinute: config.apiPerMinute ?? (config.signIn === "accounts" ? API_PER_MINUTE : 0),
+      }),
       logger,
       now: clock.now,
       publicUrl: config.publicUrl,

@@ -296,6 +296,32 @@ export const SETTINGS = {
     env: "SIGNALBOX_DEFAULT_MODEL",
     desc: "Model of a session that names none; the first real one when absent.",
   },
+  apiPerMinute: {
+    type: "integer",
+    min: 0,
+    max: 10_000_000,
+    env: "SIGNALBOX_API_PER_MINUTE",
+    desc: "Requests a minute that one API token, capability or browser may make; 0 is no limit. Absent: 6000 with SIGNALBOX_SIGN_IN=accounts, else none.",
+  },
+  quotaSessions: {
+    type: "integer",
+    min: 0,
+    max: 1_000_000,
+    env: "SIGNALBOX_QUOTA_SESSIONS",
+    desc: "Sessions that an organization may run at once, where an operator set nothing else. Absent: no limit.",
+  },
+  quotaStorageBytes: {
+    type: "integer",
+    min: 0,
+    env: "SIGNALBOX_QUOTA_STORAGE_BYTES",
+    desc: "Bytes of artifacts that an organization may keep. Absent: no limit.",
+  },
+  quotaEventsPerDay: {
+    type: "integer",
+    min: 0,
+    env: "SIGNALBOX_QUOTA_EVENTS_PER_DAY",
+    desc: "Events that an organization may make in a day (UTC) before nothing new is begun. Absent: no limit.",
+  },
   sessionBudgetMicroUsd: {
     type: "integer",
     default: 5_000_000,

@@ -35,6 +35,7 @@ import { budgetLane } from "./modules/ledger/lanes.ts";
 import { connection, defaultModel } from "./modules/models/connection.ts";
 import { modelKey } from "./modules/models/model-key.ts";
 import { preview } from "./modules/previews/preview.ts";
+import { quota } from "./modules/quotas/quota.ts";
 import { message, room, thread } from "./modules/rooms/room.ts";
 import { run } from "./modules/runs/run.ts";
 import { question } from "./modules/sessions/question.ts";
@@ -53,6 +54,7 @@ export const DECIDERS = {
   team,
   token,
   capability,
+  quota,
   room,
   thread,
   message,

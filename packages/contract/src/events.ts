@@ -10,6 +10,7 @@ import { LedgerEvent, ModelKeyEvent } from "./events/ledger.ts";
 import { ModelConnectionEvent } from "./events/models.ts";
 import { MembershipEvent } from "./events/organizations.ts";
 import { QuestionEvent } from "./events/questions.ts";
+import { QuotaEvent } from "./events/quotas.ts";
 import { RoomEvent } from "./events/rooms.ts";
 import { RunEvent } from "./events/runs.ts";
 import { SessionEvent } from "./events/sessions.ts";
@@ -31,6 +32,7 @@ const UNIONS = [
   InvocationEvent,
   SessionEvent,
   QuestionEvent,
+  QuotaEvent,
   ShareEvent,
   SinkEvent,
   TerminalEvent,
@@ -54,6 +56,7 @@ export type AnyEvent =
   | InvocationEvent
   | SessionEvent
   | QuestionEvent
+  | QuotaEvent
   | ShareEvent
   | SinkEvent
   | TerminalEvent

@@ -74,6 +74,7 @@ export const SHELL_REFUSALS = {
   signing_key_missing: 409,
   payload_too_large: 413,
   rate_limited: 429,
+  quota_exceeded: 429,
   internal_error: 500,
   unavailable: 503,
 } as const;

@@ -11,12 +11,14 @@ import * as gate from "./gate.ts";
 import * as identity from "./identity.ts";
 import * as imports from "./imports.ts";
 import * as invitations from "./invitations.ts";
+import * as keyRings from "./key-rings.ts";
 import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
 import * as operations from "./operations.ts";
 import * as organizations from "./organizations.ts";
 import * as push from "./push.ts";
+import * as quotas from "./quotas.ts";
 import * as questions from "./questions.ts";
 import * as roomReading from "./room-reading.ts";
 import * as rooms from "./rooms.ts";
@@ -55,6 +57,7 @@ const MODULES = [
   sinks,
   sessionQueue,
   questions,
+  quotas,
   sync,
   durable,
   modelConnections,
@@ -63,6 +66,7 @@ const MODULES = [
   roomReading,
   search,
   operations,
+  keyRings,
   egressHosts,
   push,
   workbench,

@@ -21,7 +21,7 @@ const IN_ROOMS: ReadonlySet<string> = new Set([
   "worker",
 ]);
 /** Of the organization, and nobody's secret in it. Not for a capability that is confined to rooms. */
-const OF_THE_ORGANIZATION: ReadonlySet<string> = new Set(["policy", "model", "principal"]);
+const OF_THE_ORGANIZATION: ReadonlySet<string> = new Set(["policy", "model", "principal", "quota"]);
 /** Whatever it is confined to: about itself. */
 const ALWAYS: ReadonlySet<string> = new Set(["me.get", "capabilities.delegate", "capabilities.inspect", "capabilities.revoke"]);
 /** These make something that outlives a capability, or lets somebody else in. */

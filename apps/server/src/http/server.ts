@@ -27,12 +27,15 @@ import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE
 import type { BoundRoute, BytesAnswer, Caller, PushStream, RawAnswer, Refused, RequestContext, StreamFrame } from "./handle.ts";
 import { outside } from "./confine.ts";
 import { createHosts } from "./hosts.ts";
+import { type RateLimit, WINDOW_S } from "./limits.ts";
 import { errorBody, invalidRequest, refusalAnswer, ShellRefused, thrownAnswer } from "./refusal.ts";
 import { createStreams } from "./streams.ts";
 
 export interface ServerOptions {
   readonly routes: readonly BoundRoute[];
   readonly authenticator: Authenticator;
+  /** How often one key may ask. */
+  readonly rateLimit?: RateLimit | undefined;
   readonly logger: Logger;
   readonly now: () => string;
   /** Where people reach it when that is not the loopback address. */
@@ -188,9 +191,11 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       url: route.path,
       bodyLimit: route.bodyLimit ?? DEFAULT_BODY_LIMIT,
       config: { operation: route.id, upload: route.upload },
-      onRequest: async (request) => {
+      onRequest: async (request, reply) => {
         const caller = await admit(route, request);
-        if (caller !== null) callers.set(request, caller);
+        if (caller === null) return;
+        callers.set(request, caller);
+        await limited(caller, reply);
       },
       handler: async (request, reply) => {
         const caller = callers.get(request) ?? NOBODY;
@@ -290,6 +295,21 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
         return caller;
       }
     }
+  }
+
+  /** Counted once it is known who asks: what somebody without a credential may try is counted where they try it. */
+  async function limited({ credential }: Caller, reply: FastifyReply): Promise<void> {
+    if (credential === undefined) return;
+    // What was made of a capability asks in its name.
+    const taken = await options.rateLimit?.take(credential.path?.[0] ?? credential.id);
+    if (taken == null) return;
+    reply.header("ratelimit-policy", `"api";q=${taken.limit};w=${WINDOW_S}`);
+    reply.header("ratelimit", `"api";r=${taken.remaining};t=${taken.endsInS}`);
+    if (taken.ok) return;
+    reply.header("retry-after", String(taken.endsInS));
+    throw new ShellRefused("rate_limited", `More than ${taken.limit} requests a minute with one key.`, {
+      fix: `Try again in ${taken.endsInS} s; an operator may set SIGNALBOX_API_PER_MINUTE.`,
+    });
   }
 
   function contextOf(route: Route, request: FastifyRequest, reply: FastifyReply, caller: Caller): RequestContext {

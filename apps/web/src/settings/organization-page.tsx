@@ -22,6 +22,7 @@ import { meQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
 import { membersQuery, moveTo, organizationQuery, organizationsQuery, refreshMembers, startAnew } from "./organization-queries.ts";
 import { Panel } from "./panel.tsx";
+import { Quotas } from "./quotas.tsx";
 
 export function OrganizationPage() {
   const { data: organization, error, refetch } = useQuery(organizationQuery);
@@ -44,6 +45,7 @@ export function OrganizationPage() {
             {isAdmin ? <Rename name={organization.name} /> : <p className="text-ink-2">An admin can rename it.</p>}
           </Panel>
         )}
+        <Quotas />
         <Mine currentId={organization?.id} />
         {organization !== undefined && <Leaving {...organization} seq={organization.stream_seq} />}
       </div>

@@ -1,5 +1,6 @@
 /* How the installation is doing, for whoever runs it: machine, database, jobs, sandboxes, connections; and its engines. */
 import { cpus, freemem, loadavg, totalmem } from "node:os";
+import { KeyRingName, listKeyRings, rotateKeyRing } from "@signalbox/contract/key-rings";
 import { getSystem, listDeadJobs, listWorkers, retryJob, type SandboxUsage } from "@signalbox/contract/operations";
 import type { HealthPart } from "@signalbox/contract/system";
 import type { SandboxLimits } from "@signalbox/providers/sandbox/port";
@@ -8,8 +9,10 @@ import { sql } from "kysely";
 import type { Pool } from "pg";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
-import { handle, refused } from "../../http/handle.ts";
+import { type Caller, handle, refused } from "../../http/handle.ts";
+import type { KeyRing } from "../../key-ring.ts";
 import type { Deps, Module } from "../../module.ts";
+import { type RingName, RINGS } from "../../rings.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import type { WorkerRecord } from "../runs/public.ts";
 import { diskWatch } from "./disk.ts";
@@ -19,6 +22,8 @@ export { watchSandboxes, type WatchedSandboxes } from "./sandboxes.ts";
 
 export interface OperationsDeps extends Deps {
   readonly version: string;
+  readonly rings: Readonly<Record<RingName, KeyRing>>;
+  readonly localOrganizationId: string;
   readonly dataDir: string;
   readonly embedded: boolean;
   /** As `sb_log`: sizes and positions are the whole installation's. */
@@ -127,11 +132,33 @@ export function createOperations(deps: OperationsDeps): Module {
     };
   }
 
+  /** Whoever runs the installation is in its own organization; what concerns all of it concerns nobody else. */
+  const isOperator = (caller: Pick<Caller, "organizationId">): boolean => caller.organizationId === deps.localOrganizationId;
+  const ringView = async (ring: RingName) => ({
+    ring,
+    rotates_every_s: RINGS[ring].rotateMs / 1000,
+    kept_s: RINGS[ring].keepMs / 1000,
+    keys: (await deps.rings[ring].all()).map(({ kid, madeMs }) => ({ kid, created_at: new Date(madeMs).toISOString() })),
+  });
+
   return {
     projections: [],
     schemas: [],
     jobs: {},
     routes: [
+      handle(listKeyRings, async ({ caller }) => ({
+        items: isOperator(caller) ? await Promise.all(KeyRingName.options.map(ringView)) : [],
+      })),
+      handle(rotateKeyRing, async ({ caller, params, body }) => {
+        if (!isOperator(caller))
+          return refused("key_ring_not_found", {
+            message: "There is no such ring of keys.",
+            fix: "Operators list them with GET /v1/key-rings.",
+          });
+        await deps.rings[params.ring].rotate({ drop: body.drop });
+        deps.logger.warn({ ring: params.ring, drop: body.drop, by: caller.principal.id }, "a key was rotated by an operator");
+        return ringView(params.ring);
+      }),
       handle(getSystem, async ({ caller }) => {
         const [data, about, jobs, health, processes, sandboxes] = await Promise.all([
           disk(),

@@ -39,6 +39,7 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       if (role === null) return refused("room_not_found", { message: "There is no such room, or you are not in it." });
       if (!hasRoomRole(role, "member"))
         return refused("room_role_too_low", { message: `This needs the role member in this room; yours is ${role}.` });
+      await deps.quotas.admitWork(caller.organizationId);
       const runId = newId("run") as RunId;
       const { room_id: roomId, max_attempts: maxAttempts, ...objective } = body;
       const decision = await log.run(
@@ -171,13 +172,17 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
           message: `An artifact of kind ${request.body.kind} carries exactly one of text, json, uri and content_base64: its own.`,
         });
       }
+      await deps.quotas.admitBytes(organizationId, artifact.sizeBytes);
       const outcome = await engine.write(request, step.run_id, request.body, (fenced) => ({
         ...fenced,
         type: "create_artifact",
         stepId: request.params.id,
         artifact,
       }));
-      if (!outcome.ok) return outcome.refusal.code === "run_not_found" ? refused("step_not_found") : lease(outcome.refusal);
+      if (!outcome.ok) {
+        await deps.quotas.admitBytes(organizationId, -artifact.sizeBytes);
+        return outcome.refusal.code === "run_not_found" ? refused("step_not_found") : lease(outcome.refusal);
+      }
       const created = outcome.events[0];
       return found(
         created?.type === "artifact.created"

@@ -5,6 +5,7 @@ import type { PrincipalId } from "@signalbox/contract/primitives";
 import type { Blobs } from "@signalbox/providers/blob/port";
 import type { Deps, Module } from "../../module.ts";
 import type { TopicDocuments } from "../feed/public.ts";
+import type { QuotasModule } from "../quotas/public.ts";
 import type { RoomAccess } from "../rooms/public.ts";
 import { createEngine } from "./engine.ts";
 import { engineRoutes } from "./engine-routes.ts";
@@ -81,6 +82,7 @@ export interface RunsDeps extends Deps {
   readonly redact: (organizationId: string, text: string) => string;
   /** How long a started task may take. Default 2 h. */
   readonly taskTimeoutMs?: number | undefined;
+  readonly quotas: Pick<QuotasModule, "admitBytes" | "admitWork">;
   /** Default 30 s. */
   readonly leaseTtlMs?: number | undefined;
 }

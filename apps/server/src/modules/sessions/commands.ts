@@ -14,6 +14,7 @@ import type { GateModule } from "../gate/public.ts";
 import { SYSTEM, type IdentityModule } from "../identity/public.ts";
 import type { LedgerModule } from "../ledger/public.ts";
 import type { ModelsModule } from "../models/public.ts";
+import type { QuotasModule } from "../quotas/public.ts";
 import type { RoomCommands } from "../rooms/public.ts";
 import { run } from "../runs/public.ts";
 import { isEnded, session, type Session, type SessionRefusal } from "./session.ts";
@@ -25,6 +26,7 @@ export interface CommandDeps extends Deps {
   readonly models: Pick<ModelsModule, "createVirtualKey" | "revokeVirtualKey" | "resolve" | "defaultModel">;
   readonly ledger: Pick<LedgerModule, "setBudget" | "changeBudget">;
   readonly gate: Pick<GateModule, "killSwitch">;
+  readonly quotas: Pick<QuotasModule, "withSeat" | "admitWork">;
   readonly approvals: Pick<ApprovalsModule, "list">;
   readonly forge: Pick<ForgeModule, "check">;
   readonly queries: SessionQueries;
@@ -105,7 +107,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
   async function placeOf(
     by: By,
     sessionId: string,
-  ): Promise<{ stream: StreamRef; subject: string; origin: Origin; roomId: string; threadId: string } | null> {
+  ): Promise<{ stream: StreamRef; subject: string; origin: Origin; roomId: string; threadId: string; status: string } | null> {
     const found = await queries.get(by.organizationId, sessionId);
     if (found === null) return null;
     const { room_id: roomId, thread_id: threadId } = found.view;
@@ -114,6 +116,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       subject: `session:${sessionId}`,
       roomId,
       threadId,
+      status: found.view.status,
       origin: { ...by.origin, roomId, threadId, sessionId },
     };
   }
@@ -202,48 +205,50 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       const roomId = request.roomId ?? newId("room");
       const title = request.title ?? titleOf(request);
       const origin: Origin = { ...by.origin, roomId, threadId, sessionId };
-      const { value } = await log.unit({ organizationId, origin, idempotency }, async (unit) => {
-        await deps.identity.ensurePrincipal(unit, {
-          organizationId,
-          id: agentId,
-          type: "agent",
-          displayName: `Agent: ${title}`.slice(0, 100),
-        });
-        if (request.roomId === undefined) await rooms.createRoom(unit, { id: roomId, title, by: by.principal.id, sessionId }, origin);
-        await rooms.addMember(unit, { roomId, principalId: agentId, role: "member" }, origin);
-        await rooms.createThread(unit, { id: threadId, roomId, title }, origin);
-        const { keyId } = await deps.models.createVirtualKey(unit, {
-          organizationId,
-          sessionId,
-          roomId,
-          principalId: agentId,
-          models: [admission.model],
-          now: clock.now(),
-        });
-        await unit.decide(session, { type: "room", id: roomId }, `session:${sessionId}`, {
-          type: "create",
-          data: {
-            session_id: sessionId,
-            room_id: roomId,
-            thread_id: threadId,
-            title,
-            kind: request.kind,
-            source: request.source,
-            harness: request.harness,
-            model: admission.model,
-            agent_id: agentId,
-            created_by: by.principal.id,
-            budget_micro_usd: admission.budget,
-            sandbox: request.sandbox,
-            model_key_id: keyId,
-          } as never,
-        });
-        await deps.ledger.setBudget(unit, { organizationId, sessionId, capMicroUsd: admission.budget });
-        const of = { organizationId, sessionId, roomId, threadId, messageId, runId, by: by.principal.id };
-        if (request.prompt !== undefined) await stagePrompt(unit, { ...of, text: request.prompt }, origin);
-        else if (request.sandbox === "immediate") wake(unit, of);
-        return { sessionId };
-      });
+      const { value } = await deps.quotas.withSeat(organizationId, sessionId, () =>
+        log.unit({ organizationId, origin, idempotency }, async (unit) => {
+          await deps.identity.ensurePrincipal(unit, {
+            organizationId,
+            id: agentId,
+            type: "agent",
+            displayName: `Agent: ${title}`.slice(0, 100),
+          });
+          if (request.roomId === undefined) await rooms.createRoom(unit, { id: roomId, title, by: by.principal.id, sessionId }, origin);
+          await rooms.addMember(unit, { roomId, principalId: agentId, role: "member" }, origin);
+          await rooms.createThread(unit, { id: threadId, roomId, title }, origin);
+          const { keyId } = await deps.models.createVirtualKey(unit, {
+            organizationId,
+            sessionId,
+            roomId,
+            principalId: agentId,
+            models: [admission.model],
+            now: clock.now(),
+          });
+          await unit.decide(session, { type: "room", id: roomId }, `session:${sessionId}`, {
+            type: "create",
+            data: {
+              session_id: sessionId,
+              room_id: roomId,
+              thread_id: threadId,
+              title,
+              kind: request.kind,
+              source: request.source,
+              harness: request.harness,
+              model: admission.model,
+              agent_id: agentId,
+              created_by: by.principal.id,
+              budget_micro_usd: admission.budget,
+              sandbox: request.sandbox,
+              model_key_id: keyId,
+            } as never,
+          });
+          await deps.ledger.setBudget(unit, { organizationId, sessionId, capMicroUsd: admission.budget });
+          const of = { organizationId, sessionId, roomId, threadId, messageId, runId, by: by.principal.id };
+          if (request.prompt !== undefined) await stagePrompt(unit, { ...of, text: request.prompt }, origin);
+          else if (request.sandbox === "immediate") wake(unit, of);
+          return { sessionId };
+        }),
+      );
       return { ok: true, sessionId: value.sessionId };
     },
 
@@ -252,26 +257,31 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       if (place === null) return refused("session_not_found");
       if ((await deps.gate.killSwitch(by.organizationId)) !== "off") return refused("kill_switch_active", KILLED);
       const [messageId, runId] = [newId("msg"), newId("run")];
-      const { value } = await log.unit({ organizationId: by.organizationId, origin: place.origin, idempotency }, async (unit) => {
-        const state = await unit.load(session, place.stream, place.subject);
-        if (isEnded(state.status)) return refused("session_ended", endedHint(state));
-        if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id });
-        await stagePrompt(
-          unit,
-          {
-            organizationId: by.organizationId,
-            sessionId,
-            roomId: place.roomId,
-            threadId: place.threadId,
-            messageId,
-            runId,
-            text,
-            by: by.principal.id,
-          },
-          place.origin,
-        );
-        return { ok: true as const, runId: runId };
-      });
+      const stage = () =>
+        log.unit({ organizationId: by.organizationId, origin: place.origin, idempotency }, async (unit) => {
+          const state = await unit.load(session, place.stream, place.subject);
+          if (isEnded(state.status)) return refused("session_ended", endedHint(state));
+          if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id });
+          await stagePrompt(
+            unit,
+            {
+              organizationId: by.organizationId,
+              sessionId,
+              roomId: place.roomId,
+              threadId: place.threadId,
+              messageId,
+              runId,
+              text,
+              by: by.principal.id,
+            },
+            place.origin,
+          );
+          return { ok: true as const, runId: runId };
+        });
+      // A paused one is woken, and runs with the others again.
+      const isAsleep = place.status === "paused";
+      if (!isAsleep) await deps.quotas.admitWork(by.organizationId);
+      const { value } = await (isAsleep ? deps.quotas.withSeat(by.organizationId, sessionId, stage) : stage());
       return value;
     },
 
@@ -345,31 +355,33 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       if (place === null) return refused("session_not_found");
       const { organizationId } = by;
       if ((await deps.gate.killSwitch(organizationId)) !== "off") return refused("kill_switch_active", KILLED);
-      const { value } = await log.unit({ organizationId, origin: place.origin }, async (unit) => {
-        const state = await unit.load(session, place.stream, place.subject);
-        // A paused session kept its key; an ended one's was revoked.
-        const { principalId, models } =
-          state.status === "none" ? { principalId: "", models: [] } : { principalId: state.about.agent_id, models: state.models };
-        const mayResume = state.status === "stopped" || state.status === "failed";
-        const modelKeyId =
-          mayResume && !state.archived
-            ? (
-                await deps.models.createVirtualKey(unit, {
-                  organizationId,
-                  sessionId,
-                  roomId: place.roomId,
-                  principalId,
-                  models,
-                  now: clock.now(),
-                })
-              ).keyId
-            : undefined;
-        const decision = await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id, modelKeyId });
-        if (!decision.ok)
-          return refused("session_not_resumable", "details" in decision.refusal ? { details: decision.refusal.details } : {});
-        wake(unit, { organizationId, sessionId });
-        return { ok: true as const };
-      });
+      const { value } = await deps.quotas.withSeat(organizationId, sessionId, () =>
+        log.unit({ organizationId, origin: place.origin }, async (unit) => {
+          const state = await unit.load(session, place.stream, place.subject);
+          // A paused session kept its key; an ended one's was revoked.
+          const { principalId, models } =
+            state.status === "none" ? { principalId: "", models: [] } : { principalId: state.about.agent_id, models: state.models };
+          const mayResume = state.status === "stopped" || state.status === "failed";
+          const modelKeyId =
+            mayResume && !state.archived
+              ? (
+                  await deps.models.createVirtualKey(unit, {
+                    organizationId,
+                    sessionId,
+                    roomId: place.roomId,
+                    principalId,
+                    models,
+                    now: clock.now(),
+                  })
+                ).keyId
+              : undefined;
+          const decision = await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id, modelKeyId });
+          if (!decision.ok)
+            return refused("session_not_resumable", "details" in decision.refusal ? { details: decision.refusal.details } : {});
+          wake(unit, { organizationId, sessionId });
+          return { ok: true as const };
+        }),
+      );
       return value;
     },
 

@@ -18,6 +18,7 @@ import type { IdentityModule } from "../identity/public.ts";
 import type { LedgerModule } from "../ledger/public.ts";
 import type { ModelsModule } from "../models/public.ts";
 import type { RoomsModule } from "../rooms/public.ts";
+import type { QuotasModule } from "../quotas/public.ts";
 import type { RunsModule } from "../runs/public.ts";
 import { createAfterlife } from "./afterlife.ts";
 import { createSessionCommands, type SessionCommands } from "./commands.ts";
@@ -42,6 +43,7 @@ import { turnsProjection } from "./turns.projection.ts";
 import { createVerdicts } from "./verdicts.ts";
 
 export { recentSources } from "./recent-sources.ts";
+export { activeSessionIds } from "./queries.ts";
 export type { HarnessEntry } from "./ports.ts";
 export type { CreateSession, SessionCommands } from "./commands.ts";
 export type { QuestionRecord } from "./questions.ts";
@@ -82,6 +84,7 @@ export interface SessionsDeps extends Deps {
   readonly gate: Pick<GateModule, "decide" | "killSwitch" | "provideSession">;
   readonly models: Pick<ModelsModule, "createVirtualKey" | "revokeVirtualKey" | "resolve" | "defaultModel" | "cut">;
   readonly ledger: Pick<LedgerModule, "setBudget" | "changeBudget">;
+  readonly quotas: Pick<QuotasModule, "withSeat" | "admitWork">;
   readonly egress: Pick<EgressModule, "proxy" | "recordDigest">;
   readonly forge: Pick<ForgeModule, "check" | "open" | "checkout" | "setPerson" | "diff" | "close">;
   readonly sandboxes: SandboxProvider;

@@ -272,3 +272,10 @@ interface TurnRow {
 }
 
 const like = (q: string): string => `%${q.trim().replaceAll(/[\\%_]/g, "\\$&")}%`;
+
+/** Of those that run, or are about to, in the organization of the transaction. */
+export async function activeSessionIds(tx: Kysely<unknown>): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from proj_sessions where status in ('creating', 'running', 'waiting', 'resuming')`.execute(tx);
+  return rows.map((row) => row.id);
+}
