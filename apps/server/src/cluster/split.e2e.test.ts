@@ -1,7 +1,10 @@
 /* Four processes on one Postgres: who does what, how they ask each other, and that what is live goes past the api. */
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type IncomingMessage, request, type RequestOptions } from "node:http";
 import path from "node:path";
+import type { Duplex } from "node:stream";
 import { createSync, type Sync } from "@signalbox/client/sync";
 import { followDirectives } from "@signalbox/providers/agent/directives.fixture";
 import { createDemoUpstream } from "@signalbox/providers/model/demo/upstream";
@@ -69,6 +72,12 @@ const holder = async (id: string): Promise<Part | null> => {
   );
   return row?.holder?.endsWith("#gateway-1") === true ? gateway : row?.holder?.endsWith("#gateway-2") === true ? gateway2 : null;
 };
+async function asked(options: RequestOptions, body: string): Promise<{ status: number; text: string }> {
+  const [answer] = (await once(request({ host: "127.0.0.1", ...options }).end(body), "response")) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer) chunks.push(chunk as Buffer);
+  return { status: answer.statusCode!, text: Buffer.concat(chunks).toString() };
+}
 const words = (from: number, to: number): string => Array.from({ length: to - from }, (_, i) => `word${from + i}`).join(" ");
 
 test("each role answers what it is for, and says that it is ready", async () => {
@@ -105,6 +114,30 @@ test("files, terminals and ports of a session are asked for at the api and answe
     socket.send(Buffer.from(`echo through-${part.name}-$((40+2))\n`));
     await until(`the terminal answers through ${part.name}`, () => printed.includes(`through-${part.name}-42`));
     socket.terminate();
+  }
+  // A preview likewise: what is in its sandbox answers through both, by the same host name, over HTTP and WebSocket.
+  const server =
+    "require('http').createServer((q,r)=>r.end('inside '+q.method+' '+q.url+' '+(q.headers['x-signalbox-relayed']??''))).on('upgrade',(q,s)=>{s.write('HTTP/1.1 101 Switching Protocols\\r\\nconnection: Upgrade\\r\\nupgrade: websocket\\r\\n\\r\\n');s.pipe(s)}).listen(3000,'127.0.0.1')";
+  const shell = new Ws(`${gateway.url.replace("http", "ws")}/v1/terminals/socket?token=${token}&terminal=${made.body.id as string}`);
+  await new Promise((resolve, reject) => shell.once("open", resolve).once("error", reject));
+  shell.send(Buffer.from(`node -e "${server}" &\n`));
+  await until("a program listens", async () => (await split.call("GET", `/v1/sessions/${id}/ports`)).body.items?.length === 1);
+  shell.terminate();
+  const shown = await split.call("POST", `/v1/sessions/${id}/previews`, { port: 3000 });
+  expect(shown.status, JSON.stringify(shown.body)).toBe(201);
+  const { host } = new URL(shown.body.url as string);
+  for (const part of [gateway, gateway2]) {
+    const answer = await asked({ port: part.port, path: "/a?b=1", method: "POST", headers: { host } }, "x".repeat(100_000));
+    expect([answer.status, answer.text], part.name).toEqual([200, "inside POST /a?b=1 "]);
+    const upgrade = request({ host: "127.0.0.1", port: part.port, headers: { host, connection: "Upgrade", upgrade: "websocket" } }).end();
+    const [, wire] = (await once(upgrade, "upgrade")) as [unknown, Duplex];
+    wire.write("echo");
+    expect(String((await once(wire, "data"))[0]), part.name).toBe("echo");
+    // Revoking it cuts what is open through whichever of them.
+    if (part === gateway2) {
+      expect((await split.call("DELETE", `/v1/sessions/${id}/previews/${shown.body.id as string}`)).status).toBe(200);
+      await once(wire, "close");
+    } else wire.destroy();
   }
   expect((await split.call("DELETE", `/v1/sessions/${id}/terminals/${made.body.id as string}`)).body.alive).toBe(false);
   expect((await split.call("POST", `/v1/sessions/${id}/stop`, {})).status).toBe(200);
