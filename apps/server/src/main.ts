@@ -178,6 +178,9 @@ function listenForSignals(logger: Logger): Promise<void> {
       asked = true;
       resolve();
     };
+    // Whoever reads the log may go, and the server does not go with them. Unheard, each line's error would be a fault, which
+    // is logged, which is an error: for ever, on a whole processor.
+    for (const out of [process.stdout, process.stderr]) out.on("error", () => undefined);
     process.on("uncaughtException", fault);
     process.on("unhandledRejection", fault);
   });

@@ -105,7 +105,7 @@ export interface IdentityModule extends Module, Authenticator {
   homeOf(principalId: string): Promise<string | null>;
   /** A browser session was opened, by whatever proof, or ended. In the log of the organization where it acts. */
   loginOpened(of: { readonly id: string; readonly principalId: string; readonly method: string }): Promise<void>;
-  loginEnded(of: { readonly id: string; readonly principalId: string; readonly organizationId: string }): Promise<void>;
+  loginEnded(of: EndedLogin): Promise<void>;
   /** A provider vouched for them: a newcomer comes in with the role, who is in gets it if it is mapped. */
   signOn(
     unit: Unit,
@@ -149,7 +149,14 @@ const MAY_CHANGE_ROLES = /^(principal|member)\.|^organization\.(ownership_transf
 /** Whoever acts when nobody asked: first boot and housekeeping. */
 export const SYSTEM: Origin["principal"] = { id: "svc_signalbox", type: "service" };
 
+interface EndedLogin {
+  readonly id: string;
+  readonly principalId: string;
+  readonly organizationId: string;
+}
+
 export interface IdentityParts extends IdentityDeps {
+  readonly loginEnded: (of: EndedLogin) => Promise<void>;
   readonly logins: Logins;
   readonly revoked: (credentialId: string) => void;
   readonly saveTokenSecret: (organizationId: string, tokenId: string) => Promise<string>;
@@ -309,10 +316,18 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
   }
 
+  /** The event is what other processes end it by. */
+  async function loginEnded({ id, principalId, organizationId }: EndedLogin): Promise<void> {
+    revoked(id);
+    if ((await homeOf(principalId)) === null) return;
+    await recordLogin(organizationId, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
+  }
+
   const parts: IdentityParts = {
     ...deps,
     logins,
     revoked,
+    loginEnded,
     saveTokenSecret,
     found,
     membershipEnded,
@@ -416,11 +431,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       await recordLogin(organizationId, principalId, { type: "open_login", id: principalId as PrincipalId, loginId: id, method });
     },
 
-    async loginEnded({ id, principalId, organizationId }) {
-      revoked(id);
-      if ((await homeOf(principalId)) === null) return;
-      await recordLogin(organizationId, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
-    },
+    loginEnded,
 
     async signOn(unit, { organizationId, id, displayName, role, isMapped }) {
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });

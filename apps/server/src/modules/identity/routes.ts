@@ -49,6 +49,7 @@ export function identityRoutes({
   logins,
   publicUrl,
   revoked,
+  loginEnded,
   saveTokenSecret,
   localOrganizationId,
 }: IdentityParts): readonly BoundRoute[] {
@@ -121,7 +122,7 @@ export function identityRoutes({
     handle(logout, async ({ caller, responseHeaders }) => {
       if (caller.credential?.kind === "session") {
         await logins.close(caller.credential.id);
-        revoked(caller.credential.id);
+        await loginEnded({ id: caller.credential.id, principalId: caller.principal.id, organizationId: caller.organizationId });
       }
       if (responseHeaders !== undefined) responseHeaders["set-cookie"] = cookie("", 0);
       return { ok: true };
