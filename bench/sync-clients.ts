@@ -16,6 +16,9 @@ interface Group {
   readonly sockets: Set<Socket>;
   /** Milliseconds from `recorded_at`, of every frame at every client. */
   delays: number[];
+  /** Milliseconds from the first client that got the same frame. */
+  spreads: number[];
+  readonly firstAt: Map<string, number>;
   bytes: number;
   retries: number;
 }
@@ -73,7 +76,12 @@ function once(group: Group, order: Extract<Order, { do: "open" }>): Promise<void
       const at = data.indexOf('"recorded_at":"', from, "latin1");
       if (at === -1 || at >= to) return;
       group.bytes = to - from;
-      group.delays.push(Date.now() - Date.parse(data.latin1Slice(at + 15, at + 39)));
+      const recordedAt = data.latin1Slice(at + 15, at + 39);
+      const now = performance.now();
+      const first = group.firstAt.get(recordedAt);
+      if (first === undefined) group.firstAt.set(recordedAt, now);
+      group.delays.push(Date.now() - Date.parse(recordedAt));
+      group.spreads.push(now - (first ?? now));
     }
     function read(given: Buffer): void {
       let data = rest === null ? given : Buffer.concat([rest, given]);
@@ -119,7 +127,14 @@ function quantile(values: readonly number[], q: number): number {
 }
 
 async function obey(order: Order): Promise<object> {
-  const group = groups.get(order.group) ?? { sockets: new Set(), delays: [], bytes: 0, retries: 0 };
+  const group = groups.get(order.group) ?? {
+    sockets: new Set(),
+    delays: [],
+    spreads: [],
+    firstAt: new Map<string, number>(),
+    bytes: 0,
+    retries: 0,
+  };
   groups.set(order.group, group);
   switch (order.do) {
     case "open": {
@@ -127,18 +142,14 @@ async function obey(order: Order): Promise<object> {
       for (let done = 0; done < order.count; done += order.at_once)
         await Promise.all(Array.from({ length: Math.min(order.at_once, order.count - done) }, () => open(group, order)));
       group.delays = [];
+      group.spreads = [];
       return { ms: Math.round(performance.now() - from), retries: group.retries };
     }
     case "take": {
-      const { delays, bytes } = group;
+      const { delays, spreads, bytes } = group;
       group.delays = [];
-      return {
-        p50: quantile(delays, 0.5),
-        p99: quantile(delays, 0.99),
-        got: delays.length,
-        bytes,
-        cpu_ms: Math.round(process.cpuUsage().user / 1000),
-      };
+      group.spreads = [];
+      return { p50: quantile(delays, 0.5), p99: quantile(delays, 0.99), spread: quantile(spreads, 0.5), got: delays.length, bytes };
     }
     case "close":
       for (const socket of group.sockets) socket.removeAllListeners("close").resetAndDestroy();

@@ -6,7 +6,9 @@
  *   latency    1,000 followers of one room, 20 messages/s: from the event's `recorded_at`, which is taken before the
  *              commit, until the frame is in each client
  *   fan-out    5,000 followers, 5 messages/s, in turn with a process that does nothing but send as many bytes to as
- *              many sockets through `ws`, each from the moment at which the server began; the median of the rounds
+ *              many sockets through `ws`, each from the moment at which the server began, which of ours is before the
+ *              commit; the median of the rounds. Beside it what the writing alone takes (from the first client that has
+ *              a frame to the middle one), and each process's CPU time: what others do on the machine weighs less there
  *   at rest    what the server's memory grew by for 5,000 followers who are told nothing
  *   return     10,000 sockets at once, each resuming a room from 50 events ago: until the last has caught up
  *
@@ -60,10 +62,13 @@ async function serveBare(): Promise<void> {
 interface Taken {
   readonly p50: number;
   readonly p99: number;
+  /** Of the middle client, from the first one that got the same. */
+  readonly spread: number;
   readonly got: number;
   readonly bytes: number;
 }
 interface Talker {
+  readonly pid: number;
   ask<T>(order: object): Promise<T>;
   stop(): void;
 }
@@ -73,6 +78,7 @@ function talk(argv: readonly string[]): Talker {
   const child: ChildProcess = spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   return {
+    pid: child.pid!,
     async ask<T>(order: object) {
       child.stdin!.write(`${JSON.stringify(order)}\n`);
       const line = await lines.next();
@@ -150,15 +156,16 @@ async function measure(): Promise<void> {
     const bare = talk([import.meta.filename, "--bare", "--raised"]);
     const { port } = await bare.ask<{ port: number }>({ bytes: 0, times: 0 });
     await clients.ask({ do: "open", group: "bare", count: 5000, port, path: "/", hello: null, at_once: 200 });
-    const rounds: { ours: Taken; theirs: Taken; oursMs: number }[] = [];
+    const rounds: { ours: Taken; theirs: Taken; oursMs: number; theirsMs: number }[] = [];
     for (let round = 0; round < Number(flags.rounds); round++) {
       const cpu = cpuMs(server.pid);
       await offer(5);
       const oursMs = cpuMs(server.pid) - cpu;
       const ours = await take("many");
+      const before = cpuMs(bare.pid);
       await bare.ask({ bytes: ours.bytes, times: 5 * SECONDS });
       await sleep(1000);
-      rounds.push({ ours, theirs: await take("bare"), oursMs });
+      rounds.push({ ours, theirs: await take("bare"), oursMs, theirsMs: cpuMs(bare.pid) - before });
     }
     bare.stop();
     await clients.ask({ do: "close", group: "bare" });
@@ -169,11 +176,20 @@ async function measure(): Promise<void> {
       fan_out_p99_ms: of(({ ours }) => ours.p99),
       fan_out_frames: of(({ ours }) => ours.got),
       fan_out_cpu_ms_per_update: of(({ oursMs }) => oursMs / (5 * SECONDS)),
+      fan_out_spread_ms: of(({ ours }) => ours.spread),
+      bare_ws_spread_ms: of(({ theirs }) => theirs.spread),
+      bare_ws_cpu_ms_per_update: of(({ theirsMs }) => theirsMs / (5 * SECONDS)),
       bare_ws_p50_ms: of(({ theirs }) => theirs.p50),
       bare_ws_p99_ms: of(({ theirs }) => theirs.p99),
     });
     const ratio = of(({ ours, theirs }) => ours.p50 / theirs.p50);
     reach("5,000 followers, 5/s, against a bare ws broadcast, p50", ratio, 1.3, "×");
+    reach(
+      "5,000 followers, the writing alone against a bare ws broadcast",
+      of(({ ours, theirs }) => ours.spread / theirs.spread),
+      1.3,
+      "×",
+    );
     reach("memory a follower at rest, KB", measures["kb_per_follower_at_rest"], 30);
   }
 
