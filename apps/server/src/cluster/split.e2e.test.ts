@@ -12,9 +12,11 @@ import { serveUpstream, type ServedUpstream } from "@signalbox/providers/model/s
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket as Ws } from "ws";
+import { startComposed } from "../composed.fixture.ts";
+import { openDoors } from "./doors.fixture.ts";
 import { until } from "../modules/sessions/installation.fixture.ts";
 import { createSignatures } from "./signature.ts";
-import { startSplit, type Part, type Split } from "./split.fixture.ts";
+import { databaseUrlOf, startSplit, type Part, type Split } from "./split.fixture.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 const database = databaseTest();
@@ -178,6 +180,84 @@ test("an internal request that is unsigned, altered, old, replayed or under anot
   const other = await fetch(gateway2.url + url, { headers: once });
   expect(other.status).toBe(401);
   expect((await split.call("POST", `/v1/sessions/${id}/stop`, {})).status).toBe(200);
+});
+
+test("what somebody has open at a gateway ends within a second of what it was opened with, taken away in another process", async () => {
+  // A process of the role api, in which the test may make people.
+  const other = await startComposed(database, {
+    dataDir: split.dataDir,
+    flags: ["--role", "api", "--node", "api-2"],
+    environment: {
+      DATABASE_URL: databaseUrlOf(database),
+      SIGNALBOX_SHARED_DATA_DIR: "true",
+      SIGNALBOX_PUBLIC_URL: `http://127.0.0.1:${split.api.port}`,
+      SIGNALBOX_GATEWAY_URL: `http://127.0.0.1:${split.gateway.port}`,
+      SIGNALBOX_REQUEST_CONNECTIONS: "4",
+    },
+  });
+  const call = async (method: string, url: string, headers: Record<string, string>, body?: object) => {
+    const answer = await other.call(method, url, { headers, body });
+    expect(answer.status, `${method} ${url} ${JSON.stringify(answer.body)}`).toBeLessThan(300);
+    return answer;
+  };
+  const owner = { authorization: `Bearer ${split.token()}` };
+  const held = await session("say hello");
+  await until("somebody holds it", () => holder(held));
+  await until("the sandbox answers", async () => (await split.call("GET", `/v1/sessions/${held}/files`)).status === 200);
+  const roomId = (await split.call("GET", `/v1/sessions/${held}`)).body.room_id as string;
+  const terminalId = (await split.call("POST", `/v1/sessions/${held}/terminals`, { cols: 80, rows: 24 })).body.id as string;
+
+  async function person(kind: "token" | "cookie") {
+    const { id, token, tokenId } = await other.person("member");
+    await call("POST", `/v1/rooms/${roomId}/members`, owner, { principal_id: id, role: "member" });
+    let headers: Record<string, string> = { authorization: `Bearer ${token}` };
+    if (kind === "cookie") {
+      const { code } = await other.server.identity.issueLoginCode("ws_dev", id);
+      const { headers: said } = await call("POST", "/v1/auth/login", {}, { code });
+      headers = {
+        cookie: [said["set-cookie"]]
+          .flat()
+          .map((one) => String(one).split(";")[0])
+          .join("; "),
+        origin: "http://localhost",
+      };
+    }
+    const syncToken = (await call("POST", "/v1/sync/token", headers, {})).body.token as string;
+    const { origin: _origin, ...shown } = headers;
+    const doors = await openDoors({ gatewayUrl: (await holder(held))!.url, roomId, terminalId, headers: shown, syncToken });
+    return { id, tokenId, headers, doors };
+  }
+  type Person = Awaited<ReturnType<typeof person>>;
+  const ways: readonly (readonly [string, "token" | "cookie", (of: Person) => Promise<unknown>])[] = [
+    ["the token is revoked", "token", ({ tokenId, headers }) => call("DELETE", `/v1/tokens/${tokenId}`, headers)],
+    ["the sign-in is ended", "cookie", ({ headers }) => call("POST", "/v1/auth/logout", headers, {})],
+    ["they are removed", "token", ({ id }) => call("DELETE", `/v1/members/${id}`, owner)],
+    ["they leave", "token", ({ headers }) => call("POST", "/v1/organization/leave", headers, {})],
+    ["they are only a viewer now", "token", ({ id }) => call("PATCH", `/v1/members/${id}`, owner, { role: "viewer" })],
+    ["they are taken out of the room", "token", ({ id }) => call("DELETE", `/v1/rooms/${roomId}/members/${id}`, owner)],
+  ];
+  try {
+    for (const [what, kind, end] of ways) {
+      // In this order: who comes into the room is an event, which ends a long poll.
+      const witness = await person("token");
+      const who = await person(kind);
+      await end(who);
+      const atMs = performance.now();
+      for (const [door, ended] of Object.entries(who.doors.ended)) {
+        const late = new Promise<number>((resolve) => setTimeout(() => resolve(Infinity), 5000));
+        expect((await Promise.race([ended, late])) - atMs, `${what}: ${door}, in ms`).toBeLessThan(1000);
+      }
+      // Nobody else's.
+      for (const [door, ended] of Object.entries(witness.doors.ended))
+        if (door !== "long poll")
+          expect(await Promise.race([ended.then(() => "ended"), Promise.resolve("open")]), `${what}: another's ${door}`).toBe("open");
+      witness.doors.close();
+      who.doors.close();
+    }
+  } finally {
+    await other.close();
+  }
+  expect((await split.call("POST", `/v1/sessions/${held}/stop`, {})).status).toBe(200);
 });
 
 /** One session for the three that follow: an agent takes seconds to start. */
