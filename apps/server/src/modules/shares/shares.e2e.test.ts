@@ -137,3 +137,12 @@ test("a reader hears what happens in that session, not in its room's others, and
   await c.call("DELETE", `/v1/shares/${made.id}`, { token: c.owner });
   expect((await ended) - from).toBeLessThan(1500);
 });
+
+test("history waits for its reader: a session of many megabytes is read to its end", { timeout: 180_000 }, async () => {
+  const long = await beginSession(author, { title: "Long" });
+  const TURNS = 24;
+  for (let i = 0; i < TURNS; i++) await addTurn(author, long, { tools: 0, prompt: "a word ".repeat(75_000) });
+  const { body: made } = await c.call("POST", `/v1/sessions/${long.sessionId}/shares`, { token: c.owner, body: {} });
+  const { frames } = await follow(made.token);
+  await expect.poll(() => frames.filter((frame) => frame.type === "run.completed").length, { timeout: 60_000 }).toBe(TURNS);
+});
