@@ -36,6 +36,7 @@ function stream(route: Route): string {
 }
 function who(access: Access): string {
   if (access === "public") return "everyone";
+  if (access === "operator") return "who operates the installation";
   if (access === "person") return "whoever is signed in";
   return `${access.role}${access.scopes.length === 0 ? "" : `, scope ${access.scopes.join(", ")}`}`;
 }

@@ -53,8 +53,9 @@ import { openBlobs, type OpenBlobs } from "./blobs.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { RINGS } from "./rings.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
-import { createAccounts, type OAuthProvider } from "./modules/accounts/public.ts";
+import { createAccounts, normalEmail, type OAuthProvider } from "./modules/accounts/public.ts";
 import { createActions } from "./modules/actions/public.ts";
+import { createAdmin } from "./modules/admin/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
 import { createAttention } from "./modules/attention/public.ts";
 import { createCapabilities } from "./modules/capabilities/public.ts";
@@ -200,6 +201,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     nameServer: config.nameServer,
     // The console, also where stdout is a program's.
     show: (text) => void process.stderr.write(`${text}\n`),
+  });
+  const admin = createAdmin({
+    ...deps,
+    anywhere: db.anywhere,
+    identity,
+    accounts,
+    local: { organizationId: LOCAL.organizationId, ownerId: LOCAL.owner.id },
+    operators: (config.operators ?? "").split(",").flatMap((address) => normalEmail(address) ?? []),
   });
   const rooms = createRooms({ ...deps, displayNames: identity.displayNames });
   const principalExists = identity.principalExists;
@@ -466,6 +475,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["capabilities", capabilities],
     ["quotas", quotas],
     ["accounts", accounts],
+    ["admin", admin],
     ["rooms", rooms],
     ["runs", runs],
     ["approvals", approvals],
@@ -612,6 +622,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       now: clock.now,
       publicUrl: config.publicUrl,
       trustedProxies: proxiesOf(config),
+      isOperator: admin.isOperator,
       observe: metrics.observe,
       traced: telemetry?.traced,
       onUpgrade: duties.sockets

@@ -64,6 +64,11 @@ export const SETTINGS = {
     env: "SIGNALBOX_OWNER_EMAIL",
     desc: "With accounts: the address whose owner is the installation's owner, with everything that was made before there were accounts.",
   },
+  operators: {
+    type: "string",
+    env: "SIGNALBOX_OPERATORS",
+    desc: "Addresses, with commas between them, whose provers operate the installation beside its owner: the admin area with all organizations and people, and acting as somebody.",
+  },
   smtpUrl: {
     type: "string",
     secret: true,

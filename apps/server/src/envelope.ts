@@ -22,7 +22,11 @@ export function envelopeOf(r: Recorded): z.input<typeof EventEnvelope> {
     ...(r.stepId === undefined ? {} : { step_id: r.stepId }),
     occurred_at: r.occurredAt,
     recorded_at: r.recordedAt,
-    principal: { id: r.principal.id, type: r.principal.type },
+    principal: {
+      id: r.principal.id,
+      type: r.principal.type,
+      ...(r.principal.impersonatedBy === undefined ? {} : { impersonated_by: r.principal.impersonatedBy }),
+    },
     zone: r.zone,
     correlation_id: r.correlationId,
     ...(r.causationId === undefined ? {} : { causation_id: r.causationId }),

@@ -207,6 +207,12 @@ const healthRoute = createRoute({
   component: lazyRouteComponent(() => import("./health/health-page.tsx"), "HealthPage"),
 });
 
+const adminRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: "/admin",
+  validateSearch: reading({ tab: text }),
+  component: lazyRouteComponent(() => import("./admin/admin-page.tsx"), "AdminPage"),
+});
 const settingsRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/settings",
@@ -273,6 +279,7 @@ export const router = createRouter({
       auditRoute,
       timelineRoute,
       healthRoute,
+      adminRoute,
       settingsRoute.addChildren(settingsRoutes),
     ]),
   ]),

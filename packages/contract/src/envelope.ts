@@ -1,8 +1,24 @@
 import { z } from "zod";
-import { EventId, OrganizationId, Principal, RoomId, RunId, SessionId, Sha256, StepId, ThreadId, Timestamp, Zone } from "./primitives.ts";
+import {
+  EventId,
+  OrganizationId,
+  Principal,
+  PrincipalId,
+  RoomId,
+  RunId,
+  SessionId,
+  Sha256,
+  StepId,
+  ThreadId,
+  Timestamp,
+  Zone,
+} from "./primitives.ts";
 
 export const StreamType = z.enum(["room", "organization", "ledger"]).meta({ id: "StreamType" });
 export const StreamRef = z.object({ type: StreamType, id: z.string() }).meta({ id: "StreamRef" });
+
+/** Who caused it. `impersonated_by`: the operator who acted as them. */
+export const EventPrincipal = Principal.extend({ impersonated_by: PrincipalId.optional() }).meta({ id: "EventPrincipal" });
 
 /** One event as the log stores and every feed delivers it. `data` is described by its type's schema. */
 export const EventEnvelope = z
@@ -23,7 +39,7 @@ export const EventEnvelope = z
     step_id: StepId.optional(),
     occurred_at: Timestamp,
     recorded_at: Timestamp,
-    principal: Principal,
+    principal: EventPrincipal,
     zone: Zone,
     correlation_id: z.string(),
     causation_id: z.string().optional(),

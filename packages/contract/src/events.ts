@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { ApprovalEvent } from "./events/approvals.ts";
 import { AuditEvent } from "./events/audit.ts";
 import { CapabilityEvent } from "./events/capabilities.ts";
+import { AdminEvent } from "./events/admin.ts";
 import { GateEvent, InvocationEvent } from "./events/gate.ts";
 import { IdentityEvent } from "./events/identity.ts";
 import { InvitationEvent } from "./events/invitations.ts";
@@ -24,6 +25,7 @@ const UNIONS = [
   MembershipEvent,
   InvitationEvent,
   SingleSignOnEvent,
+  AdminEvent,
   CapabilityEvent,
   RoomEvent,
   RunEvent,
@@ -48,6 +50,7 @@ export type AnyEvent =
   | MembershipEvent
   | InvitationEvent
   | SingleSignOnEvent
+  | AdminEvent
   | CapabilityEvent
   | RoomEvent
   | RunEvent

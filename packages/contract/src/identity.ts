@@ -11,6 +11,10 @@ export const MeView = z
     organization: z.object({ id: OrganizationId, name: z.string() }),
     role: OrganizationRole,
     scopes: z.array(TokenScope),
+    impersonation: z
+      .object({ operator_id: PrincipalId, operator_name: z.string(), expires_at: Timestamp })
+      .optional()
+      .describe("Who acts as `principal` here, and until when; absent: they do themselves."),
   })
   .meta({ id: "Me" });
 export const PrincipalView = z

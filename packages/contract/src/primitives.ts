@@ -48,6 +48,9 @@ export const SinkId = id("snk", "SinkId");
 export type SinkId = z.infer<typeof SinkId>;
 export const InvitationId = id("inv", "InvitationId");
 export type InvitationId = z.infer<typeof InvitationId>;
+/** The operator acting as somebody. */
+export const ImpersonationId = id("ipn", "ImpersonationId");
+export type ImpersonationId = z.infer<typeof ImpersonationId>;
 export const DomainId = id("dom", "DomainId");
 export type DomainId = z.infer<typeof DomainId>;
 export const TeamId = id("team", "TeamId");

@@ -9,11 +9,13 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /**
  * `public` admits everyone; `person` whoever proves who they are, also while they are in no
- * organization; otherwise the minimum organization role and every scope named.
+ * organization; `operator` whoever operates the installation, and for everybody else there is no such
+ * route; otherwise the minimum organization role and every scope named.
  */
 export type Access =
   | "public"
   | "person"
+  | "operator"
   | { readonly resource: string; readonly role: OrganizationRole; readonly scopes: readonly Scope[] };
 
 /** `read`, `write`, `approve`, `admin`: what an API token may be narrowed to; `engine`: claim and report runs. */

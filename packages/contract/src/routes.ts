@@ -1,6 +1,7 @@
 /* Every route there is; registration, client, OpenAPI, reference and access matrix read this list. */
 import * as accounts from "./accounts.ts";
 import * as anchors from "./anchors.ts";
+import * as admin from "./admin.ts";
 import * as approvals from "./approvals.ts";
 import * as attention from "./attention.ts";
 import * as capabilities from "./capabilities.ts";
@@ -43,6 +44,7 @@ const MODULES = [
   organizations,
   invitations,
   singleSignOn,
+  admin,
   rooms,
   runs,
   approvals,

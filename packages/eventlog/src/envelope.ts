@@ -87,7 +87,8 @@ export function seal(scanner: Scanner, input: EntryInput, versions?: EventVersio
   };
   const zone = origin.zone ?? "supervised";
   const redaction = rules.length > 0 ? "partial" : "none";
-  const principal = { id: origin.principal.id, type: origin.principal.type };
+  const { id, type, impersonatedBy } = origin.principal;
+  const principal = { id, type, ...(impersonatedBy === undefined ? {} : { impersonatedBy: text(impersonatedBy)! }) };
   const header = headerText({
     ...context,
     event_id: eventId,
@@ -158,7 +159,7 @@ function headerText(h: HeaderInput): string {
   return (
     `{${some("causation_id", h.causation_id)}"correlation_id":${q(h.correlation_id)},"data_hash":"${h.data_hash}","event_id":"${h.event_id}",` +
     `${some("idempotency_key", h.idempotency_key)}"occurred_at":${q(h.occurred_at)},"organization_id":${q(h.organization_id)},` +
-    `"principal":{"id":${q(h.principal.id)},"type":"${h.principal.type}"},"redaction":"${h.redaction}",` +
+    `"principal":{"id":${q(h.principal.id)},${some("impersonated_by", h.principal.impersonatedBy)}"type":"${h.principal.type}"},"redaction":"${h.redaction}",` +
     `${some("room_id", h.room_id)}${some("run_id", h.run_id)}${some("session_id", h.session_id)}${some("step_id", h.step_id)}` +
     `"stream":{"id":${q(h.stream.id)},"type":"${h.stream.type}"},"subject":${q(h.subject)},"subject_version":${h.subject_version},` +
     `${some("thread_id", h.thread_id)}"type":${q(h.type)},"version":${h.version},"zone":"${h.zone}"}`
@@ -273,6 +274,10 @@ interface Header {
   step_id?: string;
 }
 
+type StoredHeader = Omit<Header, "principal"> & {
+  readonly principal: { readonly id: string; readonly type: Recorded["principal"]["type"]; readonly impersonated_by?: string };
+};
+
 /** An erased event reads with empty data and redaction `full`; its header, and so its hash, stay as they were. */
 export function recordedOf(row: StoredRow, versions?: EventVersions): Recorded {
   const event = inTodaysShape(row, versions);
@@ -280,7 +285,8 @@ export function recordedOf(row: StoredRow, versions?: EventVersions): Recorded {
 }
 
 function inTodaysShape(row: Omit<StoredRow, "import_id" | "organization_id">, versions: EventVersions | undefined): Recorded {
-  const h = JSON.parse(row.header) as Header;
+  const h = JSON.parse(row.header) as StoredHeader;
+  const { impersonated_by, ...principal } = h.principal;
   return {
     eventId: h.event_id,
     event: { type: h.type, data: row.data === null ? {} : upcast(h.type, h.version, JSON.parse(row.data) as object, versions) },
@@ -294,7 +300,7 @@ function inTodaysShape(row: Omit<StoredRow, "import_id" | "organization_id">, ve
     subjectVersion: h.subject_version,
     occurredAt: h.occurred_at,
     recordedAt: row.recorded_at.toISOString(),
-    principal: h.principal,
+    principal: impersonated_by === undefined ? principal : { ...principal, impersonatedBy: impersonated_by },
     zone: h.zone,
     correlationId: h.correlation_id,
     redaction: row.data === null ? "full" : h.redaction,

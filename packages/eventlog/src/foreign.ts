@@ -120,7 +120,11 @@ export function translated(event: Recorded, key: ImportKey): Recorded {
     stream: to.stream(event.stream),
     subject,
     subjectId: subject.slice(subject.indexOf(":") + 1),
-    principal: { ...event.principal, id: to.id(event.principal.id) },
+    principal: {
+      type: event.principal.type,
+      id: to.id(event.principal.id),
+      ...(event.principal.impersonatedBy === undefined ? {} : { impersonatedBy: to.id(event.principal.impersonatedBy) }),
+    },
     correlationId: to.id(event.correlationId),
     importId: key.importId,
   };

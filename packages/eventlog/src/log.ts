@@ -24,7 +24,8 @@ export type Zone = "sandbox" | "supervised" | "high_stakes";
 
 /** Who caused the events of one unit, and in which context. Copied into every envelope. */
 export interface Origin {
-  readonly principal: { readonly id: string; readonly type: PrincipalType };
+  /** `impersonatedBy`: the operator who acts as them. */
+  readonly principal: { readonly id: string; readonly type: PrincipalType; readonly impersonatedBy?: string | undefined };
   /** Default `supervised`. */
   readonly zone?: Zone | undefined;
   /** Default: a new one. */
@@ -54,7 +55,7 @@ export interface Recorded<E extends DomainEvent = DomainEvent> {
   readonly subjectVersion: number;
   readonly occurredAt: string;
   readonly recordedAt: string;
-  readonly principal: { readonly id: string; readonly type: PrincipalType };
+  readonly principal: { readonly id: string; readonly type: PrincipalType; readonly impersonatedBy?: string | undefined };
   readonly zone: Zone;
   readonly correlationId: string;
   readonly causationId?: string | undefined;

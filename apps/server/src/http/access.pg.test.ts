@@ -56,7 +56,7 @@ const ANYTHING = Object.fromEntries(
     "correlation",
   ].map((prefix) => [prefix, "x"]),
 );
-const guarded = ROUTES.filter((route) => route.access !== "public");
+const guarded = ROUTES.filter((route) => route.access !== "public" && route.access !== "operator");
 const title = (route: Route): string => `${route.method} ${route.path}`;
 
 beforeAll(async () => {
@@ -132,6 +132,20 @@ test("every route of the contract is served, and nothing is served that neither 
   // The web app's files are the one thing that is declared as a whole; nothing below /v1 or /api may hide in it.
   expect(undeclared.filter(({ method, url }) => method === "SOCKET" || /^\/(v1|api|internal|llm)\b/.test(url))).toEqual([]);
 });
+
+describe.each(ROUTES.filter((route) => route.access === "operator").map((route) => [title(route), route] as const))(
+  "%s",
+  (_name, route) => {
+    test("is there for whoever operates the installation, and for nobody else", async () => {
+      const none = await asked(route, undefined);
+      expect(none.status).toBe(401);
+      for (const token of ["sbt_wrong", expired, revoked, ...Object.values(substitutes)])
+        expect(said(await asked(route, token))).toBe(said(none));
+      for (const [role, token] of people) expect((await asked(route, token)).status, role).toBe(404);
+      for (const token of [scopeless, confined]) expect((await asked(route, token)).status).toBe(404);
+    });
+  },
+);
 
 describe.each(guarded.map((route) => [title(route), route] as const))("%s", (_name, route) => {
   const { role, scopes } =

@@ -25,6 +25,7 @@ export interface Identification {
   readonly closed?: readonly string[];
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
+  readonly impersonatedBy?: Caller["impersonatedBy"];
   /** Of a capability: what it is confined to. */
   readonly grant?: CapabilityGrant | undefined;
 }
@@ -84,6 +85,7 @@ export async function authenticate(
     role: membership.role,
     scopes: found.scopes ?? SCOPES,
     credential: found.credential,
+    ...(found.impersonatedBy === undefined ? {} : { impersonatedBy: found.impersonatedBy }),
     ...(found.grant === undefined ? {} : { grant: found.grant }),
   };
 }

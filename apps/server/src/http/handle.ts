@@ -17,6 +17,8 @@ export interface Caller {
   readonly scopes: readonly Scope[];
   /** What was presented: revoking it ends everything that was opened with it. */
   readonly credential?: Credential | undefined;
+  /** The operator who acts as `principal`, and until when. */
+  readonly impersonatedBy?: { readonly id: string; readonly untilMs: number } | undefined;
   /** Of a capability: what it is confined to, within the role and the scopes. */
   readonly grant?: CapabilityGrant | undefined;
 }

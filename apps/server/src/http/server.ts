@@ -26,6 +26,7 @@ import { sendBytes, uploads, wholeBody } from "./bytes.ts";
 import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE } from "./authenticate.ts";
 import type { BoundRoute, BytesAnswer, Caller, PushStream, RawAnswer, Refused, RequestContext, StreamFrame } from "./handle.ts";
 import { outside } from "./confine.ts";
+import { reachedByImpersonation } from "./impersonated.ts";
 import { createHosts } from "./hosts.ts";
 import { type RateLimit, WINDOW_S } from "./limits.ts";
 import { errorBody, invalidRequest, refusalAnswer, ShellRefused, thrownAnswer } from "./refusal.ts";
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly trustedProxies?: readonly string[] | undefined;
   /** Further addresses of this process, of which the host is its own too. */
   readonly alsoAt?: readonly string[] | undefined;
+  /** Whether somebody operates the installation. */
+  readonly isOperator?: ((principalId: string) => Promise<boolean>) | undefined;
   /** Calls `end` when what the caller presented ends, or they are no longer what they were. Returns how to let go. */
   readonly hold?: ((caller: Caller, end: () => void) => () => void) | undefined;
   /** Other processes of the installation: what is passed on to them, and what they pass on to this one. */
@@ -264,7 +267,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       headers: request.headers,
       cookie: request.cookies[SESSION_COOKIE],
       isOwnOrigin,
-      needsNone: route.access === "person",
+      needsNone: route.access === "person" || route.access === "operator",
     });
     if (typeof caller === "object" && "denied" in caller)
       throw new ShellRefused("single_sign_on_required", "This organization lets its members in through its own provider only.", {
@@ -287,6 +290,14 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
           fix: "Accept an invitation, or found an organization with POST /v1/organizations.",
         });
       default: {
+        if (route.access === "operator") {
+          if (!(await operates(caller))) throw new ShellRefused("not_found", `There is no ${route.method} ${request.url.split("?")[0]}.`);
+          return caller;
+        }
+        if (caller.impersonatedBy !== undefined && !reachedByImpersonation(route))
+          throw new ShellRefused("forbidden", "Whoever acts as somebody else cannot do this for them.", {
+            fix: "Stop acting as them, or let them do it.",
+          });
         const confined = caller.grant === undefined ? null : outside(route, caller.grant);
         if (confined !== null) throw new ShellRefused("forbidden", confined.message, { fix: confined.fix });
         if (route.access === "person") return caller;
@@ -312,6 +323,13 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     });
   }
 
+  /** As oneself, and by something that reaches all of the installation: a full sign-in, or the local organization's token with every right. */
+  async function operates({ principal, credential, scopes, impersonatedBy, grant }: Caller): Promise<boolean> {
+    if (impersonatedBy !== undefined || grant !== undefined || !scopes.includes("admin")) return false;
+    if (credential === undefined || credential.kind === "capability" || credential.onlyIn !== undefined) return false;
+    return (await options.isOperator?.(principal.id)) === true;
+  }
+
   function contextOf(route: Route, request: FastifyRequest, reply: FastifyReply, caller: Caller): RequestContext {
     const gone = new AbortController();
     reply.raw.once("close", () => gone.abort());
@@ -325,7 +343,10 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       caller,
       requestId: request.id,
       now: now(),
-      origin: { principal: { id: caller.principal.id, type: caller.principal.type }, correlationId: request.id },
+      origin: {
+        principal: { id: caller.principal.id, type: caller.principal.type, impersonatedBy: caller.impersonatedBy?.id },
+        correlationId: request.id,
+      },
       idempotency: route.idempotent === true ? idempotencyOf(route, request) : undefined,
       signal: gone.signal,
       responseHeaders: {},

@@ -1,5 +1,7 @@
 /* The frame around every page: who is signed in decides whether there is one at all. */
 import { ApiError } from "@signalbox/client/client";
+import type { getMe } from "@signalbox/contract/identity";
+import type { Output } from "@signalbox/contract/route";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Outlet, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
@@ -18,12 +20,14 @@ import { useShortcuts } from "./shortcuts.ts";
 import { Sidebar } from "./sidebar.tsx";
 import { useWaitingSigns } from "./waiting.ts";
 
+type Me = Output<typeof getMe>;
 const frameRoute = getRouteApi("/frame");
 const Door = lazy(() => import("../login/signed-out-door.tsx").then(({ Door }) => ({ default: Door })));
 const Onboarding = lazy(() => import("../login/onboarding.tsx").then(({ Onboarding }) => ({ default: Onboarding })));
 const OrganizationDoor = lazy(() =>
   import("../login/organization-door.tsx").then(({ OrganizationDoor }) => ({ default: OrganizationDoor })),
 );
+const ActingBar = lazy(() => import("./acting-bar.tsx").then(({ ActingBar }) => ({ default: ActingBar })));
 const NewSessionDialog = lazy(() =>
   import("../sessions/new-session-dialog.tsx").then(({ NewSessionDialog }) => ({ default: NewSessionDialog })),
 );
@@ -52,7 +56,7 @@ export function AppFrame() {
         <OrganizationDoor details={me.error.details} />
       </Suspense>
     );
-  if (me.data !== undefined) return <SignedIn />;
+  if (me.data !== undefined) return <SignedIn me={me.data} />;
   if (me.error !== null) {
     return (
       <main className="mx-auto max-w-xl space-y-4 p-6 pt-24">
@@ -64,7 +68,7 @@ export function AppFrame() {
   return null;
 }
 
-function SignedIn() {
+function SignedIn({ me }: { me: Me }) {
   const search = frameRoute.useSearch();
   const navigate = useNavigate();
   const [over, setOver] = useState<"help" | "palette" | null>(null);
@@ -89,6 +93,11 @@ function SignedIn() {
       </a>
       <Sidebar onNew={() => setNew(true)} onPalette={() => setOver("palette")} onHelp={() => setOver("help")} />
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+        {me.impersonation !== undefined && (
+          <Suspense>
+            <ActingBar me={me} />
+          </Suspense>
+        )}
         <Notices />
         <main id="main" tabIndex={-1} className="relative min-h-0 flex-1 overflow-y-auto focus:outline-none">
           <Suspense>

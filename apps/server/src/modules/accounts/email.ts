@@ -1,3 +1,14 @@
+import type { Tx } from "@signalbox/eventlog/log";
+
+/** The address that somebody has proven to be theirs. */
+export async function provenEmail(anywhere: Tx, principalId: string): Promise<{ readonly email: string; readonly name: string } | null> {
+  const { rows } = await anywhere.query<{ email: string; name: string }>(
+    "select email, name from auth_users where id = $1 and email_verified",
+    [principalId],
+  );
+  return rows[0] ?? null;
+}
+
 /**
  * The one spelling of an address that two people cannot both have. Compatibility forms and case are
  * folded; whatever still is not plain ASCII is refused, because look-alikes of another person's

@@ -19,7 +19,7 @@ import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
 import { LIMITS } from "./attempts.ts";
-import { normalEmail } from "./email.ts";
+import { normalEmail, provenEmail } from "./email.ts";
 import { invitation, type InvitationCommand, type InvitationRefusal } from "./invitation.ts";
 import type { AccountParts } from "./public.ts";
 import { NOT_CONFIGURED } from "./routes.ts";
@@ -75,14 +75,6 @@ export function invitationRoutes(parts: AccountParts): readonly BoundRoute[] {
   }
   async function find(id: string): Promise<Found | undefined> {
     return (await anywhere.query<Found>("select * from idn_invitation($1)", [id])).rows[0];
-  }
-  /** The address that somebody has proven to be theirs. */
-  async function provenEmail(principalId: string): Promise<{ email: string; name: string } | null> {
-    const { rows } = await anywhere.query<{ email: string; name: string }>(
-      "select email, name from auth_users where id = $1 and email_verified",
-      [principalId],
-    );
-    return rows[0] ?? null;
   }
   async function post(organizationId: string, row: Pick<Row, "id" | "email" | "role">, by: string): Promise<void> {
     const name = await identity.organizationName(organizationId);
@@ -155,7 +147,7 @@ export function invitationRoutes(parts: AccountParts): readonly BoundRoute[] {
     }),
 
     handle(listMyInvitations, async ({ caller }) => {
-      const person = await provenEmail(caller.principal.id);
+      const person = await provenEmail(anywhere, caller.principal.id);
       if (person === null) return { items: [] };
       const { rows } = await anywhere.query<Found>("select * from idn_invitations_to($1, $2)", [person.email, clock.now()]);
       return { items: rows.map(shown) };
@@ -170,7 +162,7 @@ export function invitationRoutes(parts: AccountParts): readonly BoundRoute[] {
       const found = await find(params.id);
       if (found === undefined) return NO_INVITATION;
       const { organization_id: organizationId, role } = found;
-      const person = await provenEmail(caller.principal.id);
+      const person = await provenEmail(anywhere, caller.principal.id);
       const { value } = await log.unit({ organizationId, origin }, async (unit) => {
         const { stream, subject } = target(organizationId, params.id);
         const decision = await unit.decide(invitation, stream, subject, {

@@ -6,10 +6,12 @@
  * proves that address is the owner that they always were, with everything they have.
  */
 import path from "node:path";
+import type { LoginView } from "@signalbox/contract/accounts";
 import { erasable } from "@signalbox/eventlog/erasable";
 import type { Tx } from "@signalbox/eventlog/log";
 import type { FastifyInstance } from "fastify";
 import type { Kysely } from "kysely";
+import type { z } from "zod";
 import { SESSION_COOKIE } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
@@ -18,14 +20,15 @@ import type { SecretsModule } from "../secrets/public.ts";
 import { type Attempts, createAttempts } from "./attempts.ts";
 import type { Auth } from "./auth.ts";
 import { deviceRoutes } from "./device.ts";
-import { normalEmail } from "./email.ts";
+import { normalEmail, provenEmail } from "./email.ts";
+export { normalEmail } from "./email.ts";
 import { serveAccounts } from "./gateway.ts";
 import { createMailer, type Mailer } from "./mailer.ts";
 import { createOpenId, type OpenId } from "./openid.ts";
 import type { OAuthProvider } from "./oauth.ts";
 import { invitationRoutes } from "./invitation-routes.ts";
 import { invitationsProjection } from "./invitations.projection.ts";
-import { accountRoutes } from "./routes.ts";
+import { accountRoutes, loginsOf } from "./routes.ts";
 import { signOnRoutes } from "./sign-on-routes.ts";
 import { signOnSettingsRoutes } from "./sign-on-settings.ts";
 import { singleSignOnProjection } from "./single-sign-on.projection.ts";
@@ -74,6 +77,10 @@ export interface AccountParts extends AccountDeps {
 }
 
 export interface AccountsModule extends Module {
+  /** A person's open sign-ins; `own` is the one that asks. */
+  loginsOf(principalId: string, own: string | undefined): Promise<z.input<typeof LoginView>[]>;
+  /** The address that somebody has proven to be theirs. */
+  provenEmail(principalId: string): Promise<{ readonly email: string; readonly name: string } | null>;
   /** What is not in the contract: better-auth's own paths. */
   serve(app: FastifyInstance): Promise<void>;
 }
@@ -164,6 +171,8 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
     projections: [erasable(invitationsProjection, { bySubject: { proj_invitations: "id" } }), erasable(singleSignOnProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
+    loginsOf: (principalId, own) => loginsOf(parts, principalId, own),
+    provenEmail: (principalId) => provenEmail(anywhere, principalId),
     serve: (app) => serveAccounts(app, parts),
     async start() {
       if (deps.isOn) await offerOwnership();

@@ -32,7 +32,7 @@ interface LoginRow {
 }
 
 export function accountRoutes(parts: AccountParts): readonly BoundRoute[] {
-  const { anywhere, clock, attempts, identity, isOn, publicUrl } = parts;
+  const { anywhere, attempts, identity, isOn, publicUrl } = parts;
   const isSecure = (): boolean => publicUrl().startsWith("https:");
 
   async function end(principalId: string, rows: readonly LoginRow[]): Promise<void> {
@@ -83,11 +83,7 @@ export function accountRoutes(parts: AccountParts): readonly BoundRoute[] {
     }),
 
     handle(listLogins, async ({ caller }) => {
-      const { rows } = await anywhere.query<LoginRow>(
-        "select * from idn_sessions where principal_id = $1 and expires_at > $2 order by seen_at desc, id limit 200",
-        [caller.principal.id, clock.now()],
-      );
-      return { items: rows.map((row) => loginView(row, caller.credential?.id)) };
+      return { items: await loginsOf(parts, caller.principal.id, caller.credential?.id) };
     }),
 
     handle(endLogin, async ({ caller, params, responseHeaders }) => {
@@ -112,6 +108,18 @@ export function accountRoutes(parts: AccountParts): readonly BoundRoute[] {
       return { ended: rows.length };
     }),
   ];
+}
+
+export async function loginsOf(
+  { anywhere, clock }: Pick<AccountParts, "anywhere" | "clock">,
+  principalId: string,
+  own: string | undefined,
+): Promise<z.input<typeof LoginView>[]> {
+  const { rows } = await anywhere.query<LoginRow>(
+    "select * from idn_sessions where principal_id = $1 and expires_at > $2 order by seen_at desc, id limit 200",
+    [principalId, clock.now()],
+  );
+  return rows.map((row) => loginView(row, own));
 }
 
 async function insist(ok: Promise<boolean>): Promise<void> {

@@ -22,6 +22,7 @@ import type { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
 import { handle, refused, type BoundRoute, type RequestContext } from "../../http/handle.ts";
 import { domain, domainOf, type DomainCommand, normalDomain } from "./domain.ts";
+import { provenEmail } from "./email.ts";
 import type { AccountParts } from "./public.ts";
 import { NOT_CONFIGURED } from "./routes.ts";
 import { redirectUri, secretName, settingsOf } from "./sign-on-routes.ts";
@@ -63,13 +64,9 @@ export function signOnSettingsRoutes(parts: AccountParts): readonly BoundRoute[]
   async function offeredTo(
     principalId: string,
   ): Promise<{ readonly holder: Holder; readonly role: OrganizationRole; readonly name: string } | null> {
-    const { rows } = await anywhere.query<{ email: string; name: string }>(
-      "select email, name from auth_users where id = $1 and email_verified",
-      [principalId],
-    );
-    const person = rows[0];
-    const holder = person === undefined ? undefined : await holderOf(domainOf(person.email));
-    if (person === undefined || holder === undefined || holder.join_role === null) return null;
+    const person = await provenEmail(anywhere, principalId);
+    const holder = person === null ? undefined : await holderOf(domainOf(person.email));
+    if (person === null || holder === undefined || holder.join_role === null) return null;
     // Where the provider is the only way in, it is the way in.
     if ((await settingsOf(parts, holder.organization_id))?.isRequired === true) return null;
     if ((await identity.roleOf(holder.organization_id, principalId)) !== null) return null;

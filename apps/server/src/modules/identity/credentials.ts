@@ -26,6 +26,7 @@ export interface Identified {
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
   /** Theirs too, but not by this way in: it wants its own provider. */
   readonly closed: readonly string[];
+  readonly impersonatedBy?: { readonly id: string; readonly untilMs: number } | undefined;
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
   readonly expiresAtMs: number;
@@ -45,6 +46,8 @@ interface Row {
   /** Of sessions. */
   only_in?: string | null;
   is_closed?: boolean;
+  impersonated_by?: string | null;
+  impersonated_until?: Date | null;
 }
 
 export interface Found extends Identified {
@@ -76,7 +79,12 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
       const key = `${kind}:${hash.toString("base64")}`;
       const nowMs = clock.nowMs();
       const known = remembered.get(key);
-      if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.found.expiresAtMs > nowMs ? known.found : null;
+      if (
+        known !== undefined &&
+        nowMs - known.atMs < FRESH_MS &&
+        !((known.found.impersonatedBy?.untilMs ?? Number.POSITIVE_INFINITY) <= nowMs)
+      )
+        return known.found.expiresAtMs > nowMs ? known.found : null;
       remembered.delete(key);
       const asked = generation;
       const { rows } = await anywhere.query<Row>(`select * from idn_${kind}($1, $2)`, [hash, clock.now()]);
@@ -95,6 +103,9 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
           organization_id === null || role === null || is_closed === true ? [] : [{ organizationId: organization_id, role }],
         ),
         closed: rows.flatMap(({ organization_id, is_closed }) => (organization_id !== null && is_closed === true ? [organization_id] : [])),
+        ...(row.impersonated_by == null
+          ? {}
+          : { impersonatedBy: { id: row.impersonated_by, untilMs: row.impersonated_until?.getTime() ?? 0 } }),
         scopes: row.scopes,
         expiresAtMs: row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
         usedAtMs: row.used_at?.getTime() ?? 0,

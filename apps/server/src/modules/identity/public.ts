@@ -3,6 +3,7 @@ import path from "node:path";
 import type { OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
 import type { IdentityEvent } from "@signalbox/contract/events/identity";
+import type { AdminEvent } from "@signalbox/contract/events/admin";
 import type { JoinedBy, MembershipEvent } from "@signalbox/contract/events/organizations";
 import type { SingleSignOnEvent } from "@signalbox/contract/events/single-sign-on";
 import { erasable } from "@signalbox/eventlog/erasable";
@@ -124,6 +125,10 @@ export interface IdentityModule extends Module, Authenticator {
     readonly method: string;
     readonly from: RequestContext["from"];
   }): Promise<{ readonly id: string; readonly secret: string; readonly ttlS: number }>;
+  /** Ends what a person has open in one organization; they come back where they still may. */
+  membershipEnded(organizationId: string, principalId: string): Promise<void>;
+  /** What somebody presents stands for somebody else from now on. */
+  credentialChanged(credentialId: string): void;
   /** Closes what is open in an organization: whoever still may comes back. */
   reconnect(organizationId: string): Promise<void>;
   /** Forgets who somebody is, so that what changed about them holds for their next call. */
@@ -164,6 +169,7 @@ export interface IdentityParts extends IdentityDeps {
   /** Ends what a person holds in one organization: cached identities, sockets. */
   readonly membershipEnded: (organizationId: string, principalId: string) => Promise<void>;
   readonly organizationEnded: (organizationId: string) => Promise<void>;
+  readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
 export interface Founding {
@@ -304,12 +310,15 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     if (afterSeq >= head) return;
     const events = await log.readStream(organizationId, { type: "organization", id: organizationId }, { afterSeq, limit: 500 });
     if (events.some(({ event }) => MAY_CHANGE_ROLES.test(event.type))) await recheck(organizationId);
-    for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent | SingleSignOnEvent>[]) {
+    for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent | SingleSignOnEvent | AdminEvent>[]) {
       if (event.type === "token.revoked") revoked(subjectId);
       else if (event.type === "login.ended") revoked(event.data.login_id);
       else if (event.type === "member.removed" || event.type === "member.left")
         await membershipEnded(organizationId, event.data.principal_id);
       else if (event.type === "single_sign_on.configured" && event.data.is_required) await membershipEnded(organizationId, null);
+      else if (event.type === "organization.suspended") await membershipEnded(organizationId, null);
+      else if (event.type === "impersonation.started" || event.type === "impersonation.stopped")
+        credentials.forgetOrganization(organizationId);
       else if (event.type === "organization.deleted") await membershipEnded(organizationId, null);
     }
     // Last: what failed half-way is read again.
@@ -323,6 +332,14 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     await recordLogin(organizationId, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
   }
 
+  async function displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0) return new Map();
+    const { rows } = await db.inOrganization(organizationId, (tx) =>
+      sql<{ id: string; display_name: string }>`select id, display_name from proj_principals where id = any(${[...ids]})`.execute(tx),
+    );
+    return new Map(rows.map((row) => [row.id, row.display_name]));
+  }
+
   const parts: IdentityParts = {
     ...deps,
     logins,
@@ -331,6 +348,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     saveTokenSecret,
     found,
     membershipEnded,
+    displayNames,
     organizationEnded: (organizationId) => membershipEnded(organizationId, null),
   };
 
@@ -378,13 +396,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
     issueLoginCode: (organizationId, principalId) => logins.issue(organizationId, principalId),
 
-    async displayNames(organizationId, ids) {
-      if (ids.length === 0) return new Map();
-      const { rows } = await db.inOrganization(organizationId, (tx) =>
-        sql<{ id: string; display_name: string }>`select id, display_name from proj_principals where id = any(${[...ids]})`.execute(tx),
-      );
-      return new Map(rows.map((row) => [row.id, row.display_name]));
-    },
+    displayNames,
 
     async principalExists(organizationId, id) {
       const { rows } = await db.inOrganization(organizationId, (tx) => sql`select 1 from proj_principals where id = ${id}`.execute(tx));
@@ -451,6 +463,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       return { id, ...(await logins.openVouched({ id, organizationId, principalId, method, from })) };
     },
 
+    membershipEnded,
+    credentialChanged: revoked,
     reconnect: (organizationId) => membershipEnded(organizationId, null),
 
     changed: credentials.forgetPrincipal,

@@ -52,12 +52,26 @@ export function identityRoutes({
   loginEnded,
   saveTokenSecret,
   localOrganizationId,
+  displayNames,
 }: IdentityParts): readonly BoundRoute[] {
-  async function me(organizationId: string, of: Pick<Caller, "principal" | "role" | "scopes">): Promise<z.input<typeof MeView>> {
+  async function me(
+    organizationId: string,
+    of: Pick<Caller, "principal" | "role" | "scopes" | "impersonatedBy">,
+  ): Promise<z.input<typeof MeView>> {
     const { rows } = await db.inOrganization(organizationId, (tx) =>
       sql<{ name: string }>`select name from proj_organizations`.execute(tx),
     );
+    const operator = of.impersonatedBy;
     return {
+      ...(operator === undefined
+        ? {}
+        : {
+            impersonation: {
+              operator_id: operator.id,
+              operator_name: (await displayNames(organizationId, [operator.id])).get(operator.id) ?? operator.id,
+              expires_at: new Date(operator.untilMs).toISOString(),
+            },
+          }),
       principal: { id: of.principal.id, type: of.principal.type, display_name: of.principal.displayName },
       organization: { id: organizationId, name: rows[0]?.name ?? organizationId },
       role: of.role,

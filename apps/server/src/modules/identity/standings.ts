@@ -46,9 +46,14 @@ export function createStandings({
          where p.id = ${principalId} and p.role is not null
            and (${isCapability}::boolean
              or exists (select from proj_tokens t where t.id = ${credentialId} and t.revoked_at is null and (t.expires_at is null or t.expires_at > ${now}))
-             or exists (select from idn_sessions s where s.id = ${credentialId} and s.principal_id = p.id and s.expires_at > ${now}))`.execute(
-        tx,
-      ),
+             or exists (select from idn_sessions s
+                 where s.id = ${credentialId} and s.expires_at > ${now}
+                   and (exists (select from proj_impersonations i
+                          where i.session_id = s.id and i.principal_id = p.id and i.operator_id = s.principal_id and i.ended_at is null and i.expires_at > ${now})
+                     or s.principal_id = p.id and (s.only_in is null or s.only_in = p.organization_id)
+                        and not exists (select from proj_single_sign_on o
+                              where o.is_required and p.role <> 'owner' and not (s.method = 'single_sign_on' and s.only_in = p.organization_id)))))
+           and not idn_is_suspended(p.organization_id, p.id)`.execute(tx),
     );
     return rows[0]?.role ?? null;
   }
