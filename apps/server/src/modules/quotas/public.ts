@@ -115,7 +115,19 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
     throw new ShellRefused("quota_exceeded", message(limit), { fix, details: { quota: name, used: usedNow, limit } });
   }
 
-  /** Null when it was taken; else how many run. */
+  /** Who waits for the lock waits here, one of a process at the database: fifty at once must not hold all connections. */
+  const queues = new Map<string, Promise<unknown>>();
+  function inTurn<T>(organizationId: string, work: () => Promise<T>): Promise<T> {
+    const before = queues.get(organizationId) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    queues.set(organizationId, turn);
+    const done = (): void => {
+      if (queues.get(organizationId) === turn) queues.delete(organizationId);
+    };
+    turn.then(done, done);
+    return turn;
+  }
+
   function takeSeat(
     organizationId: string,
     sessionId: string,
@@ -126,9 +138,8 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
       await sql`select pg_advisory_xact_lock(hashtextextended(${`quota ${organizationId}`}, 0))`.execute(tx);
       const now = clock.now();
       const { rows } = await sql<{ session_id: string }>`
-        delete from quo_seats where taken_at < ${now}::timestamptz - make_interval(secs => ${SEAT_MS / 1000})`
-        .execute(tx)
-        .then(() => sql<{ session_id: string }>`select session_id from quo_seats`.execute(tx));
+        with over as (delete from quo_seats where taken_at < ${now}::timestamptz - make_interval(secs => ${SEAT_MS / 1000}) returning session_id)
+        select session_id from quo_seats where session_id not in (select session_id from over)`.execute(tx);
       // Read after the lock was got, so that a session whose seat was just given back is seen; and over the connection that
       // is held, since all of them may be held by those who wait for the lock.
       const running = new Set([...(await deps.activeSessions(tx)), ...rows.map((row) => row.session_id)]);
@@ -238,7 +249,7 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
       await admitWork(organizationId);
       const limit = (await limitsOf(organizationId)).limits.sessions;
       if (limit === null) return work();
-      const { taken, running } = await takeSeat(organizationId, sessionId, limit);
+      const { taken, running } = await inTurn(organizationId, () => takeSeat(organizationId, sessionId, limit));
       if (!taken) refuse(organizationId, "sessions", running, limit);
       try {
         return await work();
