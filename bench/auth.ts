@@ -10,7 +10,7 @@
  * `node auth.ts [--calls n] [--organizations n]`; the last line of stdout is one JSON object.
  */
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -91,6 +91,8 @@ const LISTS = ["/v1/members", "/v1/principals", "/v1/rooms", "/v1/tokens", "/v1/
 
 async function lists(): Promise<{ readonly alone: number; readonly among: number; readonly seededS: number }> {
   const place = mkdtempSync(path.join(tmpdir(), "signalbox-bench-auth-"));
+  // Postgres runs as another user when this is root, who must be able to pass through.
+  chmodSync(place, 0o711);
   const postgres = await startEmbeddedPostgres({
     dataDir: path.join(place, "postgres"),
     database: "bench",
