@@ -17,7 +17,7 @@ import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
-import { alone, rebuild, type ProjectionSchema, type RebuildProgress, type RebuildReport } from "@signalbox/eventlog/rebuild";
+import { rebuildAll, type ProjectionSchema, type RebuildProgress, type RebuildReport } from "@signalbox/eventlog/rebuild";
 import type { ConnectionFor } from "@signalbox/eventlog/roles";
 import type { WakeUp } from "@signalbox/eventlog/listener";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
@@ -770,7 +770,6 @@ export function projectionSchemas(modules: readonly (readonly [string, Module])[
   );
 }
 
-/** One after the other, and nobody else meanwhile. */
 async function rebuildProjections(
   connection: ConnectionFor,
   modules: readonly (readonly [string, Module])[],
@@ -782,18 +781,7 @@ async function rebuildProjections(
   await client.connect();
   try {
     await client.query("set role sb_owner");
-    return await alone(client, async () => {
-      const reports: RebuildReport[] = [];
-      for (const [i, schema] of schemas.entries())
-        reports.push(
-          await rebuild(client, schema, {
-            swap: !dryRun,
-            rest,
-            onProgress: (progress) => onProgress?.({ ...progress, nth: i + 1, of: schemas.length }),
-          }),
-        );
-      return reports;
-    });
+    return await rebuildAll(client, schemas, { swap: !dryRun, rest, onProgress });
   } finally {
     await client.end();
   }
@@ -803,7 +791,7 @@ interface RebuildRequest {
   readonly dryRun: boolean;
   /** By their names; null for all. */
   readonly only: ((projection: string) => boolean) | null;
-  readonly onProgress?: ((progress: RebuildProgress & { nth: number; of: number }) => void) | undefined;
+  readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
   readonly rest?: number | undefined;
 }
 

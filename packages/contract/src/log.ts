@@ -257,9 +257,10 @@ export const rebuildProjections = route({
 });
 export const RebuildProgress = z
   .object({
+    /** `all` while the log is replayed for several at once. */
     projection: z.string(),
     step: z.enum(["replaying", "comparing", "swapping"]),
-    /** Of the projection's own events; `total` is how many there were when it began. */
+    /** Replayed so far; `total` is how many there were when it began. */
     events: z.int(),
     total: z.int(),
     /** It is the nth of so many projections. */

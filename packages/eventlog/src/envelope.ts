@@ -274,38 +274,60 @@ interface Header {
   step_id?: string;
 }
 
-type StoredHeader = Omit<Header, "principal"> & {
+export type StoredHeader = Omit<Header, "principal"> & {
   readonly principal: { readonly id: string; readonly type: Recorded["principal"]["type"]; readonly impersonated_by?: string };
 };
 
 /** An erased event reads with empty data and redaction `full`; its header, and so its hash, stay as they were. */
-export function recordedOf(row: StoredRow, versions?: EventVersions): Recorded {
-  const event = inTodaysShape(row, versions);
-  return row.import_id === null ? event : translated(event, { organizationId: row.organization_id, importId: row.import_id });
+export const recordedOf = (row: StoredRow, versions?: EventVersions): Recorded =>
+  recordedOfParsed(
+    JSON.parse(row.header) as StoredHeader,
+    row.data === null ? null : (JSON.parse(row.data) as object),
+    {
+      seq: Number(row.seq),
+      position: Number(row.position),
+      recordedAt: row.recorded_at.toISOString(),
+      prevHash: hashText(row.prev_hash),
+      hash: hashText(row.hash),
+      importId: row.import_id,
+      organizationId: row.organization_id,
+    },
+    versions,
+  );
+
+/** What the database adds to header and data. `organizationId`: of whose log it is; only looked at with an `importId`. */
+interface Place extends Pick<Recorded, "seq" | "position" | "recordedAt" | "prevHash" | "hash"> {
+  readonly importId: string | null;
+  readonly organizationId: string | null;
 }
 
-function inTodaysShape(row: Omit<StoredRow, "import_id" | "organization_id">, versions: EventVersions | undefined): Recorded {
-  const h = JSON.parse(row.header) as StoredHeader;
+/** For those who have read header and data already. `data`: null once erased. */
+export function recordedOfParsed(
+  h: StoredHeader,
+  data: object | null,
+  { importId, organizationId, seq, position, recordedAt, prevHash, hash: ownHash }: Place,
+  versions?: EventVersions,
+): Recorded {
   const { impersonated_by, ...principal } = h.principal;
-  return {
+  const event: Recorded = {
     eventId: h.event_id,
-    event: { type: h.type, data: row.data === null ? {} : upcast(h.type, h.version, JSON.parse(row.data) as object, versions) },
+    event: { type: h.type, data: data === null ? {} : upcast(h.type, h.version, data, versions) },
     version: versionOf(h.type, versions),
     organizationId: h.organization_id,
     stream: h.stream,
-    seq: Number(row.seq),
-    position: Number(row.position),
+    seq,
+    position,
     subject: h.subject,
     subjectId: subjectIdOf(h.subject),
     subjectVersion: h.subject_version,
     occurredAt: h.occurred_at,
-    recordedAt: row.recorded_at.toISOString(),
+    recordedAt,
     principal: impersonated_by === undefined ? principal : { ...principal, impersonatedBy: impersonated_by },
     zone: h.zone,
     correlationId: h.correlation_id,
-    redaction: row.data === null ? "full" : h.redaction,
-    prevHash: hashText(row.prev_hash),
-    hash: hashText(row.hash),
+    redaction: data === null ? "full" : h.redaction,
+    prevHash,
+    hash: ownHash,
     ...present({
       causationId: h.causation_id,
       idempotencyKey: h.idempotency_key,
@@ -316,6 +338,7 @@ function inTodaysShape(row: Omit<StoredRow, "import_id" | "organization_id">, ve
       stepId: h.step_id,
     }),
   };
+  return importId === null ? event : translated(event, { organizationId: organizationId ?? "", importId });
 }
 
 export const hashText = (hash: Buffer): string => `sha256:${hash.toString("hex")}`;

@@ -17,6 +17,7 @@ import { Query } from "pg";
 interface Wire {
   readonly stream: { cork(): void; uncork(): void };
   readonly parsedStatements: Readonly<Record<string, string | undefined>>;
+  parse(message: object): void;
   bind(message: object): void;
   describe(message: object): void;
   execute(message: object): void;
@@ -24,23 +25,26 @@ interface Wire {
 }
 interface WireQuery {
   readonly _result: { readonly rows: unknown[] };
-  prepare(wire: Pick<Wire, "parsedStatements" | "bind" | "describe" | "execute" | "sync">): void;
+  prepare(wire: Pick<Wire, "parsedStatements" | "parse" | "bind" | "describe" | "execute" | "sync">): void;
   handleRowDescription(message: object): void;
   handleDataRow(message: object): void;
   handleCommandComplete(message: object): void;
 }
 
-const wireOf = (client: pg.Client): Wire => (client as unknown as { connection: Wire }).connection;
+const wireOf = (client: pg.ClientBase): Wire => (client as unknown as { connection: Wire }).connection;
 const ignored = (): void => undefined;
 
-/** Only statements that this connection has run before: an error would leave open which of the others were parsed. */
+/** Of statements with names only those that this connection has run before: an error would leave open which of the others were parsed. */
 export function canFly(client: pg.Client, statements: readonly pg.QueryConfig[]): boolean {
   const { parsedStatements } = wireOf(client);
   return statements.every(({ name, text }) => name !== undefined && parsedStatements[name] === text);
 }
 
-/** Resolves with the rows of the last statement once all are committed. Rejects with the first error: nothing was. */
-export function fly<Row extends pg.QueryResultRow>(client: pg.Client, statements: readonly pg.QueryConfig[]): Promise<Row[]> {
+/**
+ * Resolves with the rows of the last statement once all are committed. Rejects with the first error: nothing was.
+ * Statements without a name are parsed each time. In a transaction that was begun they are a part of it.
+ */
+export function fly<Row extends pg.QueryResultRow>(client: pg.ClientBase, statements: readonly pg.QueryConfig[]): Promise<Row[]> {
   return new Promise((resolve, reject) => {
     client.query(new Flight(statements, resolve as (rows: unknown[]) => void, reject) as unknown as pg.Query);
   });
@@ -65,13 +69,14 @@ class Flight extends (Query as unknown as new (text: string) => object) {
 
   submit(wire: Wire): null {
     const { parsedStatements } = wire;
+    const parse = (message: object) => wire.parse(message);
     const bind = (message: object) => wire.bind(message);
     const execute = (message: object) => wire.execute(message);
     wire.stream.cork();
     try {
       for (const part of this.#parts) {
         const describe = part === this.#last ? (message: object) => wire.describe(message) : ignored;
-        part.prepare({ parsedStatements, bind, describe, execute, sync: ignored });
+        part.prepare({ parsedStatements, parse, bind, describe, execute, sync: ignored });
       }
       wire.sync();
     } finally {

@@ -144,3 +144,21 @@ export function dueTo<E extends { readonly type: string; readonly data: object }
     importId === undefined ? types.has(event.type) : stream.type !== "organization" && imported.has(event.type),
   ) as unknown as Recorded<E>[];
 }
+
+/** `dueTo` for several projections at once: which of them is given which events of a batch, in the projections' order. */
+export function distribution(projections: readonly Projection[]): (events: readonly Recorded[]) => (readonly [Projection, readonly Recorded[]])[] {
+  const [own, foreign] = [new Map<string, Projection[]>(), new Map<string, Projection[]>()];
+  const add = (to: Map<string, Projection[]>, type: string, projection: Projection) => to.set(type, [...(to.get(type) ?? []), projection]);
+  for (const projection of projections) {
+    for (const type of new Set(projection.types)) add(own, type, projection);
+    for (const type of new Set(projection.imported)) add(foreign, type, projection);
+  }
+  return (events) => {
+    const due = new Map<Projection, Recorded[]>(projections.map((projection) => [projection, []]));
+    for (const event of events) {
+      const takers = event.importId === undefined ? own : event.stream.type === "organization" ? undefined : foreign;
+      for (const projection of takers?.get(event.event.type) ?? []) due.get(projection)!.push(event);
+    }
+    return [...due].filter(([, list]) => list.length > 0);
+  };
+}

@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { alone, dropShadows, rebuild, schemaHash, type ProjectionSchema } from "./rebuild.ts";
+import { alone, dropShadows, rebuildAll, schemaHash, type ProjectionSchema } from "./rebuild.ts";
 import type { ConnectionFor } from "./roles.ts";
 
 /**
@@ -24,7 +24,7 @@ export async function applyProjectionSchemas(connection: ConnectionFor, schemas:
       client,
       async () => {
         const changed = await changedNow();
-        for (const schema of changed) await rebuild(client, schema, { compare: false });
+        await rebuildAll(client, changed, { compare: false });
         return changed.map(({ name }) => name);
       },
       { wait: true },

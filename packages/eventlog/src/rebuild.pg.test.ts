@@ -114,7 +114,7 @@ test.each(["replaying", "comparing", "swapping"])(
     expect(await script.ended).toBe("SIGKILL");
     expect(await oids(), "not one table was moved").toEqual(tables);
     expect(await live()).toEqual(before);
-    expect((await shadows()).map(({ name }) => name)).toContain("sb_shadow_counters");
+    expect((await shadows()).map(({ name }) => name)).toContain("sb_shadow_made");
     // Its session ends when Postgres notices; a start meanwhile leaves the shadow to the next one.
     await expect
       .poll(async () => (await applyProjectionSchemas(db.connection, [counterSchema]), shadows()), { timeout: 20_000 })

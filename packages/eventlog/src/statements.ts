@@ -1,5 +1,6 @@
 /* Statements by name: parsed and planned once for each connection. */
 import type pg from "pg";
+import { bound } from "./array-parameter.ts";
 import { CLAIM, INSERT, type Chained } from "./batch.ts";
 import type { Tx } from "./log.ts";
 
@@ -15,7 +16,7 @@ export function named(text: string, values: readonly unknown[]): pg.QueryConfig 
   let name = statementNames.get(text);
   // Texts that are put together anew each time would fill the server's memory with plans.
   if (name === undefined && statementNames.size < 500) statementNames.set(text, (name = `project_${statementNames.size}`));
-  return { text, values: [...values], ...(name === undefined ? {} : { name }) };
+  return { text, values: [...bound(text, values)], ...(name === undefined ? {} : { name }) };
 }
 
 export function namedTx(client: pg.Client): Tx {

@@ -165,7 +165,9 @@ async function told<T>({ client, terminal }: Pick<Context, "client" | "terminal"
     const { running } = await client.call(getRebuild, {});
     if (running !== null && !ended)
       terminal.progress(
-        `${running.nth}/${running.of} ${running.projection}: ${running.step}${running.step === "replaying" ? `, ${running.events} of ${running.total} events` : ""}`,
+        running.step === "replaying"
+          ? `${running.projection}: replaying, ${running.events} of ${running.total} events`
+          : `${running.nth}/${running.of} ${running.projection}: ${running.step}`,
       );
   }
 }

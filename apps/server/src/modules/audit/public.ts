@@ -70,7 +70,7 @@ export interface AuditDeps extends Deps {
     dryRun: boolean;
     /** By their names; null for all. */
     only: ((projection: string) => boolean) | null;
-    onProgress?: (progress: RebuildProgress & { nth: number; of: number }) => void;
+    onProgress?: (progress: RebuildProgress) => void;
   }) => Promise<readonly RebuildReport[] | "no_such_projection">;
 }
 
