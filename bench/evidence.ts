@@ -3,7 +3,9 @@
  * written through the public API: in some of 10,000 rooms messages are posted and task runs are worked off by engines
  * (claim, start, steps, tool calls, completion).
  *
- *   verify       the exported file, read from disk line by line, in this process: events per second of processor
+ *   verify       the exported file, read from disk, in this process: events per second of processor. Beside it the
+ *                limit: of the same lines only JSON.parse, JSON.parse of their headers, and as many SHA-256 over the
+ *                same bytes, which no verifier in this language can leave out
  *   checkpoint   POST /v1/audit/checkpoints after one more append, with a stream for each of 10,000 rooms
  *   rebuild      all projections of the server, one after the other, compared with the live tables and swapped in:
  *                events of the log per second, and what the projections were given in all per second
@@ -11,14 +13,15 @@
  * `node evidence.ts [--work N] [--rooms N] [--rounds N]`; the last line of stdout is one JSON object.
  */
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { hash } from "node:crypto";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import { verifyExport } from "../packages/verify/src/export.ts";
-import { linesOf, nodePrimitives } from "../packages/verify/src/node.ts";
+import { linesTogether, nodePrimitives } from "../packages/verify/src/node.ts";
 import { parseKey } from "../packages/verify/src/note.ts";
 import { median, startServer } from "./server.ts";
 
@@ -120,6 +123,21 @@ function exportTo(file: string): Promise<void> {
   });
 }
 
+/** Events per second of processor for what checking them consists of at least. */
+async function limitOf(file: string): Promise<number> {
+  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line.startsWith('{"kind":"event"'));
+  const before = process.cpuUsage();
+  let length = 0;
+  for (const line of lines) {
+    const { header, data, hash: own } = JSON.parse(line) as { header: string; data: string | null; hash: string };
+    length += (JSON.parse(header) as { type: string }).type.length;
+    for (const text of [header, own, data ?? ""]) length += hash("sha256", text, "hex").length;
+  }
+  const { user, system } = process.cpuUsage(before);
+  if (length === 0) throw new Error("the export has no events");
+  return lines.length / ((user + system) / 1e6);
+}
+
 const place = await mkdtemp(path.join(tmpdir(), "signalbox-bench-"));
 try {
   const { thread } = await writeHistory();
@@ -138,14 +156,16 @@ try {
   const { keys } = await call<{ keys: { public_key: string }[] }>("GET", "/v1/audit/keys");
   const known = await Promise.all(keys.map((key) => parseKey(nodePrimitives, key.public_key)));
   const verifying: number[] = [];
+  const limits: number[] = [];
   let events = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const before = process.cpuUsage();
-    const report = await verifyExport(nodePrimitives, linesOf(createReadStream(file, { highWaterMark: PIECE })), known);
+    const report = await verifyExport(nodePrimitives, linesTogether(createReadStream(file, { highWaterMark: PIECE })), known);
     const { user, system } = process.cpuUsage(before);
     if (!report.valid) throw new Error(`the export does not verify: ${report.problems.join("; ")}`);
     events = report.events;
     verifying.push(events / ((user + system) / 1e6));
+    limits.push(await limitOf(file));
   }
 
   const rebuilding: number[] = [];
@@ -170,6 +190,8 @@ try {
         streams,
         export_bytes_per_event: Math.round((await stat(file)).size / events),
         verified_events_per_s_of_one_core: verified,
+        limit_of_parsing_and_hashing_per_s: Math.round(median(limits)),
+        verified_share_of_that_limit: Number((median(verifying) / median(limits)).toFixed(2)),
         checkpoint_p50_ms: checkpointMs,
         rebuild_s: seconds,
         rebuild_events_of_the_log_per_s: rebuilt,

@@ -28,7 +28,7 @@ test("Postgres reads bigint arrays as they were written", async () => {
 });
 
 const MIXED: readonly (readonly [string, readonly unknown[]])[] = [
-  ["text[]", ["a", null, undefined, 7, true, "{,}\"\\"]],
+  ["text[]", ["a", null, undefined, 7, true, '{,}"\\']],
   ["bigint[]", [1, null, -(2 ** 40), Number.MAX_SAFE_INTEGER]],
   ["bigint[]", ["12", 3]],
   ["int[]", [1, undefined, -2_147_483_648]],

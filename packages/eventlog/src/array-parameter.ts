@@ -114,9 +114,22 @@ const ENCODERS: Readonly<Record<string, Encode | undefined>> = {
   "uuid[]": (values) =>
     values.every((value) => typeof value === "string" && UUID_TEXT.test(value)) ? uuidArray(values as readonly string[]) : null,
   "bigint[]": (values) => fixed(values, INT8, 8, wholeOf, writeInt8),
-  "int[]": (values) => fixed(values, INT4, 4, (value) => inRange(wholeOf(value)), (out, value, at) => out.writeInt32BE(value, at)),
+  "int[]": (values) =>
+    fixed(
+      values,
+      INT4,
+      4,
+      (value) => inRange(wholeOf(value)),
+      (out, value, at) => out.writeInt32BE(value, at),
+    ),
   "boolean[]": (values) =>
-    fixed(values, BOOL, 1, (value) => (typeof value === "boolean" ? Number(value) : undefined), (out, value, at) => out.writeUInt8(value, at)),
+    fixed(
+      values,
+      BOOL,
+      1,
+      (value) => (typeof value === "boolean" ? Number(value) : undefined),
+      (out, value, at) => out.writeUInt8(value, at),
+    ),
   "timestamptz[]": (values) => fixed(values, TIMESTAMPTZ, 8, microsecondsOf, writeInt8),
   "jsonb[]": (values) => {
     // Its binary form is a version, which is 1, and the text.

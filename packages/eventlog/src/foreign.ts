@@ -146,7 +146,9 @@ export function dueTo<E extends { readonly type: string; readonly data: object }
 }
 
 /** `dueTo` for several projections at once: which of them is given which events of a batch, in the projections' order. */
-export function distribution(projections: readonly Projection[]): (events: readonly Recorded[]) => (readonly [Projection, readonly Recorded[]])[] {
+export function distribution(
+  projections: readonly Projection[],
+): (events: readonly Recorded[]) => (readonly [Projection, readonly Recorded[]])[] {
   const [own, foreign] = [new Map<string, Projection[]>(), new Map<string, Projection[]>()];
   const add = (to: Map<string, Projection[]>, type: string, projection: Projection) => to.set(type, [...(to.get(type) ?? []), projection]);
   for (const projection of projections) {

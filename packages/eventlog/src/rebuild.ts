@@ -138,7 +138,11 @@ interface Made extends ProjectionSchema {
   readonly tables: readonly string[];
 }
 
-async function rebuildAlone(client: pg.ClientBase, schemas: readonly ProjectionSchema[], options: RebuildOptions): Promise<RebuildReport[]> {
+async function rebuildAlone(
+  client: pg.ClientBase,
+  schemas: readonly ProjectionSchema[],
+  options: RebuildOptions,
+): Promise<RebuildReport[]> {
   await client.query(`${DROP}; create schema ${SHADOW}; create schema ${MOVED}; grant usage on schema ${SHADOW} to sb_log, sb_app`);
   const gate = createGate(client);
   try {

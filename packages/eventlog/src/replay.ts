@@ -213,7 +213,10 @@ async function project(tx: Tx, due: readonly (readonly [Projection, readonly Rec
 const typesOf = (takers: readonly Taker[]): readonly string[] => [...new Set(takers.flatMap(({ types }) => types))];
 
 /** Without a position, as when it ran inline: a projection must not come to rely on it. */
-function recordedOfLine([, seq, recordedAt, header, data, prevHash, hash, importId, organizationId]: Line, versions: EventVersions | undefined): Recorded {
+function recordedOfLine(
+  [, seq, recordedAt, header, data, prevHash, hash, importId, organizationId]: Line,
+  versions: EventVersions | undefined,
+): Recorded {
   // In seconds. The column has microseconds, what is read has milliseconds.
   const at = new Date(Math.floor(recordedAt * 1000 + 0.001)).toISOString();
   return recordedOfParsed(header, data, { seq, position: undefined, recordedAt: at, prevHash, hash, importId, organizationId }, versions);

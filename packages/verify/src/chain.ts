@@ -7,7 +7,7 @@
  *
  * The first prev_hash of a stream is 32 zero bytes.
  */
-import { concat, equal, fromBase64, hashBytes, hashText, hex, putHex, utf8, type Primitives } from "./primitives.ts";
+import { concat, fromBase64, hashText, hex, putBase64, putHex, utf8, type Primitives } from "./primitives.ts";
 
 /** One event as it is stored and exported. */
 export interface ChainedEvent {
@@ -52,12 +52,15 @@ export interface Head {
 }
 export const GENESIS: Head = { seq: 0, hash: new Uint8Array(32) };
 
-interface Header {
-  event_id?: unknown;
-  type?: unknown;
-  organization_id?: unknown;
-  stream?: { type?: unknown; id?: unknown };
-  data_hash?: unknown;
+/** What a checker looks at. Of a header that is not the log's own any of it may be anything. */
+export interface Header {
+  readonly event_id?: unknown;
+  readonly type?: unknown;
+  readonly organization_id?: unknown;
+  readonly stream?: { readonly type?: unknown; readonly id?: unknown };
+  readonly subject?: unknown;
+  readonly subject_version?: unknown;
+  readonly data_hash?: unknown;
 }
 
 /** Null for what is not the text of a JSON object. */
@@ -86,13 +89,32 @@ export async function linkEntry(primitives: Primitives, prev: Uint8Array, seq: n
 
 export type Followed = { ok: true; head: Head; header: Header } | { ok: false; mismatch: Mismatch };
 
+/** The same with hashes as text, for those who check many. */
+export type Linked = { readonly ok: true; readonly header: Header } | { readonly ok: false; readonly mismatch: Mismatch };
+
 /**
  * Checks that `event` continues `head`. Returns the new head, or what is wrong and where; a checker
- * goes no further on that stream, since everything after a break hangs on it. At once where `primitives`
- * hash at once: 100,000 events a second leave no room for a promise each.
+ * goes no further on that stream, since everything after a break hangs on it.
  */
 export function follow(primitives: Primitives, head: Head, event: ChainedEvent): Followed | Promise<Followed> {
-  const header = jsonObject(event.header) as Header | null;
+  const linked = link(primitives, head.seq, hashText(head.hash), event);
+  return linked instanceof Promise ? linked.then(followed) : followed(linked);
+
+  function followed(checked: Linked): Followed {
+    if (!checked.ok) return checked;
+    const hash = new Uint8Array(32);
+    putHex(event.hash, 7, hash, 0);
+    return { ok: true, head: { seq: event.seq, hash }, header: checked.header };
+  }
+}
+
+/**
+ * Checks that `event` continues a stream that stands at `seq` with `hash` (`sha256:<hex>`); then it stands where the
+ * event says. At once where `primitives` hash at once: 100,000 events a second leave no room for a promise each, nor
+ * for bytes of every hash that is only compared.
+ */
+export function link(primitives: Primitives, seq: number, hash: string, event: ChainedEvent): Linked | Promise<Linked> {
+  const header = headerOf(event.header);
   if (header === null) return wrong("malformed", "a JSON header", null);
   if (header.stream?.type !== event.stream.type || header.stream?.id !== event.stream.id) {
     return wrong(
@@ -101,22 +123,18 @@ export function follow(primitives: Primitives, head: Head, event: ChainedEvent):
       `${event.stream.type}:${event.stream.id}`,
     );
   }
-  if (event.seq !== head.seq + 1) return wrong("seq_gap", String(head.seq + 1), String(event.seq));
-  const prev = hashBytes(event.prev_hash);
-  if (prev === null || !equal(prev, head.hash)) return wrong("prev_hash_mismatch", hashText(head.hash), event.prev_hash);
-  const salt = event.salt === null ? null : fromBase64(event.salt);
-  const hashed = hashesOf(primitives, head.hash, event, salt);
+  if (event.seq !== seq + 1) return wrong("seq_gap", String(seq + 1), String(event.seq));
+  if (event.prev_hash !== hash) return wrong("prev_hash_mismatch", hash, event.prev_hash);
+  const hashed = hashesOf(primitives, hash, event);
   return hashed instanceof Promise ? hashed.then(judge) : judge(hashed);
 
-  function judge({ link, data }: Hashes): Followed {
-    if (event.hash !== `sha256:${link}`) return wrong("hash_mismatch", `sha256:${link}`, event.hash);
+  function judge({ own, data }: Hashes): Linked {
+    if (event.hash !== `sha256:${own}`) return wrong("hash_mismatch", `sha256:${own}`, event.hash);
     if (event.data !== null) {
-      if (salt?.length !== 32) return wrong("malformed", "a salt of 32 bytes", null);
+      if (data === null) return wrong("malformed", "a salt of 32 bytes", null);
       if (header!.data_hash !== `sha256:${data}`) return wrong("data_hash_mismatch", String(header!.data_hash), `sha256:${data}`);
     }
-    const hash = new Uint8Array(32);
-    putHex(link, 0, hash, 0);
-    return { ok: true, head: { seq: event.seq, hash }, header: header! };
+    return { ok: true, header: header! };
   }
 
   function wrong(kind: MismatchKind, expected: string | null, actual: string | null): { ok: false; mismatch: Mismatch } {
@@ -135,33 +153,66 @@ export function follow(primitives: Primitives, head: Head, event: ChainedEvent):
   }
 }
 
-/** In hex. */
-interface Hashes {
-  readonly link: string;
-  /** Empty when there is nothing to hash, or no salt to hash it with. */
-  readonly data: string;
+/*
+ * The header as the log writes it (eventlog/envelope.ts): canonical, each name once. What fits this pattern is JSON, and
+ * the groups are what JSON.parse finds there; everything else is left to JSON.parse. Half of its time: 1.7 µs of 3.3.
+ */
+const TEXT = String.raw`"[^"\\\u0000-\u001f]*"`;
+const GROUP = String.raw`"([^"\\\u0000-\u001f]*)"`;
+const optional = (...names: string[]): string => names.map((name) => `(?:"${name}":${TEXT},)?`).join("");
+const OWN_HEADER = new RegExp(
+  String.raw`^\{${optional("causation_id")}"correlation_id":${TEXT},"data_hash":"(sha256:[0-9a-f]{64})","event_id":${GROUP},` +
+    String.raw`${optional("idempotency_key")}"occurred_at":${TEXT},"organization_id":${GROUP},"principal":\{"id":${TEXT},"type":${TEXT}\},` +
+    String.raw`"redaction":${TEXT},${optional("room_id", "run_id", "session_id", "step_id")}"stream":\{"id":${GROUP},"type":${GROUP}\},` +
+    String.raw`"subject":${GROUP},"subject_version":([1-9][0-9]{0,14}),${optional("thread_id")}"type":${GROUP},"version":[1-9][0-9]{0,14},"zone":${TEXT}\}$`,
+);
+
+/** Null for what is not the text of a JSON object. */
+export function headerOf(text: string): Header | null {
+  const found = OWN_HEADER.exec(text);
+  if (found === null) return jsonObject(text);
+  return {
+    data_hash: found[1],
+    event_id: found[2],
+    organization_id: found[3],
+    stream: { id: found[4], type: found[5] },
+    subject: found[6],
+    subject_version: Number(found[7]),
+    type: found[8],
+  };
 }
 
-function hashesOf(primitives: Primitives, prev: Uint8Array, event: ChainedEvent, salt: Uint8Array | null): Hashes | Promise<Hashes> {
+/** In hex. */
+interface Hashes {
+  readonly own: string;
+  /** Null when there is nothing to hash, or no salt to hash it with. */
+  readonly data: string | null;
+}
+
+/** `prev` is a hash's text. */
+function hashesOf(primitives: Primitives, prev: string, event: ChainedEvent): Hashes | Promise<Hashes> {
   const { sha256Hex } = primitives;
-  const hasData = event.data !== null && salt?.length === 32;
-  if (sha256Hex === undefined) {
-    return (async () => ({
-      link: hex(await linkHash(primitives, prev, event.seq, event.header)),
-      data: hasData ? hex(await primitives.sha256(concat(salt, utf8(event.data)))) : "",
-    }))();
-  }
-  scratch[0] = 0;
-  const entry = sha256Hex(withText(1, event.header));
+  if (sha256Hex === undefined) return hashesLater(primitives, prev, event);
+  // U+0000 is the byte 0.
+  const entry = sha256Hex(`\u0000${event.header}`);
   scratch[0] = 1;
-  scratch.set(prev, 1);
+  putHex(prev, 7, scratch, 1);
   place.setUint32(33, Math.floor(event.seq / 0x1_0000_0000));
   place.setUint32(37, event.seq >>> 0);
   putHex(entry, 0, scratch, 41);
-  const link = sha256Hex(scratch.subarray(0, 73));
-  if (!hasData) return { link, data: "" };
-  scratch.set(salt, 0);
-  return { link, data: sha256Hex(withText(32, event.data)) };
+  const own = sha256Hex(scratch.subarray(0, 73));
+  if (event.data === null || event.salt?.length !== 44 || putBase64(event.salt, scratch) !== 32) return { own, data: null };
+  return { own, data: sha256Hex(withText(32, event.data)) };
+}
+
+async function hashesLater(primitives: Primitives, prev: string, event: ChainedEvent): Promise<Hashes> {
+  const before = new Uint8Array(32);
+  putHex(prev, 7, before, 0);
+  const salt = event.salt === null ? null : fromBase64(event.salt);
+  return {
+    own: hex(await linkHash(primitives, before, event.seq, event.header)),
+    data: event.data === null || salt?.length !== 32 ? null : hex(await primitives.sha256(concat(salt, utf8(event.data)))),
+  };
 }
 
 /** What is hashed at once is put together here. */

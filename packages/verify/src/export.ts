@@ -20,11 +20,11 @@
  * stream removed. What it cannot prove: that events after the newest checkpoint are all there. Without
  * any checkpoint it would prove nothing, since whoever rewrote everything could leave them out: not valid.
  */
-import { follow, GENESIS, jsonObject, linkEntry, type ChainedEvent, type Followed, type Head, type Mismatch } from "./chain.ts";
-import { rootOf, type StreamHead } from "./merkle.ts";
+import { jsonObject, link, linkEntry, type ChainedEvent, type Linked, type Mismatch } from "./chain.ts";
+import { growingTree, type StreamHead } from "./merkle.ts";
 import { openNote, type VerifierKey } from "./note.ts";
 import { TrustedKeys, type Rotation } from "./keys.ts";
-import { equal, fromBase64, hashBytes, hashText, type Primitives } from "./primitives.ts";
+import { equal, fromBase64, hashBytes, hashText, putHex, type Primitives } from "./primitives.ts";
 
 export interface ExportReport {
   readonly valid: boolean;
@@ -85,18 +85,29 @@ type Line =
   | { readonly kind: "blob"; readonly sha256: string; readonly base64: string }
   | { readonly kind: "end"; readonly events: number; readonly checkpoints: number };
 
+/** One line each, or as many at once as come together: a promise for each of 100,000 lines is a tenth of their time. */
+export type Lines = AsyncIterable<string | readonly string[]> | Iterable<string | readonly string[]>;
+
+/** A stream as far as it was checked. */
+interface Stream {
+  seq: number;
+  /** `sha256:<hex>` */
+  hash: string;
+  /** Where the first of it that is here stands. */
+  readonly first: number;
+  /** Where the hashes of its events are kept, from the first on. */
+  readonly kept: number[];
+  isBroken: boolean;
+}
+const GENESIS = `sha256:${"0".repeat(64)}`;
+
 /** Problems beyond this many are counted, not told. */
 const MAX_PROBLEMS = 20;
 
-export async function verifyExport(
-  primitives: Primitives,
-  lines: AsyncIterable<string> | Iterable<string>,
-  keys: readonly VerifierKey[],
-): Promise<ExportReport> {
-  const heads = new Map<string, Head>();
-  const broken = new Set<string>();
-  /** The hashes of each stream one after the other, 32 bytes each, for the heads that checkpoints name. */
-  const hashes = new Map<string, Uint8Array>();
+export async function verifyExport(primitives: Primitives, lines: Lines, keys: readonly VerifierKey[]): Promise<ExportReport> {
+  const streams = new Map<string, Stream>();
+  const hashes = hashStore();
+  const tree = growingTree(primitives);
   const subjects = new Map<string, number>();
   const ids = new Set<string>();
   const erased: { stream: string; seq: number; event_id: string; event_type: string }[] = [];
@@ -108,8 +119,8 @@ export async function verifyExport(
   /** Where the log itself says that a key was handed over: what covers that place is no longer the old one's to sign. */
   const handedOver: { from: string; stream: string; seq: number }[] = [];
   const redactions: Redaction[] = [];
-  /** Streams of which only some events are there, and where the first of them stands. */
-  const parts = new Map<string, number | null>();
+  /** Streams of which only some events are there. */
+  const parts = new Set<string>();
   let isSecondFormat = false;
   let [firstMismatch, organization, onlyStream, ended]: [Mismatch | null, string | null, string | null, boolean] = [
     null,
@@ -123,57 +134,59 @@ export async function verifyExport(
   let coveredHeads: readonly StreamHead[] = [];
   let olderHeads: readonly StreamHead[] = [];
 
-  for await (const text of lines) {
-    number++;
-    if (text === "") continue;
-    if (ended) {
-      problem(`line ${number} stands after the end of the export`);
-      break;
-    }
-    const line = parse(text);
-    if (line === null) {
-      problem(`line ${number} is not a line of a Signalbox export`);
-      continue;
-    }
-    if (number === 1 && line.kind !== "header") problem("the export does not begin with its header");
-    if (number !== 1 && line.kind === "header") {
-      problem(`line ${number} is a second header`);
-      continue;
-    }
-    switch (line.kind) {
-      case "header":
-        isSecondFormat = line.format === "signalbox-export/2";
-        if (line.format !== "signalbox-export/1" && !isSecondFormat) problem(`format ${line.format} is not one this verifier knows`);
-        organization = line.organization_id;
-        complete = line.complete;
-        onlyStream = complete ? null : (line.stream ?? "");
-        for (const text of line.keys ?? []) named.add(text.split("+")[1] ?? "");
-        for (const note of line.rotations ?? []) await learn(note, "the header");
-        if (isSecondFormat && !complete) for (const part of line.parts ?? []) if (part !== onlyStream) parts.set(part, null);
-        break;
-      case "links":
-        await links(line);
-        break;
-      case "blob":
-        if (!isSecondFormat) problem(`line ${number} is not a line of this format`);
-        else if (hashText(await primitives.sha256(fromBase64(line.base64) ?? new Uint8Array())) !== line.sha256)
-          problem(`line ${number}: the content is not that of ${line.sha256}`);
-        break;
-      case "event":
-        {
-          const checking = event(line);
-          if (checking !== undefined) await checking;
-        }
-        break;
-      case "checkpoint":
-        await checkpoint(line.note, line.heads);
-        break;
-      case "end":
-        ended = true;
-        if (line.events !== events) problem(`the export says it has ${line.events} events, but ${events} are there`);
-        if (line.checkpoints !== checkpoints)
-          problem(`the export says it has ${line.checkpoints} checkpoints, but ${checkpoints} are there`);
-        break;
+  reading: for await (const some of lines) {
+    for (const text of typeof some === "string" ? [some] : some) {
+      number++;
+      if (text === "") continue;
+      if (ended) {
+        problem(`line ${number} stands after the end of the export`);
+        break reading;
+      }
+      const line = parse(text);
+      if (line === null) {
+        problem(`line ${number} is not a line of a Signalbox export`);
+        continue;
+      }
+      if (number === 1 && line.kind !== "header") problem("the export does not begin with its header");
+      if (number !== 1 && line.kind === "header") {
+        problem(`line ${number} is a second header`);
+        continue;
+      }
+      switch (line.kind) {
+        case "header":
+          isSecondFormat = line.format === "signalbox-export/2";
+          if (line.format !== "signalbox-export/1" && !isSecondFormat) problem(`format ${line.format} is not one this verifier knows`);
+          organization = line.organization_id;
+          complete = line.complete;
+          onlyStream = complete ? null : (line.stream ?? "");
+          for (const text of line.keys ?? []) named.add(text.split("+")[1] ?? "");
+          for (const note of line.rotations ?? []) await learn(note, "the header");
+          if (isSecondFormat && !complete) for (const part of line.parts ?? []) if (part !== onlyStream) parts.add(part);
+          break;
+        case "links":
+          await links(line);
+          break;
+        case "blob":
+          if (!isSecondFormat) problem(`line ${number} is not a line of this format`);
+          else if (hashText(await primitives.sha256(fromBase64(line.base64) ?? new Uint8Array())) !== line.sha256)
+            problem(`line ${number}: the content is not that of ${line.sha256}`);
+          break;
+        case "event":
+          {
+            const checking = event(line);
+            if (checking !== undefined) await checking;
+          }
+          break;
+        case "checkpoint":
+          await checkpoint(line.note, line.heads);
+          break;
+        case "end":
+          ended = true;
+          if (line.events !== events) problem(`the export says it has ${line.events} events, but ${events} are there`);
+          if (line.checkpoints !== checkpoints)
+            problem(`the export says it has ${line.checkpoints} checkpoints, but ${checkpoints} are there`);
+          break;
+      }
     }
   }
   if (number === 0) problem("the file is empty");
@@ -197,7 +210,7 @@ export async function verifyExport(
     organization_id: organization,
     only_stream: onlyStream,
     events,
-    streams: heads.size,
+    streams: [...streams.values()].filter(({ kept }) => kept.length > 0).length,
     erased: erased.length,
     checkpoints,
     covered_to: coveredTo,
@@ -218,33 +231,38 @@ export async function verifyExport(
     // Whoever flips a whole log to a partial one, to leave streams out, must also leave out all but one.
     if (onlyStream !== null && stream !== onlyStream && !parts.has(stream))
       problem(`${stream} ${line.seq}: the export says it is of ${onlyStream || "no stream"} only`);
+    let state = streams.get(stream);
+    if (state === undefined) streams.set(stream, (state = beginning(stream, line)));
     // After a break everything hangs in the air; one mismatch names the place.
-    if (broken.has(stream)) return;
-    const checked = follow(primitives, heads.get(stream) ?? beginning(stream, line), line);
-    return checked instanceof Promise ? checked.then((later) => take(line, stream, later)) : take(line, stream, checked);
+    if (state.isBroken) return;
+    const checked = link(primitives, state.seq, state.hash, line);
+    return checked instanceof Promise ? checked.then((later) => take(line, stream, state, later)) : take(line, stream, state, checked);
   }
 
-  function take(line: EventLine, stream: string, checked: Followed): void | Promise<void> {
+  function take(line: EventLine, stream: string, state: Stream, checked: Linked): void | Promise<void> {
     if (!checked.ok) {
-      broken.add(stream);
+      state.isBroken = true;
       return mismatch(checked.mismatch);
     }
-    heads.set(stream, checked.head);
-    remember(stream, line.seq, checked.head.hash);
-    const { event_id, type, organization_id, subject, subject_version } = checked.header as Record<string, unknown>;
-    const at = { stream, seq: line.seq, event_id: String(event_id), event_type: String(type) };
+    state.seq = line.seq;
+    state.hash = line.hash;
+    state.kept.push(hashes.keep(line.hash));
+    const { event_id, type, organization_id, subject, subject_version } = checked.header;
+    const place = () => ({ stream, seq: line.seq, event_id: String(event_id), event_type: String(type) });
     if (organization !== null && organization_id !== organization)
-      mismatch({ ...at, kind: "organization_mismatch", expected: organization, actual: String(organization_id) });
-    if (ids.has(String(event_id))) mismatch({ ...at, kind: "event_id_repeated", expected: null, actual: String(event_id) });
-    ids.add(String(event_id));
+      mismatch({ ...place(), kind: "organization_mismatch", expected: organization, actual: String(organization_id) });
+    // Put together, a text is one of its own: what was cut out of a header would keep all of it in memory.
+    const [id, key] = [`.${String(event_id)}`, `.${String(subject)}`];
+    const before = ids.size;
+    if (ids.add(id).size === before) mismatch({ ...place(), kind: "event_id_repeated", expected: null, actual: String(event_id) });
     if (complete) {
-      const expected = (subjects.get(String(subject)) ?? 0) + 1;
+      const expected = (subjects.get(key) ?? 0) + 1;
       if (subject_version !== expected)
-        mismatch({ ...at, kind: "subject_version_gap", expected: String(expected), actual: String(subject_version) });
-      subjects.set(String(subject), Number(subject_version));
+        mismatch({ ...place(), kind: "subject_version_gap", expected: String(expected), actual: String(subject_version) });
+      subjects.set(key, Number(subject_version));
     }
-    if (line.data === null) erased.push(at);
-    else if (type === "event.redacted") redaction(at, checked.header as Record<string, unknown>, jsonObject(line.data) ?? {});
+    if (line.data === null) erased.push(place());
+    else if (type === "event.redacted") redaction(place(), jsonObject(line.header) ?? {}, jsonObject(line.data) ?? {});
     else if (type === "checkpoint.key_rotated") {
       const { from_key_id, statement } = jsonObject(line.data) ?? {};
       handedOver.push({ from: String(from_key_id), stream, seq: line.seq });
@@ -274,31 +292,33 @@ export async function verifyExport(
   }
 
   /** Of a part the first event's own link is taken as given: what follows it leads to a signed head, or it is refused. */
-  function beginning(stream: string, line: EventLine): Head {
-    if (!parts.has(stream)) return GENESIS;
-    parts.set(stream, line.seq);
-    return { seq: line.seq - 1, hash: hashBytes(line.prev_hash) ?? new Uint8Array(32) };
+  function beginning(stream: string, line: EventLine): Stream {
+    const isPart = parts.has(stream);
+    const hash = isPart && hashBytes(line.prev_hash) !== null ? line.prev_hash : GENESIS;
+    return { seq: isPart ? line.seq - 1 : 0, hash, first: isPart ? line.seq : 1, kept: [], isBroken: false };
   }
 
   async function links({ stream, from_seq, entry_hashes }: Extract<Line, { kind: "links" }>): Promise<void> {
     const entries = fromBase64(entry_hashes);
-    const head = heads.get(stream);
-    if (broken.has(stream)) return;
-    if (!parts.has(stream) || head === undefined || entries === null || entries.length % 32 !== 0 || head.seq + 1 !== from_seq)
+    const state = streams.get(stream);
+    if (state?.isBroken === true) return;
+    const begun = state !== undefined && state.kept.length > 0 && parts.has(stream);
+    if (!begun || entries === null || entries.length % 32 !== 0 || state.seq + 1 !== from_seq)
       return problem(`${stream} ${from_seq}: links that continue nothing`);
-    let { seq, hash } = head;
+    let hash = hashBytes(state.hash)!;
     for (let at = 0; at < entries.length; at += 32) {
-      hash = await linkEntry(primitives, hash, ++seq, entries.subarray(at, at + 32));
-      remember(stream, seq, hash);
+      hash = await linkEntry(primitives, hash, ++state.seq, entries.subarray(at, at + 32));
+      state.hash = hashText(hash);
+      state.kept.push(hashes.keep(state.hash));
     }
-    heads.set(stream, { seq, hash });
   }
 
   /** What is newer than the newest valid checkpoint, or in a stream that it does not know. */
   function uncovered(): number {
     const covered = new Map((coveredTo === null ? [] : coveredHeads).map((head) => [head.stream, head.seq]));
     let count = 0;
-    for (const [stream, head] of heads) count += Math.max(0, head.seq - (covered.get(stream) ?? (parts.get(stream) ?? 1) - 1));
+    for (const [stream, { seq, first, kept }] of streams)
+      if (kept.length > 0) count += Math.max(0, seq - (covered.get(stream) ?? first - 1));
     return count;
   }
 
@@ -317,10 +337,10 @@ export async function verifyExport(
       return;
     }
     signedBy.add(opened.keyId);
-    const { streams, rootHash, position } = opened.checkpoint;
+    const { streams: size, rootHash, position } = opened.checkpoint;
     if (organization !== null && opened.checkpoint.origin !== `signalbox/${organization}`)
       problem(`${name} speaks for ${opened.checkpoint.origin}, not for ${organization}`);
-    if (stated.length !== streams || !equal(await rootOf(primitives, stated), rootHash)) {
+    if (stated.length !== size || !equal(await tree.rootOf(stated), rootHash)) {
       problem(`${name} (position ${position}): the heads beside it are not the ones it was signed over`);
       return;
     }
@@ -336,15 +356,16 @@ export async function verifyExport(
     olderHeads = stated;
     let whole = true;
     for (const head of stated) {
-      const here = hashAt(head.stream, head.seq);
+      const state = streams.get(head.stream);
+      const here = hashAt(state, head.seq);
       if (here === head.hash) continue;
       // An export of one stream or session has the others' heads only as leaves of the tree.
-      if (!complete && !heads.has(head.stream)) continue;
+      if (!complete && (state === undefined || state.kept.length === 0)) continue;
       // Older than the first that is here of a part.
-      if (head.seq < (parts.get(head.stream) ?? 1)) continue;
-      if (broken.has(head.stream)) continue;
+      if (head.seq < (state?.first ?? 1)) continue;
+      if (state?.isBroken === true) continue;
       whole = false;
-      const last = heads.get(head.stream)?.seq ?? 0;
+      const last = state?.seq ?? 0;
       if (last < head.seq)
         problem(`${head.stream} ends at ${last}, but ${name} was signed when it had ${head.seq} events: its tail was removed`);
       else problem(`${head.stream} ${head.seq}: ${name} was signed over ${head.hash}, the export has ${here}`);
@@ -363,22 +384,9 @@ export async function verifyExport(
       : "";
   }
 
-  /** Kept from the first that is here on: a part may begin far into its stream. */
-  function remember(stream: string, seq: number, hash: Uint8Array): void {
-    seq -= (parts.get(stream) ?? 1) - 1;
-    let known = hashes.get(stream);
-    if (known === undefined || known.length < seq * 32) {
-      const larger = new Uint8Array(Math.max(512, (known?.length ?? 0) * 2));
-      if (known !== undefined) larger.set(known);
-      hashes.set(stream, (known = larger));
-    }
-    known.set(hash, (seq - 1) * 32);
-  }
-  function hashAt(stream: string, seq: number): string | null {
-    const first = parts.get(stream) ?? 1;
-    if (seq < first || seq > (heads.get(stream)?.seq ?? 0)) return null;
-    seq -= first - 1;
-    return hashText(hashes.get(stream)!.subarray((seq - 1) * 32, seq * 32));
+  function hashAt(state: Stream | undefined, seq: number): string | null {
+    if (state === undefined || seq < state.first || seq > state.seq) return null;
+    return seq === state.seq ? state.hash : hashes.at(state.kept[seq - state.first]!);
   }
   function problem(text: string): void {
     if (problems.length < MAX_PROBLEMS) problems.push(text);
@@ -388,6 +396,25 @@ export async function verifyExport(
     if (firstMismatch === null) firstMismatch = found;
     problem(`${found.stream} ${found.seq}: ${found.kind}`);
   }
+}
+
+/** All hashes one after the other, 32 bytes each: a text or a list of bytes for every event is more work for the collector than for us. */
+function hashStore() {
+  let bytes = new Uint8Array(32 * 1024);
+  let count = 0;
+  return {
+    /** `sha256:<hex>`; where it is kept. */
+    keep(hash: string): number {
+      if (bytes.length < (count + 1) * 32) {
+        const larger = new Uint8Array(bytes.length * 2);
+        larger.set(bytes);
+        bytes = larger;
+      }
+      putHex(hash, 7, bytes, count * 32);
+      return count++;
+    },
+    at: (kept: number): string => hashText(bytes.subarray(kept * 32, kept * 32 + 32)),
+  };
 }
 
 function parse(text: string): Line | null {

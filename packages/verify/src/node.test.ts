@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
-import { follow, GENESIS, type ChainedEvent } from "./chain.ts";
-import { treeRoot } from "./merkle.ts";
+import { follow, GENESIS, headerOf, jsonObject, type ChainedEvent } from "./chain.ts";
+import { growingTree, leafOf, treeRoot, type StreamHead } from "./merkle.ts";
 import { linesOf, nodePrimitives } from "./node.ts";
 import { equal, fromBase64, hashBytes, hashText, toBase64 } from "./primitives.ts";
 import { webPrimitives } from "./web.ts";
@@ -94,4 +94,65 @@ test("a hash is read when it is 64 lowercase digits after its name, and never ot
     7,
   ])
     expect(hashBytes(wrong)).toBeNull();
+});
+
+test("a tree that grows, moves and shrinks has the root of one that is made anew", async () => {
+  const tree = growingTree(nodePrimitives);
+  const head = (n: number, seq: number): StreamHead => ({
+    stream: `room:room_${String(n).padStart(3, "0")}`,
+    seq,
+    hash: hashText(sha256(`${n} ${seq}`)),
+  });
+  let heads: StreamHead[] = [];
+  for (let round = 0; round < 120; round++) {
+    const at = (round * 37) % (heads.length + 1);
+    if (round % 5 === 4) heads = heads.filter((_, i) => i !== at);
+    else if (round % 3 === 2 && heads[at] !== undefined) heads = heads.with(at, head(Number(heads[at].stream.slice(-3)), round + 2));
+    else heads = [...heads, head((round * 61) % 1000, 1)];
+    const inOrder = heads.toSorted((a, b) => (a.stream < b.stream ? -1 : 1));
+    expect(hashText(await tree.rootOf(heads))).toBe(hashText(await treeRoot(webPrimitives, inOrder.map(leafOf))));
+  }
+});
+
+const HEADER = {
+  correlation_id: "cor_1",
+  data_hash: `sha256:${"ab".repeat(32)}`,
+  event_id: "01a22b18-bee2-7761-aa6d-4c784ec77787",
+  occurred_at: "2026-11-30T06:16:11.737Z",
+  organization_id: "ws_dev",
+  principal: { id: "usr_owner", type: "user" },
+  redaction: "none",
+  room_id: "room_a",
+  stream: { id: "room_a", type: "room" },
+  subject: "message:msg_a",
+  subject_version: 12,
+  type: "message.created",
+  version: 1,
+  zone: "supervised",
+};
+const text = JSON.stringify(HEADER);
+
+test("a header is read as JSON.parse reads it, whatever is wrong with it", () => {
+  const picked = (from: Record<string, unknown> | null) => {
+    const { data_hash, event_id, organization_id, stream, subject, subject_version, type } = from ?? {};
+    return from === null ? null : { data_hash, event_id, organization_id, stream, subject, subject_version, type };
+  };
+  for (const one of [
+    text,
+    text.replace("cor_1", 'cor_\\"1'),
+    text.replace("room_a", "room_\\u0062"),
+    text.replace("message:msg_a", "message:Zürich 🚦"),
+    text.replace("usr_owner", "usr_\u0001owner"),
+    text.replace('"subject_version":12', '"subject_version":012'),
+    text.replace('"subject_version":12', '"subject_version":1.2e1'),
+    text.replace('"type":"message.created"', '"type":"a","type":"b"'),
+    text.replace('"zone"', '"zone":"x","event_id":"another","zone"'),
+    text.replace("{", '{"event_id":"first",'),
+    `${text} `,
+    `${text}}`,
+    text.slice(0, -1),
+    "[]",
+    "",
+  ])
+    expect([one, picked(headerOf(one) as Record<string, unknown> | null)]).toEqual([one, picked(jsonObject(one))]);
 });

@@ -4,8 +4,11 @@
  */
 export interface Primitives {
   sha256(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
-  /** The same as lowercase hex and at once, where that can be had: a log of many events is then checked without a promise for each hash. */
-  sha256Hex?(data: Uint8Array): string;
+  /**
+   * The same as lowercase hex and at once, where that can be had: a log of many events is then checked without a
+   * promise for each hash. Of a text its UTF-8.
+   */
+  sha256Hex?(data: Uint8Array | string): string;
   /** Ed25519 (RFC 8032) over `message` with a raw 32-byte public key. */
   verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
 }
@@ -74,9 +77,15 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** Null for what is not base64. */
 export function fromBase64(text: string): Uint8Array | null {
+  const out = new Uint8Array((text.length >> 2) * 3);
+  const length = putBase64(text, out);
+  return length === null ? null : out.slice(0, length);
+}
+
+/** Puts the bytes into `out`, which has room for them, and says how many; null for what is not base64. */
+export function putBase64(text: string, out: Uint8Array): number | null {
   if (text.length % 4 !== 0) return null;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  const out = new Uint8Array((text.length / 4) * 3 - padding);
   let wrong = 0;
   for (let i = 0, at = 0; i < text.length; i += 4, at += 3) {
     const left = text.length - padding - i;
@@ -84,12 +93,11 @@ export function fromBase64(text: string): Uint8Array | null {
     const c = left > 2 ? digit(BASE64_DIGITS, text.charCodeAt(i + 2)) : 0;
     const d = left > 3 ? digit(BASE64_DIGITS, text.charCodeAt(i + 3)) : 0;
     wrong |= a | b | c | d;
-    // What would stand beyond the end is not kept.
     out[at] = (a << 2) | (b >> 4);
     out[at + 1] = (b << 4) | (c >> 2);
     out[at + 2] = (c << 6) | d;
   }
-  return wrong < 64 ? out : null;
+  return wrong < 64 ? (text.length >> 2) * 3 - padding : null;
 }
 
 export function equal(a: Uint8Array, b: Uint8Array): boolean {

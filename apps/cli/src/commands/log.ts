@@ -10,7 +10,7 @@ import {
 import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
 import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
-import { linesOf, nodePrimitives } from "@signalbox/verify/node";
+import { linesOf, linesTogether, nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";
 import type { z } from "zod";
@@ -288,5 +288,5 @@ export async function verifyFile(file: string, keys: readonly VerifierKey[]): Pr
       { cause },
     );
   });
-  return verifyExport(nodePrimitives, linesOf(stream), keys);
+  return verifyExport(nodePrimitives, linesTogether(stream), keys);
 }

@@ -5,8 +5,10 @@ import { accept } from "@signalbox/kernel/decider";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { databaseTest } from "@signalbox/testkit/database";
 import { verifyExport } from "@signalbox/verify/export";
+import { rootOf } from "@signalbox/verify/merkle";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { parseKey } from "@signalbox/verify/note";
+import { hashText } from "@signalbox/verify/primitives";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -158,6 +160,24 @@ test("a checkpoint is made once per state of the log, and grows with it", async 
   expect(await checkpoint(pool, signing, ORG, systemClock.now())).toEqual(first);
   await write("room_a", "more");
   expect((await checkpoint(pool, signing, ORG, systemClock.now()))!.position).toBeGreaterThan(first!.position);
+});
+
+test("a checkpoint signs the heads that stand there, whatever was remembered of the one before", async () => {
+  const pool = database.pool("sb_log");
+  const standing = () =>
+    database.rows<{ stream: string; seq: string; hash: string }>(
+      `select stream_type || ':' || stream_id as stream, seq, 'sha256:' || encode(hash, 'hex') as hash from evt_stream_heads
+        where organization_id = '${ORG}' and seq > 0 and import_id is null order by stream_type, stream_id`,
+    );
+  // Nothing remembered, one stream moved, a stream that is new and stands between others, and again with nothing.
+  for (const room of ["room_a", "room_a", "room_0", "room_zz"]) {
+    await write(room, "something");
+    const one = (await checkpoint(pool, signing, ORG, systemClock.now()))!;
+    const heads = (await standing()).map((head) => ({ ...head, seq: Number(head.seq) }));
+    expect([one.streams, one.root_hash]).toEqual([heads.length, hashText(await rootOf(nodePrimitives, heads))]);
+    const [kept] = await database.rows<{ heads: string }>(`select heads from audit_checkpoints where position = ${one.position}`);
+    expect(JSON.parse(kept!.heads)).toEqual(heads);
+  }
 });
 
 test("many who sign at once all get the same checkpoint", async () => {

@@ -4,12 +4,11 @@
  * was changed, dropped or cut off.
  */
 import type { CheckpointView } from "@signalbox/contract/log";
-import { rootOf, type StreamHead } from "@signalbox/verify/merkle";
-import { nodePrimitives } from "@signalbox/verify/node";
 import { checkpointText, signedNote } from "@signalbox/verify/note";
 import { hashText } from "@signalbox/verify/primitives";
 import type pg from "pg";
 import type { z } from "zod";
+import { headsAt } from "./heads.ts";
 import { recordFirstKey, signerOf } from "./key-ring.ts";
 import type { SigningKeys } from "./signing-key.ts";
 
@@ -37,11 +36,6 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
   try {
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
     await client.query("begin isolation level repeatable read");
-    const { rows } = await client.query<{ stream: string; seq: string; hash: string }>(
-      `select stream_type || ':' || stream_id as stream, seq, 'sha256:' || encode(hash, 'hex') as hash from evt_stream_heads where organization_id = $1 and seq > 0 and import_id is null
-        order by stream_type, stream_id`, // as the tree has them: what is sorted is quickly sorted
-      [organizationId],
-    );
     const at = await client.query<{ position: string | null; newest: string | null }>(
       `select (select max(position) from evt_events where organization_id = $1 and import_id is null) as position,
               (select max(position) from audit_checkpoints where organization_id = $1) as newest`,
@@ -53,16 +47,15 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
       return null;
     }
     if (Number(at.rows[0]?.newest ?? 0) < position) {
-      const heads: StreamHead[] = rows.map(({ stream, seq, hash }) => ({ stream, seq: Number(seq), hash }));
-      const rootHash = await rootOf(nodePrimitives, heads);
+      const { count, rootHash, json } = await headsAt(pool, client, organizationId, position);
       // In the same snapshot: whoever was handed the log at or before this position signs it.
       const { key, sign } = await signerOf(client, organizationId, keys);
       await recordFirstKey(client, organizationId, key, now);
-      const text = checkpointText({ origin: key.name, streams: heads.length, rootHash, position, time: now });
+      const text = checkpointText({ origin: key.name, streams: count, rootHash, position, time: now });
       await client.query(
         `insert into audit_checkpoints (organization_id, position, streams, root_hash, key_id, note, heads, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
-        [organizationId, position, heads.length, hashText(rootHash), key.id, signedNote(text, key, sign(text)), JSON.stringify(heads), now],
+        [organizationId, position, count, hashText(rootHash), key.id, signedNote(text, key, sign(text)), json, now],
       );
     }
     const newest = await client.query<CheckpointRow>(
