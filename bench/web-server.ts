@@ -1,4 +1,4 @@
-/* The whole server in a process of its own for `web.ts`, on an embedded Postgres, with a session of 10,000 events in its log. */
+/* The whole server in a process of its own for `web.ts` and `time-travel.ts`, on an embedded Postgres, with a session of 10,000 events or more in its log. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -6,11 +6,10 @@ import { startComposed } from "../apps/server/src/composed.fixture.ts";
 import { addTurn, beginSession } from "../apps/server/src/modules/sessions/long-session.fixture.ts";
 import { startEmbeddedPostgres } from "../apps/server/src/postgres/embedded.ts";
 
+const [modelUrl, turns = "210"] = process.argv.slice(2);
+if (modelUrl === undefined) throw new Error("usage: web-server.ts <address of an OpenAI-compatible model> [turns]");
 /** Of twenty tool calls each: two events a call and a few around them. */
-const TURNS = 210;
-
-const [modelUrl] = process.argv.slice(2);
-if (modelUrl === undefined) throw new Error("usage: web-server.ts <address of an OpenAI-compatible model>");
+const TURNS = Number(turns);
 const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-bench-"));
 const postgres = await startEmbeddedPostgres({ dataDir });
 const composed = await startComposed(

@@ -33,6 +33,7 @@ const BENCHES = [
   "sync",
   "durable-streams",
   "evidence",
+  "time-travel",
   "policy",
   "model-proxy",
   "sandbox",
