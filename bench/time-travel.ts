@@ -59,7 +59,7 @@ try {
       },
       targets: [
         { target: `any moment of a room of ${events} events, cold, p95, ms`, reached: worst, wanted: "≤ 150", ok: worst <= 150 },
-        { target: "its strip, first time, ms", reached: strip[0], wanted: "≤ 1000", ok: strip[0]! <= 1000 },
+        { target: "its strip, first time, ms", reached: strip[0], wanted: "≤ 1000", ok: strip[0] <= 1000 },
       ],
     }),
   );
