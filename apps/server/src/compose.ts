@@ -14,6 +14,7 @@ import path from "node:path";
 import type { Duplex } from "node:stream";
 import { getHealth } from "@signalbox/contract/system";
 import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
+import { createHydrate, type Hydrate } from "@signalbox/eventlog/archived";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
@@ -332,9 +333,15 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     logPool: workerPool,
     keys: signingKeys,
     driftCheck: config.driftCheck === "off" ? null : { cron: config.driftCheckCron, of: config.driftCheck === "sample" ? "sample" : "all" },
-    rebuild: (of) => rebuildProjections(connection, modules, of),
+    rebuild: (of) => rebuildProjections(connection, modules, { ...of, hydrate: (rows) => theLog().hydrate(rows) }),
     blobs,
     importsDirectory: path.join(config.dataDir, "imports"),
+    archiveAfterDays: config.archiveAfterDays === 0 ? null : config.archiveAfterDays,
+    async roomsOver(organizationId, ids) {
+      const { archived, sessions: of } = await rooms.lives(organizationId, ids);
+      const ended = await theSessions().queries.ended(organizationId, [...of.values()]);
+      return ids.filter((id) => archived.has(id) || ended.has(of.get(id) ?? ""));
+    },
     anchors: anchorsOf(config, blobs, credentialsFile),
     projections: () => modules.flatMap(([, module]) => module.projections),
   });
@@ -514,13 +521,15 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     ["sessions", sessions],
   ];
 
-  await applyProjectionSchemas(connection, projectionSchemas(modules));
+  const hydrate = createHydrate(workerPool, blobs.stream);
+  await applyProjectionSchemas(connection, projectionSchemas(modules), hydrate);
   log = await createLog({
     connection: connection("sb_log"),
     wakeUp: bus === undefined || config.natsUrl === undefined ? undefined : wakeUpOver(bus),
     projections: modules.flatMap(([, module]) => module.projections),
     enqueue: enqueueJobs,
     clock,
+    hydrate,
     readConnections: pools.logReads,
     // The server's own keys are known exactly, so that they are found whatever they look like.
     secrets: knownSecrets(secretValues(config), secrets.registry),
@@ -773,7 +782,7 @@ export function projectionSchemas(modules: readonly (readonly [string, Module])[
 async function rebuildProjections(
   connection: ConnectionFor,
   modules: readonly (readonly [string, Module])[],
-  { dryRun, only, onProgress, rest }: RebuildRequest,
+  { dryRun, only, onProgress, rest, hydrate }: RebuildRequest & { readonly hydrate: Hydrate },
 ): Promise<readonly RebuildReport[] | "no_such_projection"> {
   const schemas = projectionSchemas(modules).filter(({ name }) => only === null || only(name));
   if (schemas.length === 0) return "no_such_projection";
@@ -781,7 +790,7 @@ async function rebuildProjections(
   await client.connect();
   try {
     await client.query("set role sb_owner");
-    return await rebuildAll(client, schemas, { swap: !dryRun, rest, onProgress });
+    return await rebuildAll(client, schemas, { swap: !dryRun, rest, hydrate, onProgress });
   } finally {
     await client.end();
   }

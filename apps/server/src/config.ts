@@ -166,6 +166,14 @@ export const SETTINGS = {
   s3Prefix: { type: "string", default: "", env: "SIGNALBOX_S3_PREFIX", desc: "Before every key in the bucket, where several share it." },
   s3AccessKeyId: { type: "string", env: "SIGNALBOX_S3_ACCESS_KEY_ID", desc: "Access key of the bucket." },
   s3SecretAccessKey: { type: "string", secret: true, env: "SIGNALBOX_S3_SECRET_ACCESS_KEY", desc: "Its secret." },
+  archiveAfterDays: {
+    type: "integer",
+    default: 0,
+    min: 0,
+    max: 36_500,
+    env: "SIGNALBOX_ARCHIVE_AFTER_DAYS",
+    desc: "Days after its last event that the history of an ended session, or of an archived room, moves to the store of contents (it is read as ever); 0 keeps all of it in the database.",
+  },
   anchorFile: {
     type: "string",
     env: "SIGNALBOX_ANCHOR_FILE",

@@ -18,6 +18,7 @@ export function createLateLog(): { readonly log: EventLog; bind(log: EventLog): 
       state: (decider, organizationId, subject) => bound().state(decider, organizationId, subject),
       readStream: (organizationId, stream, options) => bound().readStream(organizationId, stream, options),
       readAll: (options) => bound().readAll(options),
+      hydrate: (rows) => bound().hydrate(rows),
       head: (organizationId, stream) => bound().head(organizationId, stream),
       onAppended(listener) {
         if (real !== undefined) return real.onAppended(listener);

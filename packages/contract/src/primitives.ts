@@ -37,6 +37,8 @@ export type TerminalId = z.infer<typeof TerminalId>;
 export const PreviewId = id("prv", "PreviewId");
 export type PreviewId = z.infer<typeof PreviewId>;
 /** One imported log. What it brought carries ids of its own, whose part after the prefix begins with `Z`. */
+export const ArchiveId = id("arch", "ArchiveId");
+export type ArchiveId = z.infer<typeof ArchiveId>;
 export const ImportId = id("imp", "ImportId");
 export type ImportId = z.infer<typeof ImportId>;
 

@@ -3,6 +3,7 @@ import * as accounts from "./accounts.ts";
 import * as anchors from "./anchors.ts";
 import * as admin from "./admin.ts";
 import * as approvals from "./approvals.ts";
+import * as archives from "./archives.ts";
 import * as attention from "./attention.ts";
 import * as capabilities from "./capabilities.ts";
 import * as durable from "./durable.ts";
@@ -51,6 +52,7 @@ const MODULES = [
   gate,
   log,
   anchors,
+  archives,
   imports,
   evidence,
   sessions,

@@ -9,6 +9,7 @@
  * - From the moment in which COMMIT is sent a unit is `uncertain`, until an answer comes.
  * - `sent` is called as soon as the next batch may be sent behind this one; what it continues is remembered by then.
  */
+import type { Hydrate } from "./archived.ts";
 import type pg from "pg";
 import { collect } from "./ahead.ts";
 import { chain, PREPARE, prepareValues, streamsOf, type Chained, type Head } from "./batch.ts";
@@ -20,6 +21,7 @@ import { inTurns, type Answer, type Outcome, type StagedUnit, type Waiting } fro
 
 export interface CommitOptions {
   readonly projections: readonly Projection[];
+  readonly hydrate?: Hydrate | undefined;
   readonly enqueue?: ((tx: Tx, jobs: readonly NewJob[]) => Promise<void>) | undefined;
   /** Called after each commit with what it appended. */
   readonly committed: (recorded: readonly Recorded[]) => void;
@@ -149,7 +151,12 @@ export function createCommits(options: CommitOptions): Commits {
     const send = (statement: pg.QueryConfig) => void answering.push(pgClient.query(statement));
     if (asked === null) {
       const units = batch.map(({ unit }) => unit);
-      throwFirst(await Promise.allSettled([pgClient.query(claimOf(chained)), projectAndEnqueue(namedTx(pgClient), chained, units)]));
+      throwFirst(
+        await Promise.allSettled([
+          pgClient.query(claimOf(chained)),
+          projectAndEnqueue({ ...namedTx(pgClient), hydrate: options.hydrate }, chained, units),
+        ]),
+      );
     } else {
       [claimOf(chained), ...asked].forEach(send);
     }

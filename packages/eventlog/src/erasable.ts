@@ -8,6 +8,7 @@
  * a row looks whose event is gone. In the transaction of the `event.redacted`, and so before the payload itself is
  * erased. Erasures are rare; a run of 1,000 tool calls is made again in about 100 ms.
  */
+import { asTheyAre } from "./archived.ts";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import type { DomainEvent, Projection, Recorded, Tx } from "./log.ts";
 
@@ -84,10 +85,11 @@ const inline = (row: StoredRow): Recorded => ({ ...recordedOf(row), position: un
 
 async function targetOf(tx: Tx, erasure: Recorded): Promise<Recorded | null> {
   const { rows } = await tx.query<StoredRow>(
-    `select ${STORED_COLUMNS} from public.evt_events e join public.evt_payloads p using (position) where e.organization_id = $1 and e.event_id = $2::uuid`,
+    `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p using (position) where e.organization_id = $1 and e.event_id = $2::uuid`,
     [erasure.organizationId, targetIdOf(erasure)],
   );
-  return rows[0] === undefined ? null : inline(rows[0]);
+  const [row] = await (tx.hydrate ?? asTheyAre)(rows);
+  return row === undefined ? null : inline(row);
 }
 
 /** Up to the erasure (which a rebuild has passed when later ones are there already), what was erased before it without data. */
@@ -96,14 +98,14 @@ async function eventsOf(tx: Tx, projection: Projection, erasure: Recorded, of: R
     `select ${STORED_COLUMNS},
             exists (select from public.evt_events r where r.organization_id = e.organization_id and r.type = '${REDACTED}'
                        and r.subject = 'event:' || e.event_id and r.position < coalesce(x.position, 9223372036854775807)) as is_erased
-       from public.evt_events e join public.evt_payloads p using (position)
+       from public.evt_events e left join public.evt_payloads p using (position)
             left join (select position from public.evt_events where event_id = $2::uuid) x on true
       where e.organization_id = $1 and e.type = any($3) and e.position < coalesce(x.position, 9223372036854775807)
         and ($4::text is null or e.subject = $4) ${of === null ? "and e.import_id is null" : ""}
       order by ${of === null ? "e.position" : "e.subject_version"}`,
     [erasure.organizationId, erasure.eventId, projection.types, of?.subject ?? null],
   );
-  return rows.flatMap((row) => {
+  return (await (tx.hydrate ?? asTheyAre)(rows)).flatMap((row) => {
     const event = inline(row);
     if (event.importId !== undefined && !projection.imported?.includes(event.event.type)) return [];
     return [row.is_erased ? withoutData(event) : event];

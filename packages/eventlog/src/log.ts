@@ -5,6 +5,7 @@
  * (`run:run_…`) is the aggregate an event concerns and carries the optimistic version.
  */
 import type { Decider, Decision } from "@signalbox/kernel/decider";
+import type { Hydrate } from "./archived.ts";
 
 export type StreamType = "room" | "organization" | "ledger";
 export interface StreamRef {
@@ -73,6 +74,8 @@ export interface Recorded<E extends DomainEvent = DomainEvent> {
 }
 
 export interface Tx {
+  /** How archived events are read (archived.ts); absent where a projection is given none to read. */
+  readonly hydrate?: Hydrate | undefined;
   query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number | null }>;
 }
 
@@ -161,6 +164,8 @@ export interface EventLog {
   readAll(options: { afterPosition: number; limit: number; types?: readonly string[] | undefined }): Promise<Recorded[]>;
   /** Current head (last seq, 0 when empty) of a stream, from memory when followed. */
   head(organizationId: string, stream: StreamRef): Promise<number>;
+  /** Fills in rows of archived events (archived.ts): for whoever reads evt_events by SQL of his own. */
+  readonly hydrate: Hydrate;
   /** Wake-up hint after commits of any process. Returns the unsubscribe function. */
   onAppended(listener: (hint: AppendedHint) => void): () => void;
 }

@@ -15,6 +15,7 @@ import { systemClock, type Clock } from "@signalbox/kernel/clock";
 import type { Decider, Decision } from "@signalbox/kernel/decider";
 import type pg from "pg";
 import { Pool } from "pg";
+import { asTheyAre, type Hydrate } from "./archived.ts";
 import { createScanner, type Scanner, type SecretRegistry } from "./dlp.ts";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import { IdempotencyConflict, TooContended } from "./faults.ts";
@@ -38,6 +39,8 @@ export interface LogOptions {
   readonly clock?: Clock | undefined;
   /** Shapes that event types have had; default the contract's. */
   readonly versions?: EventVersions | undefined;
+  /** How archived events are read; default: there are none. */
+  readonly hydrate?: Hydrate | undefined;
   /** How long a command waits for a database that went away before it fails (`LogUnavailable`); default 15 s. */
   readonly patienceMs?: number | undefined;
   /** Default 4. */
@@ -58,6 +61,8 @@ export interface PostgresLog extends EventLog {
   close(): Promise<void>;
 }
 
+/** A header that was not asked for. */
+const HOT = "hot";
 /** After the first attempt. */
 const RETRIES = 3;
 const DUPLICATE_WAIT_MS = 5000;
@@ -73,6 +78,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   const writer = createWriter({
     connection: options.connection,
     projections: options.projections ?? [],
+    hydrate: options.hydrate,
     enqueue: options.enqueue,
     committed: listener.committed,
     connected: listener.attach,
@@ -83,17 +89,28 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   const cache = createStateCache();
   const turns = createTurns();
   const versions = options.versions ?? EVENT_HISTORIES;
+  const hydrate = options.hydrate ?? asTheyAre;
   const reshaped = Object.keys(versions);
   const loader: Loader = {
     async fold(decider, organizationId, subject, from) {
       if (isForeign(subject)) return foldForeign(decider, organizationId, subject, from);
-      const { rows } = await pool.query<{ type: string; data: string | null; subject_version: string; header: string | null }>({
+      const { rows: found } = await pool.query<{
+        type: string;
+        position: string;
+        data: string | null;
+        subject_version: string;
+        header: string | null;
+      }>({
         name: "evt_fold",
-        // The header says which version it is; most types have only ever had one.
-        text: `select e.type, p.data, e.subject_version, case when e.type = any($4) then e.header end as header from public.evt_events e join public.evt_payloads p using (position)
+        // The header says which version it is; most types have only ever had one. Empty: the event is archived.
+        text: `select e.type, e.position, p.data, e.subject_version, case when e.type = any($4) or e.header = '' then e.header end as header
+                 from public.evt_events e left join public.evt_payloads p using (position)
                 where e.organization_id = $1 and e.subject = $2 and e.subject_version > $3 order by e.subject_version`,
         values: [organizationId, subject, from?.version ?? 0, reshaped],
       });
+      const rows = found.some(({ header }) => header === "")
+        ? await hydrate(found.map((row) => ({ ...row, header: row.header ?? HOT })))
+        : found;
       let state = (from?.state ?? decider.initial) as typeof decider.initial;
       let version = from?.version ?? 0;
       for (const row of rows) {
@@ -107,7 +124,9 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
   function dataOf(row: { type: string; data: string | null; header: string | null }): object {
     if (row.data === null) return {};
     const data = JSON.parse(row.data) as object;
-    return row.header === null ? data : upcast(row.type, (JSON.parse(row.header) as { version: number }).version, data, versions);
+    return row.header === null || row.header === HOT
+      ? data
+      : upcast(row.type, (JSON.parse(row.header) as { version: number }).version, data, versions);
   }
   /** To look at only: `Unit.decide` refuses to write. */
   const foldForeign: Loader["fold"] = async (decider, organizationId, subject) => {
@@ -211,14 +230,15 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
 
   async function stored(where: string, values: unknown[], name?: string): Promise<Recorded[]> {
     const { rows } = await pool.query<StoredRow>({
-      text: `select ${STORED_COLUMNS} from public.evt_events e join public.evt_payloads p using (position) ${where}`,
+      text: `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p using (position) ${where}`,
       values,
       ...(name === undefined ? {} : { name }),
     });
-    return rows.map((row) => recordedOf(row, versions));
+    return (await hydrate(rows)).map((row) => recordedOf(row, versions));
   }
 
   return {
+    hydrate,
     scanner,
     pool,
     unit: (unitOptions, work) => once(unitOptions, () => attempts(unitOptions, "fresh", work, () => true)),

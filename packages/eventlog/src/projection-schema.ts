@@ -1,4 +1,5 @@
 import { Client } from "pg";
+import type { Hydrate } from "./archived.ts";
 import { alone, dropShadows, rebuildAll, schemaHash, type ProjectionSchema } from "./rebuild.ts";
 import type { ConnectionFor } from "./roles.ts";
 
@@ -7,7 +8,11 @@ import type { ConnectionFor } from "./roles.ts";
  * filled from the log before anybody reads it. Returns the names of those that were.
  * Call it after `migrate` and before anything appends.
  */
-export async function applyProjectionSchemas(connection: ConnectionFor, schemas: readonly ProjectionSchema[]): Promise<readonly string[]> {
+export async function applyProjectionSchemas(
+  connection: ConnectionFor,
+  schemas: readonly ProjectionSchema[],
+  hydrate?: Hydrate,
+): Promise<readonly string[]> {
   const client = new Client(connection("admin"));
   await client.connect();
   try {
@@ -24,7 +29,7 @@ export async function applyProjectionSchemas(connection: ConnectionFor, schemas:
       client,
       async () => {
         const changed = await changedNow();
-        await rebuildAll(client, changed, { compare: false });
+        await rebuildAll(client, changed, { compare: false, hydrate });
         return changed.map(({ name }) => name);
       },
       { wait: true },

@@ -13,6 +13,7 @@
  */
 import type { EventVersions } from "@signalbox/contract/event-versions";
 import type pg from "pg";
+import { asTheyAre } from "./archived.ts";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "./envelope.ts";
 import type { EventLog, Recorded, Tx } from "./log.ts";
 import { txOf } from "./organization.ts";
@@ -22,7 +23,7 @@ export interface ReaderOptions {
   readonly name: string;
   /** As `sb_log`. */
   readonly pool: pg.Pool;
-  readonly log: Pick<EventLog, "onAppended">;
+  readonly log: Pick<EventLog, "onAppended"> & Partial<Pick<EventLog, "hydrate">>;
   /** Default: all. */
   readonly types?: readonly string[] | undefined;
   /** Where a name that was never used starts; default the beginning. */
@@ -115,7 +116,7 @@ export function startReader(options: ReaderOptions): Reader {
     if (high <= checkpoint) return false;
     const { rows } = await client.query<StoredRow>({
       name: types === undefined ? "evt_reader_all" : "evt_reader_types",
-      text: `select ${STORED_COLUMNS} from public.evt_events e join public.evt_payloads p using (position)
+      text: `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p using (position)
               where e.position > $1 and e.position <= $2 and e.import_id is null ${types === undefined ? "" : "and e.type = any($4)"} order by e.position limit $3`,
       values: types === undefined ? [checkpoint, high, batchSize] : [checkpoint, high, batchSize, types],
     });
@@ -124,7 +125,7 @@ export function startReader(options: ReaderOptions): Reader {
     if (rows.length > 0)
       await handle(
         txOf(client),
-        rows.map((row) => recordedOf(row, options.versions)),
+        (await (log.hydrate ?? asTheyAre)(rows)).map((row) => recordedOf(row, options.versions)),
       );
     if (rows.length > 0 || reached - checkpoint >= IDLE_STRIDE) {
       await client.query("update public.evt_readers set position = $2, updated_at = now() where name = $1", [name, reached]);

@@ -18,6 +18,7 @@
 import { createHash } from "node:crypto";
 import type { EventVersions } from "@signalbox/contract/event-versions";
 import type pg from "pg";
+import type { Hydrate } from "./archived.ts";
 import type { Projection } from "./log.ts";
 import { createReplay } from "./replay.ts";
 import { compare, type TableDrift } from "./table-drift.ts";
@@ -54,6 +55,8 @@ export interface RebuildOptions {
   readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
   /** Low priority: rests this many times as long as each piece of the replay took. Default 0. */
   readonly rest?: number | undefined;
+  /** How archived events are read; default: there are none. */
+  readonly hydrate?: Hydrate | undefined;
   /** Shapes that event types have had; default the contract's. */
   readonly versions?: EventVersions | undefined;
 }
@@ -152,7 +155,11 @@ async function rebuildAlone(
     for (const schema of schemas) made.push({ ...schema, tables: await makeTables(client, schema) });
     const indexes = await withoutSlowIndexes(client);
 
-    const replay = createReplay(client, made, { versions: options.versions, onPage: (events) => report("replaying", events) });
+    const replay = createReplay(client, made, {
+      versions: options.versions,
+      hydrate: options.hydrate,
+      onPage: (events) => report("replaying", events),
+    });
     const total = await replay.total();
     const all = { name: made.length === 1 ? made[0]!.name : ALL, nth: made.length, of: made.length };
     const report = (step: RebuildProgress["step"], events: number, what: Omit<RebuildProgress, "step" | "events" | "total"> = all) =>

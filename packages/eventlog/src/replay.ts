@@ -11,6 +11,7 @@
 import type { EventVersions } from "@signalbox/contract/event-versions";
 import type pg from "pg";
 import { collect, type Asked } from "./ahead.ts";
+import { asTheyAre, type Hydrate } from "./archived.ts";
 import { recordedOfParsed, type StoredHeader } from "./envelope.ts";
 import { bound } from "./array-parameter.ts";
 import { fly } from "./flight.ts";
@@ -24,6 +25,8 @@ export interface Replayed {
 }
 
 export interface ReplayOptions {
+  /** How archived events are read; default: there are none. */
+  readonly hydrate?: Hydrate | undefined;
   readonly versions?: EventVersions | undefined;
   /** After every page: how many events were given so far. */
   readonly onPage?: ((events: number) => void) | undefined;
@@ -51,7 +54,8 @@ type Line = readonly [
   position: number,
   seq: number,
   recordedAt: number,
-  header: StoredHeader,
+  /** Null: the event is archived, and so is its data. */
+  header: StoredHeader | null,
   data: object | null,
   prevHash: string,
   hash: string,
@@ -61,11 +65,11 @@ type Line = readonly [
 
 /** Header and data are stored as JSON. */
 const READ = `
-  select '[' || string_agg(concat('[', position, ',', seq, ',', extract(epoch from recorded_at), ',', header, ',', coalesce(data, 'null'), ',"sha256:',
+  select '[' || string_agg(concat('[', position, ',', seq, ',', extract(epoch from recorded_at), ',', case header when '' then 'null' else header end, ',', coalesce(data, 'null'), ',"sha256:',
            encode(prev_hash, 'hex'), '","sha256:', encode(hash, 'hex'), '",',
            case when import_id is null then 'null,null' else to_json(import_id)::text || ',' || to_json(organization_id)::text end, ']'), ',') || ']' as page
     from (select e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data, e.import_id, e.organization_id
-            from public.evt_events e join public.evt_payloads p using (position)
+            from public.evt_events e left join public.evt_payloads p using (position)
            where e.position > $1 and e.type = any($2) order by e.position limit $3) as events`;
 
 interface Page {
@@ -97,7 +101,7 @@ export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[]
   });
   let types = typesOf(left);
   let [position, limit, replayed] = [0, PAGE, 0];
-  const connection = inTurns(client);
+  const connection = inTurns(client, options.hydrate);
 
   /** The text of the page after a position, and how many events were asked for. */
   async function read(after: number): Promise<{ text: string; asked: number; after: number }> {
@@ -106,8 +110,9 @@ export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[]
     return { text: rows[0]?.page ?? "[]", asked, after };
   }
 
-  function parse({ text, asked, after }: Awaited<ReturnType<typeof read>>): Page {
-    const lines = JSON.parse(text) as Line[];
+  async function parse({ text, asked, after }: Awaited<ReturnType<typeof read>>): Promise<Page> {
+    const stored = JSON.parse(text) as Line[];
+    const lines = stored.some(isCold) ? await filledIn(stored, options.hydrate ?? asTheyAre) : (stored as Whole[]);
     if (lines.length > 0) limit = Math.max(1, Math.min(PAGE, Math.floor((PAGE_LENGTH / text.length) * lines.length)));
     return {
       events: lines.map((line) => recordedOfLine(line, options.versions)),
@@ -175,7 +180,7 @@ export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[]
     async upToHead({ rest } = { rest: 0 }) {
       if (types.length === 0) return 0;
       const before = replayed;
-      let page = parse(await read(position));
+      let page = await parse(await read(position));
       let ready = await prepare(page);
       while (page.events.length > 0) {
         const began = performance.now();
@@ -186,7 +191,7 @@ export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[]
         const following = (async () => {
           const text = (await reading) ?? { text: "[]", asked: 1, after: last };
           await turn(); // what is projected is sent first
-          const next = parse(text);
+          const next = await parse(text);
           return { next, ready: await prepare(next) };
         })();
         const [projected, followed] = await Promise.allSettled([replaying, following]);
@@ -212,9 +217,27 @@ async function project(tx: Tx, due: readonly (readonly [Projection, readonly Rec
 
 const typesOf = (takers: readonly Taker[]): readonly string[] => [...new Set(takers.flatMap(({ types }) => types))];
 
+type Whole = Line & readonly [number, number, number, StoredHeader, ...unknown[]];
+const isCold = ([, , , header]: Line): boolean => header === null;
+
+/** Archived ones with the header and the data that lie in the store of contents. */
+async function filledIn(lines: readonly Line[], hydrate: Hydrate): Promise<Whole[]> {
+  const cold = await hydrate(
+    lines.filter(isCold).map(([position]) => ({ position: String(position), header: "", data: null as string | null })),
+  );
+  const texts = new Map(cold.map((row) => [Number(row.position), row]));
+  return lines.map((line) => {
+    const text = texts.get(line[0]);
+    if (text === undefined) return line as Whole;
+    const [position, seq, recordedAt, , , ...rest] = line;
+    const data = text.data === null ? null : (JSON.parse(text.data) as object);
+    return [position, seq, recordedAt, JSON.parse(text.header) as StoredHeader, data, ...rest] as Whole;
+  });
+}
+
 /** Without a position, as when it ran inline: a projection must not come to rely on it. */
 function recordedOfLine(
-  [, seq, recordedAt, header, data, prevHash, hash, importId, organizationId]: Line,
+  [, seq, recordedAt, header, data, prevHash, hash, importId, organizationId]: Whole,
   versions: EventVersions | undefined,
 ): Recorded {
   // In seconds. The column has microseconds, what is read has milliseconds.
@@ -236,7 +259,7 @@ function pieces(events: readonly Recorded[]): Recorded[][] {
 }
 
 /** Whoever asks while another's statement runs waits for it: the connection takes one at a time. */
-function inTurns(client: pg.ClientBase): Tx & { fly(asked: readonly Asked[]): Promise<void> } {
+function inTurns(client: pg.ClientBase, hydrate: Hydrate | undefined): Tx & { fly(asked: readonly Asked[]): Promise<void> } {
   let last: Promise<unknown> = Promise.resolve();
   function next<T>(ask: () => Promise<T>): Promise<T> {
     const asked = last.then(ask);
@@ -244,6 +267,7 @@ function inTurns(client: pg.ClientBase): Tx & { fly(asked: readonly Asked[]): Pr
     return asked;
   }
   return {
+    hydrate,
     query: <Row>(text: string, values: readonly unknown[] = []) =>
       next(async () => {
         const result = await client.query(text, [...bound(text, values)]);

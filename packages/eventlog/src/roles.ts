@@ -1,12 +1,13 @@
 /*
  * The database roles, and who may do what:
  *
- *   admin     makes the other three and the database's schema; used at boot only
+ *   admin     makes the others and the database's schema; used at boot only
  *   sb_owner  owns every table; nobody logs in as it while the server runs
  *   sb_log    append, projectors, workers: sees every organization (BYPASSRLS), inserts events
  *             only through the append functions
  *   sb_app    every request: neither superuser nor bypass, sees one organization at a time
- *   sb_eraser owns `evt_erase`, the one exception to append-only; cannot log in
+ *   sb_eraser owns `evt_erase` and `evt_remove_import`, sb_archiver `evt_detach`: the exceptions to
+ *             append-only; neither can log in
  *
  * With the embedded Postgres each role logs in by itself. With DATABASE_URL the one user that it
  * names connects and becomes the role (`-c role=…`), so no passwords have to be invented.
@@ -36,15 +37,16 @@ const ROLES: readonly { name: string; attributes: string }[] = [
   { name: "sb_log", attributes: "login nosuperuser bypassrls nocreaterole nocreatedb" },
   { name: "sb_app", attributes: "login nosuperuser nobypassrls nocreaterole nocreatedb" },
   { name: "sb_eraser", attributes: "nologin nosuperuser nobypassrls nocreaterole nocreatedb" },
+  { name: "sb_archiver", attributes: "nologin nosuperuser nobypassrls nocreaterole nocreatedb" },
 ];
 
 /** What somebody with more rights has to run when we may not. */
 const REMEDY = [
   ...ROLES.map(({ name, attributes }) => `create role ${name} ${attributes};`),
   `grant sb_owner, sb_log, sb_app to <the user of DATABASE_URL>;`,
-  `grant sb_eraser to sb_owner;`,
+  `grant sb_eraser, sb_archiver to sb_owner;`,
   `grant create on database <the database> to sb_owner;`,
-  `grant create, usage on schema public to sb_owner, sb_eraser;`,
+  `grant create, usage on schema public to sb_owner, sb_eraser, sb_archiver;`,
 ].join("\n  ");
 
 /** Creates what is missing. Idempotent, and safe when two servers boot at once. */
@@ -97,12 +99,13 @@ async function grantMembership(admin: pg.ClientBase): Promise<void> {
   if (!row.super && !row.granted) await admin.query(`grant sb_owner, sb_log, sb_app to ${quote(row.me)}`);
   const { rows: may } = await admin.query<{ create: boolean }>(`
     select has_database_privilege('sb_owner', current_database(), 'create') and has_schema_privilege('sb_owner', 'public', 'create')
-       and has_schema_privilege('sb_eraser', 'public', 'create') and pg_has_role('sb_owner', 'sb_eraser', 'member') as create`);
+       and has_schema_privilege('sb_eraser', 'public', 'create') and pg_has_role('sb_owner', 'sb_eraser', 'member')
+       and has_schema_privilege('sb_archiver', 'public', 'create') and pg_has_role('sb_owner', 'sb_archiver', 'member') as create`);
   if (may[0]?.create === true) return;
-  await admin.query("grant sb_eraser to sb_owner");
+  await admin.query("grant sb_eraser, sb_archiver to sb_owner");
   await admin.query(`grant create on database ${quote(row.database)} to sb_owner`);
-  // A function can only be given to a role that may create in its schema; sb_eraser cannot log in.
-  await admin.query("grant create, usage on schema public to sb_owner, sb_eraser");
+  // A function can only be given to a role that may create in its schema; these two cannot log in.
+  await admin.query("grant create, usage on schema public to sb_owner, sb_eraser, sb_archiver");
 }
 
 /** A request role that could look past row-level security would make every policy a decoration. */

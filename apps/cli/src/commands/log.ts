@@ -19,6 +19,7 @@ import { open, readFile, rename, rm } from "node:fs/promises";
 import { action, type Context } from "../command.ts";
 import { checkAgainst, checkProof, registerEvidence } from "./log-evidence.ts";
 import { registerAnchors } from "./log-anchors.ts";
+import { registerArchive } from "./log-archive.ts";
 import { readable } from "./readable.ts";
 import { describeReport } from "./describe-report.ts";
 import { printable } from "../terminal.ts";
@@ -108,6 +109,7 @@ export function registerLog(program: Command): void {
     );
   registerEvidence(log);
   registerAnchors(log);
+  registerArchive(log);
   const keys = log.command("keys").description("the public keys that checkpoints are signed with");
   keys
     .command("list", { isDefault: true })

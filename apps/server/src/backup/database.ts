@@ -123,8 +123,8 @@ export function loadDatabase(client: pg.Client, manifest: Manifest) {
       await client.query("begin");
       // What the migrations themselves put there is in the backup too.
       for (const { name } of manifest.tables) {
-        const { rows } = await client.query<{ any: boolean }>(`select exists (select from ${escapeIdentifier(name)}) as any`);
-        if (rows[0]?.any === true) await client.query(`delete from ${escapeIdentifier(name)}`);
+        const { rows } = await client.query<{ any: boolean }>(`select exists (select from only ${escapeIdentifier(name)}) as any`);
+        if (rows[0]?.any === true) await client.query(`delete from only ${escapeIdentifier(name)}`);
       }
     },
     async part(name: string, content: AsyncIterable<Buffer>): Promise<void> {
@@ -144,7 +144,7 @@ export function loadDatabase(client: pg.Client, manifest: Manifest) {
     async end(): Promise<void> {
       await close();
       for (const { name, rows: expected } of manifest.tables) {
-        const { rows } = await client.query<{ n: string }>(`select count(*) as n from ${escapeIdentifier(name)}`);
+        const { rows } = await client.query<{ n: string }>(`select count(*) as n from only ${escapeIdentifier(name)}`);
         if (Number(rows[0]!.n) !== expected) throw new Error(`${name} has ${rows[0]!.n} rows, and the backup had ${expected}`);
       }
       for (const { name, last } of manifest.sequences)

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EventId, ImportId, OrganizationId, RoomId, SessionId, Sha256 } from "../primitives.ts";
+import { ArchiveId, EventId, ImportId, OrganizationId, RoomId, SessionId, Sha256 } from "../primitives.ts";
 
 export const AuditEvent = z.discriminatedUnion("type", [
   z.object({
@@ -75,6 +75,25 @@ export const AuditEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("projection.repaired"),
     data: z.object({ projection: z.string(), table: z.string() }),
+  }),
+  /**
+   * Old events of a stream: their text was moved to the store of contents, read back and verified there. Their places,
+   * hashes and subjects stay in the database, and they are read as ever.
+   */
+  z.object({
+    type: z.literal("log.archived"),
+    data: z.object({
+      archive_id: ArchiveId,
+      stream: z.string(),
+      from_seq: z.int(),
+      to_seq: z.int(),
+      events: z.int(),
+      /** Content that has them, in the format of exports. Another one once an event in it was erased. */
+      sha256: Sha256,
+      bytes: z.int(),
+      /** Hash of the last of them. */
+      last_hash: Sha256,
+    }),
   }),
   z.object({
     type: z.literal("log.import_removed"),

@@ -1,5 +1,6 @@
 /* The audit module on a database and a directory of the test file's own, with something to say in its log. */
 import { exportLog } from "@signalbox/contract/log";
+import { createHydrate } from "@signalbox/eventlog/archived";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { systemClock } from "@signalbox/kernel/clock";
 import { accept, type Decider } from "@signalbox/kernel/decider";
@@ -46,7 +47,8 @@ export function auditStage(more: (deps: AuditDeps) => Partial<AuditDeps> = () =>
 
   beforeAll(async () => {
     stage.directory = await mkdtemp(join(tmpdir(), "signalbox-audit-"));
-    const log = await database.log({ enqueue: enqueueJobs });
+    const blobs = diskBlobs(join(stage.directory, "blobs"));
+    const log = await database.log({ enqueue: enqueueJobs, hydrate: createHydrate(database.pool("sb_log"), blobs.stream) });
     requests = openDatabase(database.connection("sb_app"), { connections: 2, onError: () => undefined });
     const deps: AuditDeps = {
       log,
@@ -59,7 +61,7 @@ export function auditStage(more: (deps: AuditDeps) => Partial<AuditDeps> = () =>
       visibleRooms: () => Promise.resolve(null),
       isInForce: () => Promise.resolve(false),
       rebuild: () => Promise.resolve([]),
-      blobs: diskBlobs(join(stage.directory, "blobs")),
+      blobs,
       importsDirectory: join(stage.directory, "imports"),
       projections: () => [],
       driftCheck: null,

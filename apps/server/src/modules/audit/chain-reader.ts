@@ -1,6 +1,7 @@
 /* Reads stored events exactly as they were hashed, in pages, for verification and export. */
 import type { ChainedEvent } from "@signalbox/verify/chain";
 import { hashText } from "@signalbox/verify/primitives";
+import type { EventLog } from "@signalbox/eventlog/log";
 import type { Database } from "../../module.ts";
 import { type Kysely, sql } from "kysely";
 
@@ -20,6 +21,9 @@ interface Row {
   readonly import_id: string | null;
 }
 
+/** Fills in what is archived. */
+type Warm = Pick<EventLog, "hydrate">;
+
 /** Keeps a page well below a megabyte for ordinary events. */
 const PAGE = 500;
 
@@ -28,6 +32,7 @@ const columns = sql`e.position, e.stream_type, e.stream_id, e.seq, e.recorded_at
 /** One stream, ascending by seq, after `afterSeq` (exclusive). */
 export async function* storedStream(
   db: Database,
+  log: Warm,
   organizationId: string,
   stream: { type: string; id: string },
   afterSeq: number,
@@ -35,26 +40,26 @@ export async function* storedStream(
   for (let after = afterSeq; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
+      sql<Row>`select ${columns} from evt_events e left join evt_payloads p using (position)
         where e.organization_id = ${organizationId} and e.stream_type = ${stream.type} and e.stream_id = ${stream.id} and e.seq > ${from}
         order by e.seq limit ${PAGE}`.execute(tx),
     );
-    for (const row of rows.rows) yield storedEvent(row);
+    for (const row of await log.hydrate(rows.rows)) yield storedEvent(row);
     if (rows.rows.length < PAGE) return;
     after = Number(rows.rows.at(-1)!.seq);
   }
 }
 
 /** The organization's own log up to and with `lastPosition`, ascending by position; what it imported is another's. */
-export async function* storedLog(db: Database, organizationId: string, lastPosition: number): AsyncGenerator<StoredEvent> {
+export async function* storedLog(db: Database, log: Warm, organizationId: string, lastPosition: number): AsyncGenerator<StoredEvent> {
   for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
+      sql<Row>`select ${columns} from evt_events e left join evt_payloads p using (position)
         where e.organization_id = ${organizationId} and e.position > ${from} and e.position <= ${lastPosition} and e.import_id is null
         order by e.position limit ${PAGE}`.execute(tx),
     );
-    for (const row of rows.rows) yield storedEvent(row);
+    for (const row of await log.hydrate(rows.rows)) yield storedEvent(row);
     if (rows.rows.length < PAGE) return;
     after = Number(rows.rows.at(-1)!.position);
   }
@@ -66,20 +71,21 @@ export async function* storedLog(db: Database, organizationId: string, lastPosit
  */
 export async function storedParts(
   db: Database,
+  log: Warm,
   organizationId: string,
   roomId: string,
   sessionId: string,
   lastPosition: number,
 ): Promise<StoredEvent[]> {
+  // What is archived says who by its text alone.
+  const who = new Set<string>();
+  for await (const { header } of storedStream(db, log, organizationId, { type: "room", id: roomId }, 0))
+    who.add((JSON.parse(header) as { principal: { id: string } }).principal.id);
   const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-    sql<Row>`with who as (
-        select distinct header::jsonb -> 'principal' ->> 'id' as id from evt_events
-         where organization_id = ${organizationId} and stream_type = 'room' and stream_id = ${roomId}
-      )
-      select ${columns} from evt_events e join evt_payloads p using (position)
+    sql<Row>`select ${columns} from evt_events e left join evt_payloads p using (position)
        where e.organization_id = ${organizationId} and e.position <= ${lastPosition} and e.import_id is null
          and ((e.stream_type = 'ledger' and e.subject = ${`budget:${sessionId}`})
-           or (e.stream_type = 'organization' and e.type = 'principal.registered' and e.subject in (select 'principal:' || id from who)))
+           or (e.stream_type = 'organization' and e.type = 'principal.registered' and e.subject = any(${[...who].map((id) => `principal:${id}`)}::text[])))
        order by e.position`.execute(tx),
   );
   return rows.map(storedEvent);
@@ -90,7 +96,7 @@ export async function* storedImport(db: Database, organizationId: string, import
   for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e join evt_payloads p using (position)
+      sql<Row>`select ${columns} from evt_events e left join evt_payloads p using (position)
         where e.organization_id = ${organizationId} and e.import_id = ${importId} and e.position > ${from}
         order by e.position limit ${PAGE}`.execute(tx),
     );

@@ -9,7 +9,7 @@
  *   an import     exactly as it came
  */
 import { sha256 } from "@signalbox/kernel/canonical";
-import type { StreamRef } from "@signalbox/eventlog/log";
+import type { EventLog, StreamRef } from "@signalbox/eventlog/log";
 import { sql, type Kysely } from "kysely";
 import type pg from "pg";
 import type { Blobs } from "@signalbox/providers/blob/port";
@@ -28,6 +28,7 @@ const MAX_BLOBS_BYTES = 64 * 1024 * 1024;
 
 export interface ExportDeps {
   readonly db: Database;
+  readonly log: Pick<EventLog, "hydrate">;
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
   readonly blobs: Blobs;
@@ -35,7 +36,7 @@ export interface ExportDeps {
 
 const line = (value: object): StreamFrame => ({ text: JSON.stringify(value) });
 
-export function createExports({ db, logPool, keys, blobs }: ExportDeps) {
+export function createExports({ db, log, logPool, keys, blobs }: ExportDeps) {
   /** Up to and with `last`, oldest first, in small pages: each holds the heads of all streams. */
   async function* checkpoints(organizationId: string, last: number): AsyncGenerator<StreamFrame> {
     for (let after = 0; ;) {
@@ -83,7 +84,7 @@ export function createExports({ db, logPool, keys, blobs }: ExportDeps) {
       ...(await keysOf(organizationId)),
     });
     let events = 0;
-    const source = stream === null ? storedLog(db, organizationId, last) : storedStream(db, organizationId, stream, 0);
+    const source = stream === null ? storedLog(db, log, organizationId, last) : storedStream(db, log, organizationId, stream, 0);
     for await (const event of source) {
       if (event.position > last) break;
       events++;
@@ -100,7 +101,7 @@ export function createExports({ db, logPool, keys, blobs }: ExportDeps) {
   async function* session(organizationId: string, roomId: string, sessionId: string, now: string): AsyncGenerator<StreamFrame> {
     const last = await signedUpTo(organizationId, now);
     const room = { type: "room", id: roomId };
-    const parts = await storedParts(db, organizationId, roomId, sessionId, last);
+    const parts = await storedParts(db, log, organizationId, roomId, sessionId, last);
     yield line({
       kind: "header",
       format: "signalbox-export/2",
@@ -135,7 +136,7 @@ export function createExports({ db, logPool, keys, blobs }: ExportDeps) {
       yield line({ kind: "blob", sha256: named, base64: bytes.toString("base64") });
     }
     let next = 0;
-    for await (const event of storedStream(db, organizationId, room, 0)) {
+    for await (const event of storedStream(db, log, organizationId, room, 0)) {
       if (event.position > last) break;
       while (parts[next] !== undefined && parts[next]!.position < event.position) yield* tell(parts[next++]!);
       yield* tell(event);

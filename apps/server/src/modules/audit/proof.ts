@@ -3,12 +3,14 @@
  * because then the fewest events lie between it and the head that was signed.
  */
 import type { EventProof } from "@signalbox/contract/log";
-import type { StreamType } from "@signalbox/eventlog/log";
+import { isCold } from "@signalbox/eventlog/archived";
+import type { EventLog, StreamType } from "@signalbox/eventlog/log";
 import { inclusionOf } from "@signalbox/verify/inclusion";
 import type { StreamHead } from "@signalbox/verify/merkle";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { PROOF_FORMAT } from "@signalbox/verify/proof";
 import { toBase64 } from "@signalbox/verify/primitives";
+import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { z } from "zod";
 import { storedStream } from "./chain-reader.ts";
@@ -19,6 +21,7 @@ import type { Database } from "../../module.ts";
 
 export interface ProofDeps {
   readonly db: Database;
+  readonly log: Pick<EventLog, "hydrate">;
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
@@ -29,7 +32,7 @@ interface Place {
 }
 export type Found = Place & { readonly position: number; readonly importId: string | null };
 
-export function createProofs({ db, logPool, keys }: ProofDeps) {
+export function createProofs({ db, log, logPool, keys }: ProofDeps) {
   async function find(organizationId: string, of: string | Place): Promise<Found | null> {
     const byId = typeof of === "string";
     const { rows } = await logPool.query<{ type: string; id: string; seq: string; position: string; import_id: string | null }>(
@@ -62,7 +65,7 @@ export function createProofs({ db, logPool, keys }: ProofDeps) {
     const inclusion = signed === null ? null : await inclusionOf(nodePrimitives, signed.heads, name);
     if (signed === null || head === undefined || inclusion === null || head.seq < seq)
       throw new Error(`no checkpoint covers ${name} ${seq}, though one was just signed`);
-    const first = await storedStream(db, organizationId, stream, seq - 1).next();
+    const first = await storedStream(db, log, organizationId, stream, seq - 1).next();
     if (first.done === true) throw new Error(`${name} ${seq} was there a moment ago`);
     const ring = await ringOf(logPool, organizationId, keys);
     return {
@@ -79,12 +82,17 @@ export function createProofs({ db, logPool, keys }: ProofDeps) {
 
   /** After `from` up to and with `to`. */
   async function links(organizationId: string, stream: Place["stream"], from: number, to: number): Promise<string> {
-    const { rows } = await logPool.query<{ entry: Buffer }>(
-      `select sha256('\\x00'::bytea || convert_to(header, 'UTF8')) as entry from evt_events
+    const { rows } = await logPool.query<{ entry: Buffer; position: string; header: string; data: null }>(
+      `select sha256('\\x00'::bytea || convert_to(header, 'UTF8')) as entry, position, case when header = '' then '' else 'hot' end as header, null as data
+         from evt_events
         where organization_id = $1 and stream_type = $2 and stream_id = $3 and seq > $4 and seq <= $5 order by seq`,
       [organizationId, stream.type, stream.id, from, to],
     );
-    return Buffer.concat(rows.map(({ entry }) => entry)).toString("base64");
+    const cold = rows.map(isCold);
+    const entries = (await log.hydrate(rows)).map(({ entry, header }, i) =>
+      cold[i] === true ? createHash("sha256").update(Buffer.of(0)).update(header).digest() : entry,
+    );
+    return Buffer.concat(entries).toString("base64");
   }
 
   return { find, prove };

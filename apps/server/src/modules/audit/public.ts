@@ -27,6 +27,7 @@ import { type Caller, handle, refused } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import { envelopeOf } from "../../envelope.ts";
 import type { Blobs } from "@signalbox/providers/blob/port";
+import { type ArchiveDeps, createArchives } from "./archive.ts";
 import { createAnchors, type AnchorsDeps } from "./anchors.ts";
 import { type StoredEvent, storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
@@ -53,6 +54,9 @@ export interface AuditDeps extends Deps {
   /** Where checkpoints are left outside; default nowhere. */
   readonly anchors?: AnchorsDeps["anchors"];
   readonly atAnchor?: AnchorsDeps["atAnchor"];
+  readonly archiveAfterDays?: ArchiveDeps["archiveAfterDays"];
+  readonly roomsOver?: ArchiveDeps["roomsOver"];
+  readonly atArchive?: ArchiveDeps["atArchive"];
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
@@ -91,6 +95,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
   const proofs = createProofs(deps);
   const drift = createDrift({ log, logPool, organizations: deps.organizations });
   const anchors = createAnchors(deps);
+  const archives = createArchives(deps);
   const imports = createImports({ ...deps, exports, directory: deps.importsDirectory, at: deps.atImport });
 
   async function headOf(organizationId: string, stream: StreamRef): Promise<{ seq: number; importId: string | null } | null> {
@@ -109,7 +114,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
     let head: Head | null = fromSeq <= 1 ? GENESIS : null;
     let checked = 0;
     let mismatch: Mismatch | null = null;
-    for await (const event of storedStream(db, organizationId, stream, Math.max(0, fromSeq - 1))) {
+    for await (const event of storedStream(db, log, organizationId, stream, Math.max(0, fromSeq - 1))) {
       // Beginning inside a stream, the first event's own link is taken as given and everything after it is checked.
       head ??= { seq: event.seq - 1, hash: hashBytes(event.prev_hash) ?? new Uint8Array(32) };
       const step = await follow(nodePrimitives, head, event);
@@ -125,16 +130,18 @@ export function createAudit(deps: AuditDeps): AuditModule {
 
   async function eventBy(organizationId: string, eventId: string): Promise<Recorded | null> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e join evt_payloads p using (position)
+      sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e left join evt_payloads p using (position)
         where e.organization_id = ${organizationId} and e.event_id = ${eventId}::uuid`.execute(tx),
     );
-    return rows[0] === undefined ? null : recordedOf(rows[0]);
+    const [row] = await log.hydrate(rows);
+    return row === undefined ? null : recordedOf(row);
   }
 
   let running: z.input<typeof Progress> | null = null;
   const routes = [
     ...imports.routes,
     ...anchors.routes,
+    ...archives.routes,
     handle(verifyStream, async ({ query, caller }) => {
       const stream = streamRef(query.stream);
       const result = await verify(caller.organizationId, stream, query.from_seq);
@@ -327,6 +334,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
     );
     if (rows[0] === undefined) return;
     await logPool.query("select evt_erase($1, $2)", [target, rows[0].event_id]);
+    await archives.erase(organizationId, target, rows[0].event_id);
     for (const sha256 of rows[0].content ?? []) await deps.blobs.erase(organizationId, sha256);
   }
 
@@ -349,7 +357,12 @@ export function createAudit(deps: AuditDeps): AuditModule {
     routes,
     projections: [],
     schemas: [],
-    jobs: { ...imports.jobs, ...anchors.jobs, "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target) },
+    jobs: {
+      ...imports.jobs,
+      ...anchors.jobs,
+      ...archives.jobs,
+      "audit.erase": async (job) => erase(job.organizationId, EraseJob.parse(job.payload).target),
+    },
     start: imports.tidy,
     stop: anchors.close,
     imports,
@@ -374,9 +387,10 @@ export function createAudit(deps: AuditDeps): AuditModule {
         detail: `${lag === null ? "" : `${lag}; `}${tables.join(", ")} ${tables.length === 1 ? "differs" : "differ"} from the log since ${since}; run: signalbox log rebuild`,
       };
     },
-    storedStream: (organizationId, stream, afterSeq) => storedStream(db, organizationId, stream, afterSeq),
+    storedStream: (organizationId, stream, afterSeq) => storedStream(db, log, organizationId, stream, afterSeq),
     schedules: [
       ...anchors.schedules,
+      ...archives.schedules,
       ...(deps.driftCheck === null ? [] : [{ name: "audit.drift", cron: deps.driftCheck.cron, run: checkDrift }]),
       {
         name: "audit.checkpoint",

@@ -15,8 +15,11 @@ export async function contentOnlyOf(
     if ((await blobs.sizeOf(organizationId, sha256)) === null) continue;
     // Reads every payload; a redaction is rare, and an index of what names what would be one more thing to erase from.
     const { rows } = await logPool.query<{ shared: boolean }>(
-      "select exists (select from evt_payloads where organization_id = $1 and position <> $2 and data like $3) as shared",
-      [organizationId, target.position, `%${sha256}%`],
+      `select exists (select from evt_payloads where organization_id = $1 and position <> $2 and data like $3)
+           or exists (select from evt_archives a where a.organization_id = $1 and a.state = 'detached'
+                       and (select count(*) from unnest(a.contents) c where c = $4)
+                           > (select count(*) from evt_archived_events e where e.archive_id = a.id and e.position = $2)) as shared`,
+      [organizationId, target.position, `%${sha256}%`, sha256],
     );
     if (rows[0]?.shared === false) alone.push(sha256);
   }

@@ -37,7 +37,13 @@ export const redaction: Decider<{ redacted: boolean }, RedactionCommand, Redacte
 };
 
 /** Erasing one of these would take away what others are proved by. */
-const EVIDENCE: ReadonlySet<string> = new Set(["event.redacted", "checkpoint.key_rotated", "log.imported", "log.import_removed"]);
+const EVIDENCE: ReadonlySet<string> = new Set([
+  "event.redacted",
+  "checkpoint.key_rotated",
+  "log.imported",
+  "log.import_removed",
+  "log.archived",
+]);
 /** By its epoch whoever comes second is kept out (fencing); it says nothing else. */
 const FENCES: ReadonlySet<string> = new Set(["session.starting"]);
 /** The ledger too: it names nobody and quotes nothing, and an entry that is missing makes every sum after it wrong. */

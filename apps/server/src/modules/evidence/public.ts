@@ -66,7 +66,7 @@ export function createEvidence(deps: EvidenceDeps): Module {
   ): Promise<InspectionRecord> {
     const sessions = [...new Set(of.flatMap((run) => run.session_id ?? []))];
     const ledger = await ledgerOfRuns(
-      db,
+      deps,
       organizationId,
       sessions,
       of.map((run) => run.id),
@@ -154,10 +154,10 @@ export function createEvidence(deps: EvidenceDeps): Module {
   async function receipt(organizationId: string, run: RunRecord) {
     const given = await storedReceipt(organizationId, run.id);
     if (given !== null) return given as ReturnType<typeof envelopeOf>;
-    const events = await eventsOfRun(db, organizationId, run.id);
+    const events = await eventsOfRun(deps, organizationId, run.id);
     const end = endOf(events, run.id);
     if (end === null) return null;
-    const ledger = await ledgerOfRuns(db, organizationId, run.session_id === null ? [] : [run.session_id], [run.id]);
+    const ledger = await ledgerOfRuns(deps, organizationId, run.session_id === null ? [] : [run.session_id], [run.id]);
     const entries = (type: string): number => ledger.filter(({ event }) => event.type === type).length;
     const openReservations = Math.max(0, entries("ledger.reserved") - entries("ledger.settled") - entries("ledger.released"));
     const own = events.filter(({ stream, seq }) => stream.type === end.stream.type && stream.id === end.stream.id && seq <= end.seq);
@@ -196,12 +196,12 @@ export function createEvidence(deps: EvidenceDeps): Module {
       handle(inspectRun, async ({ caller, params }) => {
         const run = await visibleRun(caller, params.id);
         if (run === null) return NO_RUN;
-        const events = await eventsOfRun(db, caller.organizationId, run.id);
+        const events = await eventsOfRun(deps, caller.organizationId, run.id);
         return inspection(caller.organizationId, [run], events, events.length === MAX_EVENTS);
       }),
       handle(inspectCorrelation, async ({ caller, params }) => {
         const { organizationId } = caller;
-        const events = await eventsOfCorrelation(db, organizationId, params.id, await rooms.visibleRooms(caller));
+        const events = await eventsOfCorrelation(deps, organizationId, params.id, await rooms.visibleRooms(caller));
         if (events.length === 0)
           return refused("correlation_not_found", { message: "There is no such correlation, or nothing of it that you may see." });
         const ids = [...new Set(events.flatMap((one) => one.runId ?? (one.subject.startsWith("run:") ? one.subjectId : [])))];

@@ -1,33 +1,35 @@
 /* The log about a run or a correlation, as far as it is in rooms that one may see. */
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
-import type { Recorded } from "@signalbox/eventlog/log";
+import type { EventLog, Recorded } from "@signalbox/eventlog/log";
 import { type RawBuilder, sql } from "kysely";
 import type { Database } from "../../module.ts";
 
 /** More than this many events of one run or correlation are not looked at. */
 export const MAX_EVENTS = 20_000;
 
-async function read(db: Database, organizationId: string, where: RawBuilder<unknown>): Promise<Recorded[]> {
+type From = { readonly db: Database; readonly log: Pick<EventLog, "hydrate"> };
+
+async function read({ db, log }: From, organizationId: string, where: RawBuilder<unknown>): Promise<Recorded[]> {
   const { rows } = await db.inOrganization(organizationId, (tx) =>
-    sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e join evt_payloads p using (position)
+    sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e left join evt_payloads p using (position)
       where e.organization_id = ${organizationId} and ${where} order by e.position limit ${MAX_EVENTS}`.execute(tx),
   );
-  return rows.map((row) => recordedOf(row));
+  return (await log.hydrate(rows)).map((row) => recordedOf(row));
 }
 
 /** Of its own subject, and all that happened in it. */
-export const eventsOfRun = (db: Database, organizationId: string, runId: string): Promise<Recorded[]> =>
-  read(db, organizationId, sql`(e.run_id = ${runId} or e.subject = ${`run:${runId}`})`);
+export const eventsOfRun = (from: From, organizationId: string, runId: string): Promise<Recorded[]> =>
+  read(from, organizationId, sql`(e.run_id = ${runId} or e.subject = ${`run:${runId}`})`);
 
 /** `rooms`: only those (null: all, and what is in no room). */
 export const eventsOfCorrelation = (
-  db: Database,
+  from: From,
   organizationId: string,
   correlationId: string,
   rooms: readonly string[] | null,
 ): Promise<Recorded[]> =>
   read(
-    db,
+    from,
     organizationId,
     rooms === null
       ? sql`e.correlation_id = ${correlationId}`
@@ -36,7 +38,7 @@ export const eventsOfCorrelation = (
 
 /** The budget's entries that name the run: they stand in the ledger, whose envelopes need not. */
 export const ledgerOfRuns = (
-  db: Database,
+  from: From,
   organizationId: string,
   sessions: readonly string[],
   runs: readonly string[],
@@ -44,7 +46,7 @@ export const ledgerOfRuns = (
   sessions.length === 0
     ? Promise.resolve([])
     : read(
-        db,
+        from,
         organizationId,
         sql`e.stream_type = 'ledger' and e.subject = any(${sessions.map((id) => `budget:${id}`)}::text[]) and e.type in ('ledger.reserved', 'ledger.settled', 'ledger.released')`,
       ).then((events) => {

@@ -10,9 +10,10 @@ import { handle, refused, type BoundRoute, type Caller } from "../../http/handle
 import type { FeedParts } from "./public.ts";
 
 const COLUMNS = sql.raw(STORED_COLUMNS);
-const FROM = sql`evt_events e join evt_payloads p using (position)`;
+/** Archived events have no payload here: `log.hydrate`. */
+const FROM = sql`evt_events e left join evt_payloads p using (position)`;
 
-export function eventRoutes({ db, rooms, sessionRoom }: FeedParts): readonly BoundRoute[] {
+export function eventRoutes({ db, log, rooms, sessionRoom }: FeedParts): readonly BoundRoute[] {
   /** Null: everything. Otherwise the streams of these rooms, and nothing of the organization's or the ledger's. */
   async function visible(caller: Caller): Promise<RawBuilder<unknown> | null> {
     const ids = await rooms.visibleRooms(caller);
@@ -60,7 +61,7 @@ export function eventRoutes({ db, rooms, sessionRoom }: FeedParts): readonly Bou
           fix: "A room's stream is stream_type=room&stream_id=room_…",
         });
       }
-      return pageOf(rows, query.limit, envelope, (row) => [Number(inOneStream ? row.seq : row.position)]);
+      return pageOf(await log.hydrate(rows), query.limit, envelope, (row) => [Number(inOneStream ? row.seq : row.position)]);
     }),
 
     handle(getEvent, async ({ caller, params }) => {
@@ -70,7 +71,7 @@ export function eventRoutes({ db, rooms, sessionRoom }: FeedParts): readonly Bou
           tx,
         ),
       );
-      const row = rows[0];
+      const [row] = await log.hydrate(rows);
       return row === undefined
         ? refused("event_not_found", { message: "There is no such event, or you may not see it.", fix: "List events with GET /v1/events." })
         : envelope(row);

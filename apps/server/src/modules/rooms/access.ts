@@ -15,6 +15,11 @@ export interface RoomAccess {
   roleIn(caller: Who, roomId: string): Promise<RoomRole | null>;
   /** The same for a thread, with the room that it is in. */
   roleInThread(caller: Who, threadId: string): Promise<{ readonly roomId: string; readonly role: RoomRole } | null>;
+  /** Of the ids: which rooms are archived, and whose session each is the room of. */
+  lives(
+    organizationId: string,
+    roomIds: readonly string[],
+  ): Promise<{ readonly archived: ReadonlySet<string>; readonly sessions: ReadonlyMap<string, string> }>;
   /** Null: all of the organization's. With `least`, those where the caller is that or more. */
   visibleRooms(caller: Who, least?: RoomRole): Promise<readonly string[] | null>;
 }
@@ -48,6 +53,16 @@ export function createRoomAccess(db: Database): RoomAccess {
   }
 
   return {
+    async lives(organizationId, roomIds) {
+      const { rows } = await db.inOrganization(organizationId, (tx) =>
+        sql<{ id: string; session_id: string | null; is_archived: boolean }>`
+          select id, session_id, is_archived from proj_rooms where id = any(${[...roomIds]}::text[])`.execute(tx),
+      );
+      return {
+        archived: new Set(rows.filter((row) => row.is_archived).map(({ id }) => id)),
+        sessions: new Map(rows.flatMap(({ id, session_id: of }) => (of === null ? [] : [[id, of]]))),
+      };
+    },
     async roleIn(caller, roomId) {
       if (confines(caller, roomId)) return null;
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>

@@ -5,7 +5,8 @@
  * event S, items above S were not there; what ended above S was still open. Only a message that was edited and an
  * approval that was held have more than two states: theirs at S are read from the log.
  */
-import { dataRead, VERSION_COLUMN } from "@signalbox/eventlog/envelope";
+import type { Hydrate } from "@signalbox/eventlog/archived";
+import { dataRead } from "@signalbox/eventlog/envelope";
 import type { ConversationItem, ConversationQuery } from "@signalbox/contract/sessions";
 import { type Kysely, sql } from "kysely";
 import { z } from "zod";
@@ -60,6 +61,7 @@ function sideOf({ cursor, order, before_seq, after_seq }: ConversationQuery): Si
 /** `lastSeq` is the newest event of the session's room that this may know of. */
 export async function readConversation(
   db: Database,
+  hydrate: Hydrate,
   organizationId: string,
   sessionId: string,
   query: ConversationQuery,
@@ -100,7 +102,7 @@ export async function readConversation(
           : false;
       more = side.side === "after" ? { after: beyond, before: behind } : { before: beyond, after: behind };
     }
-    const items = asOf === undefined ? rows.map(itemOf) : await asTheyWere(tx, organizationId, rows, asOf);
+    const items = asOf === undefined ? rows.map(itemOf) : await asTheyWere(tx, hydrate, organizationId, rows, asOf);
     const forward = more.after ? encodeCursor(["after", Number(rows.at(-1)!.seq)]) : null;
     const backward = more.before ? encodeCursor(["before", Number(rows[0]!.seq)]) : null;
     const newestFirst = query.order === "newest";
@@ -113,7 +115,13 @@ export async function readConversation(
   });
 }
 
-async function asTheyWere(tx: Kysely<unknown>, organizationId: string, rows: readonly Row[], asOf: number): Promise<Item[]> {
+async function asTheyWere(
+  tx: Kysely<unknown>,
+  hydrate: Hydrate,
+  organizationId: string,
+  rows: readonly Row[],
+  asOf: number,
+): Promise<Item[]> {
   const later = (seq: string | null): boolean => seq !== null && Number(seq) > asOf;
   const then = rows.map((row) => ({
     ...row,
@@ -126,12 +134,21 @@ async function asTheyWere(tx: Kysely<unknown>, organizationId: string, rows: rea
   );
   if (changed.length > 0) {
     const subjects = changed.map((row) => `${row.type}:${row.id}`);
-    const { rows: events } = await sql<{ subject: string; type: string; version: string; data: string | null; at: Date; seq: string }>`
-      select e.subject, e.type, ${sql.raw(VERSION_COLUMN)} as version, p.data, e.recorded_at as at, e.seq from evt_events e join evt_payloads p using (position)
+    const { rows: found } = await sql<{
+      position: string;
+      header: string;
+      subject: string;
+      type: string;
+      data: string | null;
+      at: Date;
+      seq: string;
+    }>`
+      select e.position, e.header, e.subject, e.type, p.data, e.recorded_at as at, e.seq from evt_events e left join evt_payloads p using (position)
        where e.organization_id = ${organizationId} and e.subject = any(${subjects}::text[]) and e.seq <= ${asOf}
          and e.type in ('message.edited', 'approval.held') order by e.subject, e.subject_version`.execute(tx);
     const byId = new Map(then.map((row) => [row.id, row]));
-    for (const { subject, type, version, data, at, seq } of events) {
+    for (const { subject, type, header, data, at, seq } of await hydrate(found)) {
+      const version = /"version":([0-9]+),"zone"/.exec(header)?.[1] ?? null;
       const row = byId.get(subject.slice(subject.indexOf(":") + 1))!;
       if (type === "approval.held") Object.assign(row, { outcome: JSON.stringify({ status: "held", decided_by: null }), outcome_seq: seq });
       else

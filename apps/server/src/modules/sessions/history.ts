@@ -12,6 +12,7 @@
  * Large data is cut in the database: a tool's output says nothing about how a session stood.
  */
 import { EVENT_HISTORIES } from "@signalbox/contract/event-versions";
+import { asTheyAre, type Hydrate, isCold } from "@signalbox/eventlog/archived";
 import { dataRead, VERSION_COLUMN } from "@signalbox/eventlog/envelope";
 import { translation } from "@signalbox/eventlog/foreign";
 import type { DomainEvent } from "@signalbox/eventlog/log";
@@ -62,6 +63,8 @@ interface Row {
   run_id: string | null;
   by: string | null;
   version: string;
+  /** Empty: it is archived. */
+  header: string;
   data: string | null;
   /** Of what was imported: its data has the ids of where it is from. */
   import_id: string | null;
@@ -74,7 +77,11 @@ interface Kept<E> {
   turn: Promise<unknown>;
 }
 
-export function createHistory(db: Database, head: (organizationId: string, roomId: string) => Promise<number>): History {
+export function createHistory(
+  db: Database,
+  head: (organizationId: string, roomId: string) => Promise<number>,
+  hydrate: Hydrate = asTheyAre,
+): History {
   const rooms = new Map<string, Kept<Entry>>();
   const budgets = new Map<string, Kept<BudgetEntry>>();
 
@@ -82,16 +89,28 @@ export function createHistory(db: Database, head: (organizationId: string, roomI
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
       sql<Row>`
         select e.seq, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, e.subject, e.run_id, e.import_id, ${sql.raw(VERSION_COLUMN)} as version,
+               case when e.header = '' then '' else 'hot' end as header,
                substring(e.header from '"principal":\\{"id":"([^"]+)"') as by,
                case when octet_length(p.data) <= ${SLIM_BYTES} or e.type not in (${sql.join(CUT)}) then p.data
                     else (select jsonb_strip_nulls(jsonb_build_object(${sql.join(KEPT.map((name) => sql`${sql.lit(name)}, d -> ${sql.lit(name)}`))},
                             'content_md', left(d ->> 'content_md', 300), 'text', left(d ->> 'text', 300), 'error', left(d ->> 'error', 300)))::text
                             from (select p.data::jsonb as d) x) end as data
-          from evt_events e join evt_payloads p using (position)
+          from evt_events e left join evt_payloads p using (position)
          where e.organization_id = ${organizationId} and e.stream_type = 'room' and e.stream_id = ${roomId} and e.seq > ${after} and e.seq <= ${upTo}
          order by e.seq limit ${PAGE}`.execute(tx),
     );
-    return rows.map((row) => entryOf(organizationId, row));
+    return (await warm(rows)).map((row) => entryOf(organizationId, row));
+  }
+
+  /** Archived ones are cut here as the others are in the database. */
+  async function warm(rows: Row[]): Promise<Row[]> {
+    const cold = rows.map(isCold);
+    return (await hydrate(rows)).map((row, i) => {
+      if (cold[i] !== true) return row;
+      const [, version = "1"] = /"version":([0-9]+),"zone"/.exec(row.header) ?? [];
+      const [, by = null] = /"principal":\{"id":"([^"]+)"/.exec(row.header) ?? [];
+      return { ...row, version, by, data: CUT.includes(row.type) ? slim(row.data) : row.data };
+    });
   }
 
   async function refreshRoom(organizationId: string, roomId: string, kept: Kept<Entry>): Promise<void> {
@@ -187,6 +206,16 @@ const KEPT = [
   "kind",
   "duration_ms",
 ];
+
+function slim(data: string | null): string | null {
+  if (data === null || Buffer.byteLength(data) <= SLIM_BYTES) return data;
+  const whole = JSON.parse(data) as Record<string, unknown>;
+  const kept: Record<string, unknown> = {};
+  for (const name of KEPT) if (whole[name] !== undefined && whole[name] !== null) kept[name] = whole[name];
+  for (const name of ["content_md", "text", "error"])
+    if (typeof whole[name] === "string") kept[name] = [...whole[name]].slice(0, 300).join("");
+  return JSON.stringify(kept);
+}
 
 const isErasure = ({ event }: Entry): boolean => event.type === "event.redacted" && (event.data as { level?: string }).level === "full";
 

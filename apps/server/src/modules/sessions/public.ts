@@ -117,7 +117,7 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
   // Also while it is out: lost between two queries it tells nobody else.
   pool.on("connect", (client) => client.on("error", onLost));
   const scanner = createScanner(deps.secrets);
-  const queries = createSessionQueries(db);
+  const queries = createSessionQueries(db, (rows) => deps.log.hydrate(rows));
   const leases = createLeases(pool, deps.nodeId, { ttlMs: deps.leaseTtlMs ?? LEASE_TTL_MS, machine: deps.machine ?? null });
   const roomOf = async (organizationId: string, sessionId: string): Promise<{ roomId: string; threadId: string } | null> => {
     const found = await queries.get(organizationId, sessionId);
@@ -156,7 +156,11 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     digest: (run) => deps.egress.recordDigest(run),
     displayName: async (organizationId, id) => (await deps.identity.displayNames(organizationId, [id])).get(id) ?? id,
   });
-  const history = createHistory(db, (organizationId, roomId) => deps.log.head(organizationId, { type: "room", id: roomId }));
+  const history = createHistory(
+    db,
+    (organizationId, roomId) => deps.log.head(organizationId, { type: "room", id: roomId }),
+    (rows) => deps.log.hydrate(rows),
+  );
   const snapshots = createSnapshots(db, history);
   const moments = createMoments(history, snapshots);
   let snapshotReader: Reader | undefined;

@@ -5,6 +5,7 @@ import { type Kysely, sql, type RawBuilder } from "kysely";
 import { z } from "zod";
 import { decodeCursor, InvalidCursor, pageOf } from "../../http/cursor.ts";
 import type { Database } from "../../module.ts";
+import type { Hydrate } from "@signalbox/eventlog/archived";
 import { readConversation, type ConversationPage } from "./conversation.ts";
 import { inOrder } from "./queue.ts";
 import { ERASED } from "./session.ts";
@@ -80,6 +81,8 @@ export interface SessionQueries {
     paging: { limit: number; cursor?: string | undefined },
   ): Promise<{ items: SessionView_[]; next_cursor: string | null }>;
   /** Windows and moments as `conversation.ts` explains them. */
+  /** Those of the ids that have ended. */
+  ended(organizationId: string, sessionIds: readonly string[]): Promise<ReadonlySet<string>>;
   conversation(organizationId: string, sessionId: string, query: ConversationQuery): Promise<ConversationPage>;
   /** In the order in which they will run. */
   prompts(organizationId: string, sessionId: string): Promise<QueuedPrompt_[]>;
@@ -143,7 +146,7 @@ function viewOf(row: Row): SessionView_ {
   } as SessionView_;
 }
 
-export function createSessionQueries(db: Database): SessionQueries {
+export function createSessionQueries(db: Database, hydrate: Hydrate): SessionQueries {
   const rows = <R>(organizationId: string, query: RawBuilder<R>): Promise<R[]> =>
     db.inOrganization(organizationId, async (tx: Kysely<unknown>) => (await query.execute(tx)).rows);
 
@@ -189,9 +192,19 @@ export function createSessionQueries(db: Database): SessionQueries {
       return found.length > 0;
     },
 
+    async ended(organizationId, sessionIds) {
+      const found = await rows(
+        organizationId,
+        sql<{
+          id: string;
+        }>`select id from proj_sessions where id = any(${[...sessionIds]}::text[]) and status in ('stopped', 'failed', 'completed')`,
+      );
+      return new Set(found.map(({ id }) => id));
+    },
+
     async conversation(organizationId, sessionId, query) {
       const [head] = await rows(organizationId, sql<{ seq: string }>`select room_seq as seq from proj_sessions where id = ${sessionId}`);
-      return readConversation(db, organizationId, sessionId, query, Number(head?.seq ?? 0));
+      return readConversation(db, hydrate, organizationId, sessionId, query, Number(head?.seq ?? 0));
     },
 
     async prompts(organizationId, sessionId) {

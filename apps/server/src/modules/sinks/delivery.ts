@@ -78,14 +78,14 @@ export function createDelivery(deps: DeliveryDeps) {
     const exact = of.types.filter((type) => !type.endsWith(".*"));
     const prefixes = of.types.filter((type) => type.endsWith(".*")).map((type) => `${type.slice(0, -1)}%`);
     const { rows } = await pool.query<StoredRow>(
-      `select ${STORED_COLUMNS} from evt_events e join evt_payloads p using (position)
+      `select ${STORED_COLUMNS} from evt_events e left join evt_payloads p using (position)
         where e.organization_id = $1 and e.position > $2 and e.position <= $3 and e.import_id is null
           and ($4 or e.type = any($5::text[]) or e.type like any($6::text[]))
           and (cardinality($7::text[]) = 0 or (e.stream_type = 'room' and e.stream_id = any($7::text[])))
         order by e.position limit $8`,
       [of.organization_id, after, to, of.types.length === 0, exact, prefixes, of.room_ids, limit],
     );
-    return rows.map((row) => {
+    return (await deps.log.hydrate(rows)).map((row) => {
       const event = recordedOf(row);
       return {
         id: event.eventId,
