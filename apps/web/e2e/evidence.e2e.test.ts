@@ -81,10 +81,74 @@ test("a file in which one letter was changed is refused with the place", async (
   await writeFile(file, text.replace("A room", "B room"));
   await page.goto(`${server.url}/audit`);
   await page.getByRole("button", { name: "Verify a file…" }).waitFor();
-  await page.locator('input[type="file"]').setInputFiles(file);
+  await page.locator('input[aria-label="An exported log"]').setInputFiles(file);
   await page.getByText("The log does not hold").waitFor();
   await page.getByText(/seq 1 room\.created: data hash mismatch/).waitFor();
   await rm(folder, { recursive: true });
+});
+
+test("a checkpoint that was kept: the log continues it, a log that lost its tail does not, and what is no checkpoint is said", async () => {
+  const client = createClient({ baseUrl: server.url, token: server.token });
+  const { note } = await client.call(createCheckpoint, { body: {} });
+  await page.goto(`${server.url}/audit`);
+  const kept = page.getByLabel("A checkpoint that you kept");
+  await page
+    .locator('input[aria-label="A kept checkpoint"]')
+    .setInputFiles({ name: "kept.txt", mimeType: "text/plain", buffer: Buffer.from(note) });
+  await expect.poll(() => kept.inputValue()).toBe(note);
+  await page.getByRole("button", { name: "Verify the whole log here" }).click();
+  await page.getByText("It continues the checkpoint that you kept").waitFor();
+  // The same server's log without its newest room, signed anew by nobody: as a file.
+  const exported = await fetch(`${server.url}/v1/audit/export`, { headers: { authorization: `Bearer ${server.token}` } });
+  const lines = (await exported.text()).trim().split("\n");
+  const last = lines.findLastIndex((line) => line.includes('"kind":"event"'));
+  const cut = Buffer.from(lines.filter((_, i) => i !== last).join("\n"));
+  await page
+    .locator('input[aria-label="An exported log"]')
+    .setInputFiles({ name: "cut.jsonl", mimeType: "application/x-ndjson", buffer: cut });
+  await page.getByText("The log does not hold").waitFor();
+  await page
+    .getByText(/the kept checkpoint/)
+    .first()
+    .waitFor();
+  await kept.fill("something else");
+  await page.getByRole("button", { name: "Verify the whole log here" }).click();
+  await page.getByText(/What was kept is not a checkpoint/).waitFor();
+});
+
+test("an event is proved from the timeline, its proof downloaded and checked again, and a changed one refused", async () => {
+  await page.goto(`${server.url}/timeline?type=conversation`);
+  await page.getByRole("button", { name: /room\.created.*A room/ }).click();
+  await page.getByRole("link", { name: "Prove it" }).click();
+  await page.getByText("The proof holds").waitFor();
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download the proof" }).click();
+  const proof = await readFile(await (await saved).path(), "utf8");
+  const give = (text: string) =>
+    page
+      .locator('input[aria-label="A proof"]')
+      .setInputFiles({ name: "proof.json", mimeType: "application/json", buffer: Buffer.from(text) });
+  await give(proof.replace("A room", "B room"));
+  await page.getByText("The proof does not hold").waitFor();
+  await page.getByText(/room:room_\w+ 1: data_hash_mismatch/).waitFor();
+  await give(proof);
+  await page.getByText("The proof holds").waitFor();
+  expect(await violations(page)).toEqual([]);
+});
+
+test("a key hands over to the next; this browser follows, and the log stays whole", async () => {
+  await page.goto(`${server.url}/audit?tab=keys`);
+  const keys = page.getByRole("list", { name: "Signing keys" });
+  const first = (await keys.locator("p > .font-mono").first().textContent())!;
+  await page.getByRole("button", { name: "Rotate…" }).click();
+  await page.getByRole("alertdialog").getByLabel("Why").fill("Once a year");
+  await page.getByRole("alertdialog").getByRole("button", { name: "Rotate the key" }).click();
+  await keys.getByText("This browser followed the signatures").waitFor();
+  expect(await keys.locator("p > .font-mono").first().textContent()).not.toBe(first);
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("tab", { name: "Verify" }).click();
+  await page.getByRole("button", { name: "Verify the whole log here" }).click();
+  await page.getByText("The log is whole").waitFor();
 });
 
 test("checkpoints show the signed note; a new one can be made", async () => {

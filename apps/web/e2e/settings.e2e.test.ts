@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { violations } from "./axe.ts";
 import { openBrowser } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
@@ -79,6 +80,49 @@ test("a token has an end, is shown once, and is revoked for good after a second 
   await page.getByRole("button", { name: "Revoke laptop" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "Revoke the token" }).click();
   await page.getByRole("button", { name: "Revoke laptop" }).waitFor({ state: "detached" });
+});
+
+test("a webhook is made with a secret that is shown once, tried, paused, resumed, delivered to again and deleted", async () => {
+  const page = await person.visit("/settings/sinks");
+  await page.getByText("Nothing is published yet").waitFor();
+  await page.getByRole("button", { name: "New sink" }).click();
+  const dialog = page.getByRole("dialog");
+  // Nobody is there: what is inside is refused, and a name that leads nowhere is not taken.
+  await dialog.getByLabel("Address").fill("https://127.0.0.1/hook");
+  await dialog.getByLabel("Which events").fill("run.* Approval");
+  await dialog.getByText(/Approval is no type of event/).waitFor();
+  await dialog.getByLabel("Which events").fill("run.* approval.requested");
+  await dialog.getByRole("button", { name: "Publish" }).click();
+  await dialog.getByRole("alert").waitFor();
+  await dialog.getByLabel("Address").fill("https://sink.invalid/hook");
+  await dialog.getByLabel("Name").fill("Warehouse");
+  await dialog.getByRole("button", { name: "Publish" }).click();
+  const secret = (await page.locator("[data-secret]").textContent())!.trim();
+  expect(secret).toMatch(/^whsec_/);
+  await page.getByRole("button", { name: "I have it" }).click();
+  const sink = page.getByRole("listitem", { name: "Warehouse" });
+  await sink.getByText("run.* approval.requested").waitFor();
+  expect(await page.content()).not.toContain(secret);
+  await sink.getByRole("button", { name: "Test" }).click();
+  await sink.getByText(/The test message was not taken/).waitFor();
+  await sink.getByRole("button", { name: "Pause" }).click();
+  await sink.getByText("Paused", { exact: true }).first().waitFor();
+  expect(await violations(page)).toEqual([]);
+  await sink.getByRole("button", { name: "Resume" }).click();
+  await sink.getByRole("button", { name: "Pause" }).waitFor();
+  await sink.getByRole("button", { name: "More about Warehouse" }).click();
+  await page.getByRole("menuitem", { name: /Compare with the log/ }).click();
+  await page.getByText("A webhook cannot be asked what it has.", { exact: false }).waitFor();
+  await page.getByLabel("Deliver again from event").fill("999999999");
+  await page.getByRole("button", { name: "Deliver again" }).click();
+  await page.getByRole("dialog").getByRole("alert").waitFor();
+  await page.getByLabel("Deliver again from event").fill("1");
+  await page.getByRole("button", { name: "Deliver again" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await sink.getByRole("button", { name: "More about Warehouse" }).click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete the sink" }).click();
+  await page.getByText("Nothing is published yet").waitFor();
 });
 
 test("a log that does not verify is refused with the reason, a whole one is kept, opened and removed", async () => {

@@ -253,6 +253,7 @@ const settingsRoutes = [
     path: "/security",
     component: lazyRouteComponent(() => import("./settings/security-page.tsx"), "SecurityPage"),
   }),
+  createRoute({ ...inSettings, path: "/sinks", component: lazyRouteComponent(() => import("./settings/sinks-page.tsx"), "SinksPage") }),
   createRoute({ ...inSettings, path: "/data", component: lazyRouteComponent(() => import("./settings/data-page.tsx"), "DataPage") }),
 ] as const;
 

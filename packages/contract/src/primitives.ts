@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { idPattern } from "./ids.ts";
+import { idPattern, PRINCIPAL_ID } from "./ids.ts";
 
 const id = <B extends string>(prefix: string, _brand: B) =>
   z.string().regex(idPattern(prefix), `expected an id like ${prefix}_01J…`).brand<B>();
@@ -67,10 +67,7 @@ export const OrganizationId = z
   .brand<"OrganizationId">();
 export type OrganizationId = z.infer<typeof OrganizationId>;
 /** `usr_…`, `agt_…` or `svc_…`. */
-export const PrincipalId = z
-  .string()
-  .regex(/^(usr|agt|svc)_[0-9A-Za-z]{1,40}$/, "expected a principal id like usr_01J…")
-  .brand<"PrincipalId">();
+export const PrincipalId = z.string().regex(PRINCIPAL_ID, "expected a principal id like usr_01J…").brand<"PrincipalId">();
 export type PrincipalId = z.infer<typeof PrincipalId>;
 export const EventId = z.uuid({ version: "v7" }).brand<"EventId">();
 export type EventId = z.infer<typeof EventId>;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, bytes, duration, money, remaining, repositoryName, visible } from "./format.ts";
+import { ago, bytes, duration, money, oneLine, remaining, repositoryName, visible } from "./format.ts";
 
 const NOON = Date.parse("2030-06-15T12:00:00.000Z");
 const before = (ms: number): string => new Date(NOON - ms).toISOString();
@@ -55,4 +55,12 @@ test("characters that turn text around are written out, and an emoji or a Hebrew
   expect(visible("invoice\u202Egnp.exe")).toBe("invoice‹U+202E›gnp.exe");
   expect(visible("a\u200bb")).toBe("a‹U+200B›b");
   expect(visible("שלום 👩‍🚀")).toBe("שלום 👩‍🚀");
+});
+
+test.each([
+  ["The discount is **taken off**, and `npm test` passes.", "The discount is taken off, and npm test passes."],
+  ["# Done\n\n- one\n- two [here](https://example.com)", "Done one two here"],
+  ["2 * 3 * 4 and snake_case_name stay", "2 * 3 * 4 and snake_case_name stay"],
+])("%s is one line", (markdown, line) => {
+  expect(oneLine(markdown)).toBe(line);
 });

@@ -62,6 +62,18 @@ export function repositoryName(url: string): string {
 /** JSON for reading: indented, and a plain string as itself. */
 export const readable = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
+/** Markdown as one line to be read in a list: its words, without the signs that shape them. */
+export const oneLine = (markdown: string): string =>
+  markdown
+    .replace(/^```.*$/gm, "")
+    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/^\s*(?:#{1,6}|>|[-*+]|\d+\.)\s+/gm, "")
+    .replace(/(\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1/g, "$2")
+    .replace(/(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])/g, "$1")
+    .replace(/`([^`\n]+)`/g, "$1")
+    .replace(/\s+/g, " ")
+    .trim();
+
 const UNITS = ["bytes", "KB", "MB", "GB", "TB"] as const;
 /** In steps of 1,000, as disks and networks count: `1.2 MB`. */
 export function bytes(size: number): string {

@@ -1,5 +1,6 @@
 import { Tabs as Radix } from "radix-ui";
 import type { ReactNode } from "react";
+import { useScrolledTo } from "./use-scrolled-to.ts";
 
 export interface Tab<Name extends string = string> {
   readonly name: Name;
@@ -25,9 +26,10 @@ export function Tabs<Name extends string>({
   onChange(name: Name): void;
   className?: string;
 }) {
+  const bar = useScrolledTo<HTMLDivElement>("[data-state=active]", value);
   return (
     <Radix.Root value={value} onValueChange={(next) => onChange(next as Name)} className={className}>
-      <Radix.List aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line">
+      <Radix.List ref={bar} aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line [scrollbar-width:none]">
         {tabs.map(({ name, label, badge = 0, wants = false }) => (
           <Radix.Trigger
             key={name}

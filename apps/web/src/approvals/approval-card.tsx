@@ -87,11 +87,11 @@ export function ApprovalCard({ approval, hasKeys = false, showSession = false }:
             </Button>
           )}
           {note === null && (
-            <Button look="quiet" onClick={() => setNote("")}>
+            <Button look="quiet" className="narrow:-ml-3.5" onClick={() => setNote("")}>
               Add a note
             </Button>
           )}
-          <span className="ml-auto flex flex-wrap gap-x-4 narrow:w-full narrow:justify-end">
+          <span className="ml-auto flex flex-wrap items-center gap-x-4 gap-y-1">
             <WhyLink
               asking={{
                 action: approval.action,

@@ -1,4 +1,4 @@
-import { createCheckpoint, listCheckpoints } from "@signalbox/contract/log";
+import { createCheckpoint } from "@signalbox/contract/log";
 import { Button } from "@signalbox/ui/button";
 import { CodeBlock } from "@signalbox/ui/code-block";
 import { CopyButton } from "@signalbox/ui/copy-button";
@@ -9,21 +9,13 @@ import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Timestamp } from "@signalbox/ui/timestamp";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
-import { useInfiniteQuery, useMutation, useQuery, infiniteQueryOptions } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Download, Stamp } from "lucide-react";
 import { client, queries } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
+import { checkpointsQuery } from "./audit-queries.ts";
 import { download } from "../session/download.ts";
-
-const checkpointsQuery = infiniteQueryOptions({
-  queryKey: ["audit", "checkpoints"],
-  queryFn: ({ pageParam, signal }) =>
-    client.call(listCheckpoints, { query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) }, signal }),
-  initialPageParam: "",
-  getNextPageParam: (page) => page.next_cursor,
-  select: (data) => data.pages.flatMap((page) => page.items),
-});
 
 /** Each is a signature over the heads of all chains: whoever keeps one can prove that no tail was cut later. */
 export function Checkpoints() {
@@ -33,7 +25,7 @@ export function Checkpoints() {
     mutationFn: () => client.call(createCheckpoint, { body: {} }),
     onSuccess: (checkpoint) => {
       toast(`Signed up to event ${checkpoint.position}`);
-      void queries.invalidateQueries({ queryKey: ["audit", "checkpoints"] });
+      void queries.invalidateQueries({ queryKey: ["audit"] });
     },
   });
   const maySign = me?.role === "admin" || me?.role === "owner";

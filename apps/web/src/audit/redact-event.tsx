@@ -1,5 +1,6 @@
 import { getEvent, redactEvent } from "@signalbox/contract/log";
-import { EventId } from "@signalbox/contract/primitives";
+import { isEventId } from "@signalbox/contract/ids";
+import type { EventId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { Field, Input, Textarea } from "@signalbox/ui/field";
@@ -15,11 +16,12 @@ export function RedactEvent({ linked, onDone }: { linked: string | undefined; on
   const [isOpen, setOpen] = useState(linked !== undefined);
   const [text, setText] = useState(linked ?? "");
   const [reason, setReason] = useState("");
-  const id = EventId.safeParse(text.trim());
+  const id = text.trim();
+  const isEvent = isEventId(id);
   const event = useQuery({
-    queryKey: ["event", id.data],
-    queryFn: ({ signal }) => client.call(getEvent, { params: { id: id.data! }, signal }),
-    enabled: isOpen && id.success,
+    queryKey: ["event", id],
+    queryFn: ({ signal }) => client.call(getEvent, { params: { id: id as EventId }, signal }),
+    enabled: isOpen && isEvent,
     retry: false,
   });
   const close = (): void => {
@@ -30,7 +32,7 @@ export function RedactEvent({ linked, onDone }: { linked: string | undefined; on
     onDone();
   };
   const redact = useMutation({
-    mutationFn: () => client.call(redactEvent, { body: { event_id: id.data!, reason: reason.trim() } }),
+    mutationFn: () => client.call(redactEvent, { body: { event_id: id as EventId, reason: reason.trim() } }),
     onSuccess: () => {
       toast("Erased; the chain holds without it");
       void queries.invalidateQueries({ queryKey: ["audit", "redactions"] });
@@ -42,13 +44,13 @@ export function RedactEvent({ linked, onDone }: { linked: string | undefined; on
   });
   const isReady = event.data !== undefined && reason.trim() !== "";
   const wrong =
-    text.trim() === "" || id.success
+    id === "" || isEvent
       ? event.error === null
         ? undefined
         : isRefusal(event.error, "event_not_found")
           ? "There is no such event."
           : event.error.message
-      : "An event's id looks like evt_01J…; copy it from the timeline.";
+      : "An event's id looks like 019a3c5e-…-7…; copy it from the timeline.";
   return (
     <>
       <Button onClick={() => setOpen(true)}>

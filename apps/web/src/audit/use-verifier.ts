@@ -7,7 +7,9 @@ export type Verification =
       readonly phase: "running";
       readonly lines: number;
       readonly bytes: number;
-      /** Of a file; null: nobody knows before the end. */ readonly total: number | null;
+      /** 0 to 1; null while nobody knows. */
+      readonly share: number | null;
+      readonly startedAt: number;
     }
   | Extract<VerifyAnswer, { kind: "report" }>
   | Extract<VerifyAnswer, { kind: "failed" }>;
@@ -23,15 +25,21 @@ export function useVerifier() {
   useEffect(() => () => worker.current?.terminate(), []);
   return {
     state,
-    start(request: VerifyRequest) {
+    /** `newest`: position of the log's newest event, against which the server's own export is measured. */
+    start(request: VerifyRequest, newest: number | null) {
       end();
-      const total = "file" in request.source ? request.source.file.size : null;
-      setState({ phase: "running", lines: 0, bytes: 0, total });
+      const startedAt = Date.now();
+      const size = "file" in request.source ? request.source.file.size : null;
+      setState({ phase: "running", lines: 0, bytes: 0, share: null, startedAt });
       const own = new Worker(new URL("./verify-worker.ts", import.meta.url), { type: "module" });
       worker.current = own;
       own.addEventListener("message", (event: MessageEvent<VerifyAnswer>) => {
         const answer = event.data;
-        if (answer.kind === "progress") return setState({ phase: "running", lines: answer.lines, bytes: answer.bytes, total });
+        if (answer.kind === "progress") {
+          const [done, all] = size === null ? [answer.position, newest] : [answer.bytes, size];
+          const share = all === null || all === 0 || done === 0 ? null : Math.min(1, done / all);
+          return setState({ phase: "running", lines: answer.lines, bytes: answer.bytes, share, startedAt });
+        }
         setState(answer);
         end();
       });

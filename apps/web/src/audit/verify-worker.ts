@@ -1,7 +1,8 @@
 /*
  * The verifier in a thread of its own: an export of 100,000 events must not keep the page from answering.
- * In comes where the lines are and which keys are believed; out go how far it is, and one report.
+ * In comes where the lines are, which keys are believed and what was kept; out go how far it is, and one report.
  */
+import { keptCheckpoints, verifyExportAgainst, type ConsistencyReport } from "@signalbox/verify/consistency";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
 import { parseKey } from "@signalbox/verify/note";
 import { webPrimitives } from "@signalbox/verify/web";
@@ -11,13 +12,30 @@ export interface VerifyRequest {
   readonly source: { readonly url: string } | { readonly file: File };
   /** As written: `<name>+<id>+<base64>`. */
   readonly keys: readonly string[];
+  /** A signed note, or lines of JSON with one each, that were kept elsewhere; null: none. */
+  readonly kept: string | null;
 }
 export type VerifyAnswer =
-  | { readonly kind: "progress"; readonly lines: number; readonly bytes: number }
-  | { readonly kind: "report"; readonly report: ExportReport; readonly bytes: number; readonly ms: number }
+  | {
+      readonly kind: "progress";
+      readonly lines: number;
+      readonly bytes: number;
+      /** Of the event last read. */
+      readonly position: number;
+    }
+  | {
+      readonly kind: "report";
+      readonly report: ExportReport;
+      readonly against: ConsistencyReport["against"];
+      /** What is wrong, also with what was kept. */
+      readonly problems: readonly string[];
+      readonly bytes: number;
+      readonly ms: number;
+    }
   | { readonly kind: "failed"; readonly message: string };
 
 const TELL_EVERY = 500;
+const POSITION = /"position":(\d{1,15})/;
 // eslint-disable-next-line unicorn/require-post-message-target-origin -- from a worker to the page that made it
 const tell = (answer: VerifyAnswer): void => self.postMessage(answer);
 
@@ -27,7 +45,7 @@ self.addEventListener("message", (event: MessageEvent<VerifyRequest>) => {
   );
 });
 
-async function verify({ source, keys }: VerifyRequest): Promise<void> {
+async function verify({ source, keys, kept }: VerifyRequest): Promise<void> {
   const began = performance.now();
   let bytes = 0;
   async function* lines(): AsyncGenerator<string> {
@@ -39,15 +57,29 @@ async function verify({ source, keys }: VerifyRequest): Promise<void> {
       const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
       rest = parts.pop() ?? "";
       for (const line of parts) {
-        if (++count % TELL_EVERY === 0) tell({ kind: "progress", lines: count, bytes });
+        if (++count % TELL_EVERY === 0)
+          tell({ kind: "progress", lines: count, bytes, position: Number(POSITION.exec(line.slice(0, 200))?.[1] ?? 0) });
         yield line;
       }
     }
     if (rest !== "") yield rest;
   }
   const known = await Promise.all(keys.map((text) => parseKey(webPrimitives, text)));
-  const report = await verifyExport(webPrimitives, lines(), known);
-  tell({ kind: "report", report, bytes, ms: performance.now() - began });
+  const checkpoints = kept === null ? [] : keptCheckpoints(`${kept.trimEnd()}\n`);
+  if (checkpoints === null)
+    throw new Error(
+      "What was kept is not a checkpoint: neither a signed note nor lines of JSON with one each. Paste all of it, with its signature.",
+    );
+  const both = checkpoints.length === 0 ? null : await verifyExportAgainst(webPrimitives, lines(), known, checkpoints);
+  const report = both?.export ?? (await verifyExport(webPrimitives, lines(), known));
+  tell({
+    kind: "report",
+    report,
+    against: both?.against ?? [],
+    problems: both?.problems ?? report.problems,
+    bytes,
+    ms: performance.now() - began,
+  });
 }
 
 async function open(source: VerifyRequest["source"]): Promise<ReadableStream<Uint8Array>> {

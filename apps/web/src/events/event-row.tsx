@@ -15,6 +15,8 @@ interface EventRowProps {
   showStream?: boolean;
 }
 
+const isToday = (at: string): boolean => new Date(at).toDateString() === new Date().toDateString();
+
 /** One line of the register; opens to the whole event as it was recorded, with its place in the chain. */
 export const EventRow = memo(function EventRow({ event, isOpen, onToggle, showStream = false }: EventRowProps) {
   return (
@@ -34,6 +36,9 @@ export const EventRow = memo(function EventRow({ event, isOpen, onToggle, showSt
         <span className="flex items-center gap-2 text-ink-3">
           {showStream && <span className="clamp-1 max-w-40 font-mono text-plate narrow:hidden">{event.stream.type}</span>}
           <time dateTime={event.occurred_at} title={new Date(event.occurred_at).toLocaleString()} className="font-mono text-plate">
+            {isToday(event.occurred_at)
+              ? ""
+              : `${new Date(event.occurred_at).toLocaleDateString(undefined, { day: "numeric", month: "short" })} `}
             {clock(event.occurred_at)}
           </time>
           <ChevronRight size={14} aria-hidden className={`transition-transform ${isOpen ? "rotate-90" : ""}`} />
@@ -75,6 +80,9 @@ function Opened({ event }: { event: EventEnvelope }) {
         )}
         <Link to="/correlations/$correlationId" params={{ correlationId: event.correlation_id }} className="underline underline-offset-2">
           Everything of its cause
+        </Link>
+        <Link to="/audit" search={{ tab: "proof", event: event.event_id }} className="underline underline-offset-2">
+          Prove it
         </Link>
         {event.redaction !== "full" && event.type !== "event.redacted" && (
           <Link to="/audit" search={{ tab: "redactions", event: event.event_id }} className="underline underline-offset-2">

@@ -1,5 +1,6 @@
 import { getEvent } from "@signalbox/contract/log";
-import { EventId } from "@signalbox/contract/primitives";
+import { isEventId } from "@signalbox/contract/ids";
+import type { EventId } from "@signalbox/contract/primitives";
 import { IconButton } from "@signalbox/ui/button";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
@@ -11,11 +12,11 @@ import { EventRow } from "./event-row.tsx";
 
 /** The one entry that a link leads to, opened, above whatever else is shown. */
 export function LinkedEvent({ id, onClose }: { id: string; onClose(): void }) {
-  const known = EventId.safeParse(id);
+  const isKnown = isEventId(id);
   const { data, error } = useQuery({
     queryKey: ["event", id],
-    queryFn: ({ signal }) => client.call(getEvent, { params: { id: known.data! }, signal }),
-    enabled: known.success,
+    queryFn: ({ signal }) => client.call(getEvent, { params: { id: id as EventId }, signal }),
+    enabled: isKnown,
     retry: false,
   });
   return (
@@ -38,7 +39,7 @@ export function LinkedEvent({ id, onClose }: { id: string; onClose(): void }) {
       <div className="max-h-[50dvh] overflow-y-auto">
         {data !== undefined ? (
           <EventRow event={data} isOpen onToggle={onClose} showStream />
-        ) : !known.success || isRefusal(error, "event_not_found") ? (
+        ) : !isKnown || isRefusal(error, "event_not_found") ? (
           <p className="px-3 py-3 text-sm">There is no such event, or it is in a room that you are not in.</p>
         ) : error !== null ? (
           <Trouble error={error} />

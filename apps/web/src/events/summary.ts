@@ -1,11 +1,11 @@
 /* One event as a sentence, for people who read the register. Pure. */
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import type { AnyEvent } from "@signalbox/contract/events";
-import { duration, money } from "@signalbox/ui/format";
+import { duration, money, oneLine } from "@signalbox/ui/format";
 
 const LINE = 140;
 const first = (text: string): string => {
-  const line = text.trimStart().split("\n")[0] ?? "";
+  const line = oneLine(text.slice(0, 4 * LINE));
   return line.length > LINE ? `${line.slice(0, LINE)}…` : line;
 };
 
@@ -98,6 +98,15 @@ export function summaryOf(envelope: Pick<EventEnvelope, "type" | "data" | "redac
       return `${money(data.amount_micro_usd)} for ${data.model}`;
     case "ledger.settled":
       return `${money(data.cost_micro_usd)} · ${data.model} · ${data.usage.input_tokens.toLocaleString()} in, ${data.usage.output_tokens.toLocaleString()} out`;
+    case "step.plan_updated": {
+      const done = data.entries.filter(({ status }) => status === "completed").length;
+      const next = data.entries.find(({ status }) => status !== "completed")?.content;
+      return first(`${done} of ${data.entries.length}${next === undefined ? "" : ` · ${next}`}`);
+    }
+    case "sink.created":
+      return first(`${data.name} · ${data.url}`);
+    case "sink.paused":
+      return first(data.reason ?? "");
     case "budget.set":
       return money(data.cap_micro_usd);
     case "budget.refused":

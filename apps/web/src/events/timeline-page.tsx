@@ -1,6 +1,6 @@
 /* The register of everything that happened: by stream, by kind, each entry open to the bytes, the chain on demand. */
 import { listEvents } from "@signalbox/contract/log";
-import { RoomId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Download } from "lucide-react";
@@ -9,7 +9,7 @@ import { client } from "../data/api.ts";
 import { meQuery, roomsQuery } from "../data/queries.ts";
 import { useTitle } from "../frame/title.ts";
 import { Button } from "@signalbox/ui/button";
-import { inputLook } from "@signalbox/ui/field";
+import { Select } from "@signalbox/ui/select";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
 import { download } from "../session/download.ts";
@@ -57,8 +57,8 @@ export function TimelinePage() {
   const { data: me } = useQuery(meQuery);
   const { data: rooms } = useQuery(roomsQuery);
 
-  const room = RoomId.safeParse(stream.replace(/^room:/, ""));
-  const roomId = room.success ? room.data : null;
+  const room = stream.replace(/^room:/, "");
+  const roomId = isId("room", room) ? room : null;
   const record = useInfiniteQuery({
     ...recordQuery(stream === "organization" || stream === "ledger" ? stream : undefined, {
       subject,
@@ -105,26 +105,21 @@ export function TimelinePage() {
           </div>
         </div>
         <div className="flex min-w-0 flex-wrap items-center gap-2">
-          <select
+          <Select
+            small
             aria-label="Stream"
+            className="w-60 narrow:w-full"
             value={stream}
-            onChange={(event) =>
-              void navigate({
-                to: "/timeline",
-                search: (previous) => ({ ...previous, stream: event.target.value === "" ? undefined : event.target.value }),
-              })
+            onChange={(chosen) =>
+              void navigate({ to: "/timeline", search: (previous) => ({ ...previous, stream: chosen === "" ? undefined : chosen }) })
             }
-            className={`${inputLook} !w-60 !py-1.5 !text-sm`}
-          >
-            <option value="">Everything</option>
-            <option value="organization">The organization</option>
-            <option value="ledger">The ledger</option>
-            {rooms?.items.map(({ id, title }) => (
-              <option key={id} value={`room:${id}`}>
-                {title}
-              </option>
-            ))}
-          </select>
+            options={[
+              { value: "", label: "Everything" },
+              { value: "organization", label: "The organization" },
+              { value: "ledger", label: "The ledger" },
+              ...(rooms?.items.map(({ id, title }) => ({ value: `room:${id}`, label: title })) ?? []),
+            ]}
+          />
           <ToggleGroup.Root
             type="single"
             aria-label="Kind of event"

@@ -1,6 +1,7 @@
 /* Where an invitation's link leads. */
 import { acceptInvitation, showInvitation } from "@signalbox/contract/invitations";
-import { InvitationId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
+import type { InvitationId } from "@signalbox/contract/primitives";
 import { switchOrganization } from "@signalbox/contract/organizations";
 import { ApiError } from "@signalbox/client/client";
 import { Button } from "@signalbox/ui/button";
@@ -23,20 +24,20 @@ const WHY = {
 export function InvitePage() {
   const { invitationId } = route.useParams();
   const me = useQuery(meQuery);
-  const parsed = InvitationId.safeParse(invitationId);
+  const isInvitation = isId("inv", invitationId);
   const shown = useQuery({
     queryKey: ["invite", invitationId],
-    queryFn: ({ signal }) => client.call(showInvitation, { params: { id: parsed.data! }, signal }),
-    enabled: parsed.success,
+    queryFn: ({ signal }) => client.call(showInvitation, { params: { id: invitationId as InvitationId }, signal }),
+    enabled: isInvitation,
   });
   const accept = useMutation({
     mutationFn: async () => {
-      const { organization_id } = await client.call(acceptInvitation, { params: { id: parsed.data! }, body: {} });
+      const { organization_id } = await client.call(acceptInvitation, { params: { id: invitationId as InvitationId }, body: {} });
       await client.call(switchOrganization, { body: { organization_id } });
     },
     onSuccess: () => window.location.assign("/"),
   });
-  if (!parsed.success || shown.error !== null)
+  if (!isInvitation || shown.error !== null)
     return <Threshold title="There is no such invitation">{shown.error !== null && <Trouble error={shown.error} />}</Threshold>;
   if (shown.data === undefined || me.isPending) return null;
   const { organization_name, email_hint, role, status } = shown.data;

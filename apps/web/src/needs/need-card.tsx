@@ -4,7 +4,6 @@ import { resolveInvocation } from "@signalbox/contract/gate";
 import { isId } from "@signalbox/contract/ids";
 import type { InvocationId, RunId } from "@signalbox/contract/primitives";
 import { cancelRun } from "@signalbox/contract/runs";
-import { promptSession, resumeSession } from "@signalbox/contract/sessions";
 import { Badge } from "@signalbox/ui/badge";
 import { Button, buttonLook } from "@signalbox/ui/button";
 import { Checkbox } from "@signalbox/ui/checkbox";
@@ -13,12 +12,13 @@ import { Timestamp } from "@signalbox/ui/timestamp";
 import { toast } from "@signalbox/ui/toasts";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { CircleHelp, Clock, FileKey, Hand, OctagonAlert, RotateCcw, ShieldQuestion, X } from "lucide-react";
+import { CircleHelp, Clock, FileKey, Hand, OctagonAlert, ShieldQuestion, X } from "lucide-react";
 import { useState } from "react";
 import { ApprovalCard } from "../approvals/approval-card.tsx";
-import { client, isRefusal } from "../data/api.ts";
+import { client } from "../data/api.ts";
 import { refreshRun } from "../runs/refresh-run.ts";
 import { ResolveRun } from "../runs/resolve-run.tsx";
+import { TryAgain } from "../sessions/try-again.tsx";
 import { refreshAttention } from "./attention-queries.ts";
 import { QuestionCard } from "./question-card.tsx";
 
@@ -122,39 +122,6 @@ function Ways({ item }: { item: AttentionItem }) {
       )}
       {kind === "invocation_unknown" && isId("act", invocation) && <SayWhatBecame id={invocation} />}
     </>
-  );
-}
-
-function TryAgain({ sessionId }: { sessionId: NonNullable<AttentionItem["session"]>["id"] }) {
-  // One press is one message, however often it is sent.
-  const [attempt] = useState(() => crypto.randomUUID());
-  const again = useMutation({
-    mutationFn: async () => {
-      const ask = (key: string) =>
-        client.call(promptSession, {
-          params: { id: sessionId },
-          body: { content_md: "The last turn failed. Try again, and go on from where you were." },
-          idempotencyKey: key,
-        });
-      try {
-        return await ask(attempt);
-      } catch (error) {
-        if (!isRefusal(error, "session_ended")) throw error;
-        // Its sandbox has gone with the failure; files and conversation are kept.
-        await client.call(resumeSession, { params: { id: sessionId }, body: {} });
-        return ask(`${attempt}-resumed`);
-      }
-    },
-    onSuccess: () => {
-      toast("Asked to try again");
-      refreshAttention();
-    },
-    onError: (error) => toast(error.message, "danger"),
-  });
-  return (
-    <Button busy={again.isPending} onClick={() => again.mutate()}>
-      <RotateCcw size={16} aria-hidden /> Try again
-    </Button>
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import { evaluatePolicy, type PolicyInput } from "@signalbox/contract/gate";
 import { listPrincipals } from "@signalbox/contract/identity";
-import { PrincipalId, SessionId } from "@signalbox/contract/primitives";
+import { isId, isPrincipalId } from "@signalbox/contract/ids";
 import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { Field, Input, Textarea } from "@signalbox/ui/field";
@@ -114,17 +114,20 @@ function toAddress(asked: Asked): Search & { tab: string } {
 }
 /** What kind of principal it is stands in its id; one that nobody knows is the gate's to refuse. */
 function named(id: string): PolicyInput["principal"] | undefined {
-  const known = PrincipalId.safeParse(id);
+  const isKnown = isPrincipalId(id);
   const type = ({ usr: "user", agt: "agent", svc: "service" } as Readonly<Record<string, PolicyInput["principal"]["type"]>>)[
     id.split("_")[0] ?? ""
   ];
-  return known.success && type !== undefined ? { id: known.data, type } : undefined;
+  return isKnown && type !== undefined ? { id, type } : undefined;
 }
+/** Written, but no id. */
+const isNoSession = (text: string): boolean => text !== "" && !isId("ses", text);
+
 /** Null: it is no whole question. */
 function bodyOf(asked: Asked, principal: PolicyInput["principal"] | undefined) {
   const context = parsed(asked.context);
-  const session = asked.session === "" ? undefined : SessionId.safeParse(asked.session);
-  if (asked.action === "" || asked.resource === "" || context === null || session?.success === false || principal === undefined)
+  const session = isId("ses", asked.session) ? asked.session : undefined;
+  if (asked.action === "" || asked.resource === "" || context === null || isNoSession(asked.session) || principal === undefined)
     return null;
   return {
     principal: { id: principal.id, type: principal.type },
@@ -132,7 +135,7 @@ function bodyOf(asked: Asked, principal: PolicyInput["principal"] | undefined) {
     resource: { type: asked.resourceType === "" ? "resource" : asked.resourceType, id: asked.resource },
     zone: asked.zone,
     context,
-    ...(session === undefined ? {} : { session_id: session.data }),
+    ...(session === undefined ? {} : { session_id: session }),
   };
 }
 
@@ -159,10 +162,9 @@ export function Evaluate() {
 
   const principal = asked.principal === "" ? me?.principal : named(asked.principal);
   const context = parsed(asked.context);
-  const session = asked.session.trim() === "" ? undefined : SessionId.safeParse(asked.session.trim());
+  const isSessionWrong = isNoSession(asked.session.trim());
   const entry = actions?.items.find(({ action }) => action === asked.action);
-  const isReady =
-    asked.action !== "" && asked.resource.trim() !== "" && context !== null && session?.success !== false && principal !== undefined;
+  const isReady = asked.action !== "" && asked.resource.trim() !== "" && context !== null && !isSessionWrong && principal !== undefined;
 
   const asks = bodyOf(put, put.principal === "" ? me?.principal : named(put.principal));
   const evaluate = useQuery({
@@ -263,7 +265,7 @@ export function Evaluate() {
           <Field
             label="Session"
             hint="If it happens in one, its id. May be empty."
-            error={session?.success === false ? "A session's id looks like ses_01J…; copy it from the session's menu." : undefined}
+            error={isSessionWrong ? "A session's id looks like ses_01J…; copy it from the session's menu." : undefined}
           >
             {(field) => (
               <Input

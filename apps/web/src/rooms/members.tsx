@@ -1,5 +1,6 @@
 import { addMember, removeMember } from "@signalbox/contract/rooms";
-import { PrincipalId, type RoomId } from "@signalbox/contract/primitives";
+import { isPrincipalId } from "@signalbox/contract/ids";
+import type { RoomId } from "@signalbox/contract/primitives";
 import { Avatar } from "@signalbox/ui/avatar";
 import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
@@ -45,7 +46,7 @@ export function Members({ roomId, onClose }: { roomId: RoomId; onClose(): void }
     onSuccess: refresh,
   });
   const others = (principals?.items ?? []).filter(({ id }) => members?.every((member) => member.principal_id !== id) === true);
-  const chosen = PrincipalId.safeParse(added);
+  const isChosen = isPrincipalId(added);
   return (
     <Drawer title="Members" onClose={onClose}>
       <div className="space-y-4 p-5">
@@ -82,7 +83,7 @@ export function Members({ roomId, onClose }: { roomId: RoomId; onClose(): void }
             className="flex items-center gap-2"
             onSubmit={(event) => {
               event.preventDefault();
-              if (chosen.success) set.mutate({ principal_id: chosen.data, role: "member" });
+              if (isChosen) set.mutate({ principal_id: added, role: "member" });
             }}
           >
             <div className="flex-1">
@@ -94,7 +95,7 @@ export function Members({ roomId, onClose }: { roomId: RoomId; onClose(): void }
                 onChange={setAdded}
               />
             </div>
-            <Button type="submit" busy={set.isPending} disabled={!chosen.success}>
+            <Button type="submit" busy={set.isPending} disabled={!isChosen}>
               Add
             </Button>
           </form>

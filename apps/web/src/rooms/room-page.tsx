@@ -1,5 +1,6 @@
 /* One room: its threads beside, the messages of one of them in the middle. */
-import { MessageId, ThreadId, type RoomId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
+import type { RoomId } from "@signalbox/contract/primitives";
 import { archiveRoom, renameRoom, unarchiveRoom } from "@signalbox/contract/room-reading";
 import { createThread } from "@signalbox/contract/rooms";
 import { Badge } from "@signalbox/ui/badge";
@@ -53,10 +54,8 @@ function Loaded({ room }: { room: Room }) {
   useTitle(room.title);
   useRoomFeed(room);
 
-  const wanted = ThreadId.safeParse(linked);
-  const chosen =
-    threads?.find(({ id }) => wanted.success && id === wanted.data) ?? (isNarrow && linked === undefined ? undefined : threads?.[0]);
-  const around = MessageId.safeParse(message);
+  const chosen = threads?.find(({ id }) => id === linked) ?? (isNarrow && linked === undefined ? undefined : threads?.[0]);
+  const around = isId("msg", message) ? message : null;
   const isListShown = !isNarrow || (chosen === undefined && q === undefined);
 
   const search = (
@@ -116,12 +115,7 @@ function Loaded({ room }: { room: Room }) {
                   <ArrowLeft size={14} aria-hidden /> Threads and tasks
                 </Link>
               )}
-              <Messages
-                key={`${chosen.id} ${around.success ? around.data : ""}`}
-                room={room}
-                thread={chosen}
-                around={around.success ? around.data : null}
-              />
+              <Messages key={`${chosen.id} ${around ?? ""}`} room={room} thread={chosen} around={around} />
             </div>
           )}
         </div>

@@ -1,4 +1,4 @@
-import { MessageId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Timestamp } from "@signalbox/ui/timestamp";
 import { Trouble } from "@signalbox/ui/trouble";
@@ -23,14 +23,13 @@ export function RoomSearch({ room, q, threads }: { room: Room; q: string; thread
         )}
         <ul className="space-y-1.5">
           {data?.map((hit) => {
-            const message = MessageId.safeParse(hit.id);
-            if (!message.success || hit.thread_id === null) return null;
+            if (!isId("msg", hit.id) || hit.thread_id === null) return null;
             return (
               <li key={hit.id}>
                 <Link
                   to="/rooms/$roomId"
                   params={{ roomId: room.id }}
-                  search={{ thread: hit.thread_id, message: message.data }}
+                  search={{ thread: hit.thread_id, message: hit.id }}
                   className="block rounded-md border border-line bg-panel px-4 py-2.5 hover:bg-raised"
                 >
                   <span className="flex flex-wrap items-baseline gap-x-3 text-sm text-ink-3">

@@ -1,4 +1,5 @@
-import { RoomId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
+import type { RoomId } from "@signalbox/contract/primitives";
 import { createRun } from "@signalbox/contract/runs";
 import { Button } from "@signalbox/ui/button";
 import { Dialog } from "@signalbox/ui/dialog";
@@ -20,11 +21,11 @@ export function NewTask({ roomId, onClose }: { roomId: RoomId | null; onClose():
   const [goal, setGoal] = useState("");
   // One dialog is one task, however often it is sent.
   const [attempt] = useState(() => crypto.randomUUID());
-  const chosen = RoomId.safeParse(room === "" ? rooms?.items[0]?.id : room);
+  const chosen = room === "" ? rooms?.items[0]?.id : isId("room", room) ? room : undefined;
   const create = useMutation({
     mutationFn: () =>
       client.call(createRun, {
-        body: { room_id: chosen.data!, title: title.trim(), ...(goal.trim() === "" ? {} : { goal: goal.trim() }) },
+        body: { room_id: chosen!, title: title.trim(), ...(goal.trim() === "" ? {} : { goal: goal.trim() }) },
         idempotencyKey: attempt,
       }),
     onSuccess: (run) => {
@@ -40,7 +41,7 @@ export function NewTask({ roomId, onClose }: { roomId: RoomId | null; onClose():
         className="space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          if (chosen.success && title.trim() !== "") create.mutate();
+          if (chosen !== undefined && title.trim() !== "") create.mutate();
         }}
       >
         {create.error !== null && <Trouble error={create.error} />}
@@ -59,14 +60,14 @@ export function NewTask({ roomId, onClose }: { roomId: RoomId | null; onClose():
             <Select
               {...field}
               options={(rooms?.items ?? []).map(({ id, title }) => ({ value: id as string, label: title }))}
-              value={chosen.success ? chosen.data : ""}
+              value={chosen ?? ""}
               onChange={setRoom}
             />
           )}
         </Field>
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="solid" busy={create.isPending} disabled={title.trim() === "" || !chosen.success}>
+          <Button type="submit" look="solid" busy={create.isPending} disabled={title.trim() === "" || chosen === undefined}>
             Create the task
           </Button>
         </div>

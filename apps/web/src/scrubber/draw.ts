@@ -293,7 +293,8 @@ function axis(pen: Pen, { reel, window, layout, colours, width }: Picture, frame
   let free = layout.gutter;
   for (const { x, text } of ticksOf(reel, window, frame, layout.gutter === 0 ? 90 : 120)) {
     const w = pen.measureText(text).width;
-    const left = Math.max(layout.gutter + 4, Math.min(width - w - 4, x - w / 2));
+    // At the ends beside the line of the present moment, not under it.
+    const left = x - w / 2 < layout.gutter + 4 ? x + 6 : x + w / 2 > width - 4 ? x - 6 - w : x - w / 2;
     if (left < free) continue;
     pen.fillText(text, left, layout.axis);
     free = left + w + 16;

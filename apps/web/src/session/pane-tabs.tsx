@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { SessionView } from "@signalbox/contract/sessions";
+import { useScrolledTo } from "@signalbox/ui/use-scrolled-to";
 import type { ReactNode } from "react";
 import { PANES, type Pane, type PaneName } from "./panes/panes.ts";
 
@@ -14,10 +15,12 @@ export function PaneTabs({
   withConversation?: boolean;
 }) {
   const waiting = session.pending_approvals + (session.pending_questions ?? 0);
+  const bar = useScrolledTo<HTMLElement>("[aria-current]", shown);
   return (
     <nav
+      ref={bar}
       aria-label="Parts of the session"
-      className="flex shrink-0 gap-1 overflow-x-auto border-b border-line bg-panel px-3 [scrollbar-width:none]"
+      className="flex shrink-0 gap-0.5 overflow-x-auto border-b border-line bg-panel px-2 [scrollbar-width:none] narrow:gap-1"
     >
       {withConversation && (
         <Tab name="Conversation" isShown={shown === "conversation"} badge={waiting === 0 ? null : waiting} wantsYou pane={undefined} />
@@ -57,7 +60,7 @@ function Tab({
       activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}
       activeProps={{}}
       aria-current={isShown ? "page" : undefined}
-      className="-mb-px flex shrink-0 items-center gap-1.5 border-b-2 border-transparent px-2.5 py-2 text-sm text-ink-2 -outline-offset-2 hover:text-ink aria-[current]:border-ink aria-[current]:font-semibold aria-[current]:text-ink"
+      className="-mb-px flex shrink-0 items-center gap-1.5 border-b-2 border-transparent px-2 py-2 text-sm narrow:px-2.5 text-ink-2 -outline-offset-2 hover:text-ink aria-[current]:border-ink aria-[current]:font-semibold aria-[current]:text-ink"
     >
       {name}
       <span

@@ -23,6 +23,7 @@ import { PastFoot } from "../scrubber/past-foot.tsx";
 import { SessionScrubber } from "../scrubber/session-scrubber.tsx";
 import { useSessionScrub, useShown, type SessionScrub } from "../scrubber/use-session-scrub.ts";
 import { isDeferred, isEnded, stateWord } from "../sessions/state.ts";
+import { TryAgain } from "../sessions/try-again.tsx";
 import { useAnnouncements } from "./announcer.ts";
 import { Composer, queuedOf, type ComposerHandle } from "./composer/composer.tsx";
 import { promptsQuery } from "./composer/prompt-queue.tsx";
@@ -234,6 +235,10 @@ function Talk({ session, live, through, isImported, target, aboveComposer }: Tal
       <Underway text={underwayText(session, progress)} />
     ) : session.status === "failed" && session.tool_calls === 0 ? (
       <FailedStart session={session} />
+    ) : session.outcome === "failed" && !ended && !isReadOnly ? (
+      <div className="ml-8 pb-4">
+        <TryAgain sessionId={session.id} />
+      </div>
     ) : null;
 
   return (

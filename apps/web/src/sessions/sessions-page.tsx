@@ -1,4 +1,4 @@
-import { SessionId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
 import type { SessionView } from "@signalbox/contract/sessions";
 import { Button } from "@signalbox/ui/button";
 import { LoadMore } from "@signalbox/ui/load-more";
@@ -71,7 +71,7 @@ export function SessionsPage() {
   const isOnlyImported =
     sessions.length > 0 && !isNarrowed(search) && search.archived !== true && sessions.every(({ imported }) => imported != null);
   const chosen = sessions.filter(({ id }) => picked.has(id));
-  const peeked = SessionId.safeParse(search.peek);
+  const peeked = isId("ses", search.peek) ? search.peek : null;
   return (
     <Page
       title="Sessions"
@@ -112,7 +112,7 @@ export function SessionsPage() {
         label="Older sessions"
       />
       {chosen.length > 0 && <BulkBar sessions={chosen} onDone={() => setPicked(new Set())} />}
-      <Suspense>{peeked.success && <Peek key={peeked.data} id={peeked.data} onClose={() => change({ peek: undefined })} />}</Suspense>
+      <Suspense>{peeked !== null && <Peek key={peeked} id={peeked} onClose={() => change({ peek: undefined })} />}</Suspense>
     </Page>
   );
 }

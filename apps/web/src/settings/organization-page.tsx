@@ -5,7 +5,8 @@ import {
   renameOrganization,
   transferOwnership,
 } from "@signalbox/contract/organizations";
-import { PrincipalId } from "@signalbox/contract/primitives";
+import { isPrincipalId } from "@signalbox/contract/ids";
+import type { PrincipalId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
@@ -183,7 +184,6 @@ function Leaving({ id, name, role, seq }: { id: string; name: string; role: stri
     mutationFn: () => client.call(deleteOrganization, { body: { name: typed, exported_seq: hasExport ? seq : 0 } }),
     onSuccess: startAnew,
   });
-  const chosen = PrincipalId.safeParse(heir);
   const others = (members?.items ?? []).filter(({ principal_id }) => principal_id !== me?.principal.id);
   return (
     <Panel title="Leaving" note="What cannot be taken back.">
@@ -216,7 +216,7 @@ function Leaving({ id, name, role, seq }: { id: string; name: string; role: stri
           danger
           busy={transfer.isPending}
           error={transfer.error}
-          onConfirm={() => chosen.success && transfer.mutate(chosen.data)}
+          onConfirm={() => isPrincipalId(heir) && transfer.mutate(heir)}
           onClose={() => setAsking(null)}
         >
           <Combobox

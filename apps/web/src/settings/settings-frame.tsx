@@ -1,5 +1,6 @@
 /* The parts of the settings, and the one that is open. */
-import { Link, Outlet } from "@tanstack/react-router";
+import { useScrolledTo } from "@signalbox/ui/use-scrolled-to";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 
 const PARTS = [
   { to: "/settings", label: "General" },
@@ -11,13 +12,19 @@ const PARTS = [
   { to: "/settings/tokens", label: "Tokens" },
   { to: "/settings/appearance", label: "Appearance" },
   { to: "/settings/notifications", label: "Notifications" },
+  { to: "/settings/sinks", label: "Sinks" },
   { to: "/settings/data", label: "Data" },
 ] as const;
 
 export function SettingsFrame() {
+  const bar = useScrolledTo<HTMLElement>("[aria-current]", useLocation().pathname);
   return (
     <>
-      <nav aria-label="Settings" className="mx-auto flex w-full max-w-5xl gap-1 overflow-x-auto border-b border-line px-3 pt-2 sm:px-7">
+      <nav
+        ref={bar}
+        aria-label="Settings"
+        className="mx-auto flex w-full max-w-5xl gap-1 overflow-x-auto border-b border-line px-3 pt-2 [scrollbar-width:none] sm:px-7"
+      >
         {PARTS.map(({ to, label }) => (
           <Link
             key={to}

@@ -1,5 +1,6 @@
 import { addTeamMember, createTeam, deleteTeam, removeTeamMember } from "@signalbox/contract/organizations";
-import { PrincipalId } from "@signalbox/contract/primitives";
+import { isPrincipalId } from "@signalbox/contract/ids";
+import type { PrincipalId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
@@ -111,8 +112,7 @@ function TeamRow({ team, mayManage, members }: { team: Team; mayManage: boolean;
             options={others.map(({ principal_id, display_name, role }) => ({ value: principal_id, label: display_name, detail: role }))}
             value=""
             onChange={(id) => {
-              const parsed = PrincipalId.safeParse(id);
-              if (parsed.success) add.mutate(parsed.data);
+              if (isPrincipalId(id)) add.mutate(id);
             }}
           />
         </div>

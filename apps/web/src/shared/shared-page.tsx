@@ -12,6 +12,7 @@ import { Hourglass, Link2Off } from "lucide-react";
 import { useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { client, isRefusal, queries } from "../data/api.ts";
 import { Mark } from "../frame/mark.tsx";
+import { inOrder } from "../session/conversation.ts";
 import { openConversation, type ConversationSource, type ConversationStore } from "../session/conversation-store.ts";
 import { ConversationView } from "../session/conversation-view.tsx";
 import { createOpenRows, Rows, type RowContext } from "../session/rows/row-context.ts";
@@ -100,6 +101,8 @@ function Loaded({ token, shared }: { token: string; shared: SharedSession }) {
   return opened === null ? null : <Reading token={token} shared={shared} {...opened} />;
 }
 
+const lastOf = (live: ConversationStore) => inOrder(live.get().conversation.items).findLast(({ type }) => type !== "notice");
+
 interface ReadingProps {
   token: string;
   shared: SharedSession;
@@ -133,7 +136,9 @@ function Reading({ token, shared, source, store: live }: ReadingProps) {
     }),
     [store, shared.people, openRows],
   );
-  const state = { ...shared, current_run: shared.status === "running" ? {} : null };
+  // Whoever only reads along is not told of runs: what was said last says whether one is under way.
+  const isOnTurn = useSyncExternalStore(live.subscribe, () => lastOf(live)?.type !== "run_ended");
+  const state = { ...shared, current_run: shared.status === "running" && isOnTurn ? {} : null };
   return (
     <div className="flex h-dvh flex-col">
       <SharedHeader
@@ -160,7 +165,7 @@ function Reading({ token, shared, source, store: live }: ReadingProps) {
 function SharedHeader({ shared, word, lamp }: { shared: SharedSession; word: string; lamp: ReturnType<typeof lampOf> }) {
   const left = remaining(shared.expires_at, useNow());
   return (
-    <header className="flex shrink-0 flex-wrap items-center gap-x-4 gap-y-1 border-b border-line bg-panel px-4 py-2.5 sm:px-6">
+    <header className="flex shrink-0 flex-wrap items-center gap-x-4 gap-y-1 border-b border-line bg-panel px-4 py-2.5 sm:px-6 narrow:border-b-0">
       <Mark />
       <div className="min-w-0 flex-1 basis-60">
         <h1 className="clamp-1 font-semibold">{shared.title}</h1>

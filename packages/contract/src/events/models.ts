@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MODEL_CONNECTION_NAME } from "../ids.ts";
 import { PrincipalId } from "../primitives.ts";
 
 export const ModelConnectionKind = z
@@ -7,9 +8,7 @@ export const ModelConnectionKind = z
 export type ModelConnectionKind = z.infer<typeof ModelConnectionKind>;
 
 /** Also the upstream's name, so `<name>/<model>` names a model exactly. */
-export const ModelConnectionName = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, "expected lower-case letters, digits and dashes, at most 40");
+export const ModelConnectionName = z.string().regex(MODEL_CONNECTION_NAME, "expected lower-case letters, digits and dashes, at most 40");
 
 /** The key itself is in no event: it is sealed in the secrets (specs/secrets.md). */
 export const ModelConnectionEvent = z.discriminatedUnion("type", [

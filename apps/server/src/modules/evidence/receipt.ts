@@ -72,7 +72,8 @@ export async function predicateOf({ run, events, modelCalls, openReservations, c
       merkle_root: hashText(await treeRoot(nodePrimitives, leaves)),
       completeness: {
         chain_verified: chainVerified,
-        began_and_ended: first.event.type === "run.created",
+        // The prompt of a turn is its own and stands before it.
+        began_and_ended: window.some(({ event, subject }) => subject === `run:${run.id}` && event.type === "run.created"),
         all_tool_calls_ended: invoked.every((one) => ended.has(callId(one))),
         nothing_redacted: window.every(({ redaction }) => redaction === "none"),
         all_costs_settled: openReservations === 0,

@@ -15,6 +15,7 @@ import { flushSync } from "react-dom";
 import { client } from "../../data/api.ts";
 import { meQuery, putSession } from "../../data/queries.ts";
 import { useShortcuts } from "../../frame/shortcuts.ts";
+import { isDeferred } from "../../sessions/state.ts";
 import { inOrder } from "../conversation.ts";
 import type { ConversationStore } from "../conversation-store.ts";
 import { isLongPaste, keepDraft, mentionAt, messageOf, NO_DRAFT, quoted, readDraft, type Draft } from "./draft.ts";
@@ -272,6 +273,7 @@ function whatHappens(session: SessionView, waiting: number, draft: Draft): strin
   const size = draft.pasted.length > 0 ? ` ${count(draft.pasted.length, "pasted text")} goes with it.` : "";
   if (session.current_run !== null)
     return `The agent is at work: your message ${waiting === 0 ? "runs when this turn is over" : `is number ${waiting + 1} in the queue`}.${size}`;
+  if (isDeferred(session)) return `The sandbox is made with it.${size}`;
   if (session.status === "creating" || session.status === "resuming")
     return `The sandbox is being made: your message runs as soon as it is up.${size}`;
   if (session.status === "paused") return `The session is paused: sending wakes it up.${size}`;

@@ -111,7 +111,7 @@ export function SessionHeader({ session, cost, isImported }: { session: SessionV
 function Active({ session: { active_seconds: seconds } }: { session: SessionView }) {
   if (seconds === 0) return null;
   return (
-    <span className="tabular-nums" title="How long its turns ran, in all">
+    <span className="shrink-0 whitespace-nowrap tabular-nums" title="How long its turns ran, in all">
       {duration(seconds * 1_000)}
     </span>
   );

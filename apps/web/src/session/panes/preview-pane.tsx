@@ -170,12 +170,13 @@ function Previews({
           </List>
         </section>
       )}
-      {mayWrite && <AnotherPort isBusy={create.isPending} onOpen={open} />}
+      {mayWrite && <AnotherPort isAlone={ports.length === 0 && previews.length === 0} isBusy={create.isPending} onOpen={open} />}
     </div>
   );
 }
 
-function AnotherPort({ isBusy, onOpen }: { isBusy: boolean; onOpen(port: number): void }) {
+/** `isAlone`: under the words that nothing listens. */
+function AnotherPort({ isAlone, isBusy, onOpen }: { isAlone: boolean; isBusy: boolean; onOpen(port: number): void }) {
   const [text, setText] = useState("3000");
   const port = Number(text);
   const isPort = Number.isInteger(port) && port >= 1 && port <= 65_535;
@@ -184,7 +185,7 @@ function AnotherPort({ isBusy, onOpen }: { isBusy: boolean; onOpen(port: number)
     if (isPort) onOpen(port);
   };
   return (
-    <form onSubmit={submit} className="flex flex-wrap items-center gap-2 text-sm text-ink-2">
+    <form onSubmit={submit} className={`flex flex-wrap items-center gap-2 text-sm text-ink-2 ${isAlone ? "-mt-8 justify-center" : ""}`}>
       <label htmlFor="another-port">Another port, also before anything listens</label>
       <input
         id="another-port"

@@ -1,4 +1,4 @@
-import { ApprovalId } from "@signalbox/contract/primitives";
+import type { ApprovalId } from "@signalbox/contract/primitives";
 import type { ConversationItem } from "@signalbox/contract/sessions";
 import { Lamp, type LampState } from "@signalbox/ui/lamp";
 import { Skeleton } from "@signalbox/ui/placeholder";
@@ -48,7 +48,7 @@ function AsItWas({ item }: { item: ApprovalItem }) {
 
 function Deciding({ item }: { item: ApprovalItem }) {
   const { keyedApproval } = useRows();
-  const { data: approval, error, refetch } = useQuery(approvalQuery(ApprovalId.parse(item.approval_id)));
+  const { data: approval, error, refetch } = useQuery(approvalQuery(item.approval_id as ApprovalId));
   return (
     <OnTrack
       nodeAt="top-5"

@@ -1,6 +1,6 @@
 /* What the agent wants to know: options under number keys, own words where they are possible, or neither. */
 import { answerQuestion, dismissQuestion } from "@signalbox/contract/questions";
-import { QuestionId } from "@signalbox/contract/primitives";
+import type { QuestionId } from "@signalbox/contract/primitives";
 import type { ConversationItem } from "@signalbox/contract/sessions";
 import { Button } from "@signalbox/ui/button";
 import { inputLook } from "@signalbox/ui/field";
@@ -53,7 +53,7 @@ function Open({ item }: { item: QuestionItem }) {
   const hasKeys = keyedQuestion === item.question_id;
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const [text, setText] = useState("");
-  const at = { params: { id: QuestionId.parse(item.question_id) } };
+  const at = { params: { id: item.question_id as QuestionId } };
   const onError = (error: Error): void => {
     toast(isRefusal(error, "question_closed") ? "Somebody was faster: it is answered already." : error.message, "danger");
   };

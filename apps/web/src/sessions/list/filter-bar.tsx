@@ -59,7 +59,7 @@ export function FilterBar({ search, sessions, searchRef, onChange }: FilterBarPr
           <SlidersHorizontal size={14} aria-hidden /> Filters
         </Button>
       </div>
-      <div className="flex flex-wrap items-center gap-1.5 narrow:-mx-4 narrow:flex-nowrap narrow:overflow-x-auto narrow:px-4 narrow:py-1 narrow:[scrollbar-width:none] narrow:[&_button]:shrink-0 narrow:[&>div]:flex-nowrap">
+      <div className="flex flex-wrap items-center gap-1.5 narrow:-mx-4 narrow:flex-nowrap narrow:overflow-x-auto narrow:px-4 narrow:py-1 narrow:[scrollbar-width:none] narrow:[&_button]:shrink-0 narrow:[&>div]:shrink-0 narrow:[&>div]:flex-nowrap">
         <ToggleGroup
           label="State"
           segments={GROUP_NAMES.map((value) => ({ value, label: GROUPS[value].label }))}

@@ -2,7 +2,7 @@
 import type { SessionView } from "@signalbox/contract/sessions";
 import { Badge } from "@signalbox/ui/badge";
 import { Checkbox } from "@signalbox/ui/checkbox";
-import { count, money, repositoryName } from "@signalbox/ui/format";
+import { count, money, oneLine, repositoryName } from "@signalbox/ui/format";
 import { Lamp } from "@signalbox/ui/lamp";
 import { Meter } from "@signalbox/ui/meter";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -84,7 +84,8 @@ export function SessionRow({ session, isSelected, isPicked, nameOf, linkRef, onF
 function StateLine({ session }: { session: SessionView }) {
   const lamp = lampOf(session);
   const isMoving = lamp === "moving";
-  const said = detailOf(session) ?? (isMoving ? null : (session.summary ?? session.last_message));
+  const last = isMoving ? null : (session.summary ?? session.last_message);
+  const said = detailOf(session) ?? (last === null ? null : oneLine(last));
   const outcome =
     !isMoving && lamp !== "danger" && session.outcome !== null && session.outcome !== "succeeded" ? OUTCOME[session.outcome] : null;
   return (
@@ -115,17 +116,19 @@ function Facts({ session, nameOf }: { session: SessionView; nameOf(id: string): 
       <Fact icon={<GitBranch size={12} aria-hidden />} title={session.source.type === "repository" ? session.source.url : undefined}>
         {session.source.type === "repository" ? repositoryName(session.source.url) : "empty folder"}
       </Fact>
-      <Fact icon={<Cpu size={12} aria-hidden />}>{session.model}</Fact>
-      <Fact icon={<User size={12} aria-hidden />}>{by === "You" ? "you" : by}</Fact>
+      <Fact icon={<Cpu size={12} aria-hidden />} isWideOnly>
+        {session.model}
+      </Fact>
+      <Fact icon={<User size={12} aria-hidden />} isWideOnly={by === "You"}>
+        {by === "You" ? "you" : by}
+      </Fact>
       {session.files_changed.length > 0 && (
         <Fact icon={<FileDiff size={12} aria-hidden />}>
           {count(session.files_changed.length, "file")} <span className="text-clear-ink">+{lines.additions}</span>{" "}
           <span className="text-danger-ink">−{lines.deletions}</span>
         </Fact>
       )}
-      <span className="hidden narrow:inline">
-        {money(session.cost_micro_usd)} of {money(session.budget_micro_usd)}
-      </span>
+      <span className="hidden tabular-nums narrow:inline">{money(session.cost_micro_usd)}</span>
       <span className="hidden narrow:inline">
         <Timestamp at={session.updated_at} />
       </span>
@@ -133,8 +136,15 @@ function Facts({ session, nameOf }: { session: SessionView; nameOf(id: string): 
   );
 }
 
-const Fact = ({ icon, title, children }: { icon: React.ReactNode; title?: string | undefined; children: React.ReactNode }) => (
-  <span className="inline-flex max-w-56 min-w-0 items-center gap-1" title={title}>
+interface FactProps {
+  icon: React.ReactNode;
+  title?: string | undefined;
+  /** A phone has no room for it. */
+  isWideOnly?: boolean;
+  children: React.ReactNode;
+}
+const Fact = ({ icon, title, isWideOnly = false, children }: FactProps) => (
+  <span className={`inline-flex max-w-56 min-w-0 items-center gap-1 ${isWideOnly ? "narrow:hidden" : ""}`} title={title}>
     {icon}
     <span className="clamp-1">{children}</span>
   </span>

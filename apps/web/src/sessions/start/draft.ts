@@ -1,35 +1,60 @@
 /* What a person is about to start, kept in this browser while they make up their mind: a reload loses nothing. */
-import { z } from "zod";
 import { useState } from "react";
 
 export const DEFAULT_BUDGET_USD = "2.00";
 const LARGEST_MICRO_USD = 1_000_000_000;
 
-const Draft = z.object({
-  source: z.enum(["repository", "scratch"]).default("repository"),
-  url: z.string().default(""),
+export interface Draft {
+  readonly source: "repository" | "scratch";
+  readonly url: string;
   /** Empty: the default branch. */
-  ref: z.string().default(""),
+  readonly ref: string;
   /** The first starts the session; the others wait in its queue. Never empty. */
-  prompts: z.array(z.string()).min(1).default([""]),
+  readonly prompts: string[];
   /** Null: the default one. */
-  model: z.string().nullable().default(null),
-  harness: z.enum(["opencode", "acp"]).default("opencode"),
-  sandbox: z.enum(["immediate", "deferred"]).default("immediate"),
+  readonly model: string | null;
+  readonly harness: "opencode" | "acp";
+  readonly sandbox: "immediate" | "deferred";
   /** As it is typed, in dollars. */
-  budget: z.string().default(DEFAULT_BUDGET_USD),
-});
-export type Draft = z.infer<typeof Draft>;
+  readonly budget: string;
+}
+const NEW: Draft = {
+  source: "repository",
+  url: "",
+  ref: "",
+  prompts: [""],
+  model: null,
+  harness: "opencode",
+  sandbox: "immediate",
+  budget: DEFAULT_BUDGET_USD,
+};
 
 const keyOf = (name: string): string => `signalbox.draft.${name}`;
 
 function read(name: string): Draft {
   try {
-    const kept = localStorage.getItem(keyOf(name));
-    return Draft.parse(kept === null ? {} : JSON.parse(kept));
+    const kept: unknown = JSON.parse(localStorage.getItem(keyOf(name)) ?? "null");
+    return typeof kept === "object" && kept !== null ? whole(kept as Partial<Record<keyof Draft, unknown>>) : NEW;
   } catch {
-    return Draft.parse({}); // Forbidden storage, or what another version wrote: begin anew.
+    return NEW; // Forbidden storage, or what another version wrote: begin anew.
   }
+}
+
+/** What another version wrote may lack something, or mean something else by it. */
+function whole(kept: Partial<Record<keyof Draft, unknown>>): Draft {
+  const text = (value: unknown, otherwise: string): string => (typeof value === "string" ? value : otherwise);
+  const { prompts } = kept;
+  const isSaid = Array.isArray(prompts) && prompts.length > 0 && prompts.every((each) => typeof each === "string");
+  return {
+    source: kept.source === "scratch" ? "scratch" : NEW.source,
+    url: text(kept.url, NEW.url),
+    ref: text(kept.ref, NEW.ref),
+    prompts: isSaid ? prompts : NEW.prompts,
+    model: typeof kept.model === "string" ? kept.model : NEW.model,
+    harness: kept.harness === "acp" ? "acp" : NEW.harness,
+    sandbox: kept.sandbox === "deferred" ? "deferred" : NEW.sandbox,
+    budget: text(kept.budget, NEW.budget),
+  };
 }
 
 /** `name`: one draft for the dialog, another for the first run. */

@@ -1,5 +1,5 @@
 /* The log, or one session of it, as a file that an offline verifier needs nothing else for. The browser itself saves it. */
-import { SessionId } from "@signalbox/contract/primitives";
+import { isId } from "@signalbox/contract/ids";
 import { listSessions } from "@signalbox/contract/sessions";
 import { Button, buttonLook } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
@@ -20,7 +20,7 @@ export function ExportLog() {
       client.call(listSessions, { query: { limit: MATCHES, ...(query.trim() === "" ? {} : { q: query.trim().slice(0, 200) }) }, signal }),
     placeholderData: keepPreviousData,
   });
-  const id = SessionId.safeParse(session);
+  const isSession = isId("ses", session);
   return (
     <div className="space-y-5">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
@@ -47,8 +47,8 @@ export function ExportLog() {
             />
           )}
         </Field>
-        {id.success ? (
-          <a href={`/v1/audit/export?session_id=${id.data}`} download={`${id.data}.jsonl`} className={buttonLook({})}>
+        {isSession ? (
+          <a href={`/v1/audit/export?session_id=${session}`} download={`${session}.jsonl`} className={buttonLook({})}>
             <Download size={16} aria-hidden /> Export the session
           </a>
         ) : (

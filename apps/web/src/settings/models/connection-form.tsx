@@ -1,6 +1,7 @@
 /* A connection to a model, tried with a real call before it is kept: the same form at the first run and in the settings. */
 import { ApiError } from "@signalbox/client/client";
-import { ModelConnectionName, type ModelConnectionKind } from "@signalbox/contract/events/models";
+import type { ModelConnectionKind } from "@signalbox/contract/events/models";
+import { MODEL_CONNECTION_NAME } from "@signalbox/contract/ids";
 import { saveModelConnection, type ModelConnectionView } from "@signalbox/contract/model-connections";
 import { Button } from "@signalbox/ui/button";
 import { Field, Input } from "@signalbox/ui/field";
@@ -34,7 +35,7 @@ export function ConnectionForm({ kind, existing, address: found, asksName = fals
   const name = existing?.name ?? chosenName ?? freeName(kind, connections?.items ?? []);
   const needsKey = (kind === "anthropic" || kind === "openai") && existing?.has_key !== true;
   const needsAddress = kind === "openai-compatible";
-  const isName = ModelConnectionName.safeParse(name).success;
+  const isName = MODEL_CONNECTION_NAME.test(name);
 
   const save = useMutation({
     mutationFn: (force: boolean) =>

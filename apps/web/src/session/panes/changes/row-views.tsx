@@ -52,7 +52,7 @@ export const FileHead = memo(function FileHead({
         <span className="flex-1" />
         <LineCounts additions={file.additions} deletions={file.deletions} />
       </button>
-      <span className="ml-2 flex shrink-0 items-center text-sm text-ink-2 [&_label]:text-sm">
+      <span className="ml-2 flex shrink-0 items-center text-sm leading-6 text-ink-2 [&_label]:text-sm [&_label]:leading-6">
         <Checkbox label={<span className="narrow:sr-only">Viewed</span>} checked={isViewed} onChange={onViewed} />
       </span>
       <DropdownMenu

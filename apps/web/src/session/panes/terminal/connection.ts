@@ -11,7 +11,7 @@
  */
 import { backoff } from "@signalbox/client/client";
 import { createSyncToken } from "@signalbox/contract/sync";
-import { TerminalServerFrame, type TerminalClientFrame } from "@signalbox/contract/workbench";
+import type { TerminalClientFrame, TerminalServerFrame } from "@signalbox/contract/workbench";
 import type { TerminalId } from "@signalbox/contract/primitives";
 import { client } from "../../../data/api.ts";
 
@@ -91,7 +91,7 @@ export function connectTerminal(id: TerminalId, screen: TerminalScreen, onStatus
     let told = 0;
     opened.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => {
       if (socket !== opened) return;
-      if (typeof data === "string") return said(data);
+      if (typeof data === "string") return heard(data);
       const bytes = new Uint8Array(data);
       next = (next ?? 0) + bytes.length;
       screen.write(bytes, () => {
@@ -110,31 +110,30 @@ export function connectTerminal(id: TerminalId, screen: TerminalScreen, onStatus
     });
   }
 
-  function said(text: string): void {
-    const parsed = TerminalServerFrame.safeParse(JSON.parse(text));
-    if (!parsed.success) return;
-    switch (parsed.data.type) {
+  function heard(text: string): void {
+    const said = JSON.parse(text) as TerminalServerFrame;
+    switch (said.type) {
       case "ready":
         attempt = 0;
-        isReadOnly = parsed.data.read_only;
-        if (next !== null && parsed.data.offset !== next) screen.reset();
-        next = parsed.data.offset;
-        screen.resized(parsed.data.cols, parsed.data.rows);
+        isReadOnly = said.read_only;
+        if (next !== null && said.offset !== next) screen.reset();
+        next = said.offset;
+        screen.resized(said.cols, said.rows);
         // From its first word on the server keeps to the window, also before there is anything to acknowledge.
         frame({ type: "ack", bytes: 0 });
         if (size !== null && !isReadOnly) frame({ type: "resize", ...size });
         onStatus({ phase: "live", isReadOnly });
         return;
       case "resized":
-        screen.resized(parsed.data.cols, parsed.data.rows);
+        screen.resized(said.cols, said.rows);
         return;
       case "exit": {
-        const { reason, code, signal } = parsed.data;
+        const { reason, code, signal } = said;
         end(reason === "exited" ? { kind: "exited", code, signal } : { kind: reason });
         return;
       }
       case "error":
-        if (parsed.data.code === "read_only") {
+        if (said.code === "read_only") {
           isReadOnly = true;
           onStatus({ phase: "live", isReadOnly });
         }
