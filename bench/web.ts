@@ -15,6 +15,7 @@
  * `node web.ts [--rounds N] [--minutes M] [--only first,typing,memory,long,lighthouse]`; the last line of stdout is one
  * JSON object. Without minutes the memory is left out: `npm run bench -- web --only memory --minutes 60`, while nobody waits.
  */
+import { createWriteStream } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
@@ -28,7 +29,12 @@ import type * as Playwright from "playwright-core";
 import { median, quantile, startProcess } from "./server.ts";
 
 const { values: flags } = parseArgs({
-  options: { rounds: { type: "string", default: "5" }, minutes: { type: "string", default: "0" }, only: { type: "string" } },
+  options: {
+    rounds: { type: "string", default: "5" },
+    minutes: { type: "string", default: "0" },
+    only: { type: "string" },
+    snapshots: { type: "string" },
+  },
 });
 const ROUNDS = Number(flags.rounds);
 const MINUTES = Number(flags.minutes);
@@ -230,8 +236,23 @@ async function streaming(cookies: Cookies, rate: number): Promise<{ page: Playwr
   await page.goto(`${origin}/sessions/${id}`);
   await page.getByRole("textbox", { name: /message/i }).waitFor();
   // eslint-disable-next-line no-unmodified-loop-condition -- the socket listener counts
-  while (deltas < 50) await sleep(100);
-  const again = setInterval(() => void server.call("POST", `/v1/sessions/${id}/messages`, { content_md: "Go on." }), 30_000);
+  while (deltas < 50) {
+    await sleep(1_000);
+    // On a machine that is busy elsewhere an agent may not be up in time; the measurement begins when one is.
+    const { body: now } = await server.call("GET", `/v1/sessions/${id}`);
+    if (now["status"] !== "failed") continue;
+    console.error(`the session did not start: ${now["status_reason"]}; once more`);
+    await server.call("POST", `/v1/sessions/${id}/resume`, {});
+    await sleep(5_000);
+    await server.call("POST", `/v1/sessions/${id}/messages`, { content_md: "Go on." });
+  }
+  // Turn upon turn, and never two ahead: on a slow machine a queue would grow, and the page with it.
+  const again = setInterval(() => void goOn().catch(() => undefined), 2_000); // The server may have ended before the clock does.
+  async function goOn(): Promise<void> {
+    const { body: now } = await server.call("GET", `/v1/sessions/${id}`);
+    if (now["current_run"] === null && Number(now["queued_prompts"]) === 0)
+      await server.call("POST", `/v1/sessions/${id}/messages`, { content_md: "Go on." });
+  }
   return {
     page,
     deltas: () => deltas,
@@ -284,6 +305,8 @@ async function memory(cookies: Cookies): Promise<void> {
     await debug.send("HeapProfiler.collectGarbage");
     heaps.push((await debug.send("Runtime.getHeapUsage")).usedSize / 2 ** 20);
     console.error(`minute ${minute}: ${heaps.at(-1)!.toFixed(1)} MB`);
+    if (flags.snapshots !== undefined && [5, MINUTES].includes(minute))
+      await snapshot(debug, path.join(flags.snapshots, `minute-${minute}.heapsnapshot`));
   }
   const part = Math.min(5, Math.ceil(MINUTES / 3));
   const [early, late] = [median(heaps.slice(0, part)), median(heaps.slice(-part))];
@@ -293,6 +316,16 @@ async function memory(cookies: Cookies): Promise<void> {
   measures["heap_late_mb"] = Number(late.toFixed(1));
   measures["heap_change_percent"] = Number((((late - early) / early) * 100).toFixed(1));
   await end();
+}
+
+/** For Chromium's own tools: what the heap is made of. */
+async function snapshot(debug: Playwright.CDPSession, file: string): Promise<void> {
+  const out = createWriteStream(file);
+  const write = ({ chunk }: { chunk: string }): void => void out.write(chunk);
+  debug.on("HeapProfiler.addHeapSnapshotChunk", write);
+  await debug.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+  debug.off("HeapProfiler.addHeapSnapshotChunk", write);
+  await new Promise<void>((resolve) => out.end(resolve));
 }
 
 async function judge(cookies: Cookies): Promise<void> {

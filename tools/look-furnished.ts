@@ -347,7 +347,7 @@ export async function furnish(c: Composed): Promise<Look[]> {
     { name: "policy-evaluate", path: "/policy?tab=evaluate&action=git.push" },
     { name: "policy-decisions", path: "/policy?tab=decisions" },
     { name: "audit", path: "/audit" },
-    ...["keys", "proof", "checkpoints", "anchors", "archives", "redactions", "imports"].map((tab) => ({
+    ...["keys", "proof", "checkpoints", "anchors", "redactions", "imports"].map((tab) => ({
       name: `audit-${tab}`,
       path: `/audit?tab=${tab}`,
     })),
@@ -379,14 +379,5 @@ export async function furnish(c: Composed): Promise<Look[]> {
     { name: "nowhere", path: "/nowhere" },
     { name: "session-missing", path: "/sessions/ses_01JZZZZZZZZZZZZZZZZZZZZZZZ" },
     { name: "run-missing", path: "/runs/run_01JZZZZZZZZZZZZZZZZZZZZZZZ" },
-    {
-      name: "offline",
-      path: "/sessions",
-      async act(page) {
-        await page.context().setOffline(true);
-        await page.waitForTimeout(6_500);
-        await page.context().setOffline(false);
-      },
-    },
   ];
 }

@@ -8,14 +8,15 @@
  * `--keep` leaves the server up when the pictures are taken, and takes the next ones when Enter is pressed: what was
  * built in between is shown.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import type { BrowserContext, Page } from "playwright-core";
 import { startComposed } from "../apps/server/src/composed.fixture.ts";
+import { startEmbeddedPostgres } from "../apps/server/src/postgres/embedded.ts";
 import { openBrowser } from "../apps/web/e2e/browser.ts";
-import { startTestCluster, TEMPLATE } from "../packages/testkit/src/cluster.ts";
 import { furnish, LOOKS_AGENT, type Look } from "./look-furnished.ts";
 import { ROOT } from "./step.ts";
 
@@ -31,9 +32,10 @@ const DRESSES = (["light", "dark"] as const)
   .flatMap((scheme) => [1440, 390].map((width) => ({ scheme, width, name: `${scheme}-${width}` })))
   .filter(({ name }) => flags.dress === undefined || new RegExp(flags.dress).test(name));
 
-const cluster = await startTestCluster();
+const dataDir = await mkdtemp(join(tmpdir(), "signalbox-look-"));
+const postgres = await startEmbeddedPostgres({ dataDir });
 const composed = await startComposed(
-  { connection: (role, database = TEMPLATE) => cluster.connection(role, database) },
+  { connection: postgres.connection },
   { environment: { SIGNALBOX_DEMO: "1" }, harnesses: LOOKS_AGENT.harnesses },
 );
 const url = `http://127.0.0.1:${await composed.server.listen()}`;
@@ -51,7 +53,8 @@ try {
 } finally {
   await browser.close();
   await composed.close();
-  await cluster.stop();
+  await postgres.stop();
+  await rm(dataDir, { recursive: true, force: true });
 }
 process.exit(0);
 

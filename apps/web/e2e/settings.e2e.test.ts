@@ -87,14 +87,14 @@ test("a webhook is made with a secret that is shown once, tried, paused, resumed
   await page.getByText("Nothing is published yet").waitFor();
   await page.getByRole("button", { name: "New sink" }).click();
   const dialog = page.getByRole("dialog");
-  // Nobody is there: what is inside is refused, and a name that leads nowhere is not taken.
+  // What is inside is refused; where nobody answers is kept, and said when it is tried.
   await dialog.getByLabel("Address").fill("https://127.0.0.1/hook");
   await dialog.getByLabel("Which events").fill("run.* Approval");
   await dialog.getByText(/Approval is no type of event/).waitFor();
   await dialog.getByLabel("Which events").fill("run.* approval.requested");
   await dialog.getByRole("button", { name: "Publish" }).click();
   await dialog.getByRole("alert").waitFor();
-  await dialog.getByLabel("Address").fill("https://sink.invalid/hook");
+  await dialog.getByLabel("Address").fill("https://sink.example.com/hook");
   await dialog.getByLabel("Name").fill("Warehouse");
   await dialog.getByRole("button", { name: "Publish" }).click();
   const secret = (await page.locator("[data-secret]").textContent())!.trim();

@@ -9,6 +9,7 @@ export function useScrolledTo<Row extends HTMLElement>(selector: string, when: u
     const [around, inside] = [row.current.getBoundingClientRect(), chosen.getBoundingClientRect()];
     // Not scrollIntoView: that also moves whatever the row stands in.
     row.current.scrollLeft += inside.left + inside.width / 2 - (around.left + around.width / 2);
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- `when` is what the selector looks at
   }, [selector, when]);
   return row;
 }

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { Page } from "../frame/page.tsx";
+import { Anchors } from "./anchors.tsx";
 import { keysQuery } from "./audit-queries.ts";
 import { ChainStatus } from "./chain-status.tsx";
 import { Checkpoints } from "./checkpoints.tsx";
@@ -14,7 +15,7 @@ import { Redactions } from "./redactions.tsx";
 import { VerifyHere } from "./verify-here.tsx";
 
 const route = getRouteApi("/frame/audit");
-const TABS = ["verify", "proof", "checkpoints", "keys", "redactions", "imports"] as const;
+const TABS = ["verify", "proof", "checkpoints", "keys", "anchors", "redactions", "imports"] as const;
 
 export function AuditPage() {
   const { tab } = route.useSearch();
@@ -42,6 +43,7 @@ export function AuditPage() {
           { name: "proof", label: "Prove an event", content: <ProveEvent believed={believed} isBrought={brought.length > 0} /> },
           { name: "checkpoints", label: "Checkpoints", content: <Checkpoints /> },
           { name: "keys", label: "Keys", content: <Keys /> },
+          { name: "anchors", label: "Anchors", content: <Anchors /> },
           { name: "redactions", label: "Redactions", content: <Redactions /> },
           { name: "imports", label: "Imports", content: <Imports /> },
         ]}

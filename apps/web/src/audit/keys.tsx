@@ -120,7 +120,7 @@ function KeyRow({ of: key, isReached }: { of: Key; isReached: boolean | undefine
 function Rotate({ onClose }: { onClose(): void }) {
   const [reason, setReason] = useState("");
   const rotate = useMutation({
-    mutationFn: () => client.call(rotateAuditKey, { body: { ...(reason.trim() === "" ? {} : { reason: reason.trim() }) } }),
+    mutationFn: () => client.call(rotateAuditKey, { body: reason.trim() === "" ? {} : { reason: reason.trim() } }),
     onSuccess: (key) => {
       toast(`Key ${key.key_id} signs from now on`);
       void queries.invalidateQueries({ queryKey: ["audit"] });

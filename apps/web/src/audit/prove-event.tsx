@@ -1,7 +1,6 @@
 /* The proof of one event: made by the server, checked here, handed over as a small file. Or somebody else's, checked. */
 import { isEventId } from "@signalbox/contract/ids";
 import { proveEvent } from "@signalbox/contract/log";
-import type { EventId } from "@signalbox/contract/primitives";
 import { Button, buttonLook } from "@signalbox/ui/button";
 import { CopyButton } from "@signalbox/ui/copy-button";
 import { Field, Input } from "@signalbox/ui/field";
@@ -42,9 +41,7 @@ export function ProveEvent({ believed, isBrought }: { believed: readonly string[
   const make = useMutation({
     mutationFn: async (what: string) => {
       const at = PLACE.exec(what);
-      return judge(
-        await client.call(proveEvent, { query: at === null ? { event_id: what as EventId } : { stream: at[1]!, seq: Number(at[2]) } }),
-      );
+      return judge(await client.call(proveEvent, { query: at === null ? { event_id: what } : { stream: at[1]!, seq: Number(at[2]) } }));
     },
   });
   const look = useMutation({

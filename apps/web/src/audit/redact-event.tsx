@@ -1,6 +1,5 @@
 import { getEvent, redactEvent } from "@signalbox/contract/log";
 import { isEventId } from "@signalbox/contract/ids";
-import type { EventId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { Field, Input, Textarea } from "@signalbox/ui/field";
@@ -20,7 +19,7 @@ export function RedactEvent({ linked, onDone }: { linked: string | undefined; on
   const isEvent = isEventId(id);
   const event = useQuery({
     queryKey: ["event", id],
-    queryFn: ({ signal }) => client.call(getEvent, { params: { id: id as EventId }, signal }),
+    queryFn: ({ signal }) => client.call(getEvent, { params: { id }, signal }),
     enabled: isOpen && isEvent,
     retry: false,
   });
@@ -32,7 +31,7 @@ export function RedactEvent({ linked, onDone }: { linked: string | undefined; on
     onDone();
   };
   const redact = useMutation({
-    mutationFn: () => client.call(redactEvent, { body: { event_id: id as EventId, reason: reason.trim() } }),
+    mutationFn: () => client.call(redactEvent, { body: { event_id: id, reason: reason.trim() } }),
     onSuccess: () => {
       toast("Erased; the chain holds without it");
       void queries.invalidateQueries({ queryKey: ["audit", "redactions"] });

@@ -1,6 +1,5 @@
 import { getEvent } from "@signalbox/contract/log";
 import { isEventId } from "@signalbox/contract/ids";
-import type { EventId } from "@signalbox/contract/primitives";
 import { IconButton } from "@signalbox/ui/button";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
@@ -15,7 +14,7 @@ export function LinkedEvent({ id, onClose }: { id: string; onClose(): void }) {
   const isKnown = isEventId(id);
   const { data, error } = useQuery({
     queryKey: ["event", id],
-    queryFn: ({ signal }) => client.call(getEvent, { params: { id: id as EventId }, signal }),
+    queryFn: ({ signal }) => client.call(getEvent, { params: { id }, signal }),
     enabled: isKnown,
     retry: false,
   });

@@ -1,7 +1,6 @@
 /* Where an invitation's link leads. */
 import { acceptInvitation, showInvitation } from "@signalbox/contract/invitations";
 import { isId } from "@signalbox/contract/ids";
-import type { InvitationId } from "@signalbox/contract/primitives";
 import { switchOrganization } from "@signalbox/contract/organizations";
 import { ApiError } from "@signalbox/client/client";
 import { Button } from "@signalbox/ui/button";
@@ -27,12 +26,12 @@ export function InvitePage() {
   const isInvitation = isId("inv", invitationId);
   const shown = useQuery({
     queryKey: ["invite", invitationId],
-    queryFn: ({ signal }) => client.call(showInvitation, { params: { id: invitationId as InvitationId }, signal }),
+    queryFn: ({ signal }) => client.call(showInvitation, { params: { id: invitationId }, signal }),
     enabled: isInvitation,
   });
   const accept = useMutation({
     mutationFn: async () => {
-      const { organization_id } = await client.call(acceptInvitation, { params: { id: invitationId as InvitationId }, body: {} });
+      const { organization_id } = await client.call(acceptInvitation, { params: { id: invitationId }, body: {} });
       await client.call(switchOrganization, { body: { organization_id } });
     },
     onSuccess: () => window.location.assign("/"),

@@ -22,9 +22,13 @@ export const promptsQuery = (id: SessionView["id"]) =>
     refetchInterval: 15_000,
   });
 
+/** A queue that a program fills may have hundreds; each has a row with four buttons. */
+const FIRST = 20;
+
 export function PromptQueue({ session, prompts }: { session: SessionView; prompts: Prompts }) {
   const { id } = session;
   const nameOf = useNames();
+  const [isWhole, setWhole] = useState(false);
   const [editing, setEditing] = useState<{ runId: string; text: string } | null>(null);
   const onSuccess = (queue: Output<typeof listPrompts>): void => {
     queries.setQueryData(promptsQuery(id).queryKey, queue);
@@ -74,7 +78,7 @@ export function PromptQueue({ session, prompts }: { session: SessionView; prompt
         {count(prompts.length, "message")} queued <span className="narrow:hidden">· each runs when the turn before it is over</span>
       </h2>
       <ol className="max-h-56 divide-y divide-line overflow-y-auto">
-        {prompts.map((run, i) => (
+        {prompts.slice(0, isWhole ? undefined : FIRST).map((run, i) => (
           <li key={run.run_id} className="flex items-start gap-2 px-3 py-1.5 text-sm">
             <span className="w-4 shrink-0 text-ink-3 tabular-nums">{i + 1}</span>
             {editing?.runId === run.run_id ? (
@@ -144,6 +148,11 @@ export function PromptQueue({ session, prompts }: { session: SessionView; prompt
           </li>
         ))}
       </ol>
+      {!isWhole && prompts.length > FIRST && (
+        <Button size="sm" look="quiet" className="m-1" onClick={() => setWhole(true)}>
+          Show all {prompts.length.toLocaleString()}
+        </Button>
+      )}
     </section>
   );
 }

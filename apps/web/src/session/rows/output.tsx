@@ -1,4 +1,3 @@
-import type { ArtifactId } from "@signalbox/contract/primitives";
 import { getArtifact } from "@signalbox/contract/runs";
 import { AnsiText } from "@signalbox/ui/ansi-text";
 import { Button, LinkButton } from "@signalbox/ui/button";
@@ -13,7 +12,7 @@ import { useRows } from "./row-context.ts";
 /** What a tool printed. Of long output only a part is in the conversation; all of it is an artifact. */
 export function Output({ text, isCut, artifactId }: { text: string; isCut: boolean; artifactId: string | null }) {
   const { session } = useRows();
-  const whole = useMutation({ mutationFn: (id: string) => client.call(getArtifact, { params: { id: id as ArtifactId } }) });
+  const whole = useMutation({ mutationFn: (id: string) => client.call(getArtifact, { params: { id } }) });
   const shown = whole.data?.text ?? text;
   const canRead = session !== null && artifactId !== null;
   return (

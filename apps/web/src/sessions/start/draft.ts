@@ -34,7 +34,7 @@ const keyOf = (name: string): string => `signalbox.draft.${name}`;
 function read(name: string): Draft {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(keyOf(name)) ?? "null");
-    return typeof kept === "object" && kept !== null ? whole(kept as Partial<Record<keyof Draft, unknown>>) : NEW;
+    return typeof kept === "object" && kept !== null ? whole(kept) : NEW;
   } catch {
     return NEW; // Forbidden storage, or what another version wrote: begin anew.
   }
