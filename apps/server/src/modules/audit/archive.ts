@@ -10,7 +10,6 @@
  * (eventlog/archived.ts).
  */
 import { archiveStreams, type ArchiveView, listArchives } from "@signalbox/contract/archives";
-import type { ArchiveId } from "@signalbox/contract/primitives";
 import { archivedEvents } from "@signalbox/eventlog/archived";
 import type { Origin } from "@signalbox/eventlog/log";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
@@ -197,7 +196,7 @@ export function createArchives(deps: ArchiveDeps) {
       archiveRecord,
       { organizationId, origin: ORIGIN, stream: { type: "organization", id: organizationId }, subject },
       {
-        archive_id: row.id as ArchiveId,
+        archive_id: row.id,
         stream: `${row.stream_type}:${row.stream_id}`,
         from_seq: Number(row.from_seq),
         to_seq: Number(row.to_seq),
@@ -311,7 +310,7 @@ export function createArchives(deps: ArchiveDeps) {
   }
 
   const view = (row: Row): z.input<typeof ArchiveView> => ({
-    id: row.id as ArchiveId,
+    id: row.id,
     stream: `${row.stream_type}:${row.stream_id}`,
     from_seq: Number(row.from_seq),
     to_seq: Number(row.to_seq),

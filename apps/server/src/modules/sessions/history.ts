@@ -213,7 +213,7 @@ function slim(data: string | null): string | null {
   const kept: Record<string, unknown> = {};
   for (const name of KEPT) if (whole[name] !== undefined && whole[name] !== null) kept[name] = whole[name];
   for (const name of ["content_md", "text", "error"])
-    if (typeof whole[name] === "string") kept[name] = [...whole[name]].slice(0, 300).join("");
+    if (typeof whole[name] === "string") kept[name] = Array.from(whole[name]).slice(0, 300).join("");
   return JSON.stringify(kept);
 }
 
