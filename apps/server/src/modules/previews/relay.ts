@@ -20,7 +20,8 @@ export function relay(request: IncomingMessage, response: ServerResponse, to: UR
     port: to.port,
     method: request.method,
     path: request.url,
-    headers: { ...request.headersDistinct, [RELAYED]: "1" },
+    // The host as one text: an agent of Node's asks for it.
+    headers: { ...request.headersDistinct, host: request.headers.host, [RELAYED]: "1" },
     setHost: false,
   });
   response.once("close", () => asked.destroy());
