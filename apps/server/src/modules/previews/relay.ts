@@ -20,8 +20,8 @@ export function relay(request: IncomingMessage, response: ServerResponse, to: UR
     port: to.port,
     method: request.method,
     path: request.url,
-    // The host as one text: an agent of Node's asks for it.
-    headers: { ...request.headersDistinct, host: request.headers.host, [RELAYED]: "1" },
+    // Each as one text: Node's client takes no list of hosts, and whoever sends a header twice meant one list.
+    headers: { ...request.headers, [RELAYED]: "1" },
     setHost: false,
   });
   response.once("close", () => asked.destroy());
