@@ -137,8 +137,9 @@ test("files, terminals and ports of a session are asked for at the api and answe
     expect(String((await once(wire, "data"))[0]), part.name).toBe("echo");
     // Revoking it cuts what is open through whichever of them.
     if (part === gateway2) {
+      const closed = once(wire, "close");
       expect((await split.call("DELETE", `/v1/sessions/${id}/previews/${shown.body.id as string}`)).status).toBe(200);
-      await once(wire, "close");
+      await closed;
     } else wire.destroy();
   }
   expect((await split.call("DELETE", `/v1/sessions/${id}/terminals/${made.body.id as string}`)).body.alive).toBe(false);
