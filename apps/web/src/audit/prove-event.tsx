@@ -2,6 +2,7 @@
 import { isEventId } from "@signalbox/contract/ids";
 import { proveEvent } from "@signalbox/contract/log";
 import { Button, buttonLook } from "@signalbox/ui/button";
+import { FileChooser } from "@signalbox/ui/file-chooser";
 import { CopyButton } from "@signalbox/ui/copy-button";
 import { Field, Input } from "@signalbox/ui/field";
 import { count } from "@signalbox/ui/format";
@@ -115,18 +116,7 @@ export function ProveEvent({ believed, isBrought }: { believed: readonly string[
           <Button busy={look.isPending} disabled={!areKeysThere} onClick={() => input.current?.click()}>
             <FileCheck2 size={16} aria-hidden /> Check a proof…
           </Button>
-          <input
-            ref={input}
-            type="file"
-            accept=".json,application/json"
-            className="sr-only"
-            tabIndex={-1}
-            aria-label="A proof"
-            onChange={(event) => {
-              check(event.target.files?.[0]);
-              event.target.value = "";
-            }}
-          />
+          <FileChooser ref={input} accept=".json,application/json" label="A proof" onFile={check} />
         </div>
       </form>
       <p className="mt-3 max-w-2xl text-sm text-ink-2">

@@ -1,6 +1,7 @@
 /* Checks the log in this browser: the server's own export, or a file, against keys and a checkpoint that one may bring along. */
 import { exportLog } from "@signalbox/contract/log";
 import { Button, buttonLook } from "@signalbox/ui/button";
+import { FileChooser } from "@signalbox/ui/file-chooser";
 import { Field, Textarea } from "@signalbox/ui/field";
 import { bytes } from "@signalbox/ui/format";
 import { useQuery } from "@tanstack/react-query";
@@ -53,18 +54,7 @@ export function VerifyHere({ believed, pinned, onPin }: { believed: readonly str
           <a href={exportLog.path} download="signalbox-log.jsonl" className={buttonLook({ look: "quiet", size: "lg" })}>
             <Download size={18} aria-hidden /> Download the export
           </a>
-          <input
-            ref={input}
-            type="file"
-            accept=".jsonl,.ndjson,application/x-ndjson"
-            className="sr-only"
-            tabIndex={-1}
-            aria-label="An exported log"
-            onChange={(event) => {
-              check(event.target.files?.[0]);
-              event.target.value = "";
-            }}
-          />
+          <FileChooser ref={input} accept=".jsonl,.ndjson,application/x-ndjson" label="An exported log" onFile={check} />
         </div>
         <p className="mt-3 max-w-2xl text-sm text-ink-2">
           Every hash is recomputed and every signature checked by this browser, in a thread of its own. A file may also be dropped here; it

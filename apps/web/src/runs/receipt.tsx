@@ -3,6 +3,7 @@ import { ReceiptEnvelope, ReceiptPredicate } from "@signalbox/contract/evidence"
 import { getAuditKeys } from "@signalbox/contract/log";
 import type { RunId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
+import { FileChooser } from "@signalbox/ui/file-chooser";
 import { CopyButton } from "@signalbox/ui/copy-button";
 import { bytes, count, money } from "@signalbox/ui/format";
 import { JsonView } from "@signalbox/ui/json-view";
@@ -79,18 +80,7 @@ function CheckAFile({ envelope: own }: { envelope: ReceiptEnvelope }) {
       <Button size="sm" onClick={() => input.current?.click()}>
         <FileCheck2 size={14} aria-hidden /> Check a receipt file…
       </Button>
-      <input
-        ref={input}
-        type="file"
-        accept=".json,application/json"
-        className="sr-only"
-        tabIndex={-1}
-        aria-label="A receipt"
-        onChange={(event) => {
-          void read(event.target.files?.[0]);
-          event.target.value = "";
-        }}
-      />
+      <FileChooser ref={input} accept=".json,application/json" label="A receipt" onFile={(file) => void read(file)} />
       <div role="status" className="min-w-0 flex-1 basis-60">
         {file === null ? (
           <span className="text-ink-3">A copy that you kept is checked here, and compared with this one.</span>

@@ -9,7 +9,6 @@ import { tokensQuery } from "../data/queries.ts";
 import { Button } from "@signalbox/ui/button";
 import { Checkbox } from "@signalbox/ui/checkbox";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
-import { CopyButton } from "@signalbox/ui/copy-button";
 import { Dialog } from "@signalbox/ui/dialog";
 import { Field, inputLook } from "@signalbox/ui/field";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -18,6 +17,7 @@ import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Select } from "@signalbox/ui/select";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
+import { SecretOnce } from "./secret-once.tsx";
 
 type Scope = (typeof SCOPES)[number];
 type Token = Output<typeof listTokens>["items"][number];
@@ -124,19 +124,13 @@ function NewToken({ onClose }: { onClose(): void }) {
   });
   if (make.data !== undefined) {
     return (
-      <Dialog title="Copy the token now" description="It is not kept and cannot be shown again." onClose={onClose}>
-        <div className="flex items-center gap-2 rounded-md border border-line bg-sunken py-2 pr-2 pl-3">
-          <code className="min-w-0 flex-1 text-sm break-all" data-secret>
-            {make.data.secret}
-          </code>
-          <CopyButton text={make.data.secret} label="Copy the token" />
-        </div>
-        <div className="mt-4 flex justify-end">
-          <Button look="solid" onClick={onClose}>
-            I have it
-          </Button>
-        </div>
-      </Dialog>
+      <SecretOnce
+        title="Copy the token now"
+        description="It is not kept and cannot be shown again."
+        secret={make.data.secret}
+        copyLabel="Copy the token"
+        onClose={onClose}
+      />
     );
   }
   return (

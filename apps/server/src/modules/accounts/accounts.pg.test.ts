@@ -182,6 +182,16 @@ test("a password needs a proven address; an address that is taken is answered li
   for (const one of beside) one.mockRestore();
 });
 
+test("a password that somebody chose beforehand for another's address opens nothing once its owner has come by a code", async () => {
+  const of = { email: "victim@example.com", password: "chosen by somebody else" };
+  expect((await post("/api/auth/sign-up/email", { ...of, name: "V" })).status).toBe(200);
+  const owner = await signIn(of.email);
+  expect((await me(owner)).body.error.code).toBe("organization_required");
+  const tried = await post("/api/auth/sign-in/email", of);
+  expect(tried.status).toBe(401);
+  expect(cookieOf(tried)).toBe("");
+});
+
 test("what better-auth offers beyond the open paths does not exist here", async () => {
   for (const [method, path] of [
     ["GET", "get-session"],

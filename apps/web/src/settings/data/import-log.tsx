@@ -1,5 +1,6 @@
 import type { ImportView } from "@signalbox/contract/imports";
 import { Button } from "@signalbox/ui/button";
+import { FileChooser } from "@signalbox/ui/file-chooser";
 import { bytes, count } from "@signalbox/ui/format";
 import { Progress } from "@signalbox/ui/progress";
 import { toast } from "@signalbox/ui/toasts";
@@ -46,19 +47,7 @@ export function ImportLog() {
       }}
       className={`space-y-3 rounded-md border border-dashed px-4 py-4 ${isOver ? "border-ink bg-raised" : "border-line-strong"}`}
     >
-      <input
-        ref={field}
-        type="file"
-        accept=".jsonl,.ndjson,application/x-ndjson"
-        aria-label="A log to import"
-        className="sr-only"
-        tabIndex={-1}
-        onChange={(event) => {
-          take(event.target.files?.[0]);
-          // The same file, mended, may be chosen again.
-          event.target.value = "";
-        }}
-      />
+      <FileChooser ref={field} accept=".jsonl,.ndjson,application/x-ndjson" label="A log to import" onFile={take} />
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <p className="min-w-0 flex-1 basis-64 text-sm text-ink-2">
           An export of another installation, or of another time. It is verified completely before anything of it is kept, and stays

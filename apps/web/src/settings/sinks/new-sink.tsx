@@ -1,6 +1,5 @@
 import { createSink } from "@signalbox/contract/sinks";
 import { Button } from "@signalbox/ui/button";
-import { CopyButton } from "@signalbox/ui/copy-button";
 import { Dialog } from "@signalbox/ui/dialog";
 import { Field, Input } from "@signalbox/ui/field";
 import { SegmentedControl } from "@signalbox/ui/segmented-control";
@@ -10,6 +9,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { client } from "../../data/api.ts";
 import { refreshSinks } from "./sink-queries.ts";
+import { SecretOnce } from "../secret-once.tsx";
 
 type Kind = "webhook" | "convex";
 type From = "now" | "beginning";
@@ -44,23 +44,13 @@ export function NewSink({ onClose }: { onClose(): void }) {
   });
   if (make.data !== undefined && make.data.secret !== null)
     return (
-      <Dialog
+      <SecretOnce
         title="Copy the signing secret now"
         description="The receiver checks each message with it (Standard Webhooks). It is sealed here and cannot be shown again."
+        secret={make.data.secret}
+        copyLabel="Copy the secret"
         onClose={onClose}
-      >
-        <div className="flex items-center gap-2 rounded-md border border-line bg-sunken py-2 pr-2 pl-3">
-          <code className="min-w-0 flex-1 text-sm break-all" data-secret>
-            {make.data.secret}
-          </code>
-          <CopyButton text={make.data.secret} label="Copy the secret" />
-        </div>
-        <div className="mt-4 flex justify-end">
-          <Button look="solid" onClick={onClose}>
-            I have it
-          </Button>
-        </div>
-      </Dialog>
+      />
     );
   const wrongUrl = url.trim() !== "" && !URL.canParse(url.trim()) ? "Write it whole, like https://example.com/hook." : undefined;
   const wrongType = typesIn(types).find((each) => !TYPE.test(each));
