@@ -7,39 +7,33 @@
  *
  * Every process makes every module; what it runs of them is what its role does (cluster/roles.ts).
  */
-import { createHmac } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { homedir } from "node:os";
 import path from "node:path";
 import type { Duplex } from "node:stream";
-import { getHealth } from "@signalbox/contract/system";
 import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
-import { createHydrate, type Hydrate } from "@signalbox/eventlog/archived";
+import { createHydrate } from "@signalbox/eventlog/archived";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
 import { applyProjectionSchemas } from "@signalbox/eventlog/projection-schema";
-import { rebuildAll, type ProjectionSchema, type RebuildProgress, type RebuildReport } from "@signalbox/eventlog/rebuild";
 import type { ConnectionFor } from "@signalbox/eventlog/roles";
-import type { WakeUp } from "@signalbox/eventlog/listener";
 import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { createJobs, type Jobs } from "@signalbox/jobs/jobs";
 import { type Clock, systemClock } from "@signalbox/kernel/clock";
-import { natsBus } from "@signalbox/providers/bus/nats/bus";
-import type { Bus } from "@signalbox/providers/bus/port";
-import { postgresBus } from "@signalbox/providers/bus/postgres/bus";
 import { plainGit } from "@signalbox/providers/forge/git/plain-git";
 import { localSandboxes } from "@signalbox/providers/sandbox/local/provider";
-import { Client, Pool } from "pg";
+import { Pool } from "pg";
 import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
+import { startJobs } from "./background.ts";
+import { busOf, wakeUpOver } from "./cluster/bus.ts";
 import { createInternal, INTERNAL_PREFIX } from "./cluster/internal.ts";
 import { connectionName, createNodes } from "./cluster/nodes.ts";
-import { AT_HUB, DUTIES, JOBS_OF_SANDBOXES, servesRoute, type Duties, type Role } from "./cluster/roles.ts";
+import { AT_HUB, DUTIES, servesRoute, type Role } from "./cluster/roles.ts";
 import { createSignatures } from "./cluster/signature.ts";
 import { connectionsNeeded, isLoopback, nodeIdOf, nodeNameOf, poolsOf, proxiesOf, secretValues, type Config } from "./config.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
 import type { Authenticator } from "./http/authenticate.ts";
-import { handle, type BoundRoute } from "./http/handle.ts";
 import { createRateLimit } from "./http/limits.ts";
 import { serveRaw } from "./http/raw.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
@@ -47,10 +41,11 @@ import { serveWeb } from "./http/web.ts";
 import { createLateLog } from "./late-log.ts";
 import { LOCAL } from "./local.ts";
 import { openKey } from "./keys.ts";
+import { healthParts, healthRoute } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Deps, Module } from "./module.ts";
 import { anchorsOf } from "./anchors.ts";
-import { openBlobs, type OpenBlobs } from "./blobs.ts";
+import { openBlobs } from "./blobs.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { RINGS } from "./rings.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
@@ -87,6 +82,7 @@ import { createSearch } from "./modules/search/public.ts";
 import { activeSessionIds, createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
+import { projectionSchemas, rebuildProjections } from "./projections.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const VERSION = (JSON.parse(readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8")) as { version: string }).version;
@@ -609,7 +605,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     const http: HttpServer = await createHttpServer({
       routes: [
         ...modules.flatMap(([name, module]) => module.routes.filter(({ route }) => servesRoute(duties, name, route))),
-        healthRoute(modules, theLog(), blobs),
+        healthRoute(VERSION, modules, theLog(), blobs),
       ],
       internal,
       internalRoutes: modules.flatMap(([, module]) => module.routes.filter(({ route }) => AT_HUB.has(route.id))),
@@ -736,24 +732,6 @@ function providersOf(config: Config): OAuthProvider[] {
   return providers;
 }
 
-/** One process alone has nobody to tell. */
-function busOf(config: Config, connection: ConnectionFor, key: Buffer, onError: (error: unknown) => void): Bus | undefined {
-  if (config.natsUrl !== undefined) {
-    // Known to this installation only: others may be on the same server.
-    const prefix = `signalbox.${createHmac("sha256", key).update("bus").digest("hex").slice(0, 16)}`;
-    return natsBus({ url: config.natsUrl, prefix, onError });
-  }
-  return config.role === "all" ? undefined : postgresBus({ connection: connection("sb_log"), onError });
-}
-
-const LOG_SUBJECT = "log";
-const wakeUpOver = (bus: Bus): WakeUp => ({
-  publish: (text) => bus.publish(LOG_SUBJECT, text),
-  subscribe: (listener) => bus.subscribe(LOG_SUBJECT, listener),
-  isConnected: bus.isConnected,
-  onConnection: bus.onConnection,
-});
-
 /** The configuration's and those that an organization keeps. One list for as long as nothing changes: the scanner remembers by it. */
 function knownSecrets(configured: readonly string[], kept: SecretRegistry): SecretRegistry {
   const own = configured.map((value) => ({ name: "configured", value }));
@@ -766,94 +744,4 @@ function knownSecrets(configured: readonly string[], kept: SecretRegistry): Secr
       return all;
     },
   };
-}
-
-/** A module's tables are named by its folder, for ever. */
-export function projectionSchemas(modules: readonly (readonly [string, Module])[]): ProjectionSchema[] {
-  return modules.flatMap(([, module]) =>
-    module.schemas.map((file, i) => ({
-      name: path.basename(path.dirname(file)),
-      sql: readFileSync(file, "utf8"),
-      projections: i === 0 ? module.projections : [],
-    })),
-  );
-}
-
-async function rebuildProjections(
-  connection: ConnectionFor,
-  modules: readonly (readonly [string, Module])[],
-  { dryRun, only, onProgress, rest, hydrate }: RebuildRequest & { readonly hydrate: Hydrate },
-): Promise<readonly RebuildReport[] | "no_such_projection"> {
-  const schemas = projectionSchemas(modules).filter(({ name }) => only === null || only(name));
-  if (schemas.length === 0) return "no_such_projection";
-  const client = new Client(connection("admin"));
-  await client.connect();
-  try {
-    await client.query("set role sb_owner");
-    return await rebuildAll(client, schemas, { swap: !dryRun, rest, hydrate, onProgress });
-  } finally {
-    await client.end();
-  }
-}
-
-interface RebuildRequest {
-  readonly dryRun: boolean;
-  /** By their names; null for all. */
-  readonly only: ((projection: string) => boolean) | null;
-  readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
-  readonly rest?: number | undefined;
-}
-
-function startJobs(
-  jobs: Jobs,
-  log: PostgresLog,
-  modules: readonly (readonly [string, Module])[],
-  { config, duties }: { readonly config: Config; readonly duties: Duties },
-  telemetry: Telemetry | undefined,
-): void {
-  if (!duties.background && !duties.sandboxes) return;
-  const handlers: Record<string, (job: Parameters<Module["jobs"][string]>[0]) => Promise<void>> = {};
-  const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] =
-    [];
-  for (const [name, module] of modules) {
-    if (!(JOBS_OF_SANDBOXES.has(name) ? duties.sandboxes : duties.background)) continue;
-    for (const [kind, run] of Object.entries(module.jobs))
-      handlers[kind] = telemetry === undefined ? run : (job) => telemetry.traced(`job ${kind}`, () => run(job));
-  }
-  if (!duties.background) return void jobs.work(handlers, { concurrency: config.jobConcurrency });
-  for (const { name, cron, run } of modules.flatMap(([, module]) => module.schedules ?? [])) {
-    const kind = `schedule.${name}`;
-    handlers[kind] = () => run();
-    // Housekeeping of the whole installation; a row needs an organization all the same.
-    schedules.push({ name, pattern: cron, job: () => ({ kind, organizationId: LOCAL.organizationId, payload: {}, key: name }) });
-  }
-  handlers["schedule.log.idempotency"] = async () => void (await log.expireIdempotencyKeys());
-  schedules.push({
-    name: "log.idempotency",
-    pattern: "17 * * * *",
-    job: () => ({ kind: "schedule.log.idempotency", organizationId: LOCAL.organizationId, payload: {}, key: "log.idempotency" }),
-  });
-  jobs.work(handlers, { concurrency: config.jobConcurrency });
-  jobs.schedule(schedules);
-}
-
-function healthRoute(modules: readonly (readonly [string, Module])[], log: PostgresLog, blobs: OpenBlobs): BoundRoute {
-  return handle(getHealth, async () => {
-    const parts = await healthParts(modules, log, blobs);
-    return { ok: parts.every((part) => part.ok), version: VERSION, parts };
-  });
-}
-
-async function healthParts(modules: readonly (readonly [string, Module])[], log: PostgresLog, blobs: OpenBlobs) {
-  const problem = await blobs.recentProblem();
-  const parts = [
-    { name: "log", ok: await log.isHealthy(), detail: null as string | null },
-    { name: "blobs", ok: problem === null, detail: problem },
-  ];
-  for (const [name, module] of modules) {
-    if (module.health === undefined) continue;
-    const { ok, detail } = await module.health().catch(() => ({ ok: false, detail: "the check itself failed; see the server's log" }));
-    parts.push({ name, ok, detail });
-  }
-  return parts;
 }
