@@ -1,11 +1,13 @@
 /* Detaching by the database's word, and workers that die between any two steps of it. */
+import { archiveStreams } from "@signalbox/contract/archives";
 import { startScript } from "@signalbox/testkit/crash";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { auditStage, ORG } from "./audit.fixture.ts";
 
-const stage = auditStage();
+let over: readonly string[] = [];
+const stage = auditStage(() => ({ roomsOver: async (_, ids) => ids.filter((id) => over.includes(id)) }));
 const pool = () => stage.database.pool("sb_log");
 const one = async (text: string): Promise<number> => (await pool().query<{ n: number }>(text)).rows[0]!.n;
 const counts = async () => ({
@@ -92,4 +94,15 @@ test("an event that was erased after it was exported is not detached; the stretc
   for (const file of files) expect(readFileSync(path.join(file.parentPath, file.name), "utf8")).not.toContain("soon erased");
   expect(files).toHaveLength(texts.length);
   expect(await one("select count(*)::int as n from evt_events where type = 'log.archived'")).toBe(texts.length);
+});
+
+test("a room that is over has its turn behind any number of older ones that are not", async () => {
+  for (let i = 0; i < 11; i++)
+    await Promise.all(Array.from({ length: 100 }, (_, n) => stage.write(`room_open${i}_${n}`, "still going on")));
+  await stage.write("room_over", "done");
+  over = ["room_over"];
+  const found = (await stage.call(archiveStreams, { body: { dry_run: true, older_than_days: 0 } })) as {
+    streams: { stream: string; events: number }[];
+  };
+  expect(found.streams).toMatchObject([{ stream: "room:room_over", events: 1 }]);
 });

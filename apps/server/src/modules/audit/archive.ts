@@ -44,6 +44,8 @@ const KIND = "audit.archive";
 const Payload = z.object({ older_than_days: z.int().min(0) });
 const STRETCH = 5000;
 const MOST = 500;
+/** Looked at in one query. */
+const QUIET_ROOMS = 1000;
 /** Nothing is that old: only what was begun is ended. */
 const NEVER_DAYS = 36_500;
 const DAY_MS = 86_400_000;
@@ -51,6 +53,8 @@ const HASH = /sha256:[0-9a-f]{64}/g;
 /** What was to be taken away is not what was read back. */
 const CHANGED = "SB003";
 const ORIGIN: Origin = { principal: { id: "svc_archive", type: "service" } };
+
+const idOf = ({ id }: { readonly id: string }): string => id;
 
 interface Candidate {
   readonly id: string;
@@ -78,26 +82,38 @@ export function createArchives(deps: ArchiveDeps) {
 
   /** Rooms that are over and quiet, with events that are not archived; the longest quiet first. */
   async function candidates(organizationId: string, olderThanDays: number): Promise<Candidate[]> {
-    const { rows } = await logPool.query<{ id: string; head: string; after: string; at: Date }>(
-      `select h.stream_id as id, h.seq as head, coalesce(a.last, 0) as after, e.recorded_at as at
+    const found: Candidate[] = [];
+    const before = new Date(clock.nowMs() - olderThanDays * DAY_MS);
+    // Page by page: however many old rooms are not over yet, those behind them have their turn.
+    for (let after: readonly [Date | null, string] = [null, ""]; found.length < MOST;) {
+      const rows = await quietRooms(organizationId, before, after);
+      const over = new Set((await deps.roomsOver?.(organizationId, rows.map(idOf))) ?? []);
+      for (const { id, head, archived, at } of rows)
+        if (over.has(id)) found.push({ id, head: Number(head), from: Number(archived) + 1, lastAt: at });
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < QUIET_ROOMS) break;
+      after = [last.at, last.id];
+    }
+    return found.slice(0, MOST);
+  }
+
+  async function quietRooms(
+    organizationId: string,
+    before: Date,
+    [at, id]: readonly [Date | null, string],
+  ): Promise<readonly { readonly id: string; readonly head: string; readonly archived: string; readonly at: Date }[]> {
+    const { rows } = await logPool.query<{ id: string; head: string; archived: string; at: Date }>(
+      `select h.stream_id as id, h.seq as head, coalesce(a.last, 0) as archived, date_trunc('milliseconds', e.recorded_at) as at
          from evt_stream_heads h
          join evt_events e on e.organization_id = h.organization_id and e.stream_type = h.stream_type and e.stream_id = h.stream_id and e.seq = h.seq
          left join lateral (select max(to_seq) as last from evt_archives a where a.organization_id = h.organization_id
                              and a.stream_type = h.stream_type and a.stream_id = h.stream_id and a.state = 'detached') a on true
         where h.organization_id = $1 and h.stream_type = 'room' and h.import_id is null and h.seq > coalesce(a.last, 0) and e.recorded_at < $2
-        order by e.recorded_at limit 5000`,
-      [organizationId, new Date(clock.nowMs() - olderThanDays * DAY_MS)],
+          and ($3::timestamptz is null or (date_trunc('milliseconds', e.recorded_at), h.stream_id) > ($3, $4))
+        order by date_trunc('milliseconds', e.recorded_at), h.stream_id limit ${QUIET_ROOMS}`,
+      [organizationId, before, at, id],
     );
-    const over = new Set(
-      (await deps.roomsOver?.(
-        organizationId,
-        rows.map(({ id }) => id),
-      )) ?? [],
-    );
-    return rows
-      .filter(({ id }) => over.has(id))
-      .slice(0, MOST)
-      .map(({ id, head, after, at }) => ({ id, head: Number(head), from: Number(after) + 1, lastAt: at }));
+    return rows;
   }
 
   async function* stretchLines(
