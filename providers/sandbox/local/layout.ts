@@ -12,7 +12,7 @@
  *       sandbox.json                 0600, the record, for a server that was killed before it had stored it
  *       sandbox.log                  what bubblewrap and sandboxd said
  */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
   chmodSync,
   chownSync,
@@ -101,8 +101,7 @@ export async function reachable(dataDir: string, source: string): Promise<string
     .slice(0, 16);
   const target = join(dataDir, "tools", `${basename(source)}-${key}`);
   if (existsSync(target)) return target;
-  const partial = `${target}.${process.pid}`;
-  await rm(partial, { force: true });
+  const partial = `${target}.${randomUUID()}.partial`;
   // A link shares its mode with the original, so it is good only where that one is readable by all.
   if ((file.mode & 0o005) === 0o005) await link(source, partial).catch(() => copyFile(source, partial, constants.COPYFILE_FICLONE));
   else await copyFile(source, partial, constants.COPYFILE_FICLONE);
@@ -173,14 +172,17 @@ function alternatives(): [string, string][] {
 /** Makes a folder whole or not at all; a second maker finds it and leaves it. */
 async function publish(target: string, fill: (partial: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target;
-  const partial = `${target}.${process.pid}.partial`;
-  await rm(partial, { recursive: true, force: true });
+  // Each maker its own: others may be at it, in this process too.
+  const partial = `${target}.${randomUUID()}.partial`;
   await mkdir(partial, { recursive: true });
-  await fill(partial);
-  await rename(partial, target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    return rm(partial, { recursive: true, force: true });
-  });
+  try {
+    await fill(partial);
+    await rename(partial, target).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    });
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
   return target;
 }
 
