@@ -236,7 +236,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       events_per_day: config.quotaEventsPerDay ?? null,
     },
     activeSessions: activeSessionIds,
-    localOrganizationId: LOCAL.organizationId,
   });
   const runs = createRuns({
     ...deps,
@@ -445,7 +444,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const operations = createOperations({
     ...deps,
     rings,
-    localOrganizationId: LOCAL.organizationId,
     version: VERSION,
     dataDir: path.resolve(config.dataDir),
     embedded: config.databaseUrl === undefined,

@@ -17,8 +17,6 @@ export const KeyRingView = z
   })
   .meta({ id: "KeyRing" });
 
-const access = { resource: "key_ring", role: "owner", scopes: ["admin"] } as const;
-/** Of the installation's own organization only: to others there are none. */
 export const listKeyRings = route({
   id: "key_rings.list",
   summary: "Rings of keys of this installation (operators)",
@@ -26,7 +24,7 @@ export const listKeyRings = route({
   path: "/v1/key-rings",
   ok: z.object({ items: z.array(KeyRingView) }).meta({ id: "KeyRings" }),
   refusals: {},
-  access,
+  access: "operator",
 });
 export const rotateKeyRing = route({
   id: "key_rings.rotate",
@@ -36,6 +34,6 @@ export const rotateKeyRing = route({
   params: z.object({ ring: KeyRingName }),
   body: z.object({ drop: z.boolean().default(false) }),
   ok: KeyRingView,
-  refusals: { key_ring_not_found: 404 },
-  access,
+  refusals: {},
+  access: "operator",
 });

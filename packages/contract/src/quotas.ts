@@ -38,5 +38,5 @@ export const setQuotas = route({
   body: z.object({ sessions: Limit, storage_bytes: Limit, events_per_day: Limit }),
   ok: QuotasView,
   refusals: { organization_not_found: 404 },
-  access: { resource: "quota", role: "admin", scopes: ["admin"] },
+  access: "operator",
 });

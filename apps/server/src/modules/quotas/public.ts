@@ -21,8 +21,11 @@ import { quota, type QuotaCommand } from "./quota.ts";
 export type Limits = Readonly<Record<QuotaName, number | null>>;
 
 export interface QuotasModule extends Module {
-  /** Runs `work`, which starts that session, while a seat is held for it. Throws the refusal when there is none. */
-  withSeat<T>(organizationId: string, sessionId: string, work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work`, which starts that session. Before it does it takes a seat, which is held until `work` is over; there being
+   * none is thrown as the refusal. A repeat of an old request takes none: it gets the answer that it had.
+   */
+  withSeat<T>(organizationId: string, sessionId: string, work: (takeSeat: () => Promise<void>) => Promise<T>): Promise<T>;
   /** Counts bytes that are about to be kept (or, negative, were not after all); throws the refusal when they would be too many. */
   admitBytes(organizationId: string, bytes: number): Promise<void>;
   /** For whatever makes events for a while: a session, a run, a prompt. */
@@ -36,7 +39,6 @@ export interface QuotasDeps extends Deps {
   readonly defaults: Limits;
   /** Ids of sessions that run, or are about to, in the organization of the transaction. */
   readonly activeSessions: (tx: Kysely<unknown>) => Promise<readonly string[]>;
-  readonly localOrganizationId: string;
 }
 
 const NAMES = ["sessions", "storage_bytes", "events_per_day"] as const satisfies readonly QuotaName[];
@@ -204,11 +206,10 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
         const { rowCount } = await pool.query("select from proj_organizations where organization_id = $1 and deleted_at is null", [
           organizationId,
         ]);
-        // Whoever runs the installation is in its own organization; to everybody else there are no others.
-        if (caller.organizationId !== deps.localOrganizationId || rowCount === 0)
+        if (rowCount === 0)
           return refused("organization_not_found", {
-            message: "There is no such organization, or it is not yours to set.",
-            fix: "Operators set quotas from the installation's own organization.",
+            message: "There is no such organization, or it was deleted.",
+            fix: "GET /v1/admin/organizations lists them.",
           });
         const given = NAMES.filter((name) => body[name] !== undefined);
         await pool.query(
@@ -246,16 +247,22 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
     ],
 
     async withSeat(organizationId, sessionId, work) {
-      await admitWork(organizationId);
-      const limit = (await limitsOf(organizationId)).limits.sessions;
-      if (limit === null) return work();
-      const { taken, running } = await inTurn(organizationId, () => takeSeat(organizationId, sessionId, limit));
-      if (!taken) refuse(organizationId, "sessions", running, limit);
+      const seats: { readonly running: number; readonly limit: number }[] = [];
       try {
-        return await work();
+        return await work(async () => {
+          await admitWork(organizationId);
+          const limit = (await limitsOf(organizationId)).limits.sessions;
+          if (limit === null) return;
+          const { taken, running } = await inTurn(organizationId, () => takeSeat(organizationId, sessionId, limit));
+          if (!taken) refuse(organizationId, "sessions", running, limit);
+          seats.push({ running, limit });
+        });
       } finally {
-        await db.inOrganization(organizationId, (tx) => sql`delete from quo_seats where session_id = ${sessionId}`.execute(tx));
-        admitted(organizationId, "sessions", running, limit);
+        const seat = seats.at(-1);
+        if (seat !== undefined) {
+          await db.inOrganization(organizationId, (tx) => sql`delete from quo_seats where session_id = ${sessionId}`.execute(tx));
+          admitted(organizationId, "sessions", seat.running, seat.limit);
+        }
       }
     },
 

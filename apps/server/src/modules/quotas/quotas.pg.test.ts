@@ -29,14 +29,14 @@ afterAll(async () => {
 /** A fresh organization with those limits, set by an operator. */
 async function limited(limits: object) {
   const organization = await a.organization();
-  const operator = (await a.person("owner")).token;
+  const operator = a.owner;
   const set = await a.call("PUT", `/v1/quotas/${organization.id}`, { token: operator, body: limits });
   expect(set.status, JSON.stringify(set.body)).toBe(200);
   const token = async () => (await a.person("admin", { organizationId: organization.id })).token;
   return { ...organization, operator, member: await token(), token };
 }
-const create = (at: Composed, token: string, body: object = {}) =>
-  at.call("POST", "/v1/sessions", { token, body: { source: { type: "scratch" }, sandbox: "deferred", ...body } });
+const create = (at: Composed, token: string, body: object = {}, headers: Record<string, string> = {}) =>
+  at.call("POST", "/v1/sessions", { token, headers, body: { source: { type: "scratch" }, sandbox: "deferred", ...body } });
 const events = async (token: string, type: string) =>
   (await a.call("GET", `/v1/events?event_type=${type}`, { token })).body.items.map(({ data }: { data: object }) => data) as Record<
     string,
@@ -58,6 +58,12 @@ test("of fifty sessions that are started at once through two processes exactly a
     organization_id: id,
     sessions: { used: 7, limit: 7 },
   });
+  // A repeat of what was admitted is answered as it was, though there is no seat any more.
+  const again = await limited({ sessions: 1 });
+  const key = { "idempotency-key": "once" };
+  const repeated = [await create(a, again.member, {}, key), await create(b, again.member, {}, key), await create(b, again.member)];
+  expect(repeated.map(({ status }) => status)).toEqual([201, 201, 429]);
+  expect(repeated[1]!.body.id).toBe(repeated[0]!.body.id);
   // Told once each, however often.
   await expect.poll(async () => (await events(member, "quota.exceeded")).length).toBe(1);
   await expect.poll(async () => (await events(member, "quota.warned")).length).toBe(1);
@@ -123,7 +129,9 @@ test("once the day's events are used up nothing new is begun, until the next day
 test("only operators set quotas; to everybody else there is no organization to set them of", async () => {
   const { id, token, operator } = await limited({ sessions: 3 });
   const owner = await token();
-  expect((await a.call("PUT", `/v1/quotas/${id}`, { token: owner, body: { sessions: 9 } })).status).toBe(404);
+  // Nor does it help to own the installation's own organization beside whoever operates it.
+  for (const other of [owner, (await a.person("owner")).token])
+    expect((await a.call("PUT", `/v1/quotas/${id}`, { token: other, body: { sessions: 9 } })).status).toBe(404);
   expect((await a.call("PUT", "/v1/quotas/ws_nobody", { token: operator, body: { sessions: 9 } })).status).toBe(404);
   expect((await a.call("GET", "/v1/quotas", { token: owner })).body.sessions.limit).toBe(3);
   const back = await a.call("PUT", `/v1/quotas/${id}`, { token: operator, body: { sessions: null } });

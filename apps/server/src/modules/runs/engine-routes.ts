@@ -39,24 +39,27 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       if (role === null) return refused("room_not_found", { message: "There is no such room, or you are not in it." });
       if (!hasRoomRole(role, "member"))
         return refused("room_role_too_low", { message: `This needs the role member in this room; yours is ${role}.` });
-      await deps.quotas.admitWork(caller.organizationId);
       const runId = newId("run") as RunId;
       const { room_id: roomId, max_attempts: maxAttempts, ...objective } = body;
-      const decision = await log.run(
-        run,
-        {
-          organizationId: caller.organizationId,
-          stream: streamOf(caller.organizationId, roomId),
-          subject: `run:${runId}`,
-          origin: { ...origin, roomId, runId },
-          idempotency,
+      const { events } = await log.unit(
+        { organizationId: caller.organizationId, origin: { ...origin, roomId, runId }, idempotency },
+        async (unit) => {
+          // Not asked of a repeat: that is answered with the run that was made the first time.
+          await deps.quotas.admitWork(caller.organizationId);
+          const decision = await unit.decide(run, streamOf(caller.organizationId, roomId), `run:${runId}`, {
+            type: "create",
+            runId,
+            kind: "task",
+            requestedBy: caller.principal.id as PrincipalId,
+            maxAttempts,
+            ...objective,
+          });
+          return { ok: decision.ok };
         },
-        { type: "create", runId, kind: "task", requestedBy: caller.principal.id as PrincipalId, maxAttempts, ...objective },
       );
-      // A replayed creation answers with the run that was made the first time.
-      const created = decision.ok ? decision.events[0] : undefined;
-      if (created?.type !== "run.created") throw new Error("a new run was not created");
-      return read(caller.organizationId, created.data.run_id);
+      const created = events.find(({ event }) => event.type === "run.created");
+      if (created === undefined) throw new Error("a new run was not created");
+      return read(caller.organizationId, created.subjectId as RunId);
     }),
 
     handle(claimRun, async (request) => {

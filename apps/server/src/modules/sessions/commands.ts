@@ -205,8 +205,9 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       const roomId = request.roomId ?? newId("room");
       const title = request.title ?? titleOf(request);
       const origin: Origin = { ...by.origin, roomId, threadId, sessionId };
-      const { value } = await deps.quotas.withSeat(organizationId, sessionId, () =>
+      const { value } = await deps.quotas.withSeat(organizationId, sessionId, (takeSeat) =>
         log.unit({ organizationId, origin, idempotency }, async (unit) => {
+          await takeSeat();
           await deps.identity.ensurePrincipal(unit, {
             organizationId,
             id: agentId,
@@ -257,8 +258,9 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       if (place === null) return refused("session_not_found");
       if ((await deps.gate.killSwitch(by.organizationId)) !== "off") return refused("kill_switch_active", KILLED);
       const [messageId, runId] = [newId("msg"), newId("run")];
-      const stage = () =>
+      const stage = (admit: () => Promise<void>) =>
         log.unit({ organizationId: by.organizationId, origin: place.origin, idempotency }, async (unit) => {
+          await admit();
           const state = await unit.load(session, place.stream, place.subject);
           if (isEnded(state.status)) return refused("session_ended", endedHint(state));
           if (state.status === "paused") await unit.decide(session, place.stream, place.subject, { type: "resume", by: by.principal.id });
@@ -279,9 +281,9 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
           return { ok: true as const, runId: runId };
         });
       // A paused one is woken, and runs with the others again.
-      const isAsleep = place.status === "paused";
-      if (!isAsleep) await deps.quotas.admitWork(by.organizationId);
-      const { value } = await (isAsleep ? deps.quotas.withSeat(by.organizationId, sessionId, stage) : stage());
+      const { value } = await (place.status === "paused"
+        ? deps.quotas.withSeat(by.organizationId, sessionId, stage)
+        : stage(() => deps.quotas.admitWork(by.organizationId)));
       return value;
     },
 
@@ -355,8 +357,9 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       if (place === null) return refused("session_not_found");
       const { organizationId } = by;
       if ((await deps.gate.killSwitch(organizationId)) !== "off") return refused("kill_switch_active", KILLED);
-      const { value } = await deps.quotas.withSeat(organizationId, sessionId, () =>
+      const { value } = await deps.quotas.withSeat(organizationId, sessionId, (takeSeat) =>
         log.unit({ organizationId, origin: place.origin }, async (unit) => {
+          await takeSeat();
           const state = await unit.load(session, place.stream, place.subject);
           // A paused session kept its key; an ended one's was revoked.
           const { principalId, models } =
