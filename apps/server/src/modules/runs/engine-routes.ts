@@ -59,7 +59,7 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
       );
       const created = events.find(({ event }) => event.type === "run.created");
       if (created === undefined) throw new Error("a new run was not created");
-      return read(caller.organizationId, created.subjectId as RunId);
+      return read(caller.organizationId, created.subjectId);
     }),
 
     handle(claimRun, async (request) => {
