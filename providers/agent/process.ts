@@ -8,16 +8,19 @@ import { AgentStartError, type AgentHost } from "./port.ts";
 /** How long a sandbox may be unreachable before its agent counts as gone. */
 const UNREACHABLE_MS = 60_000;
 
-/** On a busy machine OpenCode can hang for a minute in the first request that it makes of itself (seen in 1 start of 8). */
-const ATTEMPT_MS = 20_000;
+/**
+ * On a busy machine OpenCode can hang for a minute in the first request that it makes of itself (seen in 1 start of 8).
+ * Each attempt has twice as long as the one before: with seven runnable programs a core none of eight starts was done in 20 s.
+ */
+const FIRST_ATTEMPT_MS = 20_000;
 
 /** How long the stderr of a process that has ended is waited for. */
 const LAST_WORDS_MS = 1_000;
 
 /** A start that hangs is begun again with a new process, until `signal` says that it is enough. */
 export async function patiently<T>(signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  for (;;) {
-    const attempt = AbortSignal.timeout(ATTEMPT_MS);
+  for (let attemptMs = FIRST_ATTEMPT_MS; ; attemptMs *= 2) {
+    const attempt = AbortSignal.timeout(attemptMs);
     try {
       return await start(AbortSignal.any([signal, attempt]));
     } catch (error) {

@@ -16,7 +16,10 @@ export type SignedIn = Awaited<ReturnType<BrowserContext["storageState"]>>;
 
 /** A page whose complaints count: an exception, a console error or a refused policy fails the test that looks at `complaints`. */
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<{ page: Page; complaints: string[] }> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  // What moves is painted sixty times a second by the processor, which is a sixth of what a test costs; tests of motion ask for it.
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce", ...options });
+  // A guess about the machine, as in vitest.config.ts; the test's own time ends what never happens.
+  context.setDefaultTimeout(90_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(String(error)));

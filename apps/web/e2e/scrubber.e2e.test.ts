@@ -261,20 +261,23 @@ describe("the imported sample", () => {
   });
 
   test("whoever wants no motion sees the head stand at each event, not glide", async () => {
-    const page = await visit(`${path}?at=8`, { reducedMotion: "reduce" });
-    await eventually(() => now(page)).toBe(8);
-    const places = await page.evaluate(async () => {
-      const head = document.querySelector("[role=slider]")!.lastElementChild as HTMLElement;
-      const seen = new Set<string>();
-      document.querySelector<HTMLElement>("button[aria-label^=Play]")!.click();
-      for (const from = performance.now(); performance.now() - from < 600;) {
-        seen.add(head.style.transform);
-        await new Promise(requestAnimationFrame);
-      }
-      return seen.size;
-    });
+    const places = async (reducedMotion: "reduce" | "no-preference"): Promise<number> => {
+      const page = await visit(`${path}?at=8`, { reducedMotion });
+      await eventually(() => now(page)).toBe(8);
+      return page.evaluate(async () => {
+        const head = document.querySelector("[role=slider]")!.lastElementChild as HTMLElement;
+        const seen = new Set<string>();
+        document.querySelector<HTMLElement>("button[aria-label^=Play]")!.click();
+        for (const from = performance.now(); performance.now() - from < 600;) {
+          seen.add(head.style.transform);
+          await new Promise(requestAnimationFrame);
+        }
+        return seen.size;
+      });
+    };
     // A second's pause follows: the head has not moved yet.
-    expect(places).toBeLessThanOrEqual(2);
+    expect(await places("reduce")).toBeLessThanOrEqual(2);
+    expect(await places("no-preference")).toBeGreaterThan(2);
   });
 });
 
@@ -366,10 +369,11 @@ describe("a session of 10,000 events", () => {
     }
   }, 240_000);
 
-  test("the strip is drawn at once, a drag goes on without standing still, and the moment under it shows soon", async () => {
+  /* How quickly each of this goes is measured in bench/web.ts. */
+  test("the strip is drawn, a drag goes on, and the moment under it shows", async () => {
     const page = await visit(`/sessions/${of.sessionId}`);
     await eventually(() => now(page)).toBeGreaterThanOrEqual(size);
-    // Warmed: the server has read the room's history. Once more, from the first stroke on.
+    // Once more, seen from the first stroke on.
     await page.addInitScript(() => {
       const drawn: number[] = [];
       Object.assign(window, { drawn });
@@ -382,50 +386,15 @@ describe("a session of 10,000 events", () => {
     await press(page, 0.8);
     await dragTo(page, 0.75);
     await page.getByText("As it was").first().waitFor();
-    const measured = page.evaluate(
-      () =>
-        new Promise<{ fps: number; longest: number }>((resolve) => {
-          let [frames, before, longest] = [0, performance.now(), 0];
-          const began = before;
-          const next = (at: number): void => {
-            frames += 1;
-            longest = Math.max(longest, at - before);
-            before = at;
-            if (at - began < 2_500) requestAnimationFrame(next);
-            else resolve({ fps: (frames * 1_000) / (at - began), longest });
-          };
-          requestAnimationFrame(next);
-        }),
-    );
-    for (let i = 0; i < 8; i++) await dragTo(page, i % 2 === 0 ? 0.15 : 0.85, 40);
-    const { fps, longest } = await measured;
+    for (const share of [0.15, 0.85, 0.3]) await dragTo(page, share);
     await page.mouse.up();
-    const shown: number[] = [];
-    for (const share of [0.2, 0.4, 0.6, 0.3, 0.5]) {
+    for (const share of [0.2, 0.6, 0.5]) {
       await press(page, share);
       await page.mouse.up();
-      // From the press to the state and the words of that moment, in the page's own time.
-      shown.push(
-        await page.evaluate(async () => {
-          const [from, slider] = [performance.now(), document.querySelector("[role=slider]")!];
-          while (document.querySelector<HTMLElement>("[data-testid=state-then]")!.dataset["seq"] !== slider.getAttribute("aria-valuenow"))
-            await new Promise(requestAnimationFrame);
-          return performance.now() - from;
-        }),
-      );
-      await page.waitForTimeout(100);
+      await eventually(() => page.getByTestId("state-then").getAttribute("data-seq")).toBe(String(await now(page)));
     }
-    const drawn = await page.evaluate(() => (window as unknown as { drawn: number[] }).drawn);
+    expect(await page.evaluate(() => (window as unknown as { drawn: number[] }).drawn.length)).toBeGreaterThan(0);
     // What was measured does not pile up in a page that is open all day.
     expect(await page.evaluate(() => performance.getEntriesByType("measure").length)).toBe(0);
-    const best = shown.toSorted((a, b) => a - b)[shown.length >> 1]!;
-    const strip = drawn.toSorted((a, b) => a - b)[drawn.length >> 1]!;
-    process.stdout.write(
-      `${size} events: strip ${strip.toFixed(1)} ms (longest of ${drawn.length}: ${Math.max(...drawn).toFixed(0)}), ${fps.toFixed(0)} frames/s while dragging (longest ${longest.toFixed(0)} ms), moment in ${best.toFixed(0)} ms\n`,
-    );
-    // The machine is shared by other tests, and speed is measured in bench/: here only what grew out of proportion fails.
-    expect(strip).toBeLessThan(250);
-    expect(best).toBeLessThan(3_000);
-    expect(fps).toBeGreaterThan(1);
   });
 });

@@ -19,7 +19,7 @@ import { exitBeforeStart, patiently } from "../process.ts";
 import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "../opencode/settings.ts";
 import { AcpLine, AcpSession, type AcpRecord } from "./session.ts";
 
-const START_MS = 90_000;
+const START_MS = 180_000;
 /** Standard output is silent this long before a taken-over agent counts as heard. */
 const QUIET_MS = 150;
 

@@ -4,7 +4,8 @@
  *
  *   spawn ──► "listening on" in its output ──► health answers ──► POST /session | GET /session/:id ──► open
  *
- * The first request near `listen` can hang for ever, so every early request is short and repeated.
+ * The first request near `listen` can hang for ever, so every early request is short and repeated, each time with more
+ * patience: on a machine that is busy with twenty other things a request that was given up each time is none.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +17,7 @@ import { OpenCodeSession, type OpenCodeRecord } from "./session.ts";
 import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "./settings.ts";
 import { Session } from "./wire.ts";
 
-const START_MS = 90_000;
+const START_MS = 180_000;
 const HEALTH_MS = 700;
 const EARLY_REQUEST_MS = 5_000;
 
@@ -147,11 +148,11 @@ async function healthy(http: AgentHttp, process: SandboxProcess, signal: AbortSi
     () => (over = true),
     () => undefined,
   ); // A lost line is not an end; the requests fail by themselves.
-  for (;;) {
+  for (let timeoutMs = HEALTH_MS; ; timeoutMs = Math.min(timeoutMs * 2, EARLY_REQUEST_MS)) {
     signal.throwIfAborted();
     if (over) throw new AgentStartError("agent_exited", "OpenCode ended before it answered");
     try {
-      await http.json("GET", "/global/health", { timeoutMs: HEALTH_MS, signal });
+      await http.json("GET", "/global/health", { timeoutMs, signal });
       return;
     } catch {
       await sleep(25, undefined, { signal }); // Not listening yet, or the request that hangs.
@@ -161,11 +162,11 @@ async function healthy(http: AgentHttp, process: SandboxProcess, signal: AbortSi
 
 /** The conversation to resume, or a new one. A request that timed out may leave an empty one behind, which harms nobody. */
 async function conversation(http: AgentHttp, options: StartOptions, signal: AbortSignal): Promise<string> {
-  for (;;) {
+  for (let timeoutMs = EARLY_REQUEST_MS; ; timeoutMs *= 2) {
     try {
       const answer = options.resume
-        ? await http.json("GET", `/session/${options.resume.agentSessionId}`, { timeoutMs: EARLY_REQUEST_MS, signal })
-        : await http.json("POST", "/session", { body: {}, timeoutMs: EARLY_REQUEST_MS, signal });
+        ? await http.json("GET", `/session/${options.resume.agentSessionId}`, { timeoutMs, signal })
+        : await http.json("POST", "/session", { body: {}, timeoutMs, signal });
       return Session.parse(answer).id;
     } catch (error) {
       signal.throwIfAborted();

@@ -6,7 +6,8 @@
  *   budget of a session ─(version above the last)──► appended to
  *
  * Kept right: entries are only ever a prefix of the room's stream, which never changes but by erasure; an erasure is
- * itself an event of the stream, so whoever reads up to the head has seen it. Nothing is invalidated by time.
+ * itself an event of the stream, so whoever reads up to the head has seen it, and what it names is read without its data
+ * from then on, also in the moment before that is gone. Nothing is invalidated by time.
  * Bounded by the number of entries over all rooms, the least recently asked for go first.
  *
  * Large data is cut in the database: a tool's output says nothing about how a session stood.
@@ -68,6 +69,8 @@ interface Row {
   data: string | null;
   /** Of what was imported: its data has the ids of where it is from. */
   import_id: string | null;
+  /** An erasure in the log names it: its data may still be there, for that is taken away a moment later. */
+  is_erased: boolean;
 }
 
 interface Kept<E> {
@@ -88,7 +91,11 @@ export function createHistory(
   async function readRoom(organizationId: string, roomId: string, after: number, upTo = Number.MAX_SAFE_INTEGER): Promise<Entry[]> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
       sql<Row>`
-        select e.seq, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, e.subject, e.run_id, e.import_id, ${sql.raw(VERSION_COLUMN)} as version,
+        with erased as (
+          select (rp.data::jsonb ->> 'target_event_id')::uuid as event_id from evt_events r join evt_payloads rp using (position)
+           where r.organization_id = ${organizationId} and r.type = 'event.redacted' and r.stream_type = 'room' and r.stream_id = ${roomId}
+             and rp.data::jsonb ->> 'level' = 'full')
+        select e.event_id in (select event_id from erased) as is_erased, e.seq, e.position, (extract(epoch from e.recorded_at) * 1000)::bigint as at, e.type, e.subject, e.run_id, e.import_id, ${sql.raw(VERSION_COLUMN)} as version,
                case when e.header = '' then '' else 'hot' end as header,
                substring(e.header from '"principal":\\{"id":"([^"]+)"') as by,
                case when octet_length(p.data) <= ${SLIM_BYTES} or e.type not in (${sql.join(CUT)}) then p.data
@@ -99,7 +106,7 @@ export function createHistory(
          where e.organization_id = ${organizationId} and e.stream_type = 'room' and e.stream_id = ${roomId} and e.seq > ${after} and e.seq <= ${upTo}
          order by e.seq limit ${PAGE}`.execute(tx),
     );
-    return (await warm(rows)).map((row) => entryOf(organizationId, row));
+    return (await warm(rows)).map((row) => entryOf(organizationId, row.is_erased ? { ...row, data: null } : row));
   }
 
   /** Archived ones are cut here as the others are in the database. */

@@ -4,6 +4,7 @@ import { databaseTest } from "@signalbox/testkit/database";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Composed, startComposed } from "../../composed.fixture.ts";
+import { redaction } from "../audit/redaction.ts";
 import { createHistory } from "./history.ts";
 import { atPlace, placeOfSeq, placeOfTime, sessionAt } from "./moment.ts";
 import { createSnapshots } from "./snapshots.ts";
@@ -269,4 +270,28 @@ test("what is erased from the log is erased from every moment, at once", async (
   expect(done.status, JSON.stringify(done.body)).toBe(200);
   const after = await get(at("/timeline"));
   expect(after.events.label[target.seq - 1]).toBe(-1);
+});
+
+test("what an erasure names is read without its words from the moment that it stands in the log, and so for ever", async () => {
+  const of = await beginSession(author, { title: "About to be erased" });
+  await addTurn(author, of, { tools: 2, prompt: "A secret wish." });
+  const timeline = () => get(`/v1/sessions/${of.sessionId}/timeline`);
+  expect((await timeline()).labels).toContain("A secret wish.");
+  const target = (await get(`/v1/events?stream_type=room&stream_id=${of.roomId}&limit=20`)).items.find(
+    (e: Body) => e.type === "message.created",
+  );
+  // Recorded; what takes the text away comes after, and whoever is told of the one reads before the other.
+  const recorded = await c.server.log.run(
+    redaction,
+    {
+      organizationId: "ws_dev",
+      origin: { principal: { id: "usr_owner", type: "user" }, roomId: of.roomId },
+      stream: { type: "room", id: of.roomId },
+      subject: `event:${target.event_id}`,
+    },
+    { type: "redact", target: target.event_id, reason: "test", content: [] },
+  );
+  expect(recorded.ok).toBe(true);
+  expect((await database.rows("select 1 from evt_payloads where data like '%A secret wish.%'")).length).toBeGreaterThan(0);
+  expect((await timeline()).labels).not.toContain("A secret wish.");
 });

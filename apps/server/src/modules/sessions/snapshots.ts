@@ -65,17 +65,14 @@ export function createSnapshots(db: Database, history: Pick<History, "read">): S
   ): Promise<void> {
     if (kept.length === 0) return;
     await db.inOrganization(organizationId, (tx: Db) =>
-      // Not while something of the stream is about to be erased, or was since: what was folded may still have it. Of what
-      // is archived the database cannot tell, so such a room is folded each time.
+      // Not when something of the stream was erased since its events were read.
       sql`insert into session_moments (organization_id, room_id, seq, fold, made_at_seq, state)
           select ${organizationId}, ${roomId}, k.seq, ${FOLD}, ${head}, k.state
             from unnest(${kept.map(({ seq }) => seq)}::bigint[], ${kept.map(({ state }) => state)}::bytea[]) as k (seq, state)
            where not exists (
              select 1 from evt_events r join evt_payloads rp using (position)
-               join evt_events t on t.event_id = (rp.data::jsonb ->> 'target_event_id')::uuid
-               left join evt_payloads tp on tp.position = t.position
               where r.organization_id = ${organizationId} and r.type = 'event.redacted' and r.stream_type = 'room' and r.stream_id = ${roomId}
-                and rp.data::jsonb ->> 'level' = 'full' and (tp.position is null or tp.data is not null or r.seq > ${head}))
+                and r.seq > ${head} and rp.data::jsonb ->> 'level' = 'full')
           on conflict (organization_id, room_id, seq) do update
             set fold = excluded.fold, made_at_seq = excluded.made_at_seq, state = excluded.state, created_at = now()`.execute(tx),
     );
