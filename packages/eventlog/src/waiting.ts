@@ -36,18 +36,18 @@ export type Answer = () => void;
 
 const MAX_UNITS = 256;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** More than `WORTH_A_COMMIT`: few callers are answered in one turn, so that their next commands are one batch again. */
+/** Few callers are answered in one turn, so that their next commands are one batch again. */
 const ANSWERS_PER_TURN = 32;
 
 /**
  * Units of one batch must not touch the same subject: the second was decided without the first.
  * It waits for the next batch, where its version no longer fits and its caller decides again.
  */
-export function takeBatch(queue: Waiting[]): Waiting[] {
+export function takeBatch(queue: Waiting[], most = MAX_UNITS): Waiting[] {
   const batch: Waiting[] = [];
   const subjects = new Set<string>();
   let bytes = 0;
-  while (queue.length > 0 && batch.length < MAX_UNITS && bytes < MAX_BYTES) {
+  while (queue.length > 0 && batch.length < Math.min(most, MAX_UNITS) && bytes < MAX_BYTES) {
     const next = queue[0]!;
     const keys = next.unit.expected.map(({ organizationId, subject }) => `${organizationId}\n${subject}`);
     if (keys.some((key) => subjects.has(key))) break;
