@@ -1,11 +1,14 @@
 /*
  * Signing in as people do, in a real browser: invited by a link, by a mailed code (shown on the
  * console, since there is no mail server here), by a passkey, and through an OpenID provider that is
- * a real one, run here in Google's place.
+ * a real one, run here in Google's place and in that of an organization's own.
  */
 import { createClient } from "@signalbox/client/client";
 import { pollDevice, startDevice } from "@signalbox/contract/accounts";
 import { createInvitation } from "@signalbox/contract/invitations";
+import { checkDomain, claimDomain, setSingleSignOn } from "@signalbox/contract/single-sign-on";
+import { decode, encode } from "dns-packet";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,13 +18,17 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { openBrowser, openPage } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 let server: ServerProcess;
 let browser: Browser;
 let google: Server;
 let origin: string;
+let issuer: string;
 let contexts: BrowserContext[] = [];
+/** Answers every question for a TXT record with this. */
+const dns = createSocket("udp4");
+let record = "";
 
 /** A port that is free now: the public address has to be known before the server listens. */
 async function freePort(): Promise<number> {
@@ -38,17 +45,30 @@ beforeAll(async () => {
   origin = `http://localhost:${port}`;
   google = createServer().listen(0, "127.0.0.1");
   await once(google, "listening");
-  const issuer = `http://127.0.0.1:${(google.address() as AddressInfo).port}`;
+  issuer = `http://127.0.0.1:${(google.address() as AddressInfo).port}`;
   const provider = new Provider(issuer, {
-    clients: [{ client_id: "signalbox", client_secret: "not-a-secret", redirect_uris: [`${origin}/api/auth/callback/google`] }],
+    clients: [
+      {
+        client_id: "signalbox",
+        client_secret: "not-a-secret",
+        redirect_uris: [`${origin}/api/auth/callback/google`, `${origin}/api/auth/sso/callback`],
+      },
+    ],
     claims: { email: ["email", "email_verified"], profile: ["name"] },
     conformIdTokenClaims: false,
     findAccount: (_context, sub) => ({
       accountId: sub,
-      claims: async () => ({ sub, email: `${sub}@example.com`, email_verified: true, name: `Person ${sub}` }),
+      claims: async () => ({ sub, email: sub.includes("@") ? sub : `${sub}@example.com`, email_verified: true, name: `Person ${sub}` }),
     }),
   });
   const answer = provider.callback();
+  dns.on("message", (message, from) => {
+    const { id = 0, questions = [] } = decode(message);
+    const answers = [{ type: "TXT" as const, name: questions[0]?.name ?? "", ttl: 0, data: [record] }];
+    dns.send(encode({ type: "response", id, flags: 0x8400, questions, answers }), from.port, from.address);
+  });
+  dns.bind(0, "127.0.0.1");
+  await once(dns, "listening");
   google.on("request", (request, response) => void answer(request, response));
   [server, browser] = await Promise.all([
     startServer({
@@ -60,6 +80,8 @@ beforeAll(async () => {
         GOOGLE_CLIENT_ID: "signalbox",
         GOOGLE_CLIENT_SECRET: "not-a-secret",
         SIGNALBOX_GOOGLE_URL: issuer,
+        SIGNALBOX_SSO_ALLOW_PRIVATE: "true",
+        SIGNALBOX_NAME_SERVER: `127.0.0.1:${dns.address().port}`,
       },
     }),
     openBrowser(),
@@ -73,10 +95,12 @@ afterAll(async () => {
   await browser?.close();
   await server?.stop();
   google?.close();
+  dns.close();
 });
 
 async function visit(path: string): Promise<Page> {
   const { page } = await openPage(browser);
+  page.setDefaultTimeout(90_000);
   contexts.push(page.context());
   await page.goto(origin + path);
   return page;
@@ -84,9 +108,18 @@ async function visit(path: string): Promise<Page> {
 const client = () => createClient({ baseUrl: server.url, token: server.token });
 const isIn = (page: Page) => page.getByRole("navigation", { name: "Main" }).first().waitFor();
 
-async function enterCode(page: Page, email: string): Promise<void> {
+/** The provider's own pages, and back. */
+async function throughProvider(page: Page, login: string): Promise<void> {
+  await page.locator("input[name=login]").fill(login);
+  await page.locator("input[name=password]").fill("anything");
+  await page.getByRole("button", { name: "Sign-in" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.waitForURL((url) => url.origin === origin);
+}
+async function enterCode(page: Page, email: string, { hasProvider = false } = {}): Promise<void> {
   await page.getByLabel("E-mail address").fill(email);
   await page.getByRole("button", { name: "Mail me a code" }).click();
+  if (hasProvider) await page.getByRole("button", { name: "Mail me a code instead" }).click();
   const field = page.getByLabel("Code");
   await field.waitFor();
   const mailed = new RegExp(`Mail to ${email}[^]*?Your code is (\\d{6})`);
@@ -139,11 +172,7 @@ test("the owner of before accounts proves the address by a code; from then on th
   await isIn(first);
   const page = await visit("/");
   await page.getByRole("button", { name: "Continue with Google" }).click();
-  await page.locator("input[name=login]").fill("owner");
-  await page.locator("input[name=password]").fill("anything");
-  await page.getByRole("button", { name: "Sign-in" }).click();
-  await page.getByRole("button", { name: "Continue" }).click();
-  await page.waitForURL((url) => url.origin === origin);
+  await throughProvider(page, "owner");
   await page.waitForLoadState();
   const me = await page.evaluate(async () => (await fetch("/v1/me")).json() as Promise<unknown>);
   expect(me).toMatchObject({ principal: { id: "usr_owner" }, role: "owner" });
@@ -152,11 +181,36 @@ test("the owner of before accounts proves the address by a code; from then on th
 test("whom the provider vouches for, and nobody invited, stays out", async () => {
   const page = await visit("/");
   await page.getByRole("button", { name: "Continue with Google" }).click();
-  await page.locator("input[name=login]").fill("stranger");
-  await page.locator("input[name=password]").fill("anything");
-  await page.getByRole("button", { name: "Sign-in" }).click();
-  await page.getByRole("button", { name: "Continue" }).click();
-  await page.waitForURL((url) => url.origin === origin);
+  await throughProvider(page, "stranger");
   await page.getByText("That did not sign you in").waitFor();
   expect(await page.evaluate(async () => (await fetch("/v1/me")).status)).toBe(401);
+});
+
+test("an organization's people are led to its own provider by their address, come in through it, and to where they wanted to", async () => {
+  const as = client();
+  await as.call(setSingleSignOn, { body: { issuer, client_id: "signalbox", client_secret: "not-a-secret" } });
+  const claimed = await as.call(claimDomain, { body: { domain: "acme.test" } });
+  record = claimed.record_value;
+  await as.call(checkDomain, { params: { id: claimed.id }, body: {} });
+  const page = await visit("/sessions");
+  await page.getByLabel("E-mail address").fill("zoe@acme.test");
+  await page.getByRole("button", { name: "Mail me a code" }).click();
+  await page.getByRole("button", { name: "Continue with single sign-on" }).click();
+  await throughProvider(page, "zoe@acme.test");
+  await isIn(page);
+  expect(new URL(page.url()).pathname).toBe("/sessions");
+  const me = await page.evaluate(async () => (await fetch("/v1/me")).json() as Promise<unknown>);
+  expect(me).toMatchObject({ principal: { display_name: "Person zoe@acme.test" }, organization: { id: "ws_dev" }, role: "member" });
+});
+
+test("where the provider is the only way in, whoever came by a code stands before its door, and goes in through it", async () => {
+  await client().call(setSingleSignOn, { body: { issuer, client_id: "signalbox", is_required: true } });
+  const page = await visit("/rooms");
+  await enterCode(page, "zoe@acme.test", { hasProvider: true });
+  await page.getByRole("heading", { name: "One more door" }).waitFor();
+  expect(await page.evaluate(async () => (await fetch("/v1/rooms")).status)).toBe(403);
+  await page.getByRole("button", { name: "Sign in through it" }).click();
+  await throughProvider(page, "zoe@acme.test");
+  await isIn(page);
+  expect(new URL(page.url()).pathname).toBe("/rooms");
 });
