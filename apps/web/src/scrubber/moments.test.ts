@@ -56,6 +56,26 @@ test("what was read is kept and shown at once", async () => {
   expect(asked).toEqual([1, 1]);
 });
 
+test("what comes late does not take the place of what was kept and wanted after it", async () => {
+  const { moments, asked, shown, failed, answer } = opened(new Set([3]));
+  moments.want(1);
+  await answer(1);
+  moments.want(2);
+  moments.want(1);
+  await answer(2);
+  expect([asked, shown]).toEqual([
+    [1, 2],
+    [1, 1],
+  ]);
+  // It was read all the same, and is there when it is wanted again.
+  moments.want(2);
+  expect([asked, shown.at(-1)]).toEqual([[1, 2], 2]);
+  moments.want(3);
+  moments.want(1);
+  await answer(3);
+  expect([failed, shown.at(-1)]).toEqual([[], 1]);
+});
+
 test("what is foreseen is read only while nobody waits, and is there when it is wanted", async () => {
   const { moments, asked, shown, answer } = opened();
   moments.want(1);

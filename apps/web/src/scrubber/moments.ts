@@ -12,7 +12,7 @@ const EVERY_MS = 60;
 
 export interface Moments<T> {
   get(seq: number): T | undefined;
-  /** `onRead` is called with each moment that this, or a later, wish led to. */
+  /** `onRead` is called with each moment that this, or a later, wish led to; never with an earlier one's after a later one's. */
   want(seq: number): void;
   /** In the order of how likely they are wanted; forgets what was foreseen before. */
   foresee(seqs: readonly number[]): void;
@@ -34,6 +34,8 @@ export function createMoments<T>(of: {
   let foreseen: readonly number[] = [];
   let isForeseeing = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Something that was kept has been shown since the present reading began: its answer is of where the hand was before. */
+  let isOvertaken = false;
 
   function keep(seq: number, moment: T): void {
     kept.delete(seq);
@@ -44,16 +46,16 @@ export function createMoments<T>(of: {
   async function read(): Promise<void> {
     if (reading !== null || wanted === null) return;
     const [seq, signal] = [wanted, closed.signal];
-    [reading, wanted] = [seq, null];
+    [reading, wanted, isOvertaken] = [seq, null, false];
     const due = performance.now() + everyMs;
     try {
       const moment = kept.get(seq) ?? (await of.read(seq, signal));
       if (signal.aborted) return;
       keep(seq, moment);
-      of.onRead(seq, moment);
+      if (!isOvertaken) of.onRead(seq, moment);
     } catch (error) {
       if (signal.aborted) return;
-      of.onFailed(seq, error);
+      if (!isOvertaken) of.onFailed(seq, error);
     }
     const next = (): void => {
       reading = null;
@@ -91,6 +93,7 @@ export function createMoments<T>(of: {
       const known = kept.get(seq);
       if (known !== undefined) {
         wanted = null;
+        isOvertaken = true;
         keep(seq, known);
         of.onRead(seq, known);
         return;

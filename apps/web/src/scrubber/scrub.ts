@@ -283,6 +283,10 @@ export function createScrub<Then>({ subject, at: initial, isStill, onAddress, on
     },
     forget() {
       moments?.clear();
+      // What is being read continues a reel that is gone.
+      closed.abort();
+      closed = new AbortController();
+      isReading = false;
       set({ reel: EMPTY_REEL });
       void read();
       if (state.at !== null) moments?.want(state.at);
