@@ -2,15 +2,16 @@
 import type { RoomId } from "@signalbox/contract/primitives";
 import type { RoomAt } from "@signalbox/contract/session-history";
 import type { SyncUpdate } from "@signalbox/contract/sync";
-import { useQuery } from "@tanstack/react-query";
+import { Skeleton } from "@signalbox/ui/placeholder";
 import { useEffect, useState, type ReactNode } from "react";
 import { sync } from "../data/api.ts";
 import { RoomThen } from "./room-then.tsx";
+import type { Scrub, Subject } from "./scrub.ts";
 import { Scrubber } from "./scrubber.tsx";
 import { roomSubject } from "./sources.ts";
 import { RoomState } from "./state-panel.tsx";
+import { useNowState } from "./use-now-state.ts";
 import { useScrub, useScrubbed } from "./use-scrub.ts";
-import { NOW_MS, useSlowly } from "./use-slowly.ts";
 
 interface Props {
   readonly room: { readonly id: RoomId; readonly last_seq: number };
@@ -27,31 +28,26 @@ export function RoomScrubber({ room, at, thread, children }: Props) {
   const scrub = useScrub(subject, at, useHead(room));
   const isNow = useScrubbed(scrub, ({ at }) => at === null);
   const then = useScrubbed(scrub, ({ held }) => held?.moment ?? null);
-  const last = useSlowly(
-    useScrubbed(scrub, ({ reel }) => reel.lastSeq),
-    NOW_MS,
-  );
-  const { data: now } = useQuery<RoomAt>({
-    queryKey: ["moment", room.id, last],
-    queryFn: ({ signal }) => subject.moment(last, signal),
-    enabled: isNow && last > 0,
-    staleTime: Number.POSITIVE_INFINITY,
-    // Every event makes another one, of everything so far: those that are over would pile up.
-    gcTime: 0,
-    placeholderData: (before) => before,
-  });
-  const state = isNow ? now : then;
   return (
     <>
       <Scrubber
         scrub={scrub}
         isOver={false}
         label="Timeline of the room"
-        state={state == null ? null : <RoomState state={state} isNow={isNow} />}
+        state={<State scrub={scrub} subject={subject} roomId={room.id} />}
       />
       {isNow || then === null ? children : <RoomThen scrub={scrub} roomId={room.id} then={then} thread={thread} />}
     </>
   );
+}
+
+/** Mounted while it is on screen, and only then read. */
+function State({ scrub, subject, roomId }: { scrub: Scrub<RoomAt>; subject: Subject<RoomAt>; roomId: RoomId }) {
+  const isNow = useScrubbed(scrub, ({ at }) => at === null);
+  const then = useScrubbed(scrub, ({ held }) => held?.moment ?? null);
+  const now = useNowState(scrub, roomId, subject.moment);
+  const state = isNow ? now : then;
+  return state == null ? <Skeleton rows={3} className="my-1 h-5" /> : <RoomState state={state} isNow={isNow} />;
 }
 
 /** Seq of the newest event that is known to be in the room. */

@@ -5,7 +5,6 @@
 import { IconButton } from "@signalbox/ui/button";
 import { Drawer } from "@signalbox/ui/drawer";
 import { Popover } from "@signalbox/ui/popover";
-import { Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMedia } from "@signalbox/ui/use-media";
 import { ChevronDown, ChevronUp, Filter, Info, Maximize2, ZoomIn, ZoomOut } from "lucide-react";
@@ -28,7 +27,7 @@ interface ScrubberProps<Then> {
   readonly isOver: boolean;
   /** What the slider is called: "Timeline of the session". */
   readonly label: string;
-  /** How it stands, or stood: null while that is read. */
+  /** How it stands, or stood: mounted only while it is on screen. */
   readonly state: ReactNode;
 }
 
@@ -85,9 +84,7 @@ function Wide<Then>({ scrub, isOver, label, state, strip, isFolded, onFold }: Fo
       {!isFolded && (
         <div className="flex border-t border-line">
           <Drawn scrub={scrub} strip={strip} label={label} />
-          <div className="min-h-32 w-[22rem] shrink-0 border-l border-line px-3 py-1.5">
-            {state ?? <Skeleton rows={3} className="my-1 h-5" />}
-          </div>
+          <div className="min-h-32 w-[22rem] shrink-0 border-l border-line px-3 py-1.5">{state}</div>
         </div>
       )}
     </>
@@ -112,7 +109,7 @@ function Compact<Then>({ scrub, isOver, label, state, strip }: FormProps<Then>) 
         <Drawer title="This moment" onClose={() => setOpen(false)}>
           <div className="space-y-4">
             <Whereabouts scrub={scrub} isOver={isOver} />
-            {state ?? <Skeleton rows={3} className="h-5" />}
+            {state}
             <div className="flex items-center gap-2 border-t border-line pt-3">
               <span className="flex-1 text-sm text-ink-2">Speed</span>
               <SpeedSelect speed={speed} onChange={(next) => scrub.setSpeed(next)} />

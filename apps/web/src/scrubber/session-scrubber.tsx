@@ -1,11 +1,10 @@
 /* The timeline of a session, of one's own or shared. */
-import type { SessionAt } from "@signalbox/contract/session-history";
-import { useQuery } from "@tanstack/react-query";
-import { SessionState } from "./state-panel.tsx";
+import { Skeleton } from "@signalbox/ui/placeholder";
 import { Scrubber } from "./scrubber.tsx";
-import type { SessionScrub } from "./use-session-scrub.ts";
+import { SessionState } from "./state-panel.tsx";
+import { useNowState } from "./use-now-state.ts";
 import { useScrubbed } from "./use-scrub.ts";
-import { NOW_MS, useSlowly } from "./use-slowly.ts";
+import type { SessionScrub } from "./use-session-scrub.ts";
 
 interface Props {
   readonly through: SessionScrub;
@@ -13,29 +12,23 @@ interface Props {
   readonly canOpenChanges: boolean;
 }
 
-export function SessionScrubber({ through: { scrub, id, readState }, isOver, canOpenChanges }: Props) {
-  const isNow = useScrubbed(scrub, ({ at }) => at === null);
-  const then = useScrubbed(scrub, ({ held }) => held?.moment.state ?? null);
-  const last = useSlowly(
-    useScrubbed(scrub, ({ reel }) => reel.lastSeq),
-    NOW_MS,
-  );
-  const { data: now } = useQuery<SessionAt>({
-    queryKey: ["moment", id, last],
-    queryFn: ({ signal }) => readState(last, signal),
-    enabled: isNow && last > 0,
-    staleTime: Number.POSITIVE_INFINITY,
-    // Every event makes another one, of everything so far: those that are over would pile up.
-    gcTime: 0,
-    placeholderData: (before) => before,
-  });
-  const state = isNow ? now : then;
+export function SessionScrubber({ through, isOver, canOpenChanges }: Props) {
   return (
     <Scrubber
-      scrub={scrub}
+      scrub={through.scrub}
       isOver={isOver}
       label="Timeline of the session"
-      state={state == null ? null : <SessionState state={state} isNow={isNow} canOpenChanges={canOpenChanges} />}
+      state={<State through={through} canOpenChanges={canOpenChanges} />}
     />
   );
+}
+
+/** Mounted while it is on screen, and only then read. */
+function State({ through: { scrub, id, readState }, canOpenChanges }: Pick<Props, "through" | "canOpenChanges">) {
+  const isNow = useScrubbed(scrub, ({ at }) => at === null);
+  const then = useScrubbed(scrub, ({ held }) => held?.moment.state ?? null);
+  const now = useNowState(scrub, id, readState);
+  const state = isNow ? now : then;
+  if (state == null) return <Skeleton rows={3} className="my-1 h-5" />;
+  return <SessionState state={state} isNow={isNow} canOpenChanges={canOpenChanges} />;
 }
