@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDemoUpstream, DEMO_MODEL_ID } from "../model/demo/upstream.ts";
 import { serveUpstream, type ServedUpstream } from "../model/serve.fixture.ts";
 import { followDirectives } from "./directives.fixture.ts";
+import type { ModelUpstream } from "../model/port.ts";
 import {
   AgentBusyError,
   AgentGoneError,
@@ -71,12 +72,20 @@ class Recorder {
   }
 }
 
+const SECOND_MODEL_ID = "demo-too";
+/** The same one answers; which of the names was asked is on record. */
+const underTwoNames = (upstream: ModelUpstream): ModelUpstream => ({
+  ...upstream,
+  forward: ({ body, ...rest }) =>
+    upstream.forward({ ...rest, body: Buffer.from(body.toString().replace(`"model":"${SECOND_MODEL_ID}"`, `"model":"${DEMO_MODEL_ID}"`)) }),
+});
+
 export function harnessConformance({ harness, createHost }: ConformanceOptions): void {
   let slow: ServedUpstream;
   let quick: ServedUpstream;
 
   beforeAll(async () => {
-    quick = await serveUpstream(createDemoUpstream({ script: followDirectives, chunkDelayMs: 0 }));
+    quick = await serveUpstream(underTwoNames(createDemoUpstream({ script: followDirectives, chunkDelayMs: 0 })));
     slow = await serveUpstream(createDemoUpstream({ script: followDirectives, chunkDelayMs: 40 }));
   });
   afterAll(async () => {
@@ -221,6 +230,32 @@ export function harnessConformance({ harness, createHost }: ConformanceOptions):
       expect(told.text()).toBe("The prompt has 1000015 characters.");
     }, 60_000);
   });
+
+  test("a prompt is answered by the model of the start that it names, and knows what another one was told", async () => {
+    const host = await createHost();
+    try {
+      const model = { baseUrl: quick.baseUrl, apiKey: "placeholder", modelId: DEMO_MODEL_ID };
+      const session = await harness.start(host, { model, otherModels: [{ ...model, modelId: SECOND_MODEL_ID }] });
+      expect(harness.choosesModel).toBe(true);
+      const answered = async (promptId: string, text: string, of?: string): Promise<{ said: string; by: string[] }> => {
+        const mark = quick.requests.length;
+        const recorder = new Recorder(session);
+        await session.prompt({ promptId, text, model: of });
+        await recorder.next("turn.ended", (event) => event.promptId === promptId);
+        // Not what names the conversation: that comes without tools, and from whichever model the agent likes.
+        const own = quick.requests.slice(mark).filter(({ body }) => ((body as { tools?: unknown[] }).tools ?? []).length > 0);
+        return { said: recorder.text(), by: [...new Set(own.map(({ body }) => (body as { model: string }).model))] };
+      };
+      expect(await answered("first", "say The key is under the mat.")).toMatchObject({ by: [DEMO_MODEL_ID] });
+      const second = await answered("second", "recall", SECOND_MODEL_ID);
+      expect(second.by).toEqual([SECOND_MODEL_ID]);
+      expect(second.said).toContain("The key is under the mat.");
+      expect(await answered("third", "say Again.")).toEqual({ said: "Again.", by: [DEMO_MODEL_ID] });
+      await session.close();
+    } finally {
+      await host.dispose();
+    }
+  }, 90_000);
 
   test("an agent that dies in the middle fails its turn, and says that it is gone", async () => {
     const host = await createHost();

@@ -74,6 +74,8 @@ export type AgentRecord = { harness: string; agentSessionId: string; [key: strin
 
 export type Harness = {
   readonly name: string;
+  /** False: its agent runs on a model of its own, and neither a start nor a prompt can name another. */
+  readonly choosesModel: boolean;
   /** Rejects with `AgentStartError`. */
   start(host: AgentHost, options: StartOptions): Promise<AgentSession>;
 };

@@ -37,6 +37,8 @@ export const SessionView = z
     source: SessionSource,
     harness: HarnessName,
     model: z.string(),
+    /** False: the agent runs on a model of its own, whatever `model` says. */
+    can_change_model: z.boolean(),
     room_id: RoomId,
     thread_id: ThreadId,
     agent_id: PrincipalId,
@@ -166,7 +168,7 @@ export const renameSession = route({
     budget_micro_usd: MicroUsd.min(1).max(1_000_000_000).optional(),
   }),
   ok: SessionView,
-  refusals: { session_not_found: 404, session_ended: 409, model_not_found: 422, budget_below_spent: 409 },
+  refusals: { session_not_found: 404, session_ended: 409, model_not_found: 422, model_fixed: 409, budget_below_spent: 409 },
   access: write,
 });
 export const promptSession = route({

@@ -16,7 +16,8 @@ import {
 } from "@agentclientprotocol/sdk";
 import { AgentStartError, type AgentHost, type AgentRecord, type AgentSession, type Harness, type StartOptions } from "../port.ts";
 import { exitBeforeStart, patiently } from "../process.ts";
-import { openCodeEnv, openCodePaths, writeOpenCodeFiles } from "../opencode/settings.ts";
+import { openCodeEnv, openCodePaths, PROVIDER, writeOpenCodeFiles } from "../opencode/settings.ts";
+import { chooseModel, modelChoice } from "./model.ts";
 import { AcpLine, AcpSession, type AcpRecord } from "./session.ts";
 
 const START_MS = 180_000;
@@ -29,12 +30,15 @@ export type AcpAgent = {
   prepare(host: AgentHost, options: StartOptions): Promise<Record<string, string>>;
   /** False when `prepare` has told the agent the instructions; otherwise they go before the first prompt. */
   instructInPrompt: boolean;
+  /** What the agent calls a model of ours where it offers models; absent: it runs on one of its own. */
+  modelValue?(modelId: string): string;
 };
 
 export function openCodeAcp(command = "opencode"): AcpAgent {
   return {
     argv: [command, "acp"],
     instructInPrompt: false,
+    modelValue: (modelId) => `${PROVIDER}/${modelId}`,
     async prepare(host, options) {
       const paths = openCodePaths(host);
       await writeOpenCodeFiles(host, options, paths);
@@ -46,6 +50,7 @@ export function openCodeAcp(command = "opencode"): AcpAgent {
 export function acpHarness(agent: AcpAgent): Harness {
   return {
     name: "acp",
+    choosesModel: agent.modelValue !== undefined,
     async start(host, options) {
       const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
@@ -77,13 +82,18 @@ async function takeOver(host: AgentHost, agent: AcpAgent, options: StartOptions)
   const line = new AcpLine(process, record.offset);
   line.outbox.muted = true;
   if (record.promptId !== null) line.conversation.begin(record.promptId);
+  // One that an older version left behind does not say on which model it runs.
+  const { modelId = options.model.modelId, modelOption = null } = record as Partial<AcpRecord>;
   const session = new AcpSession(
     line,
     process,
-    record,
-    agent.instructInPrompt ? options.instructions : undefined,
-    true,
-    options.model.modelId,
+    { ...record, modelId, modelOption },
+    {
+      startModel: options.model.modelId,
+      instructions: agent.instructInPrompt ? options.instructions : undefined,
+      reattached: true,
+      modelValue: agent.modelValue,
+    },
   );
   for (let before = -1; before !== line.lines.offset();) {
     before = line.lines.offset();
@@ -105,12 +115,12 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
   try {
     const line = new AcpLine(process, 0);
     const ended = exitBeforeStart(process, "the agent ended before it was ready", () => complained);
-    const shaken = handshake(line, host, options).catch(async (error: unknown) => {
+    const shaken = handshake(line, host, agent, options).catch(async (error: unknown) => {
       // A wire that breaks is usually an agent that ends, whose last words say more.
       if (!(error instanceof AgentStartError)) await Promise.race([ended, sleep(1_000)]);
       throw error;
     });
-    const agentSessionId = await Promise.race([shaken, ended, rejectOnAbort(signal)]);
+    const { sessionId: agentSessionId, modelOption } = await Promise.race([shaken, ended, rejectOnAbort(signal)]);
     const record: AcpRecord = {
       harness: "acp",
       agentSessionId,
@@ -119,8 +129,15 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
       promptId: null,
       promptRequest: null,
       instructed: options.resume !== undefined,
+      modelId: options.model.modelId,
+      modelOption,
     };
-    return new AcpSession(line, process, record, agent.instructInPrompt ? options.instructions : undefined, false, options.model.modelId);
+    return new AcpSession(line, process, record, {
+      startModel: options.model.modelId,
+      instructions: agent.instructInPrompt ? options.instructions : undefined,
+      reattached: false,
+      modelValue: agent.modelValue,
+    });
   } catch (error) {
     process.kill("SIGKILL");
     throw error;
@@ -129,7 +146,9 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
   }
 }
 
-async function handshake(line: AcpLine, host: AgentHost, options: StartOptions): Promise<string> {
+type Met = { sessionId: string; modelOption: string | null };
+
+async function handshake(line: AcpLine, host: AgentHost, agent: AcpAgent, options: StartOptions): Promise<Met> {
   const peer = line.connection.agent;
   const hello: InitializeResponse = await peer.request(methods.agent.initialize, {
     protocolVersion: PROTOCOL_VERSION,
@@ -138,21 +157,45 @@ async function handshake(line: AcpLine, host: AgentHost, options: StartOptions):
     clientInfo: { name: "signalbox", version: "1" },
   });
   const place = { cwd: host.workspace, mcpServers: mcpServers(options, hello) };
-  if (!options.resume) {
-    const made: NewSessionResponse = await peer.request(methods.agent.session.new, place);
-    return made.sessionId;
+  const sessionId = options.resume?.agentSessionId;
+  if (sessionId !== undefined) {
+    const { configOptions } = await pickUp(line, hello, { ...place, sessionId });
+    return { sessionId, modelOption: await onModel(line, agent, options, sessionId, configOptions) };
   }
-  const sessionId = options.resume.agentSessionId;
+  const made: NewSessionResponse = await peer.request(methods.agent.session.new, place);
+  return { sessionId: made.sessionId, modelOption: await onModel(line, agent, options, made.sessionId, made.configOptions) };
+}
+
+async function pickUp(
+  line: AcpLine,
+  hello: InitializeResponse,
+  of: { cwd: string; mcpServers: McpServer[]; sessionId: string },
+): Promise<Pick<NewSessionResponse, "configOptions">> {
+  const peer = line.connection.agent;
   try {
-    if (hello.agentCapabilities?.sessionCapabilities?.resume) await peer.request(methods.agent.session.resume, { ...place, sessionId });
-    else if (hello.agentCapabilities?.loadSession) await peer.request(methods.agent.session.load, { ...place, sessionId });
-    else throw new AgentStartError("session_unknown", "this agent cannot pick up a conversation after its process has ended");
+    if (hello.agentCapabilities?.sessionCapabilities?.resume) return await peer.request(methods.agent.session.resume, of);
+    if (hello.agentCapabilities?.loadSession) return await peer.request(methods.agent.session.load, of);
   } catch (error) {
     if (error instanceof RequestError)
       throw new AgentStartError("session_unknown", `the agent does not know this conversation: ${error.message}`, { cause: error });
     throw error;
   }
-  return sessionId;
+  throw new AgentStartError("session_unknown", "this agent cannot pick up a conversation after its process has ended");
+}
+
+/** Answers with the name of its choice of models. A conversation that is picked up may stand on the model it was left on. */
+async function onModel(
+  line: AcpLine,
+  agent: AcpAgent,
+  { model }: StartOptions,
+  sessionId: string,
+  options: NewSessionResponse["configOptions"],
+): Promise<string | null> {
+  const choice = modelChoice(options);
+  const value = agent.modelValue?.(model.modelId);
+  if (choice === null || value === undefined) return null;
+  if (choice.current !== value && choice.values.includes(value)) await chooseModel(line.connection, sessionId, choice.id, value);
+  return choice.id;
 }
 
 function mcpServers(options: StartOptions, hello: InitializeResponse): McpServer[] {

@@ -1,19 +1,42 @@
 // A small ACP agent of another make than OpenCode: no names for its tools, no message ids, no way to resume.
-// The prompt's words choose what it does. Run as `node plain-agent.fixture.mjs`.
+// The prompt's words choose what it does. Run as `node plain-agent.fixture.mjs [MODEL…]`: with models it offers them.
 import { Readable, Writable } from "node:stream";
-import { agent, methods, ndJsonStream } from "@agentclientprotocol/sdk";
+import { agent, methods, ndJsonStream, RequestError } from "@agentclientprotocol/sdk";
 
 let cancel = () => {};
+const models = process.argv.slice(2);
+let model = models[0];
+const configOptions = () => [
+  { id: "tone", name: "Tone", category: "_tone", type: "select", currentValue: "kind", options: [{ value: "kind", name: "Kind" }] },
+  {
+    id: "brain",
+    name: "Model",
+    category: "model",
+    type: "select",
+    currentValue: model,
+    options: [{ group: "own", name: "Own", options: models.map((value) => ({ value, name: value })) }],
+  },
+];
 process.stdout.write("plain-agent 1.0: warming up\n"); // Agents print on their standard output now and then.
 
 agent({ name: "plain" })
   .onRequest(methods.agent.initialize, () => ({ protocolVersion: 1, agentCapabilities: {}, agentInfo: { name: "plain", version: "1" } }))
-  .onRequest(methods.agent.session.new, () => ({ sessionId: "plain-1" }))
+  .onRequest(methods.agent.session.new, () => ({ sessionId: "plain-1", ...(models.length > 0 && { configOptions: configOptions() }) }))
+  .onRequest(methods.agent.session.setConfigOption, ({ params }) => {
+    if (params.configId !== "brain" || !models.includes(params.value)) throw RequestError.invalidParams({ value: params.value });
+    // One that is asked for and not there stays what it is.
+    if (params.value !== "stubborn") model = params.value;
+    return { configOptions: configOptions() };
+  })
   .onNotification(methods.agent.session.cancel, () => cancel())
   .onRequest(methods.agent.session.prompt, async ({ params, client }) => {
     const update = (update) => client.notify(methods.client.session.update, { sessionId: params.sessionId, update });
     const text = (sessionUpdate, text) => update({ sessionUpdate, content: { type: "text", text } });
     const prompt = params.prompt.map((block) => block.text).join("|");
+    if (prompt.includes("which model")) {
+      await text("agent_message_chunk", `I am ${model}.`);
+      return { stopReason: "end_turn" };
+    }
     if (prompt.includes("refuse")) return { stopReason: "refusal" };
     if (prompt.includes("break")) throw new Error("the plain agent is broken");
     if (prompt.includes("wait")) {

@@ -120,6 +120,48 @@ describe("an ACP agent of another make", () => {
     expect((await turn("refuse again")).at(-1)).toMatchObject({ end: { reason: "failed" } });
   });
 
+  test("one that offers no models is on one of its own, and says so to whoever names another", async () => {
+    expect(harness.choosesModel).toBe(false);
+    await expect(session.prompt({ promptId: "other", text: "hello", model: "other" })).rejects.toMatchObject({ name: "AgentModelError" });
+    expect((await turn("refuse once more")).at(-1)).toMatchObject({ type: "turn.ended" });
+  });
+
+  test("one that offers models begins on the one that is asked for and changes with a prompt; what it does not change to is refused by name", async () => {
+    const offering = acpHarness({ ...plain, argv: [...plain.argv, "own/small", "own/large", "stubborn"], modelValue: (id) => id });
+    expect(offering.choosesModel).toBe(true);
+    const of = await offering.start(host, { model: { ...options.model, modelId: "own/large" } });
+    const said = async (promptId: string, model?: string): Promise<string> => {
+      const ended = new Promise<string>((resolve) => {
+        let text = "";
+        of.onEvent((event) => {
+          if (event.type === "message.completed") text = event.text;
+          if (event.type === "turn.ended") resolve(text);
+        });
+      });
+      await of.prompt({ promptId, text: "which model", model });
+      return ended;
+    };
+    expect(await said("1")).toBe("I am own/large.");
+    expect(await said("2", "own/small")).toBe("I am own/small.");
+    expect(of.record).toMatchObject({ modelId: "own/small" });
+    for (const model of ["unheard-of", "stubborn"])
+      await expect(of.prompt({ promptId: "3", text: "which model", model })).rejects.toMatchObject({ name: "AgentModelError" });
+    expect(await said("4", "own/small")).toBe("I am own/small.");
+
+    // Whoever takes it over knows what it runs on, whatever was chosen meanwhile.
+    const { agentSessionId, record } = of;
+    of.detach();
+    const next = await offering.start(host, {
+      model: { ...options.model, modelId: "own/large" },
+      resume: { agentSessionId, record: JSON.parse(JSON.stringify(record)) as typeof record },
+    });
+    expect(next.reattached).toBe(true);
+    const told = new Promise<string>((resolve) => next.onEvent((event) => event.type === "message.completed" && resolve(event.text)));
+    await next.prompt({ promptId: "5", text: "which model", model: "own/large" });
+    expect(await told).toBe("I am own/large.");
+    await next.close();
+  });
+
   test("one that cannot pick a conversation up says so", async () => {
     await expect(harness.start(host, { ...options, resume: { agentSessionId: "plain-1" } })).rejects.toMatchObject({
       code: "session_unknown",

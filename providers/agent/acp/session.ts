@@ -29,6 +29,7 @@ import {
 } from "../port.ts";
 import { AcpConversation } from "./conversation.ts";
 import { jsonLines, type Answer, type Lines } from "./lines.ts";
+import { chooseModel } from "./model.ts";
 
 /** `usage` is still marked unstable in the protocol; agents send it all the same. */
 type PromptAnswer = PromptResponse & {
@@ -52,6 +53,17 @@ export type AcpRecord = AgentRecord & {
   promptId: string | null;
   promptRequest: string | null;
   instructed: boolean;
+  /** What it runs on, and by which of its options it changes to another; null: it does not offer to. */
+  modelId: string;
+  modelOption: string | null;
+};
+type Ways = {
+  /** What a prompt that names no model is for. */
+  startModel: string;
+  instructions: string | undefined;
+  reattached: boolean;
+  /** What the agent calls a model of ours. */
+  modelValue: ((modelId: string) => string) | undefined;
 };
 
 type Asked = { options: PermissionOption[]; answer: (response: RequestPermissionResponse) => void };
@@ -109,22 +121,18 @@ export class AcpSession implements AgentSession {
   readonly #line: AcpLine;
   readonly #process: SandboxProcess;
   readonly #instructions: string | undefined;
-  readonly #modelId: string;
+  readonly #modelValue: Ways["modelValue"];
+  readonly #startModel: string;
   #record: AcpRecord;
   #over = false;
   #canceling = false;
+  #changing = false;
   #turnEnded: (() => void)[] = [];
   readonly #gone: Promise<Exit>;
 
-  constructor(
-    line: AcpLine,
-    process: SandboxProcess,
-    record: AcpRecord,
-    instructions: string | undefined,
-    reattached: boolean,
-    modelId: string,
-  ) {
-    this.#modelId = modelId;
+  constructor(line: AcpLine, process: SandboxProcess, record: AcpRecord, { startModel, instructions, reattached, modelValue }: Ways) {
+    this.#startModel = startModel;
+    this.#modelValue = modelValue;
     this.agentSessionId = record.agentSessionId;
     this.#line = line;
     this.#process = process;
@@ -147,12 +155,27 @@ export class AcpSession implements AgentSession {
     this.#line.outbox.listen(listener);
   }
 
-  prompt(prompt: { promptId: string; text: string; model?: string | undefined }): Promise<void> {
-    if (this.#over) return Promise.reject(new AgentGoneError("the agent is not running"));
-    // Choosing a model is no settled part of the protocol: a new start, with the conversation resumed, is.
-    if (prompt.model !== undefined && prompt.model !== this.#modelId)
-      return Promise.reject(new AgentModelError("this agent changes its model at a start only"));
-    if (this.#live) return Promise.reject(new AgentBusyError("a turn is running"));
+  async prompt(prompt: { promptId: string; text: string; model?: string | undefined }): Promise<void> {
+    if (this.#over) throw new AgentGoneError("the agent is not running");
+    if (this.#live || this.#changing) throw new AgentBusyError("a turn is running");
+    const { model = this.#startModel } = prompt;
+    if (model !== this.#record.modelId) await this.#change(model);
+    return this.#say(prompt);
+  }
+
+  async #change(modelId: string): Promise<void> {
+    const { modelOption } = this.#record;
+    if (modelOption === null || this.#modelValue === undefined) throw new AgentModelError("this agent changes its model at a start only");
+    this.#changing = true;
+    try {
+      await chooseModel(this.#line.connection, this.agentSessionId, modelOption, this.#modelValue(modelId));
+      this.#record = { ...this.#record, modelId };
+    } finally {
+      this.#changing = false;
+    }
+  }
+
+  #say(prompt: { promptId: string; text: string }): Promise<void> {
     this.#canceling = false;
     const offset = this.#line.lines.offset();
     this.#line.conversation.begin(prompt.promptId);

@@ -29,6 +29,7 @@ export type OpenCodeOptions = {
 export function openCodeHarness(harness: OpenCodeOptions = {}): Harness {
   return {
     name: "opencode",
+    choosesModel: true,
     async start(host, options) {
       const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;

@@ -18,6 +18,7 @@ import type { QuotasModule } from "../quotas/public.ts";
 import type { RoomCommands } from "../rooms/public.ts";
 import { run } from "../runs/public.ts";
 import { isEnded, session, type Session, type SessionRefusal } from "./session.ts";
+import type { HarnessEntry } from "./ports.ts";
 import type { SessionQueries } from "./queries.ts";
 
 export interface CommandDeps extends Deps {
@@ -32,7 +33,7 @@ export interface CommandDeps extends Deps {
   readonly queries: SessionQueries;
   /** Whether sandboxes can be made here; what to do about it otherwise. */
   readonly sandboxCheck: () => Promise<{ ok: true } | { ok: false; reason: string; fix: string }>;
-  readonly harnesses: Readonly<Record<string, unknown>>;
+  readonly harnesses: Readonly<Record<string, HarnessEntry>>;
   readonly defaultBudgetMicroUsd: number;
 }
 
@@ -92,7 +93,7 @@ export interface SessionCommands {
     by: By,
     sessionId: string,
     to: { title?: string | undefined; model?: string | undefined; budgetMicroUsd?: number | undefined },
-  ): Promise<{ ok: true } | Refused<Ended | "model_not_found" | "budget_below_spent">>;
+  ): Promise<{ ok: true } | Refused<Ended | "model_not_found" | "model_fixed" | "budget_below_spent">>;
   delete(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_ended">>;
   archive(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found" | "session_not_ended">>;
   unarchive(by: By, sessionId: string): Promise<{ ok: true } | Refused<"session_not_found">>;
@@ -398,7 +399,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       // What was staged before a refusal must not be written: a throw ends the unit, and is caught right here.
       class Declined extends Error {
         readonly refusal;
-        constructor(refusal: Refused<Ended | "budget_below_spent">) {
+        constructor(refusal: Refused<Ended | "model_fixed" | "budget_below_spent">) {
           super(refusal.refusal.code);
           this.refusal = refusal;
         }
@@ -408,6 +409,13 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
           const state = await unit.load(session, place.stream, place.subject);
           if (state.status === "none" || state.deleted) throw new Declined(refused("session_not_found"));
           if (title !== undefined) await unit.decide(session, place.stream, place.subject, { type: "rename", title, by: by.principal.id });
+          if (model !== undefined && deps.harnesses[state.about.harness]?.harness.choosesModel === false)
+            throw new Declined(
+              refused("model_fixed", {
+                message: "The agent of this session runs on a model of its own.",
+                fix: "Start a session with another agent to choose its model.",
+              }),
+            );
           if (found !== null && found.id !== state.model) {
             if (isEnded(state.status)) throw new Declined(refused("session_ended", endedHint(state)));
             // A turn under way goes on with its own model, so the new key speaks for both.

@@ -21,7 +21,10 @@ afterEach(async () => {
 });
 
 async function server(agent: ScriptedAgent): Promise<Composed> {
-  const made = await startComposed(database, { harnesses: { opencode: { harness: agent.harness, tools: [] } } });
+  const own = { ...agent.harness, choosesModel: false };
+  const made = await startComposed(database, {
+    harnesses: { opencode: { harness: agent.harness, tools: [] }, acp: { harness: own, tools: [] } },
+  });
   open.push(made);
   return made;
 }
@@ -305,6 +308,18 @@ test("another model is used from the next turn on; an agent that cannot change w
   await until("the second arrives", () => agent.session.prompts.at(-1)?.text === "two");
   expect(agent.session.prompts.at(-1)!.model).toBe(other.id);
   expect(agent.sessions.length).toBe(2);
+});
+
+test("an agent that runs on a model of its own is told no other, and its session says so", async () => {
+  const at = await server(scriptedAgent());
+  const [chosen, own] = [await session(at, { sandbox: "deferred" }), await session(at, { sandbox: "deferred", harness: "acp" })];
+  const seen = async (id: string) => (await as(at).call("GET", `/v1/sessions/${id}`)).body;
+  expect([(await seen(chosen)).can_change_model, (await seen(own)).can_change_model]).toEqual([true, false]);
+  const { model } = await seen(own);
+  const refused = await as(at).call("PATCH", `/v1/sessions/${own}`, { model, title: "Not this" });
+  expect([refused.status, refused.body.error.code]).toEqual([409, "model_fixed"]);
+  expect(await seen(own)).toMatchObject({ model, title: expect.not.stringMatching("Not this") });
+  expect((await as(at).call("PATCH", `/v1/sessions/${own}`, { title: "This" })).body.title).toBe("This");
 });
 
 test("made again from the log, the tables of all these sessions are what they were", async () => {

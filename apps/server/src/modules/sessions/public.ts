@@ -43,7 +43,7 @@ import { turnsProjection } from "./turns.projection.ts";
 import { createVerdicts } from "./verdicts.ts";
 
 export { recentSources } from "./recent-sources.ts";
-export { activeSessionIds } from "./queries.ts";
+export { activeSessionCounts, activeSessionIds } from "./queries.ts";
 export type { HarnessEntry } from "./ports.ts";
 export type { CreateSession, SessionCommands } from "./commands.ts";
 export type { QuestionRecord } from "./questions.ts";
@@ -117,7 +117,11 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
   // Also while it is out: lost between two queries it tells nobody else.
   pool.on("connect", (client) => client.on("error", onLost));
   const scanner = createScanner(deps.secrets);
-  const queries = createSessionQueries(db, (rows) => deps.log.hydrate(rows));
+  const queries = createSessionQueries(
+    db,
+    (rows) => deps.log.hydrate(rows),
+    (harness) => deps.harnesses[harness]?.harness.choosesModel ?? true,
+  );
   const leases = createLeases(pool, deps.nodeId, { ttlMs: deps.leaseTtlMs ?? LEASE_TTL_MS, machine: deps.machine ?? null });
   const roomOf = async (organizationId: string, sessionId: string): Promise<{ roomId: string; threadId: string } | null> => {
     const found = await queries.get(organizationId, sessionId);

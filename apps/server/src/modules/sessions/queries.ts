@@ -6,10 +6,13 @@ import { z } from "zod";
 import { decodeCursor, InvalidCursor, pageOf } from "../../http/cursor.ts";
 import type { Database } from "../../module.ts";
 import type { Hydrate } from "@signalbox/eventlog/archived";
+import type { Tx } from "@signalbox/eventlog/log";
 import { readConversation, type ConversationPage } from "./conversation.ts";
 import { inOrder } from "./queue.ts";
 import { ERASED } from "./session.ts";
 
+/** Whether agents of that harness can be told their model. */
+type ChoosesModel = (harness: string) => boolean;
 export type SessionView_ = z.input<typeof SessionView>;
 
 interface Row {
@@ -106,7 +109,7 @@ const SELECT = sql`select s.*, t.title as current_title, t.status as current_sta
 
 const iso = (at: Date): string => at.toISOString();
 
-function viewOf(row: Row): SessionView_ {
+function viewOf(row: Row, choosesModel: ChoosesModel): SessionView_ {
   return {
     id: row.id,
     title: row.title,
@@ -116,6 +119,7 @@ function viewOf(row: Row): SessionView_ {
     source: JSON.parse(row.source) as unknown,
     harness: row.harness,
     model: row.model,
+    can_change_model: choosesModel(row.harness),
     room_id: row.room_id,
     thread_id: row.thread_id,
     agent_id: row.agent_id,
@@ -146,14 +150,14 @@ function viewOf(row: Row): SessionView_ {
   } as SessionView_;
 }
 
-export function createSessionQueries(db: Database, hydrate: Hydrate): SessionQueries {
+export function createSessionQueries(db: Database, hydrate: Hydrate, choosesModel: ChoosesModel): SessionQueries {
   const rows = <R>(organizationId: string, query: RawBuilder<R>): Promise<R[]> =>
     db.inOrganization(organizationId, async (tx: Kysely<unknown>) => (await query.execute(tx)).rows);
 
   return {
     async get(organizationId, sessionId) {
       const [row] = await rows(organizationId, sql<Row>`${SELECT} where s.id = ${sessionId}`);
-      return row === undefined ? null : { view: viewOf(row), sandboxId: row.sandbox_id, currentRunId: row.current_run_id };
+      return row === undefined ? null : { view: viewOf(row, choosesModel), sandboxId: row.sandbox_id, currentRunId: row.current_run_id };
     },
 
     async list(
@@ -178,10 +182,12 @@ export function createSessionQueries(db: Database, hydrate: Hydrate): SessionQue
           ${after === null ? sql`` : sql`and (${by}, s.id) < (${after[0]}::${type}, ${after[1]})`}
           order by ${by} desc, s.id desc limit ${limit + 1}`,
       );
-      return pageOf(found, limit, viewOf, (row) => [
-        sort === "cost" ? Number(row.cost) : iso(sort === "updated_at" ? row.updated_at : row.created_at),
-        row.id,
-      ]);
+      return pageOf(
+        found,
+        limit,
+        (row) => viewOf(row, choosesModel),
+        (row) => [sort === "cost" ? Number(row.cost) : iso(sort === "updated_at" ? row.updated_at : row.created_at), row.id],
+      );
     },
 
     async anyAlive(organizationId) {
@@ -286,9 +292,17 @@ interface TurnRow {
 
 const like = (q: string): string => `%${q.trim().replaceAll(/[\\%_]/g, "\\$&")}%`;
 
+const ACTIVE = "status in ('creating', 'running', 'waiting', 'resuming')";
 /** Of those that run, or are about to, in the organization of the transaction. */
 export async function activeSessionIds(tx: Kysely<unknown>): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select id from proj_sessions where status in ('creating', 'running', 'waiting', 'resuming')`.execute(tx);
+  const { rows } = await sql<{ id: string }>`select id from proj_sessions where ${sql.raw(ACTIVE)}`.execute(tx);
   return rows.map((row) => row.id);
+}
+/** How many of them each of the organizations has; `anywhere` sees all. */
+export async function activeSessionCounts(anywhere: Tx, organizationIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await anywhere.query<{ organization_id: string; running: number }>(
+    `select organization_id, count(*)::int as running from proj_sessions where organization_id = any($1) and ${ACTIVE} group by organization_id`,
+    [organizationIds],
+  );
+  return new Map(rows.map((row) => [row.organization_id, row.running]));
 }

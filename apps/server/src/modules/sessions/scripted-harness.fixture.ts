@@ -159,6 +159,7 @@ export function scriptedAgent(found?: { id: string; turn: TurnState | null }): S
     },
     harness: {
       name: "scripted",
+      choosesModel: true,
       start(_host, options) {
         const taken = found !== undefined && options.resume?.agentSessionId === found.id && sessions.length === 0;
         const session = taken

@@ -7,9 +7,9 @@ import { client } from "../../data/api.ts";
 import { modelsQuery } from "../../data/queries.ts";
 import { useLever } from "./lever.ts";
 
-/** Which model answers; another one takes over with the next turn. */
+/** Which model answers; another one takes over with the next turn, where the agent can be told. */
 export function ModelPicker({ session, canChange }: { session: SessionView; canChange: boolean }) {
-  const { data: models } = useQuery({ ...modelsQuery, enabled: canChange });
+  const { data: models } = useQuery({ ...modelsQuery, enabled: canChange && session.can_change_model });
   const nameOf = (id: string): string => models?.items.find((model) => model.id === id)?.name ?? id;
   const change = useLever(
     (model: string) => client.call(renameSession, { params: { id: session.id }, body: { model } }),
@@ -20,6 +20,7 @@ export function ModelPicker({ session, canChange }: { session: SessionView; canC
           : `This turn goes on as it is; the next one runs on ${nameOf(model)}`,
       ),
   );
+  if (!session.can_change_model) return <span className="clamp-1">the agent’s own model</span>;
   if (!canChange) return <span className="clamp-1">{session.model}</span>;
   return (
     <DropdownMenu
