@@ -3,13 +3,13 @@ import { changeDomain, checkDomain, claimDomain, listDomains, releaseDomain } fr
 import type { Output } from "@signalbox/contract/route";
 import { Button } from "@signalbox/ui/button";
 import { CopyButton } from "@signalbox/ui/copy-button";
-import { Input } from "@signalbox/ui/field";
 import { List } from "@signalbox/ui/list-row";
 import { Select } from "@signalbox/ui/select";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, queries } from "../data/api.ts";
+import { AddForm } from "./add-form.tsx";
 import { Panel } from "./panel.tsx";
 
 type Domain = Output<typeof listDomains>["items"][number];
@@ -19,7 +19,7 @@ export function Domains() {
   const { data, error, refetch } = useQuery({ queryKey: ["domains"], queryFn: ({ signal }) => client.call(listDomains, { signal }) });
   const refresh = (): void => void queries.invalidateQueries({ queryKey: ["domains"] });
   const claim = useMutation({
-    mutationFn: () => client.call(claimDomain, { body: { domain: name } }),
+    mutationFn: () => client.call(claimDomain, { body: { domain: name.trim() } }),
     onSuccess: () => {
       setName("");
       refresh();
@@ -28,26 +28,16 @@ export function Domains() {
   return (
     <Panel title="Mail domains" note="People are led to your provider by their address. A record in the DNS proves that a domain is yours.">
       <div className="space-y-4">
-        <form
-          className="flex flex-wrap gap-2"
-          onSubmit={(event) => {
-            event.preventDefault();
-            claim.mutate();
-          }}
-        >
-          <Input
-            aria-label="A mail domain of yours"
-            placeholder="example.com"
-            required
-            maxLength={253}
-            className="!w-auto min-w-0 flex-1 basis-56"
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-          />
-          <Button type="submit" busy={claim.isPending} disabled={name.trim() === ""}>
-            Claim
-          </Button>
-        </form>
+        <AddForm
+          label="A mail domain of yours"
+          placeholder="example.com"
+          deed="Claim"
+          maxLength={253}
+          value={name}
+          onChange={setName}
+          onAdd={() => claim.mutate()}
+          busy={claim.isPending}
+        />
         {claim.error !== null && <Trouble error={claim.error} />}
         {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
         {data !== undefined && data.items.length > 0 && (

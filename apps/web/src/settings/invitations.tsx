@@ -2,7 +2,6 @@ import { createInvitation, listInvitations, resendInvitation, revokeInvitation }
 import type { InvitationId, OrganizationRole } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
 import { CopyButton } from "@signalbox/ui/copy-button";
-import { inputLook } from "@signalbox/ui/field";
 import { List } from "@signalbox/ui/list-row";
 import { Select } from "@signalbox/ui/select";
 import { toast } from "@signalbox/ui/toasts";
@@ -10,6 +9,7 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, queries } from "../data/api.ts";
+import { AddForm } from "./add-form.tsx";
 import { Panel } from "./panel.tsx";
 
 const ROLES = ["viewer", "member", "approver", "admin", "owner"] as const satisfies readonly OrganizationRole[];
@@ -44,38 +44,28 @@ export function Invitations({ mine }: { mine: "admin" | "owner" }) {
   return (
     <Panel title="Invitations" note="A link goes to the address, and only its holder can accept, within a week.">
       <div className="space-y-4">
-        <form
-          className="flex flex-wrap gap-2"
-          onSubmit={(event) => {
-            event.preventDefault();
-            invite.mutate();
-          }}
+        <AddForm
+          type="email"
+          label="E-mail address of whom to invite"
+          placeholder="name@example.com"
+          deed="Invite"
+          maxLength={255}
+          value={email}
+          onChange={setEmail}
+          onAdd={() => invite.mutate()}
+          busy={invite.isPending}
         >
-          <input
-            type="email"
-            required
-            aria-label="E-mail address of whom to invite"
-            placeholder="name@example.com"
-            maxLength={255}
-            value={email}
-            onChange={(event) => setEmail(event.target.value)}
-            className={`${inputLook} min-w-0 flex-1 basis-56`}
+          <Select<OrganizationRole>
+            aria-label="Role of the invited"
+            className="w-32"
+            value={role}
+            onChange={setRole}
+            options={ROLES.filter((each) => mine === "owner" || each !== "owner").map((value) => ({
+              value,
+              label: value.charAt(0).toUpperCase() + value.slice(1),
+            }))}
           />
-          <div className="w-32">
-            <Select<OrganizationRole>
-              aria-label="Role of the invited"
-              value={role}
-              onChange={setRole}
-              options={ROLES.filter((each) => mine === "owner" || each !== "owner").map((value) => ({
-                value,
-                label: value.charAt(0).toUpperCase() + value.slice(1),
-              }))}
-            />
-          </div>
-          <Button type="submit" look="solid" busy={invite.isPending} disabled={email.trim() === ""}>
-            Invite
-          </Button>
-        </form>
+        </AddForm>
         {trouble !== null && <Trouble error={trouble} />}
         {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
         {waiting.length > 0 && (

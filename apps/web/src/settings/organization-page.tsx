@@ -11,7 +11,6 @@ import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { Field, inputLook } from "@signalbox/ui/field";
-import { List } from "@signalbox/ui/list-row";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
@@ -21,6 +20,8 @@ import { useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { meQuery } from "../data/queries.ts";
 import { Page } from "../frame/page.tsx";
+import { AddForm } from "./add-form.tsx";
+import { OrganizationList } from "./organization-list.tsx";
 import { membersQuery, moveTo, organizationQuery, organizationsQuery, refreshMembers, startAnew } from "./organization-queries.ts";
 import { Panel } from "./panel.tsx";
 import { Quotas } from "./quotas.tsx";
@@ -98,12 +99,9 @@ function Rename({ name: current }: { name: string }) {
 function Mine({ currentId }: { currentId: string | undefined }) {
   const { data, error, refetch } = useQuery(organizationsQuery);
   const [name, setName] = useState("");
-  const move = useMutation({ mutationFn: moveTo });
   const found = useMutation({
-    mutationFn: () => client.call(createOrganization, { body: { name: name.trim() } }),
-    onSuccess: ({ id }) => move.mutate(id),
+    mutationFn: async () => moveTo((await client.call(createOrganization, { body: { name: name.trim() } })).id),
   });
-  const trouble = move.error ?? found.error;
   return (
     <Panel
       title="Your organizations"
@@ -112,52 +110,17 @@ function Mine({ currentId }: { currentId: string | undefined }) {
       <div className="space-y-4">
         {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
         {data === undefined && error === null && <Skeleton rows={1} className="h-12" />}
-        {data !== undefined && (
-          <List label="Your organizations">
-            {data.items.map(({ id, name, role }) => (
-              <li key={id} className="flex items-center gap-4 px-4 py-2.5">
-                <div className="min-w-0 flex-1">
-                  <p className="clamp-1 font-medium" title={name}>
-                    {name}
-                  </p>
-                  <p className="text-sm text-ink-3">{role}</p>
-                </div>
-                {id === currentId ? (
-                  <span className="text-sm text-ink-2">open here</span>
-                ) : (
-                  <Button
-                    size="sm"
-                    busy={move.isPending && move.variables === id}
-                    onClick={() => move.mutate(id)}
-                    aria-label={`Switch to ${name}`}
-                  >
-                    Switch
-                  </Button>
-                )}
-              </li>
-            ))}
-          </List>
-        )}
-        <form
-          className="flex gap-2"
-          onSubmit={(event) => {
-            event.preventDefault();
-            found.mutate();
-          }}
-        >
-          <input
-            aria-label="Name of a new organization"
-            placeholder="Found another…"
-            maxLength={200}
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-            className={`${inputLook} flex-1`}
-          />
-          <Button type="submit" busy={found.isPending} disabled={name.trim() === ""}>
-            Found
-          </Button>
-        </form>
-        {trouble !== null && <Trouble error={trouble} />}
+        {data !== undefined && <OrganizationList label="Your organizations" organizations={data.items} currentId={currentId} />}
+        <AddForm
+          label="Name of a new organization"
+          placeholder="Found another…"
+          deed="Found"
+          value={name}
+          onChange={setName}
+          onAdd={() => found.mutate()}
+          busy={found.isPending}
+        />
+        {found.error !== null && <Trouble error={found.error} />}
       </div>
     </Panel>
   );

@@ -4,13 +4,13 @@ import type { PrincipalId } from "@signalbox/contract/primitives";
 import { Button } from "@signalbox/ui/button";
 import { Combobox } from "@signalbox/ui/combobox";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
-import { inputLook } from "@signalbox/ui/field";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { useState } from "react";
 import { client } from "../data/api.ts";
+import { AddForm } from "./add-form.tsx";
 import { refreshMembers, teamsQuery, type Member, type Team } from "./organization-queries.ts";
 import { Panel } from "./panel.tsx";
 
@@ -36,25 +36,15 @@ export function Teams({ mayManage, members }: { mayManage: boolean; members: rea
           ))}
         </ul>
         {mayManage && (
-          <form
-            className="flex gap-2"
-            onSubmit={(event) => {
-              event.preventDefault();
-              make.mutate();
-            }}
-          >
-            <input
-              aria-label="Name of a new team"
-              placeholder="New team…"
-              maxLength={200}
-              value={name}
-              onChange={(event) => setName(event.target.value)}
-              className={`${inputLook} flex-1`}
-            />
-            <Button type="submit" busy={make.isPending} disabled={name.trim() === ""}>
-              Make
-            </Button>
-          </form>
+          <AddForm
+            label="Name of a new team"
+            placeholder="New team…"
+            deed="Make"
+            value={name}
+            onChange={setName}
+            onAdd={() => make.mutate()}
+            busy={make.isPending}
+          />
         )}
         {make.error !== null && <Trouble error={make.error} />}
       </div>
