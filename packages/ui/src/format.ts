@@ -26,16 +26,19 @@ export function remaining(at: string, now: number): string | null {
   return `${Math.round(ms / 86_400_000)} days`;
 }
 
-/** "now", "4 min ago", "yesterday 14:02", "3 Mar 2026". */
+/** "just now", "4 min ago", "yesterday 14:02", "3 Mar 2026"; of what is to come "in 4 min", "tomorrow 14:02". */
 export function ago(at: string, now: number): string {
   const then = new Date(at);
   const ms = now - then.getTime();
-  if (ms < 45_000) return "just now";
-  if (ms < 3_600_000) return `${Math.max(1, Math.round(ms / 60_000))} min ago`;
+  // Also a little ahead: clocks differ.
+  if (Math.abs(ms) < 45_000) return "just now";
+  const minutes = Math.max(1, Math.round(Math.abs(ms) / 60_000));
+  if (Math.abs(ms) < 3_600_000) return ms < 0 ? `in ${minutes} min` : `${minutes} min ago`;
   const today = new Date(now);
   const time = then.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
   if (then.toDateString() === today.toDateString()) return time;
   if (then.toDateString() === new Date(now - 86_400_000).toDateString()) return `yesterday ${time}`;
+  if (then.toDateString() === new Date(now + 86_400_000).toDateString()) return `tomorrow ${time}`;
   return then.toLocaleDateString(undefined, {
     day: "numeric",
     month: "short",

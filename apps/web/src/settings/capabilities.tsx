@@ -58,7 +58,7 @@ export function Capabilities() {
                 <p className="text-sm break-words text-ink-2">{wordsOf(one)}</p>
                 <p className="text-sm text-ink-3">
                   {one.depth > 0 && (one.offline ? "handed on by its holder · " : "handed on · ")}
-                  {nameOf(one.issued_by)} · until <Timestamp at={one.expires_at} /> ·{" "}
+                  {nameOf(one.issued_by)} · ends <Timestamp at={one.expires_at} /> ·{" "}
                   {one.last_used_at === null ? (
                     "never used"
                   ) : (
