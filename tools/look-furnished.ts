@@ -11,6 +11,8 @@ export interface Look {
   /** False: what is on screen, not what would have to be scrolled to. */
   readonly isWhole?: boolean;
   act?(page: Page): Promise<void>;
+  /** After the pictures: what `act` did to whoever looks. */
+  undo?(page: Page): Promise<void>;
 }
 
 const agent = scriptedAgent();
@@ -273,6 +275,45 @@ export async function furnish(c: Composed): Promise<Look[]> {
         rollback_plan: "None: what was read was read.",
       },
     });
+  const over = (await post("/v1/rooms", { title: "The audit of last spring" })).id;
+  const { id: about } = await post(`/v1/rooms/${over}/threads`, { title: "What they asked for" });
+  for (let i = 1; i <= 12; i++) await post(`/v1/threads/${about}/messages`, { content_md: `Answer ${i} of 12 is in the folder.` });
+  await post(`/v1/rooms/${over}/archive`);
+  await post("/v1/audit/archives", { older_than_days: 0, dry_run: false });
+  await call("PUT", "/v1/quotas/ws_dev", { sessions: 8, storage_bytes: 5_000_000, events_per_day: 700 });
+  await call("PUT", "/v1/organization/single-sign-on", {
+    issuer: "https://login.acme.example/tenants/engineering",
+    client_id: "signalbox",
+    client_secret: "not-a-secret",
+    role_claim: "realm_access.roles",
+    role_mapping: [
+      { value: "platform-engineers", role: "admin" },
+      { value: "release-managers", role: "approver" },
+    ],
+  });
+  for (const domain of ["acme.example", "a-subsidiary-with-a-long-name.acme.example"]) await post("/v1/organization/domains", { domain });
+  const grant = { scopes: ["read", "engine"], rooms: [room], tools: ["bash", "fs.*"], egress: ["registry.npmjs.org", "*.acme.example"] };
+  const engine = await post("/v1/capabilities", { name: "Build farm", kind: "engine", grant, expires_in_s: 7 * 86_400 });
+  await post("/v1/capabilities/delegate", { token: engine.token, name: "Builder 3, reads only", grant: { ...grant, scopes: ["read"] } });
+  await post("/v1/invitations", { email: "carla.with-a-rather-long-name@subsidiary.acme.example", role: "approver" });
+  const acme = await c.organization();
+  await post(`/v1/admin/organizations/${acme.id}/suspend`, { reason: "Its contract ended; its people were told." });
+  const as = async (page: Page, path: string, body: object): Promise<void> => {
+    const status = await page.evaluate(
+      async ([to, text]) => (await fetch(to!, { method: "POST", headers: { "content-type": "application/json" }, body: text! })).status,
+      [path, JSON.stringify(body)],
+    );
+    if (status >= 300) throw new Error(`${path}: ${status}`);
+  };
+  const acting = {
+    async act(page: Page) {
+      const reason = "A customer asked us to look at it.";
+      await as(page, "/v1/admin/impersonations", { organization_id: "ws_dev", principal_id: anna.id, reason });
+      await page.reload();
+      await page.getByText("is acting as").waitFor();
+    },
+    undo: (page: Page) => as(page, "/v1/auth/impersonation/stop", {}),
+  };
   const [open] = (await call("GET", `/v1/approvals?session_id=${waiting}&status=open`)).items;
   await post("/v1/audit/checkpoints");
   const share = await post(`/v1/sessions/${done}/shares`, {});
@@ -300,6 +341,10 @@ export async function furnish(c: Composed): Promise<Look[]> {
     ...more,
   });
   const PANES = ["changes", "terminal", "files", "preview", "egress", "events"];
+  const pressed = (name: string | RegExp) => async (page: Page) => {
+    await page.getByRole("button", { name }).first().click();
+    await page.waitForTimeout(800);
+  };
   const press = (key: string) => async (page: Page) => page.keyboard.press(key);
   return [
     { name: "login", path: "/login", isStranger: true },
@@ -347,7 +392,7 @@ export async function furnish(c: Composed): Promise<Look[]> {
     { name: "policy-evaluate", path: "/policy?tab=evaluate&action=git.push" },
     { name: "policy-decisions", path: "/policy?tab=decisions" },
     { name: "audit", path: "/audit" },
-    ...["keys", "proof", "checkpoints", "anchors", "redactions", "imports"].map((tab) => ({
+    ...["keys", "proof", "checkpoints", "anchors", "archives", "redactions", "imports"].map((tab) => ({
       name: `audit-${tab}`,
       path: `/audit?tab=${tab}`,
     })),
@@ -355,12 +400,32 @@ export async function furnish(c: Composed): Promise<Look[]> {
     { name: "timeline-event", path: `/timeline?event=${events[0].event_id}`, isWhole: false },
     { name: "health", path: "/health" },
     ...["workers", "sandboxes", "jobs"].map((tab) => ({ name: `health-${tab}`, path: `/health?tab=${tab}` })),
-    ...["", "/models", "/tokens", "/appearance", "/notifications", "/organization", "/members", "/security", "/sinks", "/data"].map(
-      (page) => ({
-        name: `settings${page.replace("/", "-")}`,
-        path: `/settings${page}`,
-      }),
-    ),
+    ...[
+      "",
+      "/models",
+      "/tokens",
+      "/appearance",
+      "/notifications",
+      "/organization",
+      "/members",
+      "/single-sign-on",
+      "/security",
+      "/sinks",
+      "/data",
+    ].map((page) => ({
+      name: `settings${page.replace("/", "-")}`,
+      path: `/settings${page}`,
+    })),
+    { name: "audit-proved", path: `/audit?tab=proof&event=${events[0].event_id}` },
+    { name: "audit-archive-now", path: "/audit?tab=archives", isWhole: false, act: pressed("Archive now…") },
+    { name: "audit-rotate", path: "/audit?tab=keys", isWhole: false, act: pressed("Rotate…") },
+    { name: "admin", path: "/admin" },
+    ...["people", "mails", "keys"].map((tab) => ({ name: `admin-${tab}`, path: `/admin?tab=${tab}` })),
+    { name: "admin-quotas", path: "/admin", isWhole: false, act: pressed(/^Quotas of/) },
+    { name: "admin-suspend", path: "/admin?tab=people", isWhole: false, act: pressed(/^Suspend/) },
+    { name: "admin-act", path: "/admin?tab=people", isWhole: false, act: pressed(/^Act as/) },
+    { name: "acting", path: "/", isWhole: false, ...acting },
+    { name: "acting-session", path: `/sessions/${waiting}`, isWhole: false, ...acting },
     { name: "palette", path: "/", isWhole: false, act: press("Control+k") },
     {
       name: "palette-search",

@@ -8,7 +8,9 @@
  * `--keep` leaves the server up when the pictures are taken, and takes the next ones when Enter is pressed: what was
  * built in between is shown.
  */
+import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -34,11 +36,29 @@ const DRESSES = (["light", "dark"] as const)
 
 const dataDir = await mkdtemp(join(tmpdir(), "signalbox-look-"));
 const postgres = await startEmbeddedPostgres({ dataDir });
+// Where people sign in with accounts there is more to see. The address is named before anybody listens at it.
+const port = await freePort();
+const url = `http://127.0.0.1:${port}`;
 const composed = await startComposed(
   { connection: postgres.connection },
-  { environment: { SIGNALBOX_DEMO: "1" }, harnesses: LOOKS_AGENT.harnesses },
+  {
+    flags: ["--port", String(port)],
+    environment: {
+      SIGNALBOX_DEMO: "1",
+      SIGNALBOX_SIGN_IN: "accounts",
+      SIGNALBOX_OWNER_EMAIL: "owner@example.com",
+      SIGNALBOX_PUBLIC_URL: url,
+      GITHUB_CLIENT_ID: "signalbox",
+      GITHUB_CLIENT_SECRET: "not-a-secret",
+      SIGNALBOX_ANCHOR_FILE: join(dataDir, "anchored"),
+      // Nobody answers there.
+      SIGNALBOX_ANCHOR_WEBHOOK: `http://127.0.0.1:${await freePort()}/checkpoints`,
+      SIGNALBOX_ANCHOR_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 1).toString("base64")}`,
+    },
+    harnesses: LOOKS_AGENT.harnesses,
+  },
 );
-const url = `http://127.0.0.1:${await composed.server.listen()}`;
+await composed.server.listen();
 const browser = await openBrowser();
 try {
   const looks = await furnish(composed);
@@ -107,6 +127,16 @@ async function take(page: Page, look: Look, dresses: typeof DRESSES): Promise<vo
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     if (wide > width) console.error(`${file}: the page is ${wide} px wide`);
   }
+  await look.undo?.(page);
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port: free } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return free;
 }
 
 /** What is still a shape of what comes, after half a minute, is photographed as that. */

@@ -79,7 +79,14 @@ import { createTerminalsModule } from "./modules/terminals/public.ts";
 import { importFirstSession } from "./modules/samples/first-session.ts";
 import { createSamples } from "./modules/samples/public.ts";
 import { createSearch } from "./modules/search/public.ts";
-import { activeSessionIds, createSessions, recentSources, type HarnessEntry, type SessionsModule } from "./modules/sessions/public.ts";
+import {
+  activeSessionCounts,
+  activeSessionIds,
+  createSessions,
+  recentSources,
+  type HarnessEntry,
+  type SessionsModule,
+} from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
 import { projectionSchemas, rebuildProjections } from "./projections.ts";
@@ -199,8 +206,20 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     // The console, also where stdout is a program's.
     show: (text) => void process.stderr.write(`${text}\n`),
   });
+  const quotas = createQuotas({
+    ...deps,
+    pool: workerPool,
+    defaults: {
+      sessions: config.quotaSessions ?? null,
+      storage_bytes: config.quotaStorageBytes ?? null,
+      events_per_day: config.quotaEventsPerDay ?? null,
+    },
+    activeSessions: activeSessionIds,
+    activeSessionCounts: (ids) => activeSessionCounts(workerPool, ids),
+  });
   const admin = createAdmin({
     ...deps,
+    quotas,
     anywhere: db.anywhere,
     identity,
     accounts,
@@ -227,16 +246,6 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     if (sessions === undefined) throw new Error("a module asked about a session while it was being made");
     return sessions;
   };
-  const quotas = createQuotas({
-    ...deps,
-    pool: workerPool,
-    defaults: {
-      sessions: config.quotaSessions ?? null,
-      storage_bytes: config.quotaStorageBytes ?? null,
-      events_per_day: config.quotaEventsPerDay ?? null,
-    },
-    activeSessions: activeSessionIds,
-  });
   const runs = createRuns({
     ...deps,
     quotas,
@@ -332,6 +341,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     blobs,
     importsDirectory: path.join(config.dataDir, "imports"),
     archiveAfterDays: config.archiveAfterDays === 0 ? null : config.archiveAfterDays,
+    roomNames: rooms.names,
     async roomsOver(organizationId, ids) {
       const { archived, sessions: of } = await rooms.lives(organizationId, ids);
       const ended = await theSessions().queries.ended(organizationId, [...of.values()]);

@@ -2,6 +2,7 @@
 import { createClient } from "@signalbox/client/client";
 import { createCheckpoint } from "@signalbox/contract/log";
 import { createLoginCode } from "@signalbox/contract/identity";
+import { archiveRoom } from "@signalbox/contract/room-reading";
 import { createRoom } from "@signalbox/contract/rooms";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -219,6 +220,30 @@ test("the timeline is narrowed by who, by when and by what it is about, and what
     .map((line) => JSON.parse(line) as { subject: string });
   expect(events.length).toBeGreaterThan(0);
   expect(events.every(({ subject }) => subject === `room:${room.id}`)).toBe(true);
+});
+
+test("what is over is archived once it was said what would go, leads to its room, and is verified where it lies", async () => {
+  const client = createClient({ baseUrl: server.url, token: server.token });
+  const room = await client.call(createRoom, { body: { title: "Long over" } });
+  await client.call(archiveRoom, { params: { id: room.id }, body: {} });
+  await page.goto(`${server.url}/audit?tab=archives`);
+  await page.getByText("Nothing was archived").waitFor();
+  await page.getByRole("button", { name: "Archive now…" }).click();
+  const dialog = page.getByRole("alertdialog");
+  const days = dialog.getByLabel("Nothing happened in it for so many days");
+  await days.fill("1000");
+  await dialog.getByText("Nothing is that old and over").waitFor();
+  expect(await dialog.getByRole("button", { name: "Archive", exact: true }).isDisabled()).toBe(true);
+  await days.fill("0");
+  await dialog.getByText("Long over").waitFor();
+  await dialog.getByRole("button", { name: "Archive 1 stream" }).click();
+  const list = page.getByRole("list", { name: "Archives" });
+  await list.getByText("Archived, verified").waitFor();
+  await list.getByRole("button", { name: "Verify Long over" }).click();
+  await list.getByText(/read back, and every hash follows from the one before/).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await list.getByRole("link", { name: "Long over" }).click();
+  await page.getByRole("heading", { level: 1, name: "Long over" }).waitFor();
 });
 
 test("what was imported is listed with whose key signed it, or that there is nothing", async () => {

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { LoginView } from "./accounts.ts";
 import { ImpersonationId, OrganizationId, OrganizationRole, page, PageQuery, PrincipalId, Timestamp } from "./primitives.ts";
+import { QuotasView } from "./quotas.ts";
 import { route } from "./route.ts";
 
 const done = z.object({ ok: z.literal(true) });
@@ -22,6 +23,8 @@ export const AdminOrganizationView = z
     member_count: z.int(),
     live_session_count: z.int(),
     event_count: z.int(),
+    /** What it may use, and uses. */
+    quotas: QuotasView,
   })
   .meta({ id: "AdminOrganization" });
 export const AdminPersonView = z

@@ -1,13 +1,17 @@
 /* Old streams whose events lie in the store of contents. They are read through every route as ever. */
 import { z } from "zod";
-import { ArchiveId, page, PageQuery, Sha256, Timestamp } from "./primitives.ts";
+import { ArchiveId, page, PageQuery, SessionId, Sha256, Timestamp } from "./primitives.ts";
 import { route } from "./route.ts";
+
+/** Of the room whose stream it is; null when the room is no more. */
+const named = { title: z.string().nullable(), session_id: SessionId.nullable() };
 
 export const ArchiveView = z
   .object({
     id: ArchiveId,
     /** Like `room:room_01J…` */
     stream: z.string(),
+    ...named,
     from_seq: z.int(),
     to_seq: z.int(),
     events: z.int(),
@@ -25,6 +29,7 @@ export type ArchiveView = z.infer<typeof ArchiveView>;
 export const ArchiveCandidate = z
   .object({
     stream: z.string(),
+    ...named,
     /** Events that are not archived yet. */
     events: z.int(),
     /** Of their text in the database, about. */
@@ -39,7 +44,12 @@ export const listArchives = route({
   method: "GET",
   path: "/v1/audit/archives",
   query: PageQuery,
-  ok: page(ArchiveView).meta({ id: "ArchivePage" }),
+  ok: page(ArchiveView)
+    .extend({
+      /** Days after its last event that the stream of what is over goes by itself; null: never. */
+      after_days: z.int().nullable(),
+    })
+    .meta({ id: "ArchivePage" }),
   refusals: {},
   // It names streams, also those of rooms that one is not in.
   access: { resource: "audit", role: "admin", scopes: ["admin"] },

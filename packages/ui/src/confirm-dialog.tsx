@@ -11,6 +11,7 @@ export function ConfirmDialog({
   cancel = "Leave it",
   danger = false,
   busy = false,
+  disabled = false,
   error = null,
   onConfirm,
   onClose,
@@ -22,6 +23,8 @@ export function ConfirmDialog({
   cancel?: string;
   danger?: boolean;
   busy?: boolean;
+  /** There is nothing to confirm yet. */
+  disabled?: boolean;
   error?: Error | null;
   onConfirm(): void;
   onClose(): void;
@@ -37,7 +40,7 @@ export function ConfirmDialog({
           <Button look="quiet" data-focus onClick={onClose}>
             {cancel}
           </Button>
-          <Button look={danger ? "alarm" : "solid"} busy={busy} onClick={onConfirm}>
+          <Button look={danger ? "alarm" : "solid"} busy={busy} disabled={disabled} onClick={onConfirm}>
             {confirm}
           </Button>
         </>

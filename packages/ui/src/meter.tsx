@@ -7,6 +7,7 @@ export function Meter({
   max,
   held = 0,
   text,
+  className = "w-16",
 }: {
   label: string;
   value: number;
@@ -15,6 +16,8 @@ export function Meter({
   held?: number;
   /** How it reads: "3 of 8". */
   text: string;
+  /** Its width. */
+  className?: string;
 }) {
   const share = max > 0 ? Math.min(1, value / max) : 0;
   const rest = max > 0 ? Math.min(1 - share, held / max) : 0;
@@ -27,7 +30,7 @@ export function Meter({
       aria-valuemax={max}
       aria-valuenow={Math.min(value, max)}
       aria-valuetext={text}
-      className="flex h-1.5 w-16 shrink-0 overflow-hidden rounded-sm bg-sunken"
+      className={`flex h-1.5 shrink-0 overflow-hidden rounded-sm bg-sunken ${className}`}
     >
       <span className={near ? "bg-signal" : "bg-ink-3"} style={{ width: `${Math.max(share * 100, value > 0 ? 3 : 0)}%` }} />
       <span className="bg-line-strong" style={{ width: `${rest * 100}%` }} />

@@ -1,23 +1,21 @@
-/* The operator's area: the whole installation's organizations, people and mails that wait. Nobody else is told that it exists. */
+/* The operator's area: the whole installation's organizations, people, mails that wait, and keys. Nobody else is told that it exists. */
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { getAdminStatus } from "@signalbox/contract/admin";
+import { Tabs } from "@signalbox/ui/tabs";
 import { Trouble } from "@signalbox/ui/trouble";
 import { client } from "../data/api.ts";
 import { Page } from "../frame/page.tsx";
+import { KeyRings } from "./key-rings.tsx";
 import { Organizations } from "./organizations.tsx";
 import { Outbox } from "./outbox.tsx";
 import { People } from "./people.tsx";
 
 const route = getRouteApi("/frame/admin");
-const TABS = [
-  ["organizations", "Organizations"],
-  ["people", "People"],
-  ["mails", "Waiting mails"],
-] as const;
+const TABS = ["organizations", "people", "mails", "keys"] as const;
 
 export function AdminPage() {
-  const { tab = "organizations" } = route.useSearch();
+  const { tab } = route.useSearch();
   const navigate = route.useNavigate();
   const { error, isSuccess } = useQuery({
     queryKey: ["admin-status"],
@@ -28,22 +26,17 @@ export function AdminPage() {
     <Page title="Installation" lead="Every organization and everybody in it, for whoever operates this server.">
       {error !== null && <Trouble error={error} />}
       {isSuccess && (
-        <div className="space-y-5">
-          <nav aria-label="Parts" className="flex gap-1 overflow-x-auto border-b border-line">
-            {TABS.map(([id, label]) => (
-              <button
-                key={id}
-                type="button"
-                aria-current={tab === id ? "page" : undefined}
-                className={`-mb-px shrink-0 border-b-2 px-2.5 py-2 text-sm -outline-offset-2 hover:text-ink ${tab === id ? "border-ink font-semibold text-ink" : "border-transparent text-ink-2"}`}
-                onClick={() => void navigate({ search: { tab: id } })}
-              >
-                {label}
-              </button>
-            ))}
-          </nav>
-          {tab === "people" ? <People /> : tab === "mails" ? <Outbox /> : <Organizations />}
-        </div>
+        <Tabs
+          label="Parts"
+          value={TABS.find((name) => name === tab) ?? "organizations"}
+          onChange={(name) => void navigate({ search: name === "organizations" ? {} : { tab: name }, replace: true })}
+          tabs={[
+            { name: "organizations", label: "Organizations", content: <Organizations /> },
+            { name: "people", label: "People", content: <People /> },
+            { name: "mails", label: "Waiting mails", content: <Outbox /> },
+            { name: "keys", label: "Key rings", content: <KeyRings /> },
+          ]}
+        />
       )}
     </Page>
   );

@@ -1,6 +1,7 @@
 import { listAdminOrganizations, restoreOrganization, suspendOrganization } from "@signalbox/contract/admin";
 import type { Output } from "@signalbox/contract/route";
 import { Button } from "@signalbox/ui/button";
+import { count } from "@signalbox/ui/format";
 import { List } from "@signalbox/ui/list-row";
 import { LoadMore } from "@signalbox/ui/load-more";
 import { Skeleton } from "@signalbox/ui/placeholder";
@@ -10,13 +11,15 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, queries } from "../data/api.ts";
+import { QuotaFigures } from "../settings/quota-figures.tsx";
+import { QuotasDialog } from "./quotas-dialog.tsx";
 import { ReasonDialog } from "./reason-dialog.tsx";
 
 type Organization = Output<typeof listAdminOrganizations>["items"][number];
 
 export function Organizations() {
   const [q, setQ] = useState("");
-  const [asked, setAsked] = useState<Organization | null>(null);
+  const [asked, setAsked] = useState<{ readonly what: "suspend" | "quotas"; readonly of: Organization } | null>(null);
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ["admin-organizations", q],
     queryFn: ({ signal, pageParam }) =>
@@ -57,13 +60,18 @@ export function Organizations() {
                   {one.name} {one.state !== "open" && <span className="font-normal text-danger-ink">({one.state})</span>}
                 </p>
                 <p className="text-sm text-ink-3">
-                  {one.member_count} {one.member_count === 1 ? "member" : "members"} · {one.live_session_count} live sessions ·{" "}
-                  {one.event_count} events · since <Timestamp at={one.created_at} />
+                  {count(one.member_count, "member")} · {count(one.live_session_count, "live session")} · {count(one.event_count, "event")}{" "}
+                  · since <Timestamp at={one.created_at} />
                 </p>
                 {one.suspension !== null && <p className="text-sm text-ink-2">“{one.suspension.reason}”</p>}
               </div>
+              {one.state !== "deleted" && (
+                <Button size="sm" onClick={() => setAsked({ what: "quotas", of: one })} aria-label={`Quotas of ${one.name}`}>
+                  Quotas…
+                </Button>
+              )}
               {one.state === "open" && one.id !== "ws_dev" && (
-                <Button size="sm" look="danger" onClick={() => setAsked(one)} aria-label={`Suspend ${one.name}`}>
+                <Button size="sm" look="danger" onClick={() => setAsked({ what: "suspend", of: one })} aria-label={`Suspend ${one.name}`}>
                   Suspend…
                 </Button>
               )}
@@ -77,19 +85,31 @@ export function Organizations() {
                   Restore
                 </Button>
               )}
+              {one.state !== "deleted" && <QuotaFigures quotas={one.quotas} className="w-full" />}
             </li>
           ))}
         </List>
       )}
       <LoadMore hasMore={hasNextPage} isLoading={isFetchingNextPage} onMore={() => void fetchNextPage()} />
-      {asked !== null && (
+      {asked?.what === "quotas" && (
+        <QuotasDialog
+          name={asked.of.name}
+          quotas={asked.of.quotas}
+          onDone={() => {
+            setAsked(null);
+            refresh();
+          }}
+          onClose={() => setAsked(null)}
+        />
+      )}
+      {asked?.what === "suspend" && (
         <ReasonDialog
-          title={`Suspend “${asked.name}”?`}
+          title={`Suspend “${asked.of.name}”?`}
           description="Nobody gets in, by no credential, until you restore it. Nothing in it is lost."
           confirm="Suspend it"
           busy={suspend.isPending}
           error={suspend.error}
-          onConfirm={(reason) => suspend.mutate({ id: asked.id, reason })}
+          onConfirm={(reason) => suspend.mutate({ id: asked.of.id, reason })}
           onClose={() => setAsked(null)}
         />
       )}

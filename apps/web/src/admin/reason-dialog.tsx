@@ -29,6 +29,7 @@ export function ReasonDialog({
       description={description}
       confirm={confirm}
       danger
+      disabled={reason.trim().length < 10}
       busy={busy}
       error={error}
       onConfirm={() => onConfirm(reason.trim())}

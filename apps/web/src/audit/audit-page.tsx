@@ -1,10 +1,11 @@
-/* The log as evidence: how it stands, is it whole, who signed it, what one event can prove, and what was erased or came from elsewhere. */
+/* The log as evidence: how it stands, is it whole, who signed it, what one event can prove, and what was archived, erased or came from elsewhere. */
 import { Tabs } from "@signalbox/ui/tabs";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { Page } from "../frame/page.tsx";
 import { Anchors } from "./anchors.tsx";
+import { Archives } from "./archives.tsx";
 import { keysQuery } from "./audit-queries.ts";
 import { ChainStatus } from "./chain-status.tsx";
 import { Checkpoints } from "./checkpoints.tsx";
@@ -15,7 +16,7 @@ import { Redactions } from "./redactions.tsx";
 import { VerifyHere } from "./verify-here.tsx";
 
 const route = getRouteApi("/frame/audit");
-const TABS = ["verify", "proof", "checkpoints", "keys", "anchors", "redactions", "imports"] as const;
+const TABS = ["verify", "proof", "checkpoints", "keys", "anchors", "archives", "redactions", "imports"] as const;
 
 export function AuditPage() {
   const { tab } = route.useSearch();
@@ -44,6 +45,7 @@ export function AuditPage() {
           { name: "checkpoints", label: "Checkpoints", content: <Checkpoints /> },
           { name: "keys", label: "Keys", content: <Keys /> },
           { name: "anchors", label: "Anchors", content: <Anchors /> },
+          { name: "archives", label: "Archives", content: <Archives /> },
           { name: "redactions", label: "Redactions", content: <Redactions /> },
           { name: "imports", label: "Imports", content: <Imports /> },
         ]}

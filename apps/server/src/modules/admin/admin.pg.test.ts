@@ -84,6 +84,7 @@ test("organizations and people are listed a page at a time, and found by name, a
   expect(seen).toEqual(expect.arrayContaining(["ws_dev", other.id]));
   const [found] = (await call("GET", `/v1/admin/organizations?q=${other.id}`, { token: c.owner })).body.items;
   expect(found).toMatchObject({ id: other.id, name: "Other", state: "open", member_count: 1, live_session_count: 0, suspension: null });
+  expect(found.quotas).toMatchObject({ organization_id: other.id, sessions: { used: 0, limit: null }, set_at: null });
   expect(found.event_count).toBeGreaterThan(0);
   const people = (await call("GET", "/v1/admin/people?q=OPS%40example", { token: c.owner })).body.items;
   expect(people).toMatchObject([{ email: "ops@example.com", is_email_proven: true, organizations: [{ id: "ws_dev", role: "viewer" }] }]);

@@ -31,6 +31,7 @@ import { handle, refused, type RequestContext } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { AccountsModule } from "../accounts/public.ts";
 import type { IdentityModule } from "../identity/public.ts";
+import type { QuotasModule } from "../quotas/public.ts";
 import { adminProjection } from "./admin.projection.ts";
 import { impersonation } from "./impersonation.ts";
 import { suspension, type Suspended } from "./suspension.ts";
@@ -39,6 +40,7 @@ export interface AdminDeps extends Deps {
   readonly anywhere: Tx;
   readonly identity: IdentityModule;
   readonly accounts: Pick<AccountsModule, "loginsOf" | "provenEmail">;
+  readonly quotas: Pick<QuotasModule, "viewsOf">;
   /** The installation's own, and who owns it. */
   readonly local: { readonly organizationId: string; readonly ownerId: string };
   /** Addresses, in their normal spelling, whose provers operate too. */
@@ -73,7 +75,7 @@ interface PersonRow {
 const After = z.tuple([z.iso.datetime(), z.string()]);
 
 export function createAdmin(deps: AdminDeps): AdminModule {
-  const { log, db, anywhere, clock, identity, accounts, local, operators } = deps;
+  const { log, db, anywhere, clock, identity, accounts, quotas, local, operators } = deps;
 
   async function isOperator(principalId: string): Promise<boolean> {
     if (principalId === local.ownerId) return true;
@@ -116,7 +118,13 @@ export function createAdmin(deps: AdminDeps): AdminModule {
           after?.[1] ?? null,
           query.limit + 1,
         ]);
-        return pageOf(rows, query.limit, organizationView, (row) => [row.created_at.toISOString(), row.id]);
+        const used = await quotas.viewsOf(rows.map(({ id }) => id));
+        return pageOf(
+          rows,
+          query.limit,
+          (row) => organizationView(row, used.get(row.id)!),
+          (row) => [row.created_at.toISOString(), row.id],
+        );
       }),
 
       handle(listAdminPeople, async ({ query }) => {
@@ -253,7 +261,8 @@ const NO_IMPERSONATION = refused("impersonation_not_found", { message: "You act 
 
 const suspensionOf = (row: { suspended_at: Date | null; suspended_reason: string | null }) =>
   row.suspended_at === null ? null : { reason: row.suspended_reason ?? "", at: row.suspended_at.toISOString() };
-const organizationView = (row: OrganizationRow): z.input<typeof AdminOrganizationView> => ({
+type OrganizationView = z.input<typeof AdminOrganizationView>;
+const organizationView = (row: OrganizationRow, quotas: OrganizationView["quotas"]): OrganizationView => ({
   id: row.id,
   name: row.name,
   state: row.deleted_at !== null ? "deleted" : row.suspended_at !== null ? "suspended" : "open",
@@ -262,6 +271,7 @@ const organizationView = (row: OrganizationRow): z.input<typeof AdminOrganizatio
   member_count: Number(row.member_count),
   live_session_count: Number(row.live_session_count),
   event_count: Number(row.event_count),
+  quotas,
 });
 const personView = (row: PersonRow): z.input<typeof AdminPersonView> => ({
   id: row.id,

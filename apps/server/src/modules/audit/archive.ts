@@ -36,6 +36,13 @@ export interface ArchiveDeps extends Deps {
   readonly archiveAfterDays?: number | null | undefined;
   /** Of these rooms, those that are over: the session has ended, or the room is archived. */
   readonly roomsOver?: ((organizationId: string, roomIds: readonly string[]) => Promise<readonly string[]>) | undefined;
+  /** What rooms are called, and whose session each is the room of. Default: nobody knows. */
+  readonly roomNames?:
+    | ((
+        organizationId: string,
+        roomIds: readonly string[],
+      ) => Promise<ReadonlyMap<string, { readonly title: string; readonly sessionId: string | null }>>)
+    | undefined;
   /** Crash points of tests. */
   readonly atArchive?: ((step: "stored" | "verified" | "recorded" | "detached") => void) | undefined;
 }
@@ -325,7 +332,11 @@ export function createArchives(deps: ArchiveDeps) {
     for (const { sha256 } of rows) if (sha256 !== written.sha256) await blobs.erase(organizationId, sha256);
   }
 
-  const view = (row: Row): z.input<typeof ArchiveView> => ({
+  async function namesOf(organizationId: string, roomIds: readonly string[]) {
+    const names = (await deps.roomNames?.(organizationId, roomIds)) ?? new Map<string, never>();
+    return (id: string) => ({ title: names.get(id)?.title ?? null, session_id: names.get(id)?.sessionId ?? null });
+  }
+  const view = (row: Row): Omit<z.input<typeof ArchiveView>, "title" | "session_id"> => ({
     id: row.id,
     stream: `${row.stream_type}:${row.stream_id}`,
     from_seq: Number(row.from_seq),
@@ -345,7 +356,17 @@ export function createArchives(deps: ArchiveDeps) {
         sql<Row>`select ${sql.raw(COLUMNS)} from evt_archives where organization_id = ${caller.organizationId} and state <> 'storing'
           ${after === null ? sql`` : sql`and id < ${after}`} order by id desc limit ${query.limit + 1}`.execute(tx),
       );
-      return pageOf(rows, query.limit, view, (row) => [row.id]);
+      const nameOf = await namesOf(
+        caller.organizationId,
+        rows.map((row) => row.stream_id),
+      );
+      const found = pageOf(
+        rows,
+        query.limit,
+        (row) => ({ ...view(row), ...nameOf(row.stream_id) }),
+        (row) => [row.id],
+      );
+      return { ...found, after_days: deps.archiveAfterDays ?? null };
     }),
     handle(archiveStreams, async ({ caller, body }) => {
       const found = await candidates(caller.organizationId, body.older_than_days);
@@ -358,8 +379,10 @@ export function createArchives(deps: ArchiveDeps) {
       );
       const bytes = new Map(rows.map((row) => [row.id, Number(row.bytes)]));
       if (!body.dry_run) await wake(caller.organizationId, body.older_than_days);
+      const nameOf = await namesOf(caller.organizationId, found.map(idOf));
       const streams = found.map(({ id, head, from, lastAt }) => ({
         stream: `room:${id}`,
+        ...nameOf(id),
         events: head - from + 1,
         bytes: bytes.get(id) ?? 0,
         last_event_at: lastAt.toISOString(),

@@ -56,6 +56,7 @@ export interface AuditDeps extends Deps {
   readonly atAnchor?: AnchorsDeps["atAnchor"];
   readonly archiveAfterDays?: ArchiveDeps["archiveAfterDays"];
   readonly roomsOver?: ArchiveDeps["roomsOver"];
+  readonly roomNames?: ArchiveDeps["roomNames"];
   readonly atArchive?: ArchiveDeps["atArchive"];
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;

@@ -18,6 +18,7 @@ import { ShellRefused } from "../../http/refusal.ts";
 import type { Deps, Module } from "../../module.ts";
 import { quota, type QuotaCommand } from "./quota.ts";
 
+type View = z.input<typeof QuotasView>;
 export type Limits = Readonly<Record<QuotaName, number | null>>;
 
 export interface QuotasModule extends Module {
@@ -28,6 +29,8 @@ export interface QuotasModule extends Module {
   withSeat<T>(organizationId: string, sessionId: string, work: (takeSeat: () => Promise<void>) => Promise<T>): Promise<T>;
   /** Counts bytes that are about to be kept (or, negative, were not after all); throws the refusal when they would be too many. */
   admitBytes(organizationId: string, bytes: number): Promise<void>;
+  /** What those organizations may use, and use, in few queries: for who looks at all of them. */
+  viewsOf(organizationIds: readonly string[]): Promise<ReadonlyMap<string, View>>;
   /** For whatever makes events for a while: a session, a run, a prompt. */
   admitWork(organizationId: string): Promise<void>;
 }
@@ -39,8 +42,17 @@ export interface QuotasDeps extends Deps {
   readonly defaults: Limits;
   /** Ids of sessions that run, or are about to, in the organization of the transaction. */
   readonly activeSessions: (tx: Kysely<unknown>) => Promise<readonly string[]>;
+  /** How many of them each of the organizations has; absent: none. */
+  readonly activeSessionCounts: (organizationIds: readonly string[]) => Promise<ReadonlyMap<string, number>>;
 }
 
+/** No row: all null. */
+interface LimitsRow {
+  readonly sessions: number | null;
+  readonly storage_bytes: string | null;
+  readonly events_per_day: string | null;
+  readonly set_at: Date | null;
+}
 const NAMES = ["sessions", "storage_bytes", "events_per_day"] as const satisfies readonly QuotaName[];
 const FRESH_MS = 1000;
 /** A process that died while it started a session holds no seat longer than this. */
@@ -69,17 +81,15 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
 
   const today = (): string => clock.now().slice(0, 10);
 
+  const limitsIn = (row: LimitsRow | undefined): Limits =>
+    Object.fromEntries(NAMES.map((name) => [name, row?.[name] == null ? deps.defaults[name] : Number(row[name])])) as unknown as Limits;
+
   async function limitsOf(organizationId: string): Promise<{ readonly limits: Limits; readonly setAt: Date | null }> {
     const known = remembered.get(organizationId);
     const atMs = performance.now();
     if (known !== undefined && atMs - known.atMs < FRESH_MS) return known;
-    type Row = { sessions: number | null; storage_bytes: string | null; events_per_day: string | null; set_at: Date };
-    const { rows } = await db.inOrganization(organizationId, (tx) => sql<Row>`select * from quo_limits`.execute(tx));
-    const row = rows[0];
-    const limits = Object.fromEntries(
-      NAMES.map((name) => [name, row?.[name] == null ? deps.defaults[name] : Number(row[name])]),
-    ) as unknown as Limits;
-    const found = { limits, setAt: row?.set_at ?? null, atMs };
+    const { rows } = await db.inOrganization(organizationId, (tx) => sql<LimitsRow>`select * from quo_limits`.execute(tx));
+    const found = { limits: limitsIn(rows[0]), setAt: rows[0]?.set_at ?? null, atMs };
     if (remembered.size >= 10_000) remembered.clear();
     remembered.set(organizationId, found);
     return found;
@@ -180,7 +190,7 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
     admitted(organizationId, "events_per_day", events, limit);
   }
 
-  async function view(organizationId: string): Promise<z.input<typeof QuotasView>> {
+  async function view(organizationId: string): Promise<View> {
     remembered.delete(organizationId);
     used.delete(`${organizationId} ${today()}`);
     const [{ limits, setAt }, sessions, bytes, events] = await Promise.all([
@@ -198,7 +208,38 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
     };
   }
 
+  async function viewsOf(organizationIds: readonly string[]): Promise<ReadonlyMap<string, View>> {
+    type Row = LimitsRow & { id: string; bytes: string; events: string };
+    const [{ rows }, running] = await Promise.all([
+      pool.query<Row>(
+        `select o.id, l.sessions, l.storage_bytes, l.events_per_day, l.set_at, coalesce(s.bytes, 0) as bytes, coalesce(u.events, 0) as events
+           from unnest($1::text[]) as o (id)
+           left join quo_limits l on l.organization_id = o.id
+           left join quo_storage s on s.organization_id = o.id
+           left join quo_usage u on u.organization_id = o.id and u.day = $2`,
+        [organizationIds, today()],
+      ),
+      deps.activeSessionCounts(organizationIds),
+    ]);
+    return new Map(
+      rows.map((row) => {
+        const limits = limitsIn(row);
+        return [
+          row.id,
+          {
+            organization_id: row.id,
+            sessions: { used: running.get(row.id) ?? 0, limit: limits.sessions },
+            storage_bytes: { used: Number(row.bytes), limit: limits.storage_bytes },
+            events_per_day: { used: Number(row.events), limit: limits.events_per_day },
+            set_at: row.set_at?.toISOString() ?? null,
+          },
+        ];
+      }),
+    );
+  }
+
   return {
+    viewsOf,
     routes: [
       handle(getQuotas, ({ caller }) => view(caller.organizationId)),
       handle(setQuotas, async ({ caller, params, body, now }) => {

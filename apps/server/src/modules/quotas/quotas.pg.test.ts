@@ -58,6 +58,14 @@ test("of fifty sessions that are started at once through two processes exactly a
     organization_id: id,
     sessions: { used: 7, limit: 7 },
   });
+  // Whoever operates sees it beside all the others.
+  const [listed] = (await a.call("GET", `/v1/admin/organizations?q=${id}`, { token: a.owner })).body.items;
+  expect(listed.quotas).toMatchObject({
+    organization_id: id,
+    sessions: { used: 7, limit: 7 },
+    storage_bytes: { used: 0, limit: null },
+    set_at: expect.any(String),
+  });
   // A repeat of what was admitted is answered as it was, though there is no seat any more.
   const again = await limited({ sessions: 1 });
   const key = { "idempotency-key": "once" };

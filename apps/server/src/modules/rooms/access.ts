@@ -20,6 +20,11 @@ export interface RoomAccess {
     organizationId: string,
     roomIds: readonly string[],
   ): Promise<{ readonly archived: ReadonlySet<string>; readonly sessions: ReadonlyMap<string, string> }>;
+  /** Of the ids: what each is called, and whose session it is the room of. */
+  names(
+    organizationId: string,
+    roomIds: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly title: string; readonly sessionId: string | null }>>;
   /** Null: all of the organization's. With `least`, those where the caller is that or more. */
   visibleRooms(caller: Who, least?: RoomRole): Promise<readonly string[] | null>;
 }
@@ -62,6 +67,13 @@ export function createRoomAccess(db: Database): RoomAccess {
         archived: new Set(rows.filter((row) => row.is_archived).map(({ id }) => id)),
         sessions: new Map(rows.flatMap(({ id, session_id: of }) => (of === null ? [] : [[id, of]]))),
       };
+    },
+    async names(organizationId, roomIds) {
+      const { rows } = await db.inOrganization(organizationId, (tx) =>
+        sql<{ id: string; title: string; session_id: string | null }>`
+          select id, title, session_id from proj_rooms where id = any(${[...roomIds]}::text[])`.execute(tx),
+      );
+      return new Map(rows.map(({ id, title, session_id: sessionId }) => [id, { title, sessionId }]));
     },
     async roleIn(caller, roomId) {
       if (confines(caller, roomId)) return null;
