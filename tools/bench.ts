@@ -14,6 +14,8 @@ import { ROOT } from "./step.ts";
 
 interface Result {
   readonly bench: string;
+  /** How quick a core was just before: MB of JSON parsed in a second. Machines of one name differ threefold from day to day. */
+  readonly core_mb_per_s?: number;
   readonly measures: Readonly<Record<string, number | string>>;
   readonly targets: readonly {
     readonly target: string;
@@ -53,7 +55,8 @@ await mkdir(RESULTS, { recursive: true });
 for (const name of BENCHES) {
   if (only.length > 0 && !only.includes(name)) continue;
   console.error(`\n== ${name}`);
-  const result = await run(name);
+  const core_mb_per_s = speedOfACore();
+  const result = { ...(await run(name)), core_mb_per_s };
   const before = options.includes("--only") ? await known(name) : null;
   await writeFile(join(RESULTS, `${name}.json`), `${JSON.stringify(before === null ? result : joined(before, result), null, 2)}\n`);
   for (const one of result.targets)
@@ -73,6 +76,16 @@ async function run(name: string): Promise<Result> {
   const output = await exec("node", [join(BENCH, `${name}.ts`), ...options], BENCH);
   const last = output.trim().split("\n").at(-1) ?? "";
   return JSON.parse(last) as Result;
+}
+
+function speedOfACore(): number {
+  const text = JSON.stringify(Array.from({ length: 10_000 }, (_, i) => ({ id: `evt_${i}`, text: "The build is green again.", at: i })));
+  const rounds = Array.from({ length: 50 }, () => {
+    const began = performance.now();
+    JSON.parse(text);
+    return text.length / 1_000 / (performance.now() - began);
+  });
+  return Math.round(rounds.toSorted((a, b) => a - b)[25]!);
 }
 
 function exec(file: string, argv: readonly string[], cwd: string): Promise<string> {
@@ -99,6 +112,7 @@ function joined(before: Result, now: Result): Result {
   const targets = before.targets.map((old) => now.targets.find(({ target }) => target === old.target) ?? old);
   return {
     bench: now.bench,
+    ...(now.core_mb_per_s === undefined ? {} : { core_mb_per_s: now.core_mb_per_s }),
     measures: { ...before.measures, ...now.measures },
     targets: [...targets, ...now.targets.filter((one) => !targets.includes(one))],
   };
@@ -112,7 +126,7 @@ async function page(): Promise<string> {
   }
   const targets = results.flatMap((result) =>
     result.targets.map(
-      (one) => `| ${result.bench} | ${one.target} | ${String(one.reached ?? "–")} | ${one.wanted} | ${one.ok ? "yes" : "**no**"} |`,
+      (one) => `| ${result.bench} | ${one.target} | ${String(one.reached ?? "–")} | ${one.wanted} | ${one.ok ? "yes" : "**no**"} | ${result.core_mb_per_s ?? "–"} |`,
     ),
   );
   const measures = results.map(
@@ -123,10 +137,10 @@ async function page(): Promise<string> {
   );
   return `# Figures
 
-Written by \`npm run bench\`: side by side with named rivals and physical limits in one run, medians. Last run with ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Node ${process.version}. Ratios are worth more than absolute figures: the machine is shared and noisy.
+Written by \`npm run bench\`: side by side with named rivals and physical limits in one run, medians. Last run with ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Node ${process.version}. Ratios are worth more than absolute figures: the machine is shared and noisy. \`core\` is how many MB of JSON a core parsed in a second just before: by it figures of different days compare.
 
-| bench | target | reached | wanted | holds |
-| --- | --- | --- | --- | --- |
+| bench | target | reached | wanted | holds | core |
+| --- | --- | --- | --- | --- | --- |
 ${targets.join("\n")}
 
 What each one does, and against what, stands at the head of its file.
