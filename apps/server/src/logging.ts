@@ -14,6 +14,7 @@ export function createLogger(options: { readonly level: string; readonly pretty:
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: (thrown: unknown) => told(thrown) },
       redact: {
         paths: SECRET_MEMBERS.flatMap((name) => (name.includes("-") ? [`["${name}"]`, `*["${name}"]`] : [name, `*.${name}`])),
         censor: "[redacted]",
@@ -21,6 +22,24 @@ export function createLogger(options: { readonly level: string; readonly pretty:
     },
     { write: (line: string) => void process.stderr.write(options.pretty ? plain(scrub(line)) : scrub(line)) },
   );
+}
+
+/**
+ * What an error says of itself and what caused it, and nothing that a library hung on it: on one that `pg`'s pool lost
+ * hangs the whole connection, with the key by which its queries are canceled.
+ */
+function told(thrown: unknown, depth = 0): object {
+  if (!(thrown instanceof Error)) return { type: typeof thrown, message: String(thrown) };
+  const { code, cause } = thrown as Error & { code?: unknown };
+  return {
+    type: thrown.constructor.name,
+    message: thrown.message,
+    stack: thrown.stack,
+    ...(typeof code === "string" ? { error_code: code } : {}),
+    ...(thrown instanceof AggregateError ? { errors: thrown.errors.map((each) => told(each, depth + 1)) } : {}),
+    // One that causes itself is told as far as this.
+    ...(cause === undefined || depth > 5 ? {} : { cause: told(cause, depth + 1) }),
+  };
 }
 
 /** Whatever we mint: tokens, codes, cookies, virtual keys. */
