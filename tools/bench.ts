@@ -126,7 +126,8 @@ async function page(): Promise<string> {
   }
   const targets = results.flatMap((result) =>
     result.targets.map(
-      (one) => `| ${result.bench} | ${one.target} | ${String(one.reached ?? "–")} | ${one.wanted} | ${one.ok ? "yes" : "**no**"} | ${result.core_mb_per_s ?? "–"} |`,
+      (one) =>
+        `| ${result.bench} | ${one.target} | ${String(one.reached ?? "–")} | ${one.wanted} | ${one.ok ? "yes" : "**no**"} | ${result.core_mb_per_s ?? "–"} |`,
     ),
   );
   const measures = results.map(

@@ -20,12 +20,19 @@ test("of an error its type, message, stack, code and causes are written, and not
   });
   const line = written((log) => log.warn({ err: lost }, "lost"));
   const { err } = JSON.parse(line);
-  expect(err).toMatchObject({ type: "Error", message: "the connection was lost", error_code: "57P01", cause: { type: "RangeError", message: "too far" } });
+  expect(err).toMatchObject({
+    type: "Error",
+    message: "the connection was lost",
+    error_code: "57P01",
+    cause: { type: "RangeError", message: "too far" },
+  });
   expect(Object.keys(err).toSorted()).toEqual(["cause", "error_code", "message", "stack", "type"]);
   expect(line).not.toContain("568940684");
 });
 
 test("secrets are taken out of messages, members and stacks", () => {
-  const line = written((log) => log.info({ token: "plain", err: new Error("refused a-configured-secret and sbt_0123456789abcdefghijklmn") }, "x"));
+  const line = written((log) =>
+    log.info({ token: "plain", err: new Error("refused a-configured-secret and sbt_0123456789abcdefghijklmn") }, "x"),
+  );
   expect(line).not.toMatch(/a-configured-secret|sbt_0123|"plain"/);
 });

@@ -6,12 +6,14 @@ import { type Composed, startComposed } from "../composed.fixture.ts";
 
 let cluster: TestCluster;
 let c: Composed;
+let port: number;
 
 beforeAll(async () => {
   // Durable: stopped at once, it must still have what it acknowledged.
   cluster = await startTestCluster({ durable: true });
   c = await startComposed({ connection: (role) => cluster.connection(role, TEMPLATE) });
-}, 60_000);
+  port = await c.server.listen();
+});
 afterAll(async () => {
   await c.close();
   await cluster.stop();
@@ -19,9 +21,8 @@ afterAll(async () => {
 
 test(
   "while the database is away, callers are told to try again; afterwards everything goes on, feeds included",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
-    const port = await c.server.listen();
     const room = (await c.call("POST", "/v1/rooms", { token: c.owner, body: { title: "outage" } })).body.id;
     const thread = (await c.call("POST", `/v1/rooms/${room}/threads`, { token: c.owner, body: {} })).body.id;
     const say = (text: string) => c.call("POST", `/v1/threads/${thread}/messages`, { token: c.owner, body: { content_md: text } });
@@ -45,15 +46,13 @@ test(
     await new Promise((resolve) => setTimeout(resolve, 300));
     await cluster.resume();
     expect((await waiting).status).toBe(201);
-    await expect.poll(async () => (await say("after")).status, { timeout: 15_000 }).toBe(201);
-    await expect.poll(() => seen, { timeout: 15_000 }).toContain("after");
+    await expect.poll(async () => (await say("after")).status).toBe(201);
+    await expect.poll(() => seen).toContain("after");
     expect([...seen.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]))).toEqual(
       Array.from({ length: [...seen.matchAll(/^id: /gm)].length }, (_, i) => i + 1),
     );
     await expect
-      .poll(async () => (await c.call("GET", "/v1/health")).body.parts.find((part: { name: string }) => part.name === "log").ok, {
-        timeout: 15_000,
-      })
+      .poll(async () => (await c.call("GET", "/v1/health")).body.parts.find((part: { name: string }) => part.name === "log").ok)
       .toBe(true);
     reader.destroy();
   },
