@@ -425,7 +425,6 @@ export async function furnish(c: Composed): Promise<Look[]> {
     { name: "admin-suspend", path: "/admin?tab=people", isWhole: false, act: pressed(/^Suspend/) },
     { name: "admin-act", path: "/admin?tab=people", isWhole: false, act: pressed(/^Act as/) },
     { name: "acting", path: "/", isWhole: false, ...acting },
-    { name: "acting-session", path: `/sessions/${waiting}`, isWhole: false, ...acting },
     { name: "palette", path: "/", isWhole: false, act: press("Control+k") },
     {
       name: "palette-search",

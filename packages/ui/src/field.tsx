@@ -18,7 +18,7 @@ export function Field({
   const id = useId();
   const note = error ?? hint;
   return (
-    <div className="space-y-1.5">
+    <div className="flex flex-col gap-1.5">
       <label htmlFor={id} className="block text-sm font-semibold">
         {label}
       </label>

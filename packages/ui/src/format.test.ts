@@ -35,8 +35,9 @@ test("a moment is just now, then minutes, then a time of day", () => {
   expect(ago(before(5 * 3_600_000), NOON)).toMatch(/^\d\d:\d\d$/);
 });
 
-test("what is to come is in minutes, then a time of day, then tomorrow, then a day", () => {
+test("what is to come is in a moment, in minutes, then a time of day, then tomorrow, then a day", () => {
   expect(ago(before(-3_000), NOON)).toBe("just now");
+  expect(ago(before(-20_000), NOON)).toBe("in a moment");
   expect(ago(before(-240_000), NOON)).toBe("in 4 min");
   expect(ago(before(-86_400_000), NOON)).toMatch(/^tomorrow \d\d:\d\d$/);
   expect(ago(before(-6 * 86_400_000), NOON)).not.toMatch(/ago|now|\d:\d/);

@@ -26,12 +26,12 @@ export function remaining(at: string, now: number): string | null {
   return `${Math.round(ms / 86_400_000)} days`;
 }
 
-/** "just now", "4 min ago", "yesterday 14:02", "3 Mar 2026"; of what is to come "in 4 min", "tomorrow 14:02". */
+/** "just now", "4 min ago", "yesterday 14:02", "3 Mar 2026"; of what is to come "in a moment", "in 4 min", "tomorrow 14:02". */
 export function ago(at: string, now: number): string {
   const then = new Date(at);
   const ms = now - then.getTime();
   // Also a little ahead: clocks differ.
-  if (Math.abs(ms) < 45_000) return "just now";
+  if (Math.abs(ms) < 45_000) return ms < -5_000 ? "in a moment" : "just now";
   const minutes = Math.max(1, Math.round(Math.abs(ms) / 60_000));
   if (Math.abs(ms) < 3_600_000) return ms < 0 ? `in ${minutes} min` : `${minutes} min ago`;
   const today = new Date(now);

@@ -54,7 +54,7 @@ export function Organizations() {
       {items.length > 0 && (
         <List label="Organizations">
           {items.map((one) => (
-            <li key={one.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
+            <li key={one.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3.5">
               <div className="min-w-0 flex-1 basis-64">
                 <p className="clamp-1 font-medium" title={one.name}>
                   {one.name} {one.state !== "open" && <span className="font-normal text-danger-ink">({one.state})</span>}

@@ -46,9 +46,9 @@ export function Archives() {
       <div className="flex flex-wrap items-center justify-between gap-3">
         <p className="max-w-xl text-sm text-ink-2">
           {afterDays === null
-            ? "Nothing is archived by itself here: docs/operate.md says how to set it."
+            ? "Nothing is archived by itself here (docs/operate.md says how to change that)."
             : `What is over moves to the store of contents by itself, ${count(afterDays, "day")} after its last event.`}{" "}
-          It is read, proved and exported as before.
+          What is archived is read, proved and exported as before.
         </p>
         {me?.role === "owner" && (
           <Button onClick={() => setAsking(true)}>

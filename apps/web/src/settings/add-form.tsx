@@ -46,7 +46,7 @@ export function AddForm({
         className="!w-auto min-w-0 flex-1 basis-56"
       />
       {children}
-      <Button type="submit" busy={busy} disabled={value.trim() === ""}>
+      <Button type="submit" busy={busy} disabled={value.trim() === ""} className="!h-auto">
         {deed}
       </Button>
     </form>

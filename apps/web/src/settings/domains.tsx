@@ -68,29 +68,31 @@ function Row({ domain, refresh }: { domain: Domain; refresh(): void }) {
           <p className="font-medium break-all">{domain.domain}</p>
           <p className="text-sm text-ink-3">{domain.is_proven ? "proven" : "not proven yet"}</p>
         </div>
-        {domain.is_proven ? (
-          <Select<"none" | "viewer" | "member">
-            small
-            aria-label={`Who has an address of ${domain.domain}`}
-            value={domain.join_role === "viewer" || domain.join_role === "member" ? domain.join_role : "none"}
-            onChange={(to) => change.mutate(to === "none" ? null : to)}
-            options={[
-              { value: "none", label: "Nobody is offered to join" },
-              { value: "viewer", label: "May join as viewer" },
-              { value: "member", label: "May join as member" },
-            ]}
-          />
-        ) : (
-          <Button size="sm" look="solid" busy={check.isPending} onClick={() => check.mutate()} aria-label={`Check ${domain.domain}`}>
-            Check
+        <div className="flex flex-wrap items-center gap-2">
+          {domain.is_proven ? (
+            <Select<"none" | "viewer" | "member">
+              small
+              aria-label={`Who has an address of ${domain.domain}`}
+              value={domain.join_role === "viewer" || domain.join_role === "member" ? domain.join_role : "none"}
+              onChange={(to) => change.mutate(to === "none" ? null : to)}
+              options={[
+                { value: "none", label: "Nobody is offered to join" },
+                { value: "viewer", label: "May join as viewer" },
+                { value: "member", label: "May join as member" },
+              ]}
+            />
+          ) : (
+            <Button size="sm" busy={check.isPending} onClick={() => check.mutate()} aria-label={`Check ${domain.domain}`}>
+              Check
+            </Button>
+          )}
+          <Button size="sm" look="danger" busy={release.isPending} onClick={() => release.mutate()} aria-label={`Release ${domain.domain}`}>
+            Release
           </Button>
-        )}
-        <Button size="sm" look="danger" busy={release.isPending} onClick={() => release.mutate()} aria-label={`Release ${domain.domain}`}>
-          Release
-        </Button>
+        </div>
       </div>
       {!domain.is_proven && (
-        <dl className="grid gap-x-3 gap-y-1 rounded-md bg-sunken px-3 py-2 text-sm sm:grid-cols-[auto_1fr]">
+        <dl className="grid items-center gap-x-3 gap-y-1 rounded-md bg-sunken px-3 py-2 text-sm sm:grid-cols-[auto_1fr]">
           <dt className="text-ink-3">TXT record</dt>
           <dd className="flex min-w-0 items-center gap-2">
             <code className="min-w-0 break-all">{domain.record_name}</code>

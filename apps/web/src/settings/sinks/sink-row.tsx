@@ -83,10 +83,15 @@ export function SinkRow({ sink }: { sink: SinkView }) {
           />
         </div>
       </div>
-      {(isPaused ? (sink.paused_reason ?? sink.last_error) : sink.last_error) !== null && (
-        <p className="mt-2 rounded-md border border-danger-line bg-danger-wash px-3.5 py-2 text-sm [overflow-wrap:anywhere]">
-          <span className="font-medium text-danger-ink">{isPaused ? (sink.paused_reason ?? "Paused") : "Not taken"}</span>
-          {sink.last_error !== null && sink.last_error !== sink.paused_reason && `: ${sink.last_error}`}
+      {(isPaused || sink.last_error !== null) && (
+        <p
+          className={`mt-2 rounded-md border px-3.5 py-2 text-sm [overflow-wrap:anywhere] ${sink.last_error === null ? "border-line bg-sunken" : "border-danger-line bg-danger-wash"}`}
+        >
+          <span className={`font-medium ${sink.last_error === null ? "" : "text-danger-ink"}`}>
+            {isPaused ? (sink.paused_reason ?? "Paused.") : "Not taken:"}
+          </span>
+          {/* Why it was given up names the last error. */}
+          {sink.last_error !== null && sink.paused_reason?.includes(sink.last_error) !== true && ` ${sink.last_error}`}
           {!isPaused && sink.next_attempt_at !== null && (
             <span className="text-ink-2">
               {" "}
