@@ -40,13 +40,18 @@ export const printable = (text: string): string =>
     "",
   );
 
-/** Rows aligned in columns; the header in capitals, as tools do. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Rows aligned in columns; the header in capitals, as tools do. `right`: the columns that hold numbers. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => (row[i] ?? "").length)));
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]!))).join("  ");
+    cells
+      .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]!) : i === cells.length - 1 ? cell : cell.padEnd(widths[i]!)))
+      .join("  ");
   return [line(header.map((name) => name.toUpperCase())), ...rows.map(line)].join("\n");
 }
+
+/** `1 event`, `2 events`. */
+export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 export const dollars = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(microUsd !== 0 && microUsd < 10_000 ? 4 : 2)}`;
 

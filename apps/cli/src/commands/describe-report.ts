@@ -1,5 +1,5 @@
 import type { ExportReport } from "@signalbox/verify/export";
-import { printable } from "../terminal.ts";
+import { counted, printable } from "../terminal.ts";
 
 /** What a reader of a valid report should know besides: who signs by now, and what is no longer there. */
 const onRecord = (report: ExportReport): string =>
@@ -14,9 +14,9 @@ const onRecord = (report: ExportReport): string =>
   );
 
 export function describeReport(report: ExportReport): string {
-  const what = `${report.events} events in ${report.streams} streams, ${report.checkpoints} checkpoints${report.only_stream === null ? "" : ` (of ${printable(report.only_stream)} only: says nothing of the rest of the log)`}`;
+  const what = `${counted(report.events, "event")} in ${counted(report.streams, "stream")}, ${counted(report.checkpoints, "checkpoint")}${report.only_stream === null ? "" : ` (of ${printable(report.only_stream)} only: says nothing of the rest of the log)`}`;
   if (report.valid)
-    return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${report.erased} payloads erased on record` : ""}${onRecord(report)}`;
+    return `valid: ${what}${report.covered_to === null ? "; no checkpoint vouches for its end" : `; signed up to position ${report.covered_to}`}${report.erased > 0 ? `; ${counted(report.erased, "payload")} erased on record` : ""}${onRecord(report)}`;
   const at = report.first_mismatch;
   return [
     `NOT VALID: ${what}`,

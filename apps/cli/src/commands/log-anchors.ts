@@ -2,7 +2,7 @@
 import { AnchorName, type AnchorView, checkAnchors, listAnchored, listAnchors } from "@signalbox/contract/anchors";
 import type { Command } from "commander";
 import { action, type Context } from "../command.ts";
-import { printable } from "../terminal.ts";
+import { printable, table } from "../terminal.ts";
 import { EXIT, UserError } from "../user-error.ts";
 
 export function registerAnchors(log: Command): void {
@@ -17,7 +17,7 @@ export function registerAnchors(log: Command): void {
           found,
           found.items.length === 0
             ? "Checkpoints are left nowhere outside. An operator can change that: SIGNALBOX_ANCHOR_*, docs/operate.md."
-            : printable(found.items.map(describe).join("\n")),
+            : printable(described(found.items)),
         );
       }),
     );
@@ -27,8 +27,11 @@ export function registerAnchors(log: Command): void {
     .action(
       action(async ({ client, terminal }: Context, name: string) => {
         const { items } = await client.call(listAnchored, { params: { anchor: nameOf(name) }, query: { limit: 200 } });
-        const lines = items.map((one) => `${one.anchored_at}  position ${one.position}  ${one.problem ?? one.ref}`);
-        terminal.result({ items }, items.length === 0 ? "Nothing was left there yet." : printable(lines.join("\n")));
+        const rows = items.map((one) => [one.anchored_at, String(one.position), one.problem ?? one.ref]);
+        terminal.result(
+          { items },
+          items.length === 0 ? "Nothing was left there yet." : printable(table(["left there", "position", "found by"], rows, [1])),
+        );
       }),
     );
   anchors
@@ -61,12 +64,19 @@ function nameOf(text: string): AnchorName {
   );
 }
 
-function describe(of: AnchorView): string {
-  const done = of.position === null ? "nothing left there yet" : `up to position ${of.position} on ${of.anchored_at}`;
-  const waits = of.behind === 0 ? "" : `, ${of.behind} behind`;
-  const failing =
+function described(items: readonly AnchorView[]): string {
+  const rows = items.map((of) => [
+    of.anchor,
+    of.state,
+    of.position === null ? "-" : String(of.position),
+    String(of.behind),
+    of.anchored_at ?? "never yet",
+    of.where,
+  ]);
+  const failing = items.flatMap((of) =>
     of.failures === 0
-      ? ""
-      : `\n  failed ${of.failures === 1 ? "once" : `${of.failures} times`}: ${of.last_error}; next try ${of.next_attempt_at}`;
-  return `${of.anchor}  ${of.state}  ${of.where}: ${done}${waits}${failing}`;
+      ? []
+      : [`${of.anchor} failed ${of.failures === 1 ? "once" : `${of.failures} times`}: ${of.last_error} Next try: ${of.next_attempt_at}`],
+  );
+  return [table(["anchor", "state", "up to", "behind", "last left", "where"], rows, [2, 3]), ...failing].join("\n");
 }

@@ -2,7 +2,7 @@
 import { archiveStreams, listArchives } from "@signalbox/contract/archives";
 import type { Command } from "commander";
 import { action, type Context } from "../command.ts";
-import { printable } from "../terminal.ts";
+import { counted, printable, table } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 
 const SHOWN = 20;
@@ -16,17 +16,17 @@ export function registerArchive(log: Command): void {
     .action(
       action(async ({ client, terminal }: Context, flags: { olderThan: string; yes?: boolean }) => {
         const plan = await client.call(archiveStreams, { body: { older_than_days: daysOf(flags.olderThan), dry_run: flags.yes !== true } });
-        const lines = plan.streams
-          .slice(0, SHOWN)
-          .map((one) => `${one.stream}  ${one.events} events, ${sizeOf(one.bytes)}, last on ${one.last_event_at}`);
+        const rows = plan.streams.slice(0, SHOWN).map((one) => [one.stream, String(one.events), sizeOf(one.bytes), one.last_event_at]);
+        const lines = rows.length === 0 ? [] : [table(["stream", "events", "size", "last event"], rows, [1, 2])];
         if (plan.streams.length > SHOWN) lines.push(`… and ${plan.streams.length - SHOWN} more`);
-        const total = `${plan.streams.length} streams, ${plan.events} events, ${sizeOf(plan.bytes)}`;
+        const total = `${counted(plan.streams.length, "stream")}, ${counted(plan.events, "event")}, ${sizeOf(plan.bytes)}`;
+        const goes = plan.streams.length === 1;
         lines.push(
           plan.streams.length === 0
             ? "Nothing is that old and over: a session's stream goes once it has ended, a room's once it is archived."
             : plan.dry_run
-              ? `${total} would go. Nothing was changed; with --yes they go.`
-              : `${total} go now, in the background; see: signalbox log archive list`,
+              ? `${total} would go. Nothing was changed; with --yes ${goes ? "it goes" : "they go"}.`
+              : `${total} ${goes ? "goes" : "go"} now, in the background; see: signalbox log archive list`,
         );
         terminal.result(plan, printable(lines.join("\n")));
       }),
@@ -37,11 +37,16 @@ export function registerArchive(log: Command): void {
     .action(
       action(async ({ client, terminal }: Context) => {
         const { items } = await client.call(listArchives, { query: { limit: 200 } });
-        const lines = items.map(
-          (one) =>
-            `${one.id}  ${one.stream} ${one.from_seq}–${one.to_seq}  ${one.events} events, ${sizeOf(one.bytes)}  ${one.state === "detached" ? one.detached_at : "stored, still in the database too"}`,
+        const rows = items.map((one) => [
+          one.stream,
+          `${one.from_seq}-${one.to_seq}`,
+          sizeOf(one.bytes),
+          (one.state === "detached" ? one.detached_at : null) ?? "stored, still in the database too",
+        ]);
+        terminal.result(
+          { items },
+          items.length === 0 ? "Nothing was archived." : printable(table(["stream", "events", "size", "archived"], rows, [1, 2])),
         );
-        terminal.result({ items }, items.length === 0 ? "Nothing was archived." : printable(lines.join("\n")));
       }),
     );
 }

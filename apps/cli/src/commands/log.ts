@@ -14,6 +14,7 @@ import { linesOf, linesTogether, nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";
 import type { z } from "zod";
+import { once } from "node:events";
 import { createReadStream, openAsBlob } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { action, type Context } from "../command.ts";
@@ -22,7 +23,7 @@ import { registerAnchors } from "./log-anchors.ts";
 import { registerArchive } from "./log-archive.ts";
 import { readable } from "./readable.ts";
 import { describeReport } from "./describe-report.ts";
-import { printable } from "../terminal.ts";
+import { counted, printable, table } from "../terminal.ts";
 import { EXIT, type ExitCode, UserError } from "../user-error.ts";
 
 export function registerLog(program: Command): void {
@@ -37,7 +38,8 @@ export function registerLog(program: Command): void {
       action(async (context: Context, flags: { output: string; keys?: string; session?: string }) => {
         const events = await exportTo(context, flags.output, flags.session);
         if (flags.keys !== undefined) await writeKeys(context, flags.keys);
-        if (flags.output !== "-") context.terminal.result({ file: flags.output, events }, `${events} events exported to ${flags.output}`);
+        if (flags.output !== "-")
+          context.terminal.result({ file: flags.output, events }, `${counted(events, "event")} exported to ${flags.output}`);
       }),
     );
   log
@@ -143,16 +145,24 @@ export function registerLog(program: Command): void {
         const body = { dry_run: flags.dryRun === true, ...(flags.projection === undefined ? {} : { projection: flags.projection }) };
         terminal.progress(flags.dryRun === true ? "Comparing with the log …" : "Rebuilding from the log …");
         const report = await told({ client, terminal }, client.call(rebuildProjections, { body }));
-        const lines = report.projections.map(
-          (one) =>
-            `${one.projection}: ${one.events} events, ${one.drift.length === 0 ? "as the log says" : one.drift.map((of) => `${of.table} differed (${of.only_live} rows only live, ${of.only_rebuilt} only in the log)`).join("; ")}`,
-        );
-        const waited = Math.max(0, ...report.projections.map((one) => one.appends_waited_ms ?? 0));
-        lines.push(`Appends waited ${waited} ms at most.`);
-        terminal.result(report, lines.join("\n"));
+        terminal.result(report, describeRebuild(report));
         return report.drifted ? EXIT.failed : EXIT.ok;
       }),
     );
+}
+
+function describeRebuild({ projections, drifted }: z.output<(typeof rebuildProjections)["ok"]>): string {
+  const rows = projections.map((one) => [one.projection, String(one.events), one.drift.length === 0 ? "as the log says" : "differed"]);
+  const differed = projections.flatMap(({ drift }) =>
+    drift.map((of) => `  ${of.table}: ${counted(of.only_live, "row")} only in the table, ${of.only_rebuilt} only in the log`),
+  );
+  const swapped = projections.some((one) => one.swapped);
+  const waited = Math.max(0, ...projections.map((one) => one.appends_waited_ms ?? 0));
+  return [
+    table(["projection", "events", "was"], rows, [1]),
+    ...differed,
+    `${swapped ? "All were made again" : drifted ? "Nothing was changed; without --dry-run they are made again" : "Nothing was changed"}. Appends waited ${Math.round(waited)} ms at most.`,
+  ].join("\n");
 }
 
 /** Says every two seconds how far the rebuild is, until it has ended. */
@@ -177,7 +187,7 @@ const ignore = (): void => undefined;
 
 const describeImport = (of: ImportView): string =>
   printable(
-    `${of.id}  ${of.name}  (${of.events} events, ${of.sessions.length} sessions, from ${of.source_organization_id}, signed by ${of.signed_by})`,
+    `${of.id}  ${of.name}  (${counted(of.events, "event")}, ${counted(of.sessions.length, "session")}, from ${of.source_organization_id}, signed by ${of.signed_by})`,
   );
 
 const describeKey = (key: z.output<typeof AuditKey>): string =>
@@ -229,7 +239,8 @@ export async function exportTo(
   let events = 0;
   const lines = client.lines(exportLog, { query: session === undefined ? {} : { session_id: session }, signal });
   if (output === "-") {
-    for await (const line of lines) process.stdout.write(`${line}\n`);
+    // No faster than whoever reads it.
+    for await (const line of lines) if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
     return events;
   }
   const draft = `${output}.partial`;

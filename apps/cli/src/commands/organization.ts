@@ -15,7 +15,7 @@ import { OrganizationRole, PrincipalId } from "@signalbox/contract/primitives";
 import type { Output } from "@signalbox/contract/route";
 import type { Command } from "commander";
 import { action, type Context } from "../command.ts";
-import { table } from "../terminal.ts";
+import { counted, table } from "../terminal.ts";
 import { UserError } from "../user-error.ts";
 
 type Member = Output<typeof listMembers>["items"][number];
@@ -43,7 +43,7 @@ export function registerOrganization(program: Command): void {
     .action(
       action(async ({ client, terminal }: Context) => {
         const shown = await client.call(getOrganization, {});
-        terminal.result(shown, `${shown.name} (${shown.id}): ${shown.member_count} members; you are ${shown.role}`);
+        terminal.result(shown, `${shown.name} (${shown.id}): ${counted(shown.member_count, "member")}; you are ${shown.role}`);
       }),
     );
   organization

@@ -16,7 +16,7 @@ import { isCancel, password } from "@clack/prompts";
 import type { Command } from "commander";
 import { text } from "node:stream/consumers";
 import { action, type Context } from "../command.ts";
-import { printable, table } from "../terminal.ts";
+import { counted, printable, table } from "../terminal.ts";
 import { EXIT, UserError } from "../user-error.ts";
 
 interface AddFlags {
@@ -123,7 +123,10 @@ export function registerSinks(program: Command): void {
         const wrong = found.windows.filter(({ agrees }) => !agrees);
         const lines = wrong.map((one) => `${one.from_position} to ${one.to_position}: ${one.count} in the log, ${one.their_count} there`);
         const end = found.agrees
-          ? `All ${found.windows.reduce((sum, one) => sum + one.count, 0)} events are there.`
+          ? `All is there: ${counted(
+              found.windows.reduce((sum, one) => sum + one.count, 0),
+              "event",
+            )}.`
           : found.replayed_from === null
             ? `Mend it: signalbox sink check ${id} --repair`
             : `Replaying from ${found.replayed_from} on.`;
@@ -162,18 +165,22 @@ async function secretFor(kind: "webhook" | "convex", isStdin: boolean): Promise<
   return given;
 }
 
-const listed = (items: readonly SinkView[]): string =>
-  table(
-    ["id", "name", "kind", "status", "behind", "last"],
-    items.map((one) => [
-      one.id,
-      printable(one.name),
-      one.kind,
-      one.status === "paused" ? `paused: ${printable(one.paused_reason ?? "")}` : one.failures > 0 ? `failing (${one.failures})` : "active",
-      one.behind >= 1000 ? "1000+" : String(one.behind),
-      printable(one.last_error ?? one.last_delivered_at ?? "nothing yet"),
-    ]),
-  );
+function listed(items: readonly SinkView[]): string {
+  const rows = items.map((one) => [
+    one.id,
+    printable(one.name),
+    one.kind,
+    one.status === "paused" ? "paused" : one.failures > 0 ? `failing (${one.failures})` : "active",
+    one.behind >= 1000 ? "1000+" : String(one.behind),
+    one.last_delivered_at ?? "nothing yet",
+  ]);
+  // What went wrong is a sentence, and has a line of its own.
+  const wrong = items.flatMap((one) => {
+    const reason = one.status === "paused" ? one.paused_reason : one.last_error;
+    return reason === null ? [] : [`${printable(one.name)}: ${printable(reason)}`];
+  });
+  return [table(["id", "name", "kind", "status", "behind", "last delivered"], rows, [4]), ...wrong].join("\n");
+}
 
 const deliveries = (items: readonly SinkDelivery[]): string =>
   table(
@@ -186,4 +193,5 @@ const deliveries = (items: readonly SinkDelivery[]): string =>
       one.at,
       printable(one.error ?? String(one.status ?? "")),
     ]),
+    [0, 3],
   );
