@@ -251,6 +251,15 @@ test("the kill switch cuts a stream under way with its reason, and refuses the n
   await bench.killSwitch(false);
 });
 
+test("a kill switch that could not be read for a second is no verdict: the call is refused, and may be tried again", async () => {
+  const { bench, key } = await start((_, response) => sse(response, chatChunk("a word")));
+  bench.holdSwitch(true);
+  expect(await failure(client(bench, key).chat.completions.create(BODY))).toMatchObject({ status: 503, code: "kill_switch_unknown" });
+  bench.holdSwitch(false);
+  const stream = await client(bench, key).chat.completions.create({ ...BODY, stream: true });
+  for await (const _chunk of stream) break;
+}, 20_000);
+
 test("stopping the proxy waits until everything is settled", async () => {
   const { bench, key, id } = await start((_, response) => sse(response, chatChunk("a word")));
   const stream = await client(bench, key).chat.completions.create({ ...BODY, stream: true });

@@ -33,6 +33,8 @@ export interface Bench {
   readonly gate: GateModule;
   /** As `POST /v1/kill-switch` does. */
   killSwitch(engaged: boolean): Promise<void>;
+  /** As a database that does not answer the gate. */
+  holdSwitch(held: boolean): void;
   /** `http://127.0.0.1:n`; the proxy is at `/llm/v1`. */
   readonly origin: string;
   session(options?: { cap?: number; models?: readonly string[] }): Promise<{ id: string; key: string }>;
@@ -68,8 +70,16 @@ export async function proxyOn(
     roleInSession,
     times: { ttlMs: options.ttlMs ?? 30_000 },
   });
+  let held: Promise<void> | undefined;
+  let letGo: () => void = () => undefined;
   const gate = createGate({
     ...deps,
+    db: {
+      async inOrganization(organizationId, work) {
+        await held;
+        return db.inOrganization(organizationId, work);
+      },
+    },
     principalExists: async () => true,
     approvals: { covering: async () => null },
     killSwitchForced: false,
@@ -123,6 +133,10 @@ export async function proxyOn(
         subject: `session:${id}`,
       };
       await log.run(anySession, target, { type: "session.stopped", data: { session_id: id, reason: "done" } } as SessionEvent);
+    },
+    holdSwitch(isHeld) {
+      letGo();
+      held = isHeld ? new Promise((resolve) => (letGo = resolve)) : undefined;
     },
     async killSwitch(engaged) {
       const route = gate.routes.find((bound) => bound.route.id === "kill_switch.set");

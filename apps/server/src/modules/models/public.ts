@@ -147,7 +147,9 @@ export function createModels(deps: ModelsDeps): ModelsModule {
       if (deniedAt.size > 10_000) deniedAt.clear();
       deniedAt.set(key, now);
     }
-    return { status: 403, code: decision.reason_code, message: `The policy does not let this call through: ${decision.reason}` };
+    // Not read for a second, as on a machine that is very busy: the client's own retry finds it read again. A 403 would end its turn.
+    const status = decision.reason_code === "kill_switch_unknown" ? 503 : 403;
+    return { status, code: decision.reason_code, message: `The policy does not let this call through: ${decision.reason}` };
   }
 
   async function call(

@@ -6,6 +6,7 @@ import type { SessionSource, HarnessName, SessionKind } from "@signalbox/contrac
 import type { Origin, StreamRef, Unit } from "@signalbox/eventlog/log";
 import { newId } from "@signalbox/kernel/id";
 import type { z } from "zod";
+import { ShellRefused } from "../../http/refusal.ts";
 import type { Deps } from "../../module.ts";
 import { approval, type ApprovalsModule } from "../approvals/public.ts";
 import { invocation } from "../actions/public.ts";
@@ -161,8 +162,18 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
   const wake = (unit: Unit, of: { organizationId: string; sessionId: string }): void =>
     unit.enqueue({ kind: "session.boot", organizationId: of.organizationId, payload: { session_id: of.sessionId }, key: of.sessionId });
 
+  /** Not known is not on: whoever asks again finds out. */
+  async function isKilled(organizationId: string): Promise<boolean> {
+    const state = await deps.gate.killSwitch(organizationId);
+    if (state === "unknown")
+      throw new ShellRefused("unavailable", "The state of the kill switch could not be read for a second, so nothing is started.", {
+        fix: "Try again.",
+      });
+    return state === "engaged";
+  }
+
   async function admitted(by: By, request: CreateSession): Promise<{ ok: true; model: string; budget: number } | Refused<CreateRefusal>> {
-    if ((await deps.gate.killSwitch(by.organizationId)) !== "off") return refused("kill_switch_active", KILLED);
+    if (await isKilled(by.organizationId)) return refused("kill_switch_active", KILLED);
     if (deps.harnesses[request.harness] === undefined)
       return refused("sandbox_unavailable", {
         message: `The agent ${request.harness} is not installed on this server.`,
@@ -257,7 +268,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
     async prompt(by, sessionId, text, idempotency) {
       const place = await placeOf(by, sessionId);
       if (place === null) return refused("session_not_found");
-      if ((await deps.gate.killSwitch(by.organizationId)) !== "off") return refused("kill_switch_active", KILLED);
+      if (await isKilled(by.organizationId)) return refused("kill_switch_active", KILLED);
       const [messageId, runId] = [newId("msg"), newId("run")];
       const stage = (admit: () => Promise<void>) =>
         log.unit({ organizationId: by.organizationId, origin: place.origin, idempotency }, async (unit) => {
@@ -357,7 +368,7 @@ export function createSessionCommands(deps: CommandDeps): SessionCommands {
       const place = await placeOf(by, sessionId);
       if (place === null) return refused("session_not_found");
       const { organizationId } = by;
-      if ((await deps.gate.killSwitch(organizationId)) !== "off") return refused("kill_switch_active", KILLED);
+      if (await isKilled(organizationId)) return refused("kill_switch_active", KILLED);
       const { value } = await deps.quotas.withSeat(organizationId, sessionId, (takeSeat) =>
         log.unit({ organizationId, origin: place.origin }, async (unit) => {
           await takeSeat();
