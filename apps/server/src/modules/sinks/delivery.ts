@@ -47,6 +47,8 @@ export interface DeliveryDeps {
   readonly enqueue: (
     jobs: readonly { kind: string; organizationId: string; payload: object; key: string; runAt?: string }[],
   ) => Promise<void>;
+  /** Crash points of tests. */
+  readonly atDelivery?: ((step: "claimed" | "delivered" | "recorded") => void) | undefined;
 }
 
 export const secretName = (sinkId: string): string => `sink:${sinkId}`;
@@ -184,6 +186,7 @@ export function createDelivery(deps: DeliveryDeps) {
       return again(of, cursor.next_attempt_at.toISOString());
     const opened = await open(of);
     if (!opened.ok) return pause(of, opened.message);
+    deps.atDelivery?.("claimed");
     try {
       await drain(of, job, opened.receiver, Number(cursor.position), cursor.failures);
     } finally {
@@ -201,12 +204,14 @@ export function createDelivery(deps: DeliveryDeps) {
         if (job.signal.aborted) return again(of);
         const batch = found.slice(i, i + receiver.batchSize);
         const answer = await receiver.deliver(batch);
+        deps.atDelivery?.("delivered");
         const attempts = failures + 1;
         if (answer.ok) {
           position = batch.at(-1)!.position;
           failures = 0;
           const how = { state: "delivered", attempts, status: answer.status, error: null } as const;
           if (!(await record(of, job.fence, batch, how, { position, failures, nextAttemptAt: null }))) return;
+          deps.atDelivery?.("recorded");
           continue;
         }
         const isDead = answer.isFinal || attempts >= deps.maxFailures;
