@@ -44,7 +44,7 @@ installPackages();
 if (!asksForHelp && command !== "check")
   installPrograms(
     command === "test"
-      ? ["bwrap", "git", "chromium", "nats-server", "faketime"]
+      ? ["bwrap", "git", "chromium", "nats-server", "faketime", "sshd"]
       : command === "bench"
         ? ["bwrap", "git", "nats-server"]
         : ["bwrap", "git"],
@@ -83,7 +83,7 @@ function installPackages() {
 
 /** Debian package by program, where the name differs. */
 function installPrograms(programs) {
-  const debianPackage = { bwrap: "bubblewrap" };
+  const debianPackage = { bwrap: "bubblewrap", sshd: "openssh-server" };
   const missing = programs.filter((name) => !onPath(name) && !(name === "chromium" && onPath("chromium-browser")));
   if (missing.length === 0) return;
   const packages = missing.map((name) => debianPackage[name] ?? name);
@@ -103,8 +103,8 @@ function installPrograms(programs) {
   // A fresh machine has no package lists yet; updating them takes seconds, so only when needed.
   if (install().status !== 0) {
     spawnSync("apt-get", ["update", "-qq"], { stdio: ["ignore", "ignore", "inherit"], env: environment });
-    // Tests of split installations skip themselves without these, and say so.
-    const optional = ["nats-server", "faketime"];
+    // Tests of split installations, and of git over ssh, skip themselves without these, and say so.
+    const optional = ["nats-server", "faketime", "sshd"];
     if (install().status !== 0 && missing.every((name) => optional.includes(name)))
       say(`apt-get could not install ${packages.join(", ")}; the tests that need them are skipped.`);
     else if (missing.some((name) => !optional.includes(name) && !onPath(name) && !(name === "chromium" && onPath("chromium-browser"))))

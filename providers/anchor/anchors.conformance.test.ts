@@ -1,4 +1,5 @@
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { sshServerProgram, startSshServer, type SshServer } from "@signalbox/testkit/ssh-server";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { blobAnchor } from "./blob/blob.ts";
 import { anchorConformance, checkpointAt, type AnchorUnderTest } from "./conformance.ts";
 import { fileAnchor } from "./file/file.ts";
 import { gitAnchor } from "./git/git.ts";
+import { isSsh, type SshAccess } from "./git/ssh.ts";
 import { type Anchor, anchoredLine, AnchorOccupied, placeName } from "./port.ts";
 import { webhookAnchor } from "./webhook/webhook.ts";
 
@@ -123,6 +125,77 @@ describe("git", () => {
     await rm(path.join(remote, "hooks/pre-receive"));
   });
 });
+
+// What is said over it is git's, and shown above; here is who is let in, and whom we believe.
+describe.skipIf(sshServerProgram() === null)("git over ssh (needs sshd)", { timeout: 180_000 }, () => {
+  let server: SshServer;
+  let remote: string;
+  let url: string;
+  const over = (access: Partial<SshAccess>, name: string) =>
+    kept(gitAnchor({ remote: url, branch: "anchors", directory: at(name), ssh: { ...server, ...access } }));
+  const commits = async (): Promise<string> => gitText(["-C", remote, "rev-list", "--count", "--all"]);
+  beforeAll(async () => {
+    await mkdir(at("ssh of the server"));
+    server = await startSshServer(at("ssh of the server"));
+    remote = at("ssh-remote.git");
+    await gitText(["init", "--quiet", "--bare", remote]);
+    url = `ssh://${server.authority}${remote}`;
+  }, 60_000);
+  afterAll(() => server?.stop());
+
+  test("with the key that the host lets in, and the host's own key known, a checkpoint is left and read", async () => {
+    const anchor = over({}, "ssh-cache");
+    const one = checkpointAt(10);
+    const ref = await anchor.leave(one);
+    expect([await commits(), await anchor.read!({ ...one, ref })]).toEqual(["1", one.note]);
+    expect(anchor.where).not.toContain("@");
+  });
+
+  test("a host that is not known, or has another key than is known, gets nothing and is never learned", async () => {
+    const before = await commits();
+    const known = await readFile(server.knownHostsFile, "utf8");
+    const other = (await readFile(`${server.strangersKeyFile}.pub`, "utf8")).split(" ").slice(0, 2).join(" ");
+    for (const [i, text] of ["", `${known.split(" ")[0]} ${other}\n`].entries()) {
+      const knownHostsFile = at(`known hosts ${i}`);
+      await writeFile(knownHostsFile, text);
+      await expect(over({ knownHostsFile }, `ssh-unknown-${i}`).leave(checkpointAt(90))).rejects.toThrow("Host key verification failed");
+      expect(await readFile(knownHostsFile, "utf8")).toBe(text);
+    }
+    expect(await commits()).toBe(before);
+  });
+
+  test("another's key, one that others may read, and none at all are each said as they are", async () => {
+    const open = at("open key");
+    await copyFile(server.keyFile, open);
+    await chmod(open, 0o644);
+    for (const [name, keyFile, said] of [
+      ["stranger", server.strangersKeyFile, /Permission denied/],
+      ["open", open, /UNPROTECTED PRIVATE KEY|Permission denied/],
+      ["none", at("no such key"), /Permission denied/],
+    ] as const)
+      await expect(over({ keyFile }, `ssh-${name}`).leave(checkpointAt(91)), name).rejects.toThrow(said);
+  });
+
+  test("without a key git speaks no ssh", async () => {
+    const anchor = kept(gitAnchor({ remote: url, branch: "anchors", directory: at("ssh-none") }));
+    await expect(anchor.leave(checkpointAt(92))).rejects.toThrow("transport 'ssh' not allowed");
+  });
+});
+
+test.each([
+  ["ssh://git@git.example.com/log.git", true],
+  ["ssh://git@git.example.com:2222/log.git", true],
+  ["ssh://[2001:db8::1]:22/log.git", true],
+  ["git@git.example.com:team/log.git", true],
+  ["ssh://-oProxyCommand=id/x", false],
+  ["ssh://git@-oProxyCommand=id/x", false],
+  ["-oProxyCommand=id@host:x", false],
+  ["git@-host:x", false],
+  ["git@host:", false],
+  ["ssh://host", false],
+  ["https://git.example.com/log.git", false],
+  ["/srv/log.git", false],
+])("%j is ssh: %j", (remote, is) => expect(isSsh(remote)).toBe(is));
 
 describe("webhook", () => {
   const secret = `whsec_${Buffer.alloc(32, "k").toString("base64")}`;

@@ -7,6 +7,8 @@ export interface BlobsUnderTest {
   readonly blobs: Blobs;
   /** Changes what is stored, behind the store's back. */
   damage(organizationId: string, sha256: string): Promise<void>;
+  /** Leaves what a put that died leaves, as old as that; resolves with its name in `everything`. */
+  draft(organizationId: string, ageMs: number): Promise<string>;
   /** Names of everything that lies there, drafts and spools included. */
   everything(): Promise<string[]>;
 }
@@ -86,6 +88,35 @@ export function blobsConformance(started: () => BlobsUnderTest): void {
     }
     await expect(blobs.put("ws_a", failing())).rejects.toThrow("cut");
     expect(await everything()).toEqual(before);
+  });
+
+  test("a name is told before anything has it, and what objects to it ends the put", async () => {
+    const { blobs, everything } = started();
+    const before = await everything();
+    const told: unknown[] = [];
+    for (const content of ["told", Buffer.alloc(5 * 1024 * 1024, "told")]) {
+      const { sha256 } = await blobs.put("ws_told", content, {
+        beforeNamed: async (name) => void told.push(name, await blobs.sizeOf("ws_told", name)),
+      });
+      expect(told.splice(0)).toEqual([sha256, null]);
+      await blobs.erase("ws_told", sha256);
+      const refused = blobs.put("ws_told", content, { beforeNamed: () => Promise.reject(new Error("not this one")) });
+      await expect(refused).rejects.toThrow("not this one");
+    }
+    expect(await everything()).toEqual(before);
+  });
+
+  test("what a put that died left is removed once it is old, and nothing else is", async () => {
+    const { blobs, draft, everything } = started();
+    const { sha256 } = await blobs.put("ws_draft", "whole");
+    const before = await everything();
+    const old = await draft("ws_draft", 3_600_000);
+    const young = await draft("ws_draft", 0);
+    expect(await everything()).toEqual([...before, old, young].toSorted());
+    expect(await blobs.removeDrafts(60_000)).toBe(1);
+    expect(await everything()).toEqual([...before, young].toSorted());
+    expect(await blobs.removeDrafts(0)).toBe(1);
+    expect((await blobs.get("ws_draft", sha256))?.toString()).toBe("whole");
   });
 
   test.each(["../../etc/passwd", "sha256:../../../etc/passwd", "sha256:ABC", "", `sha256:${"0".repeat(63)}/`])(

@@ -8,12 +8,20 @@
  * between leaves an orphan, never a dangling reference. What is read whole is checked against its name.
  */
 import { createHash, type Hash } from "node:crypto";
+import { readdir, rm, stat } from "node:fs/promises";
+import path from "node:path";
 
 export type BlobContent = string | Uint8Array | AsyncIterable<Uint8Array>;
 
+export interface PutOptions {
+  /** What comes after is dropped and said so. Default 256 MiB. */
+  readonly maxBytes?: number;
+  /** Called once the hash is known, before anything is there under its name; what it throws ends the put. */
+  readonly beforeNamed?: (sha256: string) => Promise<void>;
+}
+
 export interface Blobs {
-  /** Keeps at most `maxBytes`; what comes after is dropped and said so. Default 256 MiB. */
-  put(organizationId: string, content: BlobContent, options?: { readonly maxBytes?: number }): Promise<StoredBlob>;
+  put(organizationId: string, content: BlobContent, options?: PutOptions): Promise<StoredBlob>;
   /** Null when there is none; at most the first `maxBytes`. Throws `BlobDamaged`; a part that is not the whole cannot be checked. */
   get(organizationId: string, sha256: string, options?: { readonly maxBytes?: number }): Promise<Buffer | null>;
   /** The whole, in chunks; null when there is none. Throws `BlobDamaged` after the last chunk, so use nothing before its end. */
@@ -23,6 +31,8 @@ export interface Blobs {
   removeAll(organizationId: string): Promise<void>;
   /** Gone for good once it resolves; nothing when there is none. */
   erase(organizationId: string, sha256: string): Promise<void>;
+  /** Removes what a put that died left beside the contents, untouched for `olderThanMs`; how much it was. */
+  removeDrafts(olderThanMs: number): Promise<number>;
   /** Everything there is, of all organizations, by name. */
   list(): AsyncIterable<{ readonly organizationId: string; readonly sha256: string; readonly sizeBytes: number }>;
   /** Null while the store answers; else what is wrong and what to do, without a secret. */
@@ -88,6 +98,20 @@ async function* chunksOf(content: BlobContent): AsyncIterable<Uint8Array> {
   if (typeof content === "string") yield Buffer.from(content);
   else if (content instanceof Uint8Array) yield content;
   else yield* content;
+}
+
+/** `draft-…` of a directory that nobody has written to for so long. */
+export async function removeOldDrafts(directory: string, olderThanMs: number): Promise<number> {
+  let removed = 0;
+  for (const name of await readdir(directory).catch(() => [])) {
+    if (!name.startsWith("draft-")) continue;
+    const draft = path.join(directory, name);
+    const found = await stat(draft).catch(() => null); // its put may end meanwhile
+    if (found === null || Date.now() - found.mtimeMs < olderThanMs) continue;
+    await rm(draft, { force: true });
+    removed++;
+  }
+  return removed;
 }
 
 /** Throws after the last chunk when they are not what `sha256` names. */

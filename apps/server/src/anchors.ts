@@ -3,6 +3,7 @@ import type { AnchorName } from "@signalbox/contract/anchors";
 import { blobAnchor } from "@signalbox/providers/anchor/blob/blob";
 import { fileAnchor } from "@signalbox/providers/anchor/file/file";
 import { gitAnchor } from "@signalbox/providers/anchor/git/git";
+import { isSsh } from "@signalbox/providers/anchor/git/ssh";
 import type { Anchor } from "@signalbox/providers/anchor/port";
 import { webhookAnchor } from "@signalbox/providers/anchor/webhook/webhook";
 import type { Blobs } from "@signalbox/providers/blob/port";
@@ -16,6 +17,7 @@ export function anchorsOf(config: Config, blobs: Blobs, credentialsFile: string)
   if (config.anchorBlobs)
     anchors.set("blob", blobAnchor(blobs, config.blobs === "s3" ? `bucket ${config.s3Bucket}` : "blobs/ of the server"));
   if (config.anchorGit !== undefined)
+    // config.ts refuses ssh without both files
     anchors.set(
       "git",
       gitAnchor({
@@ -23,6 +25,9 @@ export function anchorsOf(config: Config, blobs: Blobs, credentialsFile: string)
         branch: config.anchorGitBranch,
         directory: path.join(config.dataDir, "cache", `anchor-git-${config.role}`),
         credentialsFile,
+        ssh: isSsh(config.anchorGit)
+          ? { keyFile: path.resolve(config.anchorGitSshKey!), knownHostsFile: path.resolve(config.anchorGitKnownHosts!) }
+          : undefined,
       }),
     );
   // The operator names the address, so it may be inside.

@@ -26,7 +26,7 @@ export function startJobs(
   if (!duties.background) return void jobs.work(handlers, { concurrency: config.jobConcurrency });
   for (const { name, cron, run } of modules.flatMap(([, module]) => module.schedules ?? [])) {
     const kind = `schedule.${name}`;
-    handlers[kind] = () => run();
+    handlers[kind] = ({ signal }) => run(signal);
     // Housekeeping of the whole installation; a row needs an organization all the same.
     schedules.push({ name, pattern: cron, job: () => ({ kind, organizationId: LOCAL.organizationId, payload: {}, key: name }) });
   }

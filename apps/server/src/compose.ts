@@ -175,7 +175,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       : Buffer.from(config.internalKey, "hex");
   const bus = busOf(config, connection, internalKey, onError);
 
-  const blobs = openBlobs(config);
+  const blobs = openBlobs(config, workerPool);
   const identity = createIdentity({
     ...deps,
     anywhere: db.anywhere,
@@ -342,6 +342,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     importsDirectory: path.join(config.dataDir, "imports"),
     archiveAfterDays: config.archiveAfterDays === 0 ? null : config.archiveAfterDays,
     roomNames: rooms.names,
+    contentGraceH: config.contentGraceH === 0 ? null : config.contentGraceH,
     async roomsOver(organizationId, ids) {
       const { archived, sessions: of } = await rooms.lives(organizationId, ids);
       const ended = await theSessions().queries.ended(organizationId, [...of.values()]);
@@ -609,6 +610,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
     metrics.gauge("signalbox_terminal_sockets", "Open sockets on terminals.", () => terminals.sockets);
     metrics.gauge("signalbox_preview_connections", "Open requests and sockets through previews.", () => previews.connections);
+    for (const [name, help, read] of audit.contentGauges) metrics.gauge(name, help, read);
     metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
     const http: HttpServer = await createHttpServer({
       routes: [

@@ -102,3 +102,12 @@ test("what is parsed cannot be changed, and secrets are known as such", () => {
 test("the connections of every pool are counted", () => {
   expect(connectionsNeeded(config([], { SIGNALBOX_REQUEST_CONNECTIONS: "20" })) - connectionsNeeded(config())).toBe(10);
 });
+
+test("a git anchor over ssh needs a key and the host's keys, and nothing that looks like an option of ssh is a repository", () => {
+  const remote = { SIGNALBOX_ANCHOR_GIT: "git@git.example.com:team/log.git" };
+  const key = { ...remote, SIGNALBOX_ANCHOR_GIT_SSH_KEY: "/srv/key" };
+  expect(refusal([], remote).message).toContain("SIGNALBOX_ANCHOR_GIT_SSH_KEY");
+  expect(refusal([], key).message).toContain("SIGNALBOX_ANCHOR_GIT_KNOWN_HOSTS");
+  expect(config([], { ...key, SIGNALBOX_ANCHOR_GIT_KNOWN_HOSTS: "/srv/known" })).toMatchObject({ anchorGitSshKey: "/srv/key" });
+  expect(refusal([], { ...key, SIGNALBOX_ANCHOR_GIT: "ssh://-oProxyCommand=id/x" }).message).toContain("no repository");
+});

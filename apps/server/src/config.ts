@@ -9,6 +9,7 @@ import { isIP } from "node:net";
 import path from "node:path";
 import { unreachable } from "@signalbox/kernel/decider";
 import { DUTIES, ROLES } from "./cluster/roles.ts";
+import { isSsh } from "@signalbox/providers/anchor/git/ssh";
 import { secretProblem } from "@signalbox/providers/sink/webhook/webhook";
 import { defaultDataDir } from "./postgres/embedded.ts";
 
@@ -174,6 +175,14 @@ export const SETTINGS = {
     env: "SIGNALBOX_ARCHIVE_AFTER_DAYS",
     desc: "Days after its last event that the history of an ended session, or of an archived room, moves to the store of contents (it is read as ever); 0 keeps all of it in the database.",
   },
+  contentGraceH: {
+    type: "integer",
+    default: 48,
+    min: 0,
+    max: 8760,
+    env: "SIGNALBOX_CONTENT_GRACE_H",
+    desc: "Hours after which large content that nothing in the history names any more, or ever did, is removed; 0 keeps it for ever.",
+  },
   anchorFile: {
     type: "string",
     env: "SIGNALBOX_ANCHOR_FILE",
@@ -189,7 +198,17 @@ export const SETTINGS = {
     type: "string",
     secret: true,
     env: "SIGNALBOX_ANCHOR_GIT",
-    desc: "Pushes every signed checkpoint as a commit to this git repository: a path, file:// or http(s)://. Logins are read from the git credentials file.",
+    desc: "Pushes every signed checkpoint as a commit to this git repository: a path, file://, http(s)://, ssh://git@host/path or git@host:path. Logins are read from the git credentials file; ssh needs the two settings below.",
+  },
+  anchorGitSshKey: {
+    type: "string",
+    env: "SIGNALBOX_ANCHOR_GIT_SSH_KEY",
+    desc: "File with the private key that git logs in with over ssh, readable by the server's user alone.",
+  },
+  anchorGitKnownHosts: {
+    type: "string",
+    env: "SIGNALBOX_ANCHOR_GIT_KNOWN_HOSTS",
+    desc: "File with the host's public keys, as ssh-keyscan prints them; any other host is refused. Compare them with what its operator publishes.",
   },
   anchorGitBranch: {
     type: "string",
@@ -669,9 +688,27 @@ function refuseHalfBucket({ s3Bucket, s3AccessKeyId, s3SecretAccessKey, s3Prefix
     );
 }
 
-function refuseUnsafeAnchors({ anchorGit, anchorGitBranch, anchorWebhook, anchorWebhookSecret }: Config): void {
-  if (anchorGit !== undefined && !/^(\/|(file|https?):\/\/)/.test(anchorGit))
-    throw new ConfigError("SIGNALBOX_ANCHOR_GIT: its value is no repository.", "Name a path from the root, file:// or http(s)://.");
+function refuseUnsafeAnchors(config: Config): void {
+  const { anchorGit, anchorGitBranch, anchorGitSshKey, anchorGitKnownHosts, anchorWebhook, anchorWebhookSecret } = config;
+  if (anchorGit !== undefined && !/^(\/|(file|https?):\/\/)/.test(anchorGit) && !isSsh(anchorGit))
+    throw new ConfigError(
+      "SIGNALBOX_ANCHOR_GIT: its value is no repository.",
+      "Name a path from the root, file://, http(s)://, ssh://git@host/path or git@host:path.",
+    );
+  if (anchorGit !== undefined && isSsh(anchorGit))
+    for (const [name, value, fix] of [
+      [
+        "SIGNALBOX_ANCHOR_GIT_SSH_KEY",
+        anchorGitSshKey,
+        "Make a key for it (ssh-keygen -t ed25519 -N '' -f FILE), let the repository take it, and name the file.",
+      ],
+      [
+        "SIGNALBOX_ANCHOR_GIT_KNOWN_HOSTS",
+        anchorGitKnownHosts,
+        "Write ssh-keyscan HOST > FILE, compare its keys with those that the host publishes, and name the file.",
+      ],
+    ] as const)
+      if (value === undefined) throw new ConfigError(`SIGNALBOX_ANCHOR_GIT over ssh needs ${name}.`, fix);
   if (!/^[0-9A-Za-z][0-9A-Za-z_-]*([./][0-9A-Za-z_-]+)*$/.test(anchorGitBranch))
     throw new ConfigError(
       `SIGNALBOX_ANCHOR_GIT_BRANCH: "${anchorGitBranch}" is not a branch.`,

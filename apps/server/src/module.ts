@@ -34,7 +34,7 @@ export interface Module {
   /** `schema.sql` files of the rebuildable `proj_*` tables, as absolute paths. */
   readonly schemas: readonly string[];
   readonly jobs: Readonly<Record<string, (job: Job) => Promise<void>>>;
-  readonly schedules?: readonly { readonly name: string; readonly cron: string; readonly run: () => Promise<void> }[];
+  readonly schedules?: readonly { readonly name: string; readonly cron: string; readonly run: (signal: AbortSignal) => Promise<void> }[];
   /** What every process needs to answer right: started after the database is up, stopped in reverse order. */
   start?(): Promise<void>;
   stop?(): Promise<void>;

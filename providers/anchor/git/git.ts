@@ -12,15 +12,17 @@
 import { mkdir } from "node:fs/promises";
 import { git, gitText, withoutCredentials } from "../../forge/git/run.ts";
 import { type Anchor, AnchorFailed, AnchorOccupied, placeName } from "../port.ts";
+import { type SshAccess, sshEnvironment } from "./ssh.ts";
 
 export interface GitAnchorOptions {
-  /** A path, file:// or http(s)://. */
+  /** A path, file://, http(s):// or, with `ssh`, what `isSsh` knows. */
   readonly remote: string;
   readonly branch: string;
   /** Of ours, made when needed. */
   readonly directory: string;
   /** git-credentials(5). */
   readonly credentialsFile?: string | undefined;
+  readonly ssh?: SshAccess | undefined;
   readonly timeoutMs?: number | undefined;
 }
 
@@ -28,10 +30,16 @@ const TRIES = 5;
 const TIP = "refs/anchor/tip";
 
 export function gitAnchor(options: GitAnchorOptions): Anchor {
-  const { remote, branch, directory, credentialsFile, timeoutMs = 60_000 } = options;
-  const where = withoutCredentials(remote);
+  const { remote, branch, directory, credentialsFile, ssh, timeoutMs = 60_000 } = options;
+  const where = withoutCredentials(remote).replace(ssh === undefined ? /^$/ : /^(ssh:\/\/)?[^/@]+@/, "$1");
   const here = ["-C", directory];
-  const away = { credentialsFile, timeoutMs };
+  /** What speaks with the remote; ssh is a program, so git runs it for nobody else. */
+  const away = (argv: readonly string[]) =>
+    git([...(ssh === undefined ? [] : ["-c", "protocol.ssh.allow=always"]), ...argv], {
+      credentialsFile,
+      timeoutMs,
+      ...(ssh === undefined ? {} : { env: sshEnvironment(ssh) }),
+    });
   let made: Promise<unknown> | undefined;
   // One at a time: index and tip are of the directory.
   let last: Promise<unknown> = Promise.resolve();
@@ -57,14 +65,20 @@ export function gitAnchor(options: GitAnchorOptions): Anchor {
   /** The remote's own tip; null while the branch is not there. */
   async function tip(): Promise<string | null> {
     await ready();
-    const listed = await git(["ls-remote", "--", remote, `refs/heads/${branch}`], away);
+    const listed = await away(["ls-remote", "--", remote, `refs/heads/${branch}`]);
     if (listed.exitCode !== 0) throw failed(listed.stderr);
     const found = /^([0-9a-f]{40,64})\t/.exec(listed.stdout.toString())?.[1];
     if (found === undefined) return null;
-    const fetched = await git(
-      [...here, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, `+refs/heads/${branch}:${TIP}`],
-      away,
-    );
+    const fetched = await away([
+      ...here,
+      "fetch",
+      "--quiet",
+      "--no-tags",
+      "--no-write-fetch-head",
+      "--",
+      remote,
+      `+refs/heads/${branch}:${TIP}`,
+    ]);
     if (fetched.exitCode !== 0) throw failed(fetched.stderr);
     return gitText([...here, "rev-parse", "--verify", TIP]);
   }
@@ -102,7 +116,7 @@ export function gitAnchor(options: GitAnchorOptions): Anchor {
           if (there === note) return gitText([...here, "log", "-1", "--format=%H", parent!, "--", path]);
           if (there !== null) throw new AnchorOccupied(`Another checkpoint is at ${path} in ${where} (${branch}).`);
           const made = await commit(parent, path, note, signedAt);
-          const pushed = await git([...here, "push", "--quiet", "--porcelain", "--", remote, `${made}:refs/heads/${branch}`], away);
+          const pushed = await away([...here, "push", "--quiet", "--porcelain", "--", remote, `${made}:refs/heads/${branch}`]);
           if (pushed.exitCode === 0) return made;
           const isBehind = /fetch first|non-fast-forward|cannot lock ref|incorrect old value|reference already exists/.test(
             pushed.stderr + pushed.stdout.toString(),
@@ -120,10 +134,12 @@ export function gitAnchor(options: GitAnchorOptions): Anchor {
 
   function failed(error: unknown): AnchorFailed {
     const text = error instanceof Error ? error.message : String(error);
+    const lines = withoutCredentials(text).split("\n");
+    // Of ssh git only says that it could not read.
     const said =
-      withoutCredentials(text)
-        .split("\n")
-        .find((one) => /fatal|error|rejected|longer than/.test(one)) ?? "git gave no reason";
+      lines.find((one) => /Host key verification failed|Permission denied|UNPROTECTED PRIVATE KEY|^ssh: |^Load key/.test(one)) ??
+      lines.find((one) => /fatal|error|rejected|longer than/.test(one)) ??
+      "git gave no reason";
     return new AnchorFailed(`${where} did not take it: ${said.slice(0, 300)}`);
   }
 }

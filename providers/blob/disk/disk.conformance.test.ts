@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -14,6 +15,12 @@ const blobs = diskBlobs(dir);
 blobsConformance(() => ({
   blobs,
   damage: (organizationId, sha256) => writeFile(path.join(dir, keyOf(organizationId, sha256)!), "something else"),
+  async draft(organizationId, ageMs) {
+    const name = path.join(organizationId, `draft-${randomUUID()}`);
+    await writeFile(path.join(dir, name), "half");
+    await utimes(path.join(dir, name), new Date(), new Date(Date.now() - ageMs));
+    return name;
+  },
   everything: async () =>
     readdirSync(dir, { recursive: true, withFileTypes: true })
       .filter((file) => file.isFile())

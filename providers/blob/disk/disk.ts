@@ -5,7 +5,18 @@
 import { createHash, randomBytes } from "node:crypto";
 import { access, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { type Blobs, type BlobContent, checked, checkedWhole, cut, DEFAULT_MAX_BYTES, homeOf, keyOf, nameOf } from "../port.ts";
+import {
+  type Blobs,
+  type BlobContent,
+  checked,
+  checkedWhole,
+  cut,
+  DEFAULT_MAX_BYTES,
+  homeOf,
+  keyOf,
+  nameOf,
+  removeOldDrafts,
+} from "../port.ts";
 
 export function diskBlobs(dir: string): Blobs {
   const pathOf = (organizationId: string, sha256: string): string | null => {
@@ -14,7 +25,7 @@ export function diskBlobs(dir: string): Blobs {
   };
 
   return {
-    async put(organizationId, content, { maxBytes = DEFAULT_MAX_BYTES } = {}) {
+    async put(organizationId, content, { maxBytes = DEFAULT_MAX_BYTES, beforeNamed } = {}) {
       const home = path.join(dir, homeOf(organizationId));
       await mkdir(home, { recursive: true, mode: 0o700 });
       const draft = path.join(home, `draft-${randomBytes(12).toString("hex")}`);
@@ -22,6 +33,7 @@ export function diskBlobs(dir: string): Blobs {
         const { hex, sizeBytes, truncated } = await writeDraft(draft, content, maxBytes);
         const shard = path.join(home, hex.slice(0, 2));
         await mkdir(shard, { recursive: true, mode: 0o700 });
+        await beforeNamed?.(`sha256:${hex}`);
         await rename(draft, path.join(shard, hex));
         await syncDirectory(shard);
         await syncDirectory(home);
@@ -84,6 +96,12 @@ export function diskBlobs(dir: string): Blobs {
 
     async removeAll(organizationId) {
       await rm(path.join(dir, homeOf(organizationId)), { recursive: true, force: true });
+    },
+
+    async removeDrafts(olderThanMs) {
+      let removed = 0;
+      for (const organization of await namesIn(dir)) removed += await removeOldDrafts(path.join(dir, organization), olderThanMs);
+      return removed;
     },
 
     async *list() {

@@ -1,6 +1,8 @@
 import { startS3Server, type S3Server } from "@signalbox/testkit/s3-server";
 import { S3Client, PutObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -56,6 +58,12 @@ blobsConformance(() => ({
     await raw.send(
       new PutObjectCommand({ Bucket: server.bucket, Key: `of/signalbox/${keyOf(organizationId, sha256)!}`, Body: "something else" }),
     );
+  },
+  async draft(_, ageMs) {
+    const name = `draft-${randomUUID()}`;
+    await writeFile(path.join(spoolDirectory, name), "half");
+    await utimes(path.join(spoolDirectory, name), new Date(), new Date(Date.now() - ageMs));
+    return name;
   },
   async everything() {
     const { Contents = [] } = await raw.send(new ListObjectsV2Command({ Bucket: server.bucket }));

@@ -36,6 +36,7 @@ import {
   homeOf,
   keyOf,
   nameOf,
+  removeOldDrafts,
 } from "../port.ts";
 
 export interface S3Options {
@@ -130,11 +131,12 @@ export function s3Blobs(options: S3Options): Blobs & { close(): void } {
     );
 
   return {
-    async put(organizationId, content, { maxBytes = DEFAULT_MAX_BYTES } = {}) {
+    async put(organizationId, content, { maxBytes = DEFAULT_MAX_BYTES, beforeNamed } = {}) {
       homeOf(organizationId);
       const spooled = await spool(options.spoolDirectory, content, maxBytes);
       try {
         const sha256 = `sha256:${spooled.digest.toString("hex")}`;
+        await beforeNamed?.(sha256);
         await again("content could not be stored", async () => {
           const stream = spooled.file === null ? null : createReadStream(spooled.file);
           try {
@@ -195,6 +197,9 @@ export function s3Blobs(options: S3Options): Blobs & { close(): void } {
       for await (const { key } of keysBelow(`${home}/`)) if (batch.push(key) === ERASED_AT_ONCE) await flush();
       await flush();
     },
+
+    // In the bucket nothing is ever half there.
+    removeDrafts: (olderThanMs) => removeOldDrafts(options.spoolDirectory, olderThanMs),
 
     async *list() {
       for await (const { key, size } of keysBelow("ws_")) {

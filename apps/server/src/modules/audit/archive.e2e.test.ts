@@ -1,4 +1,5 @@
 /* Old streams archived under a whole server: everything that reads the log shows what it showed before. */
+import { enqueueJobs } from "@signalbox/jobs/enqueue";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { parseKey } from "@signalbox/verify/note";
 import { verifyExport } from "@signalbox/verify/export";
@@ -8,6 +9,8 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Composed, startComposed } from "../../composed.fixture.ts";
+import { createHistory } from "../sessions/history.ts";
+import { redaction } from "./redaction.ts";
 
 const database = databaseTest();
 let c: Composed;
@@ -197,6 +200,31 @@ test("an archived event can be erased: its text is nowhere any more, and everyth
   const again = await c.call("POST", "/v1/audit/redact", { token: c.owner, body: { event_id: secretEvent, reason: "again" } });
   expect(again.body.error.code).toBe("event_already_redacted");
 }, 180_000);
+
+test("what an erasure names is read without its words from an archive too, before that is written anew", async () => {
+  const { items } = await get(`/v1/events?stream_type=room&stream_id=${room}&event_type=message.created&limit=200`);
+  const { event_id: target, seq, data } = items.find((one: { redaction: string }) => one.redaction === "none");
+  // The record alone: whoever was to erase it died, and its job goes on.
+  await c.server.log.run(
+    redaction,
+    {
+      organizationId: "ws_dev",
+      origin: { principal: { id: "usr_owner", type: "user" } },
+      stream: { type: "room", id: room },
+      subject: `event:${target}`,
+    },
+    { type: "redact", target, reason: "test", content: [] },
+  );
+  const history = createHistory(
+    c.server.db,
+    async () => seq,
+    (rows) => c.server.log.hydrate(rows),
+  );
+  const [read] = await history.read("ws_dev", room, seq - 1, seq);
+  expect([Object.keys(data).length > 0, read!.event.data]).toEqual([true, {}]);
+  await enqueueJobs(database.pool("sb_log"), [{ kind: "audit.erase", organizationId: "ws_dev", payload: { target }, key: target }]);
+  await expect.poll(async () => (await get(`/v1/events/${target}`)).redaction, { timeout: 20_000 }).toBe("full");
+});
 
 test("another organization sees no archive and no archived event", async () => {
   const other = await c.organization();

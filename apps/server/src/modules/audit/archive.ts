@@ -27,6 +27,7 @@ import { handle } from "../../http/handle.ts";
 import type { Deps, Job, Module } from "../../module.ts";
 import { archiveRecord } from "./archive-record.ts";
 import { type StoredEvent, storedStream } from "./chain-reader.ts";
+import { contentsNamed } from "./content-names.ts";
 
 export interface ArchiveDeps extends Deps {
   readonly logPool: pg.Pool;
@@ -56,11 +57,11 @@ const QUIET_ROOMS = 1000;
 /** Nothing is that old: only what was begun is ended. */
 const NEVER_DAYS = 36_500;
 const DAY_MS = 86_400_000;
-const HASH = /sha256:[0-9a-f]{64}/g;
 /** What was to be taken away is not what was read back. */
 const CHANGED = "SB003";
 const ORIGIN: Origin = { principal: { id: "svc_archive", type: "service" } };
 
+const typeOf = (header: string): string => (JSON.parse(header) as { type: string }).type;
 const idOf = ({ id }: { readonly id: string }): string => id;
 
 interface Candidate {
@@ -186,7 +187,7 @@ export function createArchives(deps: ArchiveDeps) {
       events++;
       digest.update(hashBytes(event.hash)!);
       digest.update(event.data === null ? Buffer.of(0) : Buffer.concat([Buffer.of(1), dataHash(event.salt, event.data)]));
-      named.push(...new Set(event.data?.match(HASH)));
+      named.push(...contentsNamed(typeOf(event.header), event.data));
     }
     if (head.seq !== to) throw new Error(`the stored archive of ${roomId} ends at ${head.seq}, not at ${to}: nothing was detached`);
     await logPool.query("select evt_archive_verified($1, $2, $3, $4, $5, $6)", [
@@ -311,9 +312,9 @@ export function createArchives(deps: ArchiveDeps) {
     if (written.sha256 !== place.sha256) {
       let events = 0;
       const named: string[] = [];
-      for await (const { data } of archivedEvents(await blobs.stream(organizationId, written.sha256))) {
+      for await (const { header, data } of archivedEvents(await blobs.stream(organizationId, written.sha256))) {
         events++;
-        named.push(...new Set(data?.match(HASH)));
+        named.push(...contentsNamed(typeOf(header), data));
       }
       if (events !== place.events) throw new Error(`the archive ${place.id} could not be written anew: nothing was replaced`);
       await logPool.query("select evt_rearchive($1, $2, $3, $4, $5, $6)", [

@@ -31,6 +31,7 @@ import { type ArchiveDeps, createArchives } from "./archive.ts";
 import { createAnchors, type AnchorsDeps } from "./anchors.ts";
 import { type StoredEvent, storedStream } from "./chain-reader.ts";
 import { CHECKPOINT_COLUMNS, checkpoint, checkpointView, type CheckpointRow } from "./checkpoint.ts";
+import { type ContentsDeps, createContents } from "./contents.ts";
 import { createDrift } from "./drift.ts";
 import { createExports } from "./export.ts";
 import { createImports, type ImportDeps, type Imports } from "./imports.ts";
@@ -58,6 +59,7 @@ export interface AuditDeps extends Deps {
   readonly roomsOver?: ArchiveDeps["roomsOver"];
   readonly roomNames?: ArchiveDeps["roomNames"];
   readonly atArchive?: ArchiveDeps["atArchive"];
+  readonly contentGraceH?: ContentsDeps["contentGraceH"];
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
@@ -86,6 +88,8 @@ export interface AuditModule extends Module {
   /** One stream as it is stored, ascending, after `afterSeq`. */
   storedStream(organizationId: string, stream: StreamRef, afterSeq: number): AsyncGenerator<StoredEvent>;
   readonly imports: Imports;
+  /** Of the contents that this process collected. */
+  readonly contentGauges: readonly (readonly [name: string, help: string, read: () => number])[];
   /** What signs for an organization just now; a refusal (`signing_key_missing`) when the server does not have it. */
   signer(organizationId: string): Promise<Signer>;
 }
@@ -97,6 +101,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
   const drift = createDrift({ log, logPool, organizations: deps.organizations });
   const anchors = createAnchors(deps);
   const archives = createArchives(deps);
+  const contents = createContents(deps);
   const imports = createImports({ ...deps, exports, directory: deps.importsDirectory, at: deps.atImport });
 
   async function headOf(organizationId: string, stream: StreamRef): Promise<{ seq: number; importId: string | null } | null> {
@@ -367,6 +372,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
     start: imports.tidy,
     stop: anchors.close,
     imports,
+    contentGauges: contents.gauges,
     signer: (organizationId) => signerOf(logPool, organizationId, keys),
     async health() {
       for (const organizationId of await deps.organizations()) {
@@ -378,20 +384,21 @@ export function createAudit(deps: AuditDeps): AuditModule {
           };
       }
       // What follows is nothing that a load balancer should act on: the log is right and everything works.
-      const lag = await anchors.lag();
+      const told = [await anchors.lag(), contents.problem()].filter((one) => one !== null);
       const open = await drift.open();
-      if (open.length === 0) return { ok: true, detail: lag };
       const tables = [...new Set(open.map(({ table }) => table))].toSorted();
       const since = open.map((of) => of.since).toSorted()[0];
-      return {
-        ok: true,
-        detail: `${lag === null ? "" : `${lag}; `}${tables.join(", ")} ${tables.length === 1 ? "differs" : "differ"} from the log since ${since}; run: signalbox log rebuild`,
-      };
+      if (open.length > 0)
+        told.push(
+          `${tables.join(", ")} ${tables.length === 1 ? "differs" : "differ"} from the log since ${since}; run: signalbox log rebuild`,
+        );
+      return { ok: true, detail: told.length === 0 ? null : told.join("; ") };
     },
     storedStream: (organizationId, stream, afterSeq) => storedStream(db, log, organizationId, stream, afterSeq),
     schedules: [
       ...anchors.schedules,
       ...archives.schedules,
+      ...contents.schedules,
       ...(deps.driftCheck === null ? [] : [{ name: "audit.drift", cron: deps.driftCheck.cron, run: checkDrift }]),
       {
         name: "audit.checkpoint",
