@@ -124,6 +124,8 @@ export function createKeyRing({ pool, sealer, clock }: RingDeps, { name, rotateM
     },
     async named(kid) {
       await fresh();
+      // The first key of all signs at once: whoever has just read of none looks again.
+      if (ring.length === 0) await reread();
       return ring.find((one) => one.kid === kid)?.key ?? null;
     },
     async all() {

@@ -7,6 +7,8 @@ const DAY_MS = 24 * HOUR_MS;
 export const RINGS = {
   /** Tokens live 15 minutes at most. */
   sync: { name: "sync", rotateMs: DAY_MS, keepMs: HOUR_MS },
+  /** Requests between the roles are good for a minute. */
+  service: { name: "service", rotateMs: DAY_MS, keepMs: HOUR_MS },
   /** Capabilities live a year at most (`MAX_CAPABILITY_DAYS`). */
   capability: { name: "capability", rotateMs: 90 * DAY_MS, keepMs: 366 * DAY_MS },
 } as const satisfies Record<string, RingOptions>;

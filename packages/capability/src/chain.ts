@@ -75,6 +75,8 @@ export interface Chain {
   readonly links: readonly Link[];
   /** Cannot be handed on. */
   readonly isSealed: boolean;
+  /** The installation's key that the root is signed by: with it goes all of the chain. */
+  readonly kid: string;
 }
 
 /** `malformed` and `bad_signature`: no token at all. The others: whoever made the last block had the right key, and not the right to it. */
@@ -202,6 +204,7 @@ export async function verify(token: string, { keyOf, nowMs }: { readonly keyOf: 
     kind: root!.kind,
     links: [...links],
     isSealed: proof.startsWith("s."),
+    kid: rootHeader.data.kid,
   });
   let wrong: { readonly problem: Problem; readonly genuine: Chain; readonly tried: Link } | undefined;
   for (const [depth, block] of blocks.entries()) {

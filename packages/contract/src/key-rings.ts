@@ -3,8 +3,8 @@ import { z } from "zod";
 import { Timestamp } from "./primitives.ts";
 import { route } from "./route.ts";
 
-/** `sync`: tokens of sockets; `capability`: roots of capabilities. */
-export const KeyRingName = z.enum(["sync", "capability"]).meta({ id: "KeyRingName" });
+/** `sync`: tokens of sockets; `service`: requests between the roles; `capability`: roots of capabilities. */
+export const KeyRingName = z.enum(["sync", "service", "capability"]).meta({ id: "KeyRingName" });
 export const KeyRingView = z
   .object({
     ring: KeyRingName,

@@ -244,6 +244,7 @@ function read(token: string): Chain {
         expiresAtMs: c["exp"]! * 1000,
       })),
       isSealed: proof.startsWith("s."),
+      kid: (JSON.parse(Buffer.from(blocks[0]!.split(".")[0]!, "base64url").toString()) as { kid: string }).kid,
     };
   } catch {
     throw NO_TOKEN;

@@ -26,12 +26,12 @@ export function registerKeys(program: Command): void {
     );
   keys
     .command("rotate <ring>")
-    .description("make another key of sync or capability now; the one before goes on verifying")
+    .description("make another key of sync, service or capability now; the one before goes on verifying")
     .option("--drop", "forget those before: what was signed with them ends within a second")
     .action(
       action(async ({ client, terminal }: Context, ring: string, { drop }: { drop?: boolean }) => {
         const name = KeyRingName.safeParse(ring);
-        if (!name.success) throw new UserError(`There is no ring ${ring}.`, "There are two.", "Use sync or capability.");
+        if (!name.success) throw new UserError(`There is no ring ${ring}.`, "There are three.", "Use sync, service or capability.");
         const rotated = await client.call(rotateKeyRing, { params: { ring: name.data }, body: { drop: drop === true } });
         terminal.result(rotated, `${name.data}: ${rotated.keys[0]?.kid ?? ""} is the newest of ${rotated.keys.length}`);
       }),

@@ -98,7 +98,7 @@ export function createInternal({ nodes, signatures, serves, holderOf }: Internal
         const answer = await fetch(new URL(path, to), {
           method: request.method,
           headers: {
-            ...signatures.sign({ method: request.method, path, body, caller: onBehalf }),
+            ...(await signatures.sign({ method: request.method, path, body, caller: onBehalf })),
             ...(body.length === 0 ? {} : { "content-type": "application/json" }),
             ...(typeof key === "string" ? { "idempotency-key": key } : {}),
           },
@@ -130,7 +130,7 @@ export function createInternal({ nodes, signatures, serves, holderOf }: Internal
       const to = await elsewhere(sessionId);
       if (to === null) return false;
       const path = INTERNAL_PREFIX + (request.url ?? "/");
-      const signed = signatures.sign({ method: "GET", path, body: Buffer.alloc(0), caller: "" });
+      const signed = await signatures.sign({ method: "GET", path, body: Buffer.alloc(0), caller: "" });
       const kept = ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol"].flatMap((name) => {
         const value = request.headers[name];
         return typeof value === "string" ? [[name, value] as const] : [];

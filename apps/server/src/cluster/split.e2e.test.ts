@@ -6,15 +6,20 @@ import { type IncomingMessage, request, type RequestOptions } from "node:http";
 import path from "node:path";
 import type { Duplex } from "node:stream";
 import { createSync, type Sync } from "@signalbox/client/sync";
+import { systemClock } from "@signalbox/kernel/clock";
 import { followDirectives } from "@signalbox/providers/agent/directives.fixture";
 import { createDemoUpstream } from "@signalbox/providers/model/demo/upstream";
 import { serveUpstream, type ServedUpstream } from "@signalbox/providers/model/serve.fixture";
 import { databaseTest } from "@signalbox/testkit/database";
+import { pino } from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket as Ws } from "ws";
 import { startComposed } from "../composed.fixture.ts";
 import { openDoors } from "./doors.fixture.ts";
 import { until } from "../modules/sessions/installation.fixture.ts";
+import { createKeyRing } from "../key-ring.ts";
+import { createSecrets } from "../modules/secrets/public.ts";
+import { RINGS } from "../rings.ts";
 import { createSignatures } from "./signature.ts";
 import { databaseUrlOf, startSplit, type Part, type Split } from "./split.fixture.ts";
 
@@ -152,7 +157,17 @@ test("an internal request that is unsigned, altered, old, replayed or under anot
   const url = `/internal/v1/sessions/${id}/ports`;
   const [row] = await database.rows<{ ms: string }>("select extract(epoch from now()) * 1000 as ms");
   const key = Buffer.from(readFileSync(path.join(split.dataDir, "keys", "internal.key"), "utf8").trim(), "hex");
-  const signed = (of: { key?: Buffer; ageMs?: number } = {}, path = url): Record<string, string> => {
+  const pool = database.pool("sb_log");
+  const { sealer } = createSecrets({
+    log: await database.log(),
+    db: { inOrganization: () => Promise.reject(new Error("not asked")) },
+    clock: systemClock,
+    logger: pino({ level: "silent" }),
+    keysDirectory: path.join(split.dataDir, "keys"),
+    organizations: () => Promise.resolve([]),
+  });
+  const ring = createKeyRing({ pool, sealer, clock: systemClock }, RINGS.service);
+  const signed = (of: { key?: Buffer; ageMs?: number } = {}, path = url): Promise<Record<string, string>> => {
     const caller = Buffer.from(
       JSON.stringify({
         requestId: "req_test",
@@ -164,16 +179,21 @@ test("an internal request that is unsigned, altered, old, replayed or under anot
         },
       }),
     ).toString("base64url");
-    const { sign } = createSignatures({ key: of.key ?? key, nowMs: () => Number(row!.ms) - (of.ageMs ?? 0), remember: async () => true });
+    const { sign } = createSignatures({
+      key: of.key ?? key,
+      ring,
+      nowMs: () => Number(row!.ms) - (of.ageMs ?? 0),
+      remember: async () => true,
+    });
     return sign({ method: "GET", path, body: Buffer.alloc(0), caller });
   };
   const ask = async (headers: Record<string, string>): Promise<number> => (await fetch(gateway.url + url, { headers })).status;
   expect(await ask({})).toBe(401);
   expect(await ask({ authorization: `Bearer ${split.token()}` })).toBe(401);
-  expect(await ask(signed({ key: randomBytes(32) }))).toBe(401);
-  expect(await ask(signed({ ageMs: 120_000 }))).toBe(401);
-  expect(await ask(signed({}, `${url}?x=1`))).toBe(401);
-  const once = signed();
+  expect(await ask(await signed({ key: randomBytes(32) }))).toBe(401);
+  expect(await ask(await signed({ ageMs: 120_000 }))).toBe(401);
+  expect(await ask(await signed({}, `${url}?x=1`))).toBe(401);
+  const once = await signed();
   expect(await ask({ ...once, "x-signalbox-caller": Buffer.from("{}").toString("base64url") })).toBe(401);
   expect(await ask(once)).not.toBe(401);
   expect(await ask(once)).toBe(401);

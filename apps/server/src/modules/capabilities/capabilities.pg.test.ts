@@ -209,6 +209,24 @@ describe("an end", () => {
   });
 });
 
+test("signed before the ring rotated it goes on, as does what is made of it; signed by a key that is dropped neither does", async () => {
+  const tried = (token: string) => Promise.all([c, other].map(async (each) => (await each.call("GET", "/v1/runs", { token })).status));
+  const rotate = (drop: boolean) => c.call("POST", "/v1/key-rings/capability/rotate", { token: c.owner, body: { drop } });
+  const before = await issued();
+  const made = await alone(before.token);
+  expect((await rotate(false)).status).toBe(200);
+  // From then on the new key signs.
+  aheadMs += 2500;
+  const after = await issued();
+  const kid = (token: string) => JSON.parse(Buffer.from(token.slice("sbcap_".length).split(".")[0]!, "base64url").toString()).kid as string;
+  expect(kid(after.token)).not.toBe(kid(before.token));
+  for (const { token } of [before, made, after]) expect(await tried(token)).toEqual([200, 200]);
+  expect((await rotate(true)).status).toBe(200);
+  aheadMs += 1500;
+  for (const { token } of [before, made, after]) expect(await tried(token)).toEqual([401, 401]);
+  expect(await tried((await issued()).token)).toEqual([200, 200]);
+});
+
 test("anybody with the public keys can check one without asking", async () => {
   const { token } = await issued();
   const { keys } = (await c.call("GET", "/v1/capabilities/keys")).body as { keys: { kid: string; x: string }[] };

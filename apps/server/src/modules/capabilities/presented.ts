@@ -1,8 +1,8 @@
 /*
  * From a capability's token to who presents it.
  *
- *   token ─► signatures, narrowing, ends (chain.ts; remembered until it ends) ─► standing in the database ─► caller
- *                                                                                  └─ remembered for a second
+ *   token ─► signatures, narrowing, ends (chain.ts; remembered until it or its key ends) ─► standing in the database ─► caller
+ *                                                                                                └─ remembered for a second
  *
  * What a holder made alone is told to the log at its first use; what they may not make is told as well, and admits
  * nobody. Whoever is not admitted learns not why.
@@ -151,6 +151,11 @@ export function createPresented(
       if (known !== undefined && nowMs - known.atMs < FRESH_MS && nowMs >= known.atMs) return known.endsMs > nowMs ? known.found : null;
       callers.delete(key);
       let chain = chains.get(key);
+      if (chain !== undefined && (await deps.keyOf(chain.kid)) === null) {
+        // What was checked once was checked by a key that is not there any more.
+        chains.delete(key);
+        return null;
+      }
       if (chain === undefined) {
         const verified = await check(token);
         if (!verified.ok) return null;
