@@ -66,7 +66,7 @@ export function capabilityStore(db: Database) {
                  (select r.replaces from proj_capabilities r
                    where r.id = ${ids[0]} and exists (select from proj_capabilities o where o.id = r.replaces and o.revoked_at is null)) as replaces,
                  (select last_used_at from cap_uses where capability_id = ${ids.at(-1)}) as last_used_at,
-                 p.type as principal_type, p.display_name, p.role
+                 p.type as principal_type, p.display_name, case when not idn_is_suspended(${organizationId}, ${principalId}) then p.role end as role
             from (select 1) one left join proj_principals p on p.id = ${principalId}`.execute(tx),
       );
       return rows[0]!;

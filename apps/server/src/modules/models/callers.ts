@@ -38,6 +38,7 @@ interface Row {
   expires_at: Date;
   revoked: boolean;
   has_ended: boolean | null;
+  is_suspended: boolean;
 }
 
 export function createCallers(db: Database, nowMs: () => number): Callers {
@@ -58,7 +59,8 @@ export function createCallers(db: Database, nowMs: () => number): Callers {
   const query = (organizationId: string, where: ReturnType<typeof sql>) =>
     db.inOrganization(organizationId, async (tx: Kysely<unknown>) => {
       const { rows } = await sql<Row>`
-        select k.session_id, k.room_id, k.principal_id, k.models, k.expires_at, k.revoked, s.has_ended
+        select k.session_id, k.room_id, k.principal_id, k.models, k.expires_at, k.revoked, s.has_ended,
+               idn_is_suspended(k.organization_id, k.principal_id) as is_suspended
           from proj_model_keys k left join proj_model_sessions s using (organization_id, session_id)
          where k.organization_id = ${organizationId} and ${where} order by k.key_id desc limit 1`.execute(tx);
       return rows[0];
@@ -67,7 +69,7 @@ export function createCallers(db: Database, nowMs: () => number): Callers {
   function judge(organizationId: string, row: Row | undefined): Found {
     if (row === undefined || row.revoked) return { ok: false, code: "invalid_key" };
     // A session that nobody has heard of is not one that may spend.
-    if (row.has_ended !== false) return { ok: false, code: "session_ended" };
+    if (row.has_ended !== false || row.is_suspended) return { ok: false, code: "session_ended" };
     const { session_id: sessionId, room_id: roomId, principal_id: agentId, models } = row;
     return { ok: true, caller: { organizationId, sessionId, roomId, agentId, models } };
   }

@@ -1,6 +1,7 @@
 /* Hubs under the composed server in a real sandbox, with an agent whose every word the test says. */
 import { readFileSync } from "node:fs";
 import { rebuild } from "@signalbox/eventlog/rebuild";
+import { newId } from "@signalbox/kernel/id";
 import { AgentStartError } from "@signalbox/providers/agent/port";
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterEach, expect, test, vi } from "vitest";
@@ -164,6 +165,54 @@ test("shut down in the middle of a turn, the session pauses and says so; the nex
   await until("the agent goes on with its conversation", () => again.sessions.length === 1 && again.session.isWorking);
   expect(again.session.agentSessionId).toBe("agent-1");
   again.session.end({ reason: "completed" });
+});
+
+test("a suspended organization's session pauses within seconds, whichever process was told, and nothing of it starts; let in again it goes on", async () => {
+  const [mine, other] = [scriptedAgent(), scriptedAgent()];
+  const first = await server(mine);
+  const organization = await first.organization();
+  const theirs = (method: string, url: string, body?: unknown) => first.call(method, url, { token: organization.token, body });
+  const { id, room_id } = (await theirs("POST", "/v1/sessions", { source: { type: "scratch" }, prompt: "go" })).body;
+  await until("it works", () => mine.sessions.length > 0 && mine.session.isWorking);
+  await theirs("POST", `/v1/sessions/${id}/messages`, { content_md: "afterwards" });
+  const { token: capability } = (
+    await theirs("POST", "/v1/capabilities", { name: "engine", kind: "engine", grant: { scopes: ["read", "engine"] } })
+  ).body;
+  const { token: share } = (await theirs("POST", `/v1/sessions/${id}/shares`, {})).body;
+  const { key } = (await theirs("POST", `/v1/sessions/${id}/model-keys`, {})).body;
+  const tried = async () => [
+    (await theirs("GET", "/v1/me")).status,
+    (await first.call("GET", "/v1/runs", { token: capability })).status,
+    (await first.call("GET", `/v1/shared/${share}`)).status,
+    (await first.call("GET", "/llm/v1/models", { token: key })).status,
+  ];
+  expect(await tried()).toEqual([200, 200, 200, 200]);
+
+  const second = await server(other);
+  const operate = (then: string, body: object) => as(second).call("POST", `/v1/admin/organizations/${organization.id}/${then}`, body);
+  const began = performance.now();
+  expect((await operate("suspend", { reason: "an unpaid bill, and no answer" })).status).toBe(200);
+  await until("its hub is gone", () => first.server.sessions.stats().hubs === 0);
+  expect(performance.now() - began).toBeLessThan(8000);
+  const told = async () =>
+    (await first.server.log.readStream(organization.id, { type: "room", id: room_id }, { afterSeq: 0, limit: 1000 })).map((r) => r.event);
+  const [failed] = (await told()).filter((event) => event.type === "run.failed");
+  expect(failed!.data).toMatchObject({ code: "organization_suspended" });
+  expect((await told()).filter((event) => event.type === "session.paused")).toHaveLength(1);
+  await until("nobody of it is let in", async () => (await tried()).every((status) => status >= 400));
+  // What the platform itself would wake it for waits too.
+  await first.server.sessions.commands.tell(organization.id, id, newId("act"), "It was approved.");
+  await until("it is paused again", async () => (await told()).filter((event) => event.type === "session.paused").length === 2);
+  await until("its hub is gone again", () => first.server.sessions.stats().hubs + second.server.sessions.stats().hubs === 0);
+  expect([...mine.sessions, ...other.sessions]).toHaveLength(1);
+
+  expect((await operate("restore", {})).status).toBe(200);
+  await until("everybody is let in again", async () => (await tried()).every((status) => status === 200));
+  const prompted = () => [...mine.sessions.slice(1), ...other.sessions].find((one) => one.isWorking);
+  await until("what waited runs", () => prompted() !== undefined);
+  expect(prompted()!.prompts[0]!.text).toContain("afterwards");
+  await theirs("POST", `/v1/sessions/${id}/stop`, {});
+  await until("the hub is gone", () => first.server.sessions.stats().hubs + second.server.sessions.stats().hubs === 0);
 });
 
 test("a sandbox that ends while nothing runs pauses the session; the next message brings it back", async () => {

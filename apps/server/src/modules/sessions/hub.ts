@@ -6,6 +6,7 @@
  *   boot ──► look ───┤ a turn was under way (takeover) ──► resync ──► carry on ─┐                  │
  *              ▲     ├ a prompt is queued ───────────────► start ──► prompt ────┤ ── end of turn ──┤
  *              │     ├ nothing ──► wait for a poke ─────────────────────────────┘                  │
+ *              │     ├ its organization is suspended ──► end the turn, pause ──► gone              │
  *              │     └ the session ended ──► end sandbox and agent ──► gone                        │
  *              └───────────────────────────────────────────────────────────────────────────────────┘
  *
@@ -31,7 +32,7 @@ import { HubOvertaken } from "./recorder.ts";
 import { isEnded, session, type SessionFacts } from "./session.ts";
 import { SessionLog } from "./session-log.ts";
 import { Signal } from "./signal.ts";
-import { Turns, type TurnsDeps } from "./turns.ts";
+import { type Closing, Turns, type TurnsDeps } from "./turns.ts";
 import { sandboxEndMessage, StartFailed, Workplace, type WorkplaceDeps } from "./workplace.ts";
 
 export interface HubDeps extends TurnsDeps, WorkplaceDeps {
@@ -44,6 +45,11 @@ export interface HubDeps extends TurnsDeps, WorkplaceDeps {
   readonly gate: Pick<GateModule, "decide">;
 }
 
+const PAUSED_BY: Readonly<Record<Exclude<Closing, "overtaken">, string>> = {
+  server_stops: "The server was shut down; the session goes on when you send a message.",
+  suspended: "The organization is suspended by the operator; the session goes on when it is let in again and you send a message.",
+};
+
 export class Hub {
   readonly #deps: HubDeps;
   readonly #lease: Lease;
@@ -54,7 +60,7 @@ export class Hub {
   readonly #place: Workplace;
   readonly #asks: Asks;
   readonly #turns: Turns;
-  #closing: "server_stops" | "overtaken" | null = null;
+  #closing: Closing | null = null;
   #handsOver = false;
   #shownState = "";
   #shownCost = "";
@@ -145,7 +151,9 @@ export class Hub {
       await this.#place.adoptSandbox();
       return;
     }
-    await this.#boot(look);
+    // Nothing is started for it; what a killed server left is ended with the pause.
+    if (look.suspended) await this.#place.adoptSandbox();
+    else await this.#boot(look);
     for (
       look = await this.#look();
       this.#closing === null && !isEnded(look.status) && look.status !== "paused";
@@ -156,8 +164,7 @@ export class Hub {
       else if (this.#place.lastEnd !== null) return this.#pause(sandboxEndMessage(this.#place.lastEnd));
       else await this.#signal.wait();
     }
-    if (this.#closing === "server_stops" && !isEnded(look.status))
-      await this.#pause("The server was shut down; the session goes on when you send a message.");
+    if (this.#closing !== null && this.#closing !== "overtaken" && !isEnded(look.status)) await this.#pause(PAUSED_BY[this.#closing]);
   }
 
   /** Takes over what still runs, or makes it (again). Also in the middle of a session's life. */
@@ -231,6 +238,7 @@ export class Hub {
 
   async #look(): Promise<Look> {
     const look = await this.#own.patiently(() => lookAt(this.#deps.pool, this.sessionId));
+    if (look.suspended) this.#closing ??= "suspended";
     this.#showState(look);
     return look;
   }

@@ -3,6 +3,7 @@
  *
  *   start ──► adopt what a killed server left ──► sweep sandboxes that nobody wants
  *     every third of a lease: renew those of our hubs; take over sessions whose owner is gone
+ *   its organization is suspended ──► its hubs, here and in every process, pause their sessions; none is woken until it is let in again
  *   stop ──► every hub pauses its session and ends its sandbox
  *         └─ handOver before it ──► every hub lets go, and another process of this machine is asked to go on
  *
@@ -90,7 +91,7 @@ export function createHubs(deps: HubsDeps): Hubs {
           and (h.machine is null or $2::text is null or h.machine = $2)
           and (s.status in ('running', 'waiting', 'resuming') or (s.status = 'creating' and (s.sandbox = 'immediate' or h.session_id is not null
                  or exists (select 1 from proj_session_turns t where t.session_id = s.id and t.status = 'queued')))
-               or (s.status = 'paused' and exists (select 1 from proj_session_turns t where t.session_id = s.id and t.status in ('queued', 'running'))))
+               or (s.status = 'paused' and not idn_is_suspended(s.organization_id, '') and exists (select 1 from proj_session_turns t where t.session_id = s.id and t.status in ('queued', 'running'))))
         order by s.updated_at limit 200`,
       [deps.leases.holder, deps.leases.machine],
     );

@@ -17,6 +17,8 @@ export interface Look {
   readonly pendingQuestions: number;
   /** With which the next turn runs. */
   readonly model: string;
+  /** Its organization is: nothing of it runs until it is let in again. */
+  readonly suspended: boolean;
   /** Started and not ended. */
   readonly current: TurnRow | null;
   /** The first that waits. */
@@ -35,9 +37,11 @@ export async function lookAt(pool: pg.Pool, sessionId: string): Promise<Look> {
       pending_approvals: number;
       pending_questions: number;
       model: string;
+      suspended: boolean;
     }>({
       name: "session_look",
-      text: `select status, status_reason, cost, budget, pending_approvals, pending_questions, model from proj_sessions where id = $1`,
+      text: `select status, status_reason, cost, budget, pending_approvals, pending_questions, model,
+                    idn_is_suspended(organization_id, '') as suspended from proj_sessions where id = $1`,
       values: [sessionId],
     }),
     openTurns(pool, sessionId),
@@ -52,6 +56,7 @@ export async function lookAt(pool: pg.Pool, sessionId: string): Promise<Look> {
     pendingApprovals: row.pending_approvals,
     pendingQuestions: row.pending_questions,
     model: row.model,
+    suspended: row.suspended,
     current: turns.find((t) => t.status === "running") ?? null,
     next: turns.find((t) => t.status === "queued") ?? null,
     open: turns,

@@ -46,7 +46,7 @@ export interface TurnsHub {
   readonly signal: Signal;
   readonly facts: SessionFacts;
   readonly epoch: number;
-  closing(): "server_stops" | "overtaken" | null;
+  closing(): Closing | null;
   ensureAgent(): Promise<void>;
   startAgent(): Promise<AgentSession>;
   /** Looks again, and hands on what was answered meanwhile. */
@@ -57,6 +57,15 @@ export interface TurnsHub {
 
 /** How long a canceled or cut turn may take to say that it ended, before it counts as ended. */
 const END_WITHIN_MS = 10_000;
+/** Why a hub goes though its session has not ended. */
+export type Closing = "server_stops" | "suspended" | "overtaken";
+const CUT_SHORT: Readonly<Record<Exclude<Closing, "overtaken">, { readonly code: string; readonly message: string }>> = {
+  server_stops: { code: "server_stopped", message: "The server was shut down in the middle of this turn. Send a message to go on." },
+  suspended: {
+    code: "organization_suspended",
+    message: "The organization was suspended in the middle of this turn. Send a message to go on when it is let in again.",
+  },
+};
 
 /** A turn under way, as the loop sees it. */
 interface Running {
@@ -225,14 +234,10 @@ export class Turns {
 
   async #finish(running: Running): Promise<void> {
     const { recorder, turn } = running;
-    if (this.#hub.closing() === "overtaken") throw this.#own.overtaken();
+    const closing = this.#hub.closing();
+    if (closing === "overtaken") throw this.#own.overtaken();
     const end: TurnEnd =
-      this.#hub.closing() === "server_stops" && running.end?.reason !== "completed"
-        ? {
-            reason: "failed",
-            error: { code: "server_stopped", message: "The server was shut down in the middle of this turn. Send a message to go on." },
-          }
-        : running.end!;
+      closing !== null && running.end?.reason !== "completed" ? { reason: "failed", error: CUT_SHORT[closing] } : running.end!;
     recorder.closeOpen(
       end.reason === "completed" ? "the turn ended without its outcome" : end.reason === "canceled" ? "canceled" : end.error.message,
     );

@@ -95,7 +95,8 @@ export function createShares(deps: SharesDeps): Module {
   async function open(token: string): Promise<Reader | typeof NONE | typeof EXPIRED | typeof REVOKED> {
     const organizationId = organizationOf(token);
     const hash = hashToken(token);
-    const [row] = organizationId === null ? [] : await rows(organizationId, sql`token_hash = ${hash}`);
+    const [row] =
+      organizationId === null ? [] : await rows(organizationId, sql`token_hash = ${hash} and not idn_is_suspended(organization_id, '')`);
     // Found by its hash already; compared once more so that no index decides alone, in a time that tells nothing.
     if (organizationId === null || row === undefined || !timingSafeEqual(Buffer.from(row.token_hash), Buffer.from(hash))) {
       if (!misses("")) throw tooMany();
