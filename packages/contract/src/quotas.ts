@@ -9,7 +9,7 @@ export const QuotasView = z
     organization_id: OrganizationId,
     /** Running or about to at this moment; paused and ended ones do not count. */
     sessions: use,
-    /** Content of artifacts. */
+    /** All content in the store, each once, and what engines attach inline. */
     storage_bytes: use,
     /** Since midnight UTC; counted within seconds. */
     events_per_day: use,

@@ -3,19 +3,21 @@
  *
  *   sessions         a seat is taken under a lock of the organization, counted with the sessions that run, and given
  *                    back once the session shows (or did not come to be)
- *   storage_bytes    one conditional update a piece of content
+ *   storage_bytes    every content of the organization once, and what engines attach inline: one locked row
  *   events_per_day   counted by a reader of the log; what makes many events is not begun once they are used up
  */
 import { getQuotas, setQuotas, type QuotasView } from "@signalbox/contract/quotas";
 import type { QuotaName } from "@signalbox/contract/events/quotas";
 import type { PrincipalId } from "@signalbox/contract/primitives";
 import { startReader, type Reader } from "@signalbox/eventlog/reader";
+import type { Blobs, StoredBlob } from "@signalbox/providers/blob/port";
 import { type Kysely, sql } from "kysely";
 import type pg from "pg";
 import type { z } from "zod";
 import { handle, refused } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
 import type { Deps, Module } from "../../module.ts";
+import { countedBlobs, keepIn, limitedBlobs, recount } from "./counted-blobs.ts";
 import { quota, type QuotaCommand } from "./quota.ts";
 
 type View = z.input<typeof QuotasView>;
@@ -27,7 +29,11 @@ export interface QuotasModule extends Module {
    * none is thrown as the refusal. A repeat of an old request takes none: it gets the answer that it had.
    */
   withSeat<T>(organizationId: string, sessionId: string, work: (takeSeat: () => Promise<void>) => Promise<T>): Promise<T>;
-  /** Counts bytes that are about to be kept (or, negative, were not after all); throws the refusal when they would be too many. */
+  /** The store, with what is put and erased counted. */
+  readonly blobs: Blobs;
+  /** The same for whoever may be refused: throws the refusal when content would be too much. */
+  readonly limitedBlobs: Blobs;
+  /** Counts bytes that are kept in the log itself (or, negative, were not after all); throws the refusal when they would be too many. */
   admitBytes(organizationId: string, bytes: number): Promise<void>;
   /** What those organizations may use, and use, in few queries: for who looks at all of them. */
   viewsOf(organizationIds: readonly string[]): Promise<ReadonlyMap<string, View>>;
@@ -38,6 +44,8 @@ export interface QuotasModule extends Module {
 export interface QuotasDeps extends Deps {
   /** As `sb_log`: operators set the limits of every organization, and the reader counts for all. */
   readonly pool: pg.Pool;
+  /** Where content is, uncounted. */
+  readonly store: Blobs;
   /** What holds where no operator said otherwise. */
   readonly defaults: Limits;
   /** Ids of sessions that run, or are about to, in the organization of the transaction. */
@@ -65,7 +73,7 @@ const SAYS: Readonly<Record<QuotaName, { readonly message: (limit: number) => st
   },
   storage_bytes: {
     message: (limit) => `That would keep more than the ${limit} bytes that the organization may.`,
-    fix: "Delete sessions that are over, or ask an operator for a higher limit.",
+    fix: "Redact what is not needed, whose content goes with it, or ask an operator for a higher limit.",
   },
   events_per_day: {
     message: (limit) => `The organization has used up its ${limit} events of today.`,
@@ -183,11 +191,26 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
   }
 
   async function admitWork(organizationId: string): Promise<void> {
-    const limit = (await limitsOf(organizationId)).limits.events_per_day;
+    const { events_per_day: limit, storage_bytes: most } = (await limitsOf(organizationId)).limits;
+    // What agents say and archives hold is kept even so: nothing new is begun that would add to it.
+    if (most !== null) {
+      const bytes = await bytesOf(organizationId);
+      if (bytes > most) refuse(organizationId, "storage_bytes", bytes, most);
+    }
     if (limit === null) return;
     const events = await eventsToday(organizationId);
     if (events >= limit) refuse(organizationId, "events_per_day", events, limit);
     admitted(organizationId, "events_per_day", events, limit);
+  }
+  async function keep(organizationId: string, blob: StoredBlob): Promise<boolean> {
+    const limit = (await limitsOf(organizationId)).limits.storage_bytes;
+    if (!(await keepIn(pool, organizationId, blob, limit))) return false;
+    if (limit !== null) admitted(organizationId, "storage_bytes", await bytesOf(organizationId), limit);
+    return true;
+  }
+  async function refuseContent(organizationId: string): Promise<never> {
+    const limit = (await limitsOf(organizationId)).limits.storage_bytes ?? 0;
+    return refuse(organizationId, "storage_bytes", await bytesOf(organizationId), limit);
   }
 
   async function view(organizationId: string): Promise<View> {
@@ -285,7 +308,11 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
         cron: "7 3 * * *",
         run: async () => void (await pool.query("delete from quo_usage where day < (now() at time zone 'utc')::date - 31")),
       },
+      { name: "quotas.recount", cron: "23 3 * * *", run: () => recount(deps.store, pool) },
     ],
+
+    blobs: countedBlobs(deps.store, pool),
+    limitedBlobs: limitedBlobs(deps.store, pool, keep, refuseContent),
 
     async withSeat(organizationId, sessionId, work) {
       const seats: { readonly running: number; readonly limit: number }[] = [];

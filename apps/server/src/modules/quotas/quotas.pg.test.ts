@@ -1,8 +1,11 @@
 /* Quotas and rate limits, with two processes of one installation. */
 import type { Clock } from "@signalbox/kernel/clock";
+import { diskBlobs } from "@signalbox/providers/blob/disk/disk";
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import path from "node:path";
 import { type Composed, startComposed } from "../../composed.fixture.ts";
+import { countedBlobs, recount } from "./counted-blobs.ts";
 import { scriptedAgent } from "../sessions/scripted-harness.fixture.ts";
 
 const database = databaseTest();
@@ -115,6 +118,55 @@ test("content is kept up to the last byte and not one more, also when it comes f
   expect((await attach(a, 11)).status).toBe(429);
   expect((await attach(a, 10)).status).toBe(201);
   expect((await a.call("GET", "/v1/quotas", { token: member })).body.storage_bytes).toEqual({ used: 1000, limit: 1000 });
+});
+
+test("every content of the organization counts once, by its name, also what agents and archives keep; files are admitted up to the last byte", async () => {
+  const { member, id } = await limited({ storage_bytes: 10_000 });
+  const room_id = (await a.call("POST", "/v1/rooms", { token: member, body: { title: "Work" } })).body.id;
+  const run = (await a.call("POST", "/v1/runs", { token: member, body: { room_id, title: "x" } })).body.id;
+  const { claim_token, epoch } = (await a.call("POST", "/v1/runs/claim", { token: member, body: { room_id } })).body.run;
+  const fence = { claim_token, epoch };
+  await a.call("POST", `/v1/runs/${run}/start`, { token: member, body: fence });
+  const step = (await a.call("POST", `/v1/runs/${run}/steps`, { token: member, body: { ...fence, kind: "agent" } })).body.id;
+  const attach = (at: Composed, bytes: Buffer) =>
+    at.call("POST", `/v1/steps/${step}/artifacts`, {
+      token: member,
+      body: { ...fence, kind: "file", name: "x", media_type: "application/octet-stream", content_base64: bytes.toString("base64") },
+    });
+  const used = async () => (await a.call("GET", "/v1/quotas", { token: member })).body.storage_bytes.used as number;
+  // The same bytes, by two at once and again: one content.
+  const same = Buffer.alloc(1000, 0xff);
+  expect((await Promise.all([a, b, a, b].map((at) => attach(at, same)))).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+  expect(await used()).toBe(1000);
+  // Twenty different ones of 900 bytes, of which ten fit.
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => attach(i % 2 === 0 ? a : b, Buffer.alloc(900, 0x80 + i))));
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(10);
+  expect(answers.filter(({ body }) => body.error?.code === "quota_exceeded")).toHaveLength(10);
+  expect(await used()).toBe(10_000);
+  // What is kept for an agent is kept all the same, and then nothing new is begun.
+  const store = diskBlobs(path.join(a.dataDir, "blobs"));
+  const counted = countedBlobs(store, database.pool("sb_log"));
+  const { sha256 } = await counted.put(id, Buffer.alloc(500, 0xfe));
+  expect(await used()).toBe(10_500);
+  const again = await a.call("POST", "/v1/runs", { token: member, body: { room_id, title: "y" } });
+  expect([again.status, again.body.error?.details?.quota]).toEqual([429, "storage_bytes"]);
+  await counted.erase(id, sha256);
+  expect(await used()).toBe(10_000);
+  expect((await a.call("POST", "/v1/runs", { token: member, body: { room_id, title: "y" } })).status).toBe(201);
+  // Killed between storing and counting, or erasing and counting: mended by the nightly look.
+  await database.rows(
+    "delete from quo_blobs where organization_id = $1 and sha256 in (select sha256 from quo_blobs where organization_id = $1 limit 1)",
+    [id],
+  );
+  await database.rows(
+    "update quo_storage set bytes = (select sum(bytes) from quo_blobs where organization_id = $1) where organization_id = $1",
+    [id],
+  );
+  await database.rows("insert into quo_blobs values ($1, $2, 77)", [id, `sha256:${"0".repeat(64)}`]);
+  await database.rows("update quo_storage set bytes = bytes + 77 where organization_id = $1", [id]);
+  await recount(store, database.pool("sb_log"));
+  // What was refused is not there any more.
+  expect(await used()).toBe(10_000);
 });
 
 test("once the day's events are used up nothing new is begun, until the next day", async () => {

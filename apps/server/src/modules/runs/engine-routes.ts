@@ -175,7 +175,9 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
           message: `An artifact of kind ${request.body.kind} carries exactly one of text, json, uri and content_base64: its own.`,
         });
       }
-      await deps.quotas.admitBytes(organizationId, artifact.sizeBytes);
+      // Content was counted as it was stored; what stands in the event itself is here.
+      const inlineBytes = artifact.text === undefined && artifact.uri === undefined ? 0 : artifact.sizeBytes;
+      if (inlineBytes > 0) await deps.quotas.admitBytes(organizationId, inlineBytes);
       const outcome = await engine.write(request, step.run_id, request.body, (fenced) => ({
         ...fenced,
         type: "create_artifact",
@@ -183,7 +185,7 @@ export function engineRoutes(deps: RunsDeps & { engine: Engine }): readonly Boun
         artifact,
       }));
       if (!outcome.ok) {
-        await deps.quotas.admitBytes(organizationId, -artifact.sizeBytes);
+        if (inlineBytes > 0) await deps.quotas.admitBytes(organizationId, -inlineBytes);
         return outcome.refusal.code === "run_not_found" ? refused("step_not_found") : lease(outcome.refusal);
       }
       const created = outcome.events[0];

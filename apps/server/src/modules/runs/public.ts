@@ -82,7 +82,7 @@ export interface RunsDeps extends Deps {
   readonly redact: (organizationId: string, text: string) => string;
   /** How long a started task may take. Default 2 h. */
   readonly taskTimeoutMs?: number | undefined;
-  readonly quotas: Pick<QuotasModule, "admitBytes" | "admitWork">;
+  readonly quotas: Pick<QuotasModule, "admitBytes" | "admitWork" | "limitedBlobs">;
   /** Default 30 s. */
   readonly leaseTtlMs?: number | undefined;
 }
@@ -101,7 +101,7 @@ export function createRuns(deps: RunsDeps): RunsModule {
   }
 
   return {
-    routes: [...readRoutes({ ...deps, artifact }), ...engineRoutes({ ...deps, engine })],
+    routes: [...readRoutes({ ...deps, artifact }), ...engineRoutes({ ...deps, blobs: deps.quotas.limitedBlobs, engine })],
     projections: [
       erasable(runList, { bySubject: { proj_runs: "id", proj_run_attempts: "run_id" }, imported: importedRuns }),
       erasable(runRecord, { bySubject: { proj_steps: "run_id", proj_tool_calls: "run_id", proj_artifacts: "run_id" } }),
