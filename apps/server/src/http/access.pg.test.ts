@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Composed, startComposed } from "../composed.fixture.ts";
 import { invitation } from "../modules/accounts/invitation.ts";
 import { scriptedAgent } from "../modules/sessions/scripted-harness.fixture.ts";
-import { furnish, type Ids, question, said } from "./furnished.fixture.ts";
+import { furnish, type Ids, NOBODYS, question, said } from "./furnished.fixture.ts";
 
 const database = databaseTest();
 let c: Composed;
@@ -191,4 +191,44 @@ describe.each(guarded.map((route) => [title(route), route] as const))("%s", (_na
         expect(said(await asked(route, stranger, hidden))).toBe(said(await asked(route, stranger)));
       });
   }
+});
+
+test("the gate, asked as oneself, tells of a session in a room that one is not in as of one that is not there, whether it runs or has ended", async () => {
+  const [nobody, member] = [await c.person("member"), await c.person("member")];
+  const room = (await c.call("POST", "/v1/rooms", { token: member.token, body: { title: "Theirs" } })).body.id;
+  const session = async () =>
+    (
+      await c.call("POST", "/v1/sessions", {
+        token: member.token,
+        body: { source: { type: "scratch" }, sandbox: "deferred", room_id: room },
+      })
+    ).body.id;
+  const [runs, ended] = [await session(), await session()];
+  await c.call("POST", `/v1/sessions/${ended}/stop`, { token: member.token, body: {} });
+  const asks = async (as: { id: string; token: string }, session_id: string) =>
+    (
+      await c.call("POST", "/v1/policy/evaluate", {
+        token: as.token,
+        body: { principal: { id: as.id, type: "user" }, action: "git.push", resource: { type: "remote", id: "x" }, session_id },
+      })
+    ).body.reason_code;
+  for (const id of [runs, ended, NOBODYS["ses"]!]) expect(await asks(nobody, id)).toBe("identity_mismatch");
+  expect([await asks(member, runs), await asks(member, ended)]).toEqual(["external_write_requires_approval", "session_ended"]);
+  const { id: capability } = (
+    await c.call("POST", "/v1/capabilities", { token: member.token, body: { name: "c", grant: { scopes: ["read"] } } })
+  ).body;
+  await c.call("DELETE", `/v1/capabilities/${capability}`, { token: member.token });
+  const of = async (token: string) =>
+    (
+      await c.call("POST", "/v1/policy/evaluate", {
+        token,
+        body: {
+          principal: { id: member.id, type: "user" },
+          action: "git.push",
+          resource: { type: "remote", id: "x" },
+          capability_id: capability,
+        },
+      })
+    ).body.reason_code;
+  expect([await of(nobody.token), await of(member.token)]).toEqual(["capability_unknown", "capability_revoked"]);
 });

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { RulingEvent } from "./record.ts";
 import type { PolicyDecision, PolicyInput } from "@signalbox/contract/gate";
 import type { Origin, StreamRef } from "@signalbox/eventlog/log";
+import type { Caller } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { Call } from "../approvals/public.ts";
 import { type CapabilityFacts, evaluate, type GateFacts } from "./evaluate.ts";
@@ -40,7 +41,12 @@ export interface GateModule extends Module {
   evaluate(
     organizationId: string,
     input: PolicyInput,
-    of?: { readonly roomId?: string | null | undefined; readonly target?: GateRequest["target"] },
+    of?: {
+      readonly roomId?: string | null | undefined;
+      readonly target?: GateRequest["target"];
+      /** What whoever asks may not know of is judged as what is not there. */
+      readonly unseen?: { readonly session: boolean; readonly capability: boolean };
+    },
   ): Promise<Ruling>;
   /** Called within 1 s of a change in any process: cut the organization's tunnels and streams when engaged. Returns the unsubscribe function. */
   onKillSwitch(listener: (change: KillSwitchChange) => void): () => void;
@@ -59,7 +65,10 @@ export interface GateModule extends Module {
   provideCapability(lookup: (organizationId: string, capabilityId: string) => Promise<CapabilityFacts | null>): void;
   /** Whose session it is and whether it has ended; set by the sessions module. Until then sessions are not compared. */
   provideSession(lookup: (organizationId: string, sessionId: string) => Promise<{ agentId: string; hasEnded: boolean } | null>): void;
+  /** Whether somebody may know of a session; set where rooms and sessions meet. Until then nobody may. */
+  provideSight(sees: Sees): void;
 }
+export type Sees = (caller: Caller, sessionId: string) => Promise<boolean>;
 
 export interface GateDeps extends Deps {
   readonly killSwitchForced: boolean;
@@ -76,19 +85,24 @@ export function createGate(deps: GateDeps): GateModule {
   const providers = new Map<string, (organizationId: string, input: PolicyInput) => Promise<Context>>();
   let findCapability: Parameters<GateModule["provideCapability"]>[0] | undefined;
   let findSession: Parameters<GateModule["provideSession"]>[0] | undefined;
+  let sees: Sees = async () => false;
 
   const killSwitch = async (organizationId: string) => (deps.killSwitchForced ? "engaged" : watch.state(organizationId));
 
   async function gather(
     organizationId: string,
     input: PolicyInput,
-    of: { roomId?: string | null | undefined; target?: GateRequest["target"] },
+    of: NonNullable<Parameters<GateModule["evaluate"]>[2]>,
   ): Promise<GateFacts> {
     const { principal, session_id: sessionId, call_hash: callHash } = input;
     const [principalIsKnown, capability, session, state, approval] = await Promise.all([
       deps.principalExists(organizationId, principal.id),
-      input.capability_id === undefined ? undefined : (findCapability?.(organizationId, input.capability_id) ?? null),
-      sessionId === undefined ? undefined : findSession?.(organizationId, sessionId),
+      input.capability_id === undefined
+        ? undefined
+        : of.unseen?.capability === true
+          ? null
+          : (findCapability?.(organizationId, input.capability_id) ?? null),
+      sessionId === undefined ? undefined : of.unseen?.session === true ? null : findSession?.(organizationId, sessionId),
       killSwitch(organizationId),
       callHash === undefined
         ? null
@@ -113,7 +127,7 @@ export function createGate(deps: GateDeps): GateModule {
   };
 
   return {
-    routes: gateRoutes({ ...deps, policies, watch, judge }),
+    routes: gateRoutes({ ...deps, policies, watch, judge, sees: (caller, sessionId) => sees(caller, sessionId) }),
     projections: [killSwitchState],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
@@ -148,6 +162,8 @@ export function createGate(deps: GateDeps): GateModule {
       if (findSession !== undefined) throw new Error("sessions have an owner already");
       findSession = lookup;
     },
+
+    provideSight: (given) => void (sees = given),
 
     start: async () => watch.start(),
     stop: async () => watch.stop(),

@@ -1,10 +1,11 @@
 import { evaluatePolicy, getKillSwitch, getPolicy, listActions, setKillSwitch, type KillSwitchView } from "@signalbox/contract/gate";
 import type { CapabilityId, PrincipalId } from "@signalbox/contract/primitives";
 import type { z } from "zod";
+import { hasRole } from "../../http/authenticate.ts";
 import { type BoundRoute, handle, refused } from "../../http/handle.ts";
 import { KILL_SWITCH_SUBJECT, killSwitch } from "./kill-switch.ts";
 import type { LoadedPolicies } from "./policy-set.ts";
-import type { GateDeps, GateModule } from "./public.ts";
+import type { GateDeps, GateModule, Sees } from "./public.ts";
 import { ACTION_REGISTRY } from "./registry.ts";
 import { readSwitch, type createSwitchWatch, type SwitchRow } from "./switch-watch.ts";
 
@@ -12,9 +13,10 @@ type RouteDeps = GateDeps & {
   policies: LoadedPolicies;
   watch: Pick<ReturnType<typeof createSwitchWatch>, "changed">;
   judge: GateModule["evaluate"];
+  sees: Sees;
 };
 
-export function gateRoutes({ log, db, policies, watch, judge, killSwitchForced }: RouteDeps): readonly BoundRoute[] {
+export function gateRoutes({ log, db, policies, watch, judge, sees, killSwitchForced }: RouteDeps): readonly BoundRoute[] {
   const view = (row: SwitchRow): z.input<typeof KillSwitchView> => ({
     organization: row.engaged,
     global: killSwitchForced,
@@ -29,7 +31,12 @@ export function gateRoutes({ log, db, policies, watch, judge, killSwitchForced }
     handle(evaluatePolicy, async ({ caller, body }) => {
       // Whoever asks with a capability asks what it allows.
       const asked = caller.credential?.kind === "capability" ? { ...body, capability_id: caller.credential.id as CapabilityId } : body;
-      const { approval_id: _spentByNobody, ...decision } = await judge(caller.organizationId, asked);
+      // Neither that a session of another room is there, nor how it or somebody else's capability stands, is told by what is denied.
+      const unseen = {
+        session: asked.session_id !== undefined && !(await sees(caller, asked.session_id)),
+        capability: asked.principal.id !== caller.principal.id && !hasRole(caller.role, "admin"),
+      };
+      const { approval_id: _spentByNobody, ...decision } = await judge(caller.organizationId, asked, { unseen });
       return decision;
     }),
     handle(getPolicy, async () => ({
