@@ -201,6 +201,35 @@ describe("an engine", () => {
   }, 60_000);
 });
 
+test("whoever operates the installation lists its organizations and people, suspends and lets in again, sets what they may use, and reads the mail that waits", async () => {
+  const made = JSON.parse((await run("--json", "organization", "create", "Acme\u001b[31m")).out);
+  const listed = await run("admin", "organizations", "--q", made.id);
+  expect(listed.out).toMatch(
+    new RegExp(`^ID +STATE +MEMBERS +LIVE +EVENTS +SINCE +NAME\n${made.id} +open +1 +0 +\\d+ +\\d{4}-\\d\\d-\\d\\d +Acme\n$`),
+  );
+  expect((await run("admin", "people")).out).toMatch(/^usr_owner +open +- .*ws_dev:owner/m);
+  expect((await run("admin", "suspend", made.id, "--reason", "an unpaid bill")).out).toContain(`signalbox admin restore ${made.id}`);
+  expect((await run("admin", "organizations", "--q", made.id)).out).toContain(" suspended ");
+  expect((await run("admin", "restore", made.id)).code).toBe(0);
+  const limited = await run("--json", "admin", "quota", made.id, "--sessions", "3", "--storage-bytes", "default");
+  expect(JSON.parse(limited.out)).toMatchObject({
+    organization_id: made.id,
+    sessions: { used: 0, limit: 3 },
+    storage_bytes: { limit: null },
+  });
+  expect((await run("admin", "mail")).out).toBe("no mail waits\n");
+  expect(JSON.parse((await run("--json", "admin", "sign-ins", "usr_owner")).out)).toEqual({ items: [] });
+  for (const wrong of [
+    ["quota", made.id],
+    ["quota", made.id, "--sessions", "-1"],
+    ["suspend", "nobody", "--reason", "an unpaid bill"],
+  ]) {
+    const refused = await run("admin", ...wrong);
+    expect(refused.code).toBe(2);
+    expect(refused.err).toMatch(/^error: .*\n {2}why: .*\n {2}fix: /);
+  }
+});
+
 test("doctor finds this machine and this server fit", async () => {
   const { code, out } = await run("doctor");
   expect(out).toContain("isolation");

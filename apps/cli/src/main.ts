@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { ApiError } from "@signalbox/client/client";
 import { Command, CommanderError } from "commander";
+import { registerAdmin } from "./commands/admin.ts";
 import { registerApprovals } from "./commands/approvals.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerDemo } from "./commands/demo.ts";
@@ -46,6 +47,7 @@ for (const register of [
   registerCapability,
   registerKeys,
   registerOrganization,
+  registerAdmin,
   registerLogin,
   registerEngine,
   registerDoctor,
