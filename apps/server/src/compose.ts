@@ -175,14 +175,14 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       : Buffer.from(config.internalKey, "hex");
   const bus = busOf(config, connection, internalKey, onError);
 
-  const blobs = openBlobs(config, workerPool);
+  const store = openBlobs(config, workerPool);
   const identity = createIdentity({
     ...deps,
     anywhere: db.anywhere,
     publicUrl,
     localOrganizationId: LOCAL.organizationId,
     hasRunningSessions: (organizationId) => theSessions().queries.anyAlive(organizationId),
-    eraseFiles: blobs.removeAll,
+    eraseFiles: store.removeAll,
   });
   const { organizations } = identity;
   const secrets = createSecrets({ ...deps, organizations, keysDirectory: path.join(config.dataDir, "keys") });
@@ -196,6 +196,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     signUp: config.signUp === "open" ? "open" : "invited",
     secret: (await openKey(path.join(config.dataDir, "keys"), "accounts")).toString("hex"),
     ownerEmail: config.ownerEmail,
+    localOrganizationId: LOCAL.organizationId,
     localOwner: LOCAL.owner,
     smtpUrl: config.smtpUrl,
     mailFrom: config.mailFrom,
@@ -209,6 +210,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const quotas = createQuotas({
     ...deps,
     pool: workerPool,
+    store,
     defaults: {
       sessions: config.quotaSessions ?? null,
       storage_bytes: config.quotaStorageBytes ?? null,
@@ -217,6 +219,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     activeSessions: activeSessionIds,
     activeSessionCounts: (ids) => activeSessionCounts(workerPool, ids),
   });
+  const { blobs } = quotas;
   const admin = createAdmin({
     ...deps,
     quotas,
@@ -231,6 +234,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const ringDeps = { pool: workerPool, sealer: secrets.sealer, clock };
   const rings = {
     sync: createKeyRing(ringDeps, RINGS.sync),
+    service: createKeyRing(ringDeps, RINGS.service),
     capability: createKeyRing(ringDeps, RINGS.capability),
   };
   const capabilities = createCapabilities({ ...deps, ring: rings.capability, rooms, credentialRevoked: identity.credentialRevoked });
@@ -271,6 +275,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     const found = await theSessions().sessionOf(caller.organizationId, sessionId);
     return found === null ? null : rooms.roleIn(caller, found.roomId);
   };
+  gate.provideSight(async (caller, sessionId) => (await roleInSession(caller, sessionId)) !== null);
   gate.provideCapability(capabilities.standingOf);
   const ledger = createLedger({ ...deps, organizations, roleInSession });
   const models = createModels({
@@ -455,6 +460,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   const operations = createOperations({
     ...deps,
     rings,
+    localOrganizationId: LOCAL.organizationId,
     version: VERSION,
     dataDir: path.resolve(config.dataDir),
     embedded: config.databaseUrl === undefined,
@@ -476,7 +482,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       sync_sockets: feed.stats().sockets,
       feed_followers: feed.stats().followers,
     }),
-    health: () => healthParts(modules, theLog(), blobs),
+    health: () => healthParts(modules, theLog(), store),
     processes: nodes.usage,
     rooms,
     workers: runs.workers,
@@ -552,6 +558,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     nodes,
     signatures: createSignatures({
       key: internalKey,
+      ring: rings.service,
       nowMs: nodes.clock.nowMs,
       remember: nodes.rememberNonce,
     }),
@@ -594,7 +601,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
       .leave()
       .catch((error: unknown) => logger.warn({ err: error }, "the others are told by the lease that this process is gone"));
     await workerPool.end();
-    blobs.close();
+    store.close();
     await log?.close();
     await db.close();
   }
@@ -615,7 +622,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     const http: HttpServer = await createHttpServer({
       routes: [
         ...modules.flatMap(([name, module]) => module.routes.filter(({ route }) => servesRoute(duties, name, route))),
-        healthRoute(VERSION, modules, theLog(), blobs),
+        healthRoute(VERSION, modules, theLog(), store),
       ],
       internal,
       internalRoutes: modules.flatMap(([, module]) => module.routes.filter(({ route }) => AT_HUB.has(route.id))),

@@ -1,5 +1,6 @@
 /* Every event type there is, by name. Exported as JSON Schema; released shapes never change. */
 import type { z } from "zod";
+import { AccountEvent } from "./events/accounts.ts";
 import { ApprovalEvent } from "./events/approvals.ts";
 import { AuditEvent } from "./events/audit.ts";
 import { CapabilityEvent } from "./events/capabilities.ts";
@@ -22,6 +23,7 @@ import { PreviewEvent, TerminalEvent } from "./events/workbench.ts";
 
 const UNIONS = [
   IdentityEvent,
+  AccountEvent,
   MembershipEvent,
   InvitationEvent,
   SingleSignOnEvent,
@@ -47,6 +49,7 @@ const UNIONS = [
 
 export type AnyEvent =
   | IdentityEvent
+  | AccountEvent
   | MembershipEvent
   | InvitationEvent
   | SingleSignOnEvent

@@ -27,6 +27,7 @@ import * as rooms from "./rooms.ts";
 import type { Route } from "./route.ts";
 import * as runs from "./runs.ts";
 import * as search from "./search.ts";
+import * as security from "./security.ts";
 import * as sessionHistory from "./session-history.ts";
 import * as sessionQueue from "./session-queue.ts";
 import * as sessions from "./sessions.ts";
@@ -44,6 +45,7 @@ const MODULES = [
   accounts,
   organizations,
   invitations,
+  security,
   singleSignOn,
   admin,
   rooms,

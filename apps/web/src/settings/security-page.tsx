@@ -1,13 +1,22 @@
-import { endLogin, endOtherLogins, getSignInMethods, listLogins } from "@signalbox/contract/accounts";
+import { endLogin, endOtherLogins, getSignInMethods } from "@signalbox/contract/accounts";
+import { revokeToken } from "@signalbox/contract/identity";
+import type { TokenId } from "@signalbox/contract/primitives";
+import type { Output } from "@signalbox/contract/route";
+import { getSecurity } from "@signalbox/contract/security";
+import { Badge } from "@signalbox/ui/badge";
 import { Button } from "@signalbox/ui/button";
+import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { List } from "@signalbox/ui/list-row";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Timestamp } from "@signalbox/ui/timestamp";
 import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { Page } from "../frame/page.tsx";
+import { Changes } from "./identity-changes.tsx";
 import { addPasskey, arePasskeysPossible, deletePasskey, listPasskeys } from "../login/auth-calls.ts";
 import { signOut } from "../offline/sign-out.ts";
 import { Panel } from "./panel.tsx";
@@ -22,23 +31,129 @@ const METHOD: Readonly<Record<string, string>> = {
   confirmed_address: "by confirming the address",
 };
 
+type Security = Output<typeof getSecurity>;
+const refresh = (): void => void queries.invalidateQueries({ queryKey: ["security"] });
+
 export function SecurityPage() {
   const { data: methods } = useQuery({ queryKey: ["sign-in-methods"], queryFn: ({ signal }) => client.call(getSignInMethods, { signal }) });
+  const { data, error, refetch } = useQuery({ queryKey: ["security"], queryFn: ({ signal }) => client.call(getSecurity, { signal }) });
   return (
-    <Page title="Security" lead="Where you are signed in, and with what.">
+    <Page title="Security" lead="Where you are signed in, with what, and what changed.">
       <div className="space-y-5">
-        <Logins />
+        {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
+        {data === undefined && error === null && <Skeleton rows={4} className="h-12" />}
+        {data !== undefined && <Logins items={data.sign_ins} provider={data.single_sign_on} />}
         {methods?.accounts === true && arePasskeysPossible && <Passkeys />}
+        {data !== undefined && (
+          <>
+            <Panel title="Keys" note="API tokens of yours in this organization. Revoked, they are refused at once.">
+              <Keys label="Your keys" items={data.tokens} />
+            </Panel>
+            <Panel
+              title="What changed about you"
+              note="From the organization's log. Something that was not you: end that sign-in, and tell an admin."
+            >
+              <Changes label="What changed about you" items={data.changes} isMine />
+            </Panel>
+            {data.organization !== null && <OfOrganization of={data.organization} provider={data.single_sign_on} />}
+          </>
+        )}
       </div>
     </Page>
   );
 }
 
-function Logins() {
-  const { data, error, refetch } = useQuery({ queryKey: ["logins"], queryFn: ({ signal }) => client.call(listLogins, { signal }) });
-  const refresh = (): void => void queries.invalidateQueries({ queryKey: ["logins"] });
+function OfOrganization({ of, provider }: { of: NonNullable<Security["organization"]>; provider: Security["single_sign_on"] }) {
+  const proven = of.domains.filter(({ is_proven }) => is_proven).length;
+  return (
+    <>
+      <Panel
+        title="Single sign-on"
+        note={
+          provider === null
+            ? "People sign in as they like: no provider is configured."
+            : `Through ${provider.issuer}. ${proven} of ${of.domains.length} mail domains are proven.`
+        }
+        actions={
+          <Badge tone={provider?.is_required === true ? "clear" : "plain"}>
+            {provider === null ? "off" : provider.is_required ? "required" : provider.has_worked ? "offered" : "not tried yet"}
+          </Badge>
+        }
+      >
+        <Link to="/settings/single-sign-on" className="underline">
+          Set it up
+        </Link>
+      </Panel>
+      <Panel title="Everybody's keys" note="API tokens in this organization that work.">
+        <Keys label="Everybody's keys" items={of.tokens} />
+      </Panel>
+      <Panel title="What changed in the organization" note="Members, sign-ins, keys and the ways in, newest first.">
+        <Changes label="What changed in the organization" items={of.changes} isMine={false} />
+      </Panel>
+    </>
+  );
+}
+
+function Keys({ label, items }: { label: string; items: readonly (Security["tokens"][number] & { readonly principal_name?: string })[] }) {
+  const revoke = useMutation({
+    mutationFn: (id: TokenId) => client.call(revokeToken, { params: { id } }),
+    onSuccess: (token) => {
+      toast(`Revoked: ${token.name}`);
+      setLeaving(null);
+      refresh();
+    },
+  });
+  const [leaving, setLeaving] = useState<(typeof items)[number] | null>(null);
+  return (
+    <div className="space-y-3">
+      {items.length === 0 ? (
+        <p className="text-ink-2">There is none.</p>
+      ) : (
+        <List label={label}>
+          {items.map((token) => (
+            <li key={token.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
+              <div className="min-w-0 flex-1 basis-56">
+                <p className="clamp-1 font-medium">
+                  {token.name}
+                  {token.principal_name !== undefined && <span className="font-normal text-ink-2"> · {token.principal_name}</span>}
+                </p>
+                <p className="text-sm text-ink-3">
+                  <span className="font-mono">{token.scopes.join(" ")}</span> ·{" "}
+                  {token.last_used_at === null ? (
+                    "never used"
+                  ) : (
+                    <>
+                      used <Timestamp at={token.last_used_at} />
+                    </>
+                  )}
+                </p>
+              </div>
+              <Button size="sm" look="danger" onClick={() => setLeaving(token)} aria-label={`Revoke ${token.name}`}>
+                Revoke
+              </Button>
+            </li>
+          ))}
+        </List>
+      )}
+      {leaving !== null && (
+        <ConfirmDialog
+          title={`Revoke “${leaving.name}”?`}
+          description="Whatever uses it is refused from now on. There is no way back; a new one can be made."
+          confirm="Revoke the token"
+          danger
+          busy={revoke.isPending}
+          error={revoke.error}
+          onConfirm={() => revoke.mutate(leaving.id)}
+          onClose={() => setLeaving(null)}
+        />
+      )}
+    </div>
+  );
+}
+
+function Logins({ items, provider }: { items: Security["sign_ins"]; provider: Security["single_sign_on"] }) {
   const end = useMutation({
-    mutationFn: (id: NonNullable<typeof data>["items"][number]["id"]) => client.call(endLogin, { params: { id } }),
+    mutationFn: (id: (typeof items)[number]["id"]) => client.call(endLogin, { params: { id } }),
     onSuccess: refresh,
   });
   const endOthers = useMutation({
@@ -52,9 +167,9 @@ function Logins() {
   return (
     <Panel
       title="Signed in"
-      note="Each is a browser. Ended, it is out at once."
+      note={`Each is a browser. Ended, it is out at once.${provider?.is_required === true ? " This organization lets its members in through its provider only." : ""}`}
       actions={
-        (data?.items.length ?? 0) > 1 && (
+        items.length > 1 && (
           <Button size="sm" busy={endOthers.isPending} onClick={() => endOthers.mutate()}>
             End all others
           </Button>
@@ -62,12 +177,11 @@ function Logins() {
       }
     >
       <div className="space-y-3">
-        {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
         {trouble !== null && <Trouble error={trouble} />}
-        {data === undefined && error === null && <Skeleton rows={2} className="h-12" />}
-        {data !== undefined && data.items.length > 0 && (
+        {items.length === 0 && <p className="text-ink-2">No browser is.</p>}
+        {items.length > 0 && (
           <List label="Sign-ins">
-            {data.items.map((login) => (
+            {items.map((login) => (
               <li key={login.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
                 <div className="min-w-0 flex-1 basis-56">
                   <p className="clamp-1 font-medium" title={login.user_agent ?? undefined}>
@@ -97,9 +211,12 @@ function Logins() {
 
 function Passkeys() {
   const { data, error, refetch } = useQuery({ queryKey: ["passkeys"], queryFn: listPasskeys, retry: false });
-  const refresh = (): void => void queries.invalidateQueries({ queryKey: ["passkeys"] });
-  const add = useMutation({ mutationFn: () => addPasskey(browserOf(navigator.userAgent)), onSuccess: refresh });
-  const remove = useMutation({ mutationFn: deletePasskey, onSuccess: refresh });
+  const changed = (): void => {
+    void queries.invalidateQueries({ queryKey: ["passkeys"] });
+    refresh();
+  };
+  const add = useMutation({ mutationFn: () => addPasskey(browserOf(navigator.userAgent)), onSuccess: changed });
+  const remove = useMutation({ mutationFn: deletePasskey, onSuccess: changed });
   const trouble = add.error ?? remove.error;
   return (
     <Panel

@@ -22,5 +22,7 @@ export const AdminEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("organization.restored"), data: z.object({ organization_id: OrganizationId }) }),
   z.object({ type: z.literal("principal.suspended"), data: z.object({ principal_id: PrincipalId, reason: z.string() }) }),
   z.object({ type: z.literal("principal.restored"), data: z.object({ principal_id: PrincipalId }) }),
+  /** By hand; rings rotate by themselves too. `dropped`: what the keys before had signed ended. In the installation's own log. */
+  z.object({ type: z.literal("key_ring.rotated"), data: z.object({ ring: z.string(), kid: z.string(), dropped: z.boolean() }) }),
 ]);
 export type AdminEvent = z.infer<typeof AdminEvent>;

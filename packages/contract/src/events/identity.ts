@@ -29,6 +29,8 @@ export const IdentityEvent = z.discriminatedUnion("type", [
     data: z.object({ principal_id: PrincipalId, login_id: z.string(), method: z.string() }),
   }),
   z.object({ type: z.literal("login.ended"), data: z.object({ principal_id: PrincipalId, login_id: z.string() }) }),
+  /** A link was made that signs its holder in once. */
+  z.object({ type: z.literal("login.link_made"), data: z.object({ principal_id: PrincipalId }) }),
   z.object({ type: z.literal("login.succeeded"), data: z.object({ principal_id: PrincipalId, method: z.enum(["login_link"]) }) }),
 ]);
 export type IdentityEvent = z.infer<typeof IdentityEvent>;

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Composed, startComposed } from "../../composed.fixture.ts";
+import { newSecurityKey, type SecurityKey } from "./passkey.fixture.ts";
 
 const OWNER = "owner@example.com";
 const database = databaseTest();
@@ -218,6 +219,90 @@ test("nobody is led away after signing in, and another site's page signs nobody 
     headers: { origin: "https://evil.example", "sec-fetch-site": "cross-site" },
   });
   expect(crossSite.status).toBe(403);
+});
+
+/** What a browser might read as another site's. */
+const ELSEWHERE = [
+  "https://evil.example",
+  "//evil.example",
+  "/\\evil.example",
+  "\\\\evil.example",
+  "/\t/evil.example",
+  "http://localhost.evil.example/",
+  "http://localhost@evil.example/",
+  "javascript:alert(1)",
+];
+test.each([
+  ["POST", "sign-in/social", "callbackURL", { provider: "github" }],
+  ["POST", "sign-in/social", "errorCallbackURL", { provider: "github" }],
+  ["POST", "sign-in/social", "newUserCallbackURL", { provider: "github" }],
+  ["POST", "request-password-reset", "redirectTo", { email: "anna@example.com" }],
+  ["POST", "send-verification-email", "callbackURL", { email: "anna@example.com" }],
+  ["GET", "verify-email", "callbackURL", { token: "x" }],
+  ["GET", "reset-password/x", "callbackURL", {}],
+] as const)("%s %s leads nowhere else by its %s", async (method, path, name, rest) => {
+  for (const url of ELSEWHERE) {
+    clock.advance(61_000);
+    await database.rows("delete from idn_attempts");
+    const answer =
+      method === "POST"
+        ? await post(`/api/auth/${path}`, { ...rest, [name]: url })
+        : await c.call("GET", `/api/auth/${path}?${new URLSearchParams({ ...rest, [name]: url })}`);
+    const to = answer.headers["location"] as string | undefined;
+    if (to === undefined) expect(answer.status, url).toBeGreaterThanOrEqual(400);
+    else expect(new URL(to, "http://localhost").origin, `${url} leads to ${to}`).toBe("http://localhost");
+  }
+});
+
+test("a mailed link sets a password once, also when it is opened twice at once, and whoever was in is out", async () => {
+  clock.advance(61_000);
+  mails.length = 0;
+  await post("/api/auth/sign-up/email", { email: "rosa@example.com", name: "Rosa", password: "the first password" });
+  const confirm = new URL(await mailTo("rosa@example.com", /(http:\/\/localhost\/api\/auth\/verify-email\S+)/));
+  await c.call("GET", confirm.pathname + confirm.search);
+  const wasIn = cookieOf(await post("/api/auth/sign-in/email", { email: "rosa@example.com", password: "the first password" }));
+  expect((await c.call("GET", "/v1/logins", { headers: { cookie: wasIn } })).status).toBe(200);
+  await post("/api/auth/request-password-reset", { email: "rosa@example.com", redirectTo: "/" });
+  const token = await mailTo("rosa@example.com", /reset-password\/([^?\s]+)/);
+  const tried = ["the second password", "the third password", "the fourth password"];
+  const answers = await Promise.all(tried.map((newPassword) => post("/api/auth/reset-password", { token, newPassword })));
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  expect((await post("/api/auth/reset-password", { token, newPassword: "the fifth password" })).status).toBe(400);
+  expect((await c.call("GET", "/v1/logins", { headers: { cookie: wasIn } })).status).toBe(401);
+  const won = tried[answers.findIndex(({ status }) => status === 200)]!;
+  for (const password of ["the first password", ...tried, "the fifth password"]) {
+    const { status } = await post("/api/auth/sign-in/email", { email: "rosa@example.com", password });
+    expect([password, status]).toEqual([password, password === won ? 200 : 401]);
+  }
+  // Confirming the address again proves nothing new and signs nobody in.
+  const again = await c.call("GET", confirm.pathname + confirm.search);
+  expect(cookieOf(again)).toBe("");
+});
+
+test("what a security key says is good once, for the question that it answers, and for our own pages", async () => {
+  clock.advance(61_000);
+  const cookie = await signIn("anna@example.com");
+  const all = (answer: { headers: Record<string, unknown> }): string =>
+    ([answer.headers["set-cookie"] ?? []].flat() as string[]).map((each) => each.split(";")[0]!).join("; ");
+  const register = async (key: SecurityKey) => {
+    const asked = await c.call("GET", "/api/auth/passkey/generate-register-options", { headers: { cookie } });
+    const sent = { response: key.register(asked.body.challenge) };
+    const send = () => post("/api/auth/passkey/verify-registration", sent, { cookie: `${cookie}; ${all(asked)}` });
+    return [(await send()).status, (await send()).status];
+  };
+  const key = newSecurityKey("http://localhost");
+  expect((await register(newSecurityKey("http://evil.example")))[0]).toBeGreaterThanOrEqual(400);
+  const [first, again] = await register(key);
+  expect(first).toBe(200);
+  expect(again).toBeGreaterThanOrEqual(400);
+  const ask = () => c.call("GET", "/api/auth/passkey/generate-authenticate-options");
+  const [asked, other] = [await ask(), await ask()];
+  const sent = { response: key.sign(asked.body.challenge) };
+  const send = (cookies: string) => post("/api/auth/passkey/verify-authentication", sent, { cookie: cookies });
+  expect((await send(all(other))).status).toBeGreaterThanOrEqual(400);
+  const signedIn = await send(all(asked));
+  expect([signedIn.status, cookieOf(signedIn) !== ""]).toEqual([200, true]);
+  expect(cookieOf(await send(all(asked)))).toBe("");
 });
 
 test("a cookie that was planted before signing in is worth nothing afterwards", async () => {

@@ -98,6 +98,8 @@ export function deviceRoutes(deps: {
         principalId: row.principal_id!,
         name: row.client_name,
         scopes: row.scopes,
+        // Whoever answered.
+        by: { id: row.principal_id!, type: row.principal_id!.startsWith("usr_") ? "user" : "service" },
       });
       return { access_token: secret, token_type: "Bearer" as const, scope: row.scopes.join(" ") };
     }),

@@ -15,10 +15,11 @@ import type { z } from "zod";
 import { SESSION_COOKIE } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
-import type { IdentityModule } from "../identity/public.ts";
+import { type IdentityModule, securityRoute } from "../identity/public.ts";
 import type { SecretsModule } from "../secrets/public.ts";
 import { type Attempts, createAttempts } from "./attempts.ts";
 import type { Auth } from "./auth.ts";
+import { tell, TELL_JOB } from "./changes.ts";
 import { deviceRoutes } from "./device.ts";
 import { normalEmail, provenEmail } from "./email.ts";
 export { normalEmail } from "./email.ts";
@@ -29,8 +30,8 @@ import type { OAuthProvider } from "./oauth.ts";
 import { invitationRoutes } from "./invitation-routes.ts";
 import { invitationsProjection } from "./invitations.projection.ts";
 import { accountRoutes, loginsOf } from "./routes.ts";
-import { signOnRoutes } from "./sign-on-routes.ts";
-import { signOnSettingsRoutes } from "./sign-on-settings.ts";
+import { settingsOf, signOnRoutes } from "./sign-on-routes.ts";
+import { domainsOf, signOnSettingsRoutes } from "./sign-on-settings.ts";
 import { singleSignOnProjection } from "./single-sign-on.projection.ts";
 import { createTextRecords, type TextRecords } from "./text-records.ts";
 
@@ -46,6 +47,8 @@ export interface AccountDeps extends Deps {
   /** Signs cookies and links. Losing it ends no account: open links and codes become void, and whoever is signed in stays so. */
   readonly secret: string;
   readonly ownerEmail: string | undefined;
+  /** The installation's own: it keeps what happens to people of no organization. */
+  readonly localOrganizationId: string;
   readonly localOwner: { readonly id: string; readonly displayName: string };
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
@@ -167,10 +170,16 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
       ...invitationRoutes(parts),
       ...signOnRoutes(parts),
       ...signOnSettingsRoutes(parts),
+      securityRoute({
+        db: deps.db,
+        loginsOf: (principalId, own) => loginsOf(parts, principalId, own),
+        singleSignOn: (organizationId) => settingsOf(parts, organizationId),
+        domains: (organizationId) => domainsOf(parts, organizationId),
+      }),
     ],
     projections: [erasable(invitationsProjection, { bySubject: { proj_invitations: "id" } }), erasable(singleSignOnProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
-    jobs: {},
+    jobs: { [TELL_JOB]: (job) => tell(deps, job) },
     loginsOf: (principalId, own) => loginsOf(parts, principalId, own),
     provenEmail: (principalId) => provenEmail(anywhere, principalId),
     serve: (app) => serveAccounts(app, parts),

@@ -232,6 +232,17 @@ export function signOnSettingsRoutes(parts: AccountParts): readonly BoundRoute[]
   ];
 }
 
+/** Those that the organization has claimed, proven or not. */
+export async function domainsOf(
+  { db }: Pick<AccountParts, "db">,
+  organizationId: string,
+): Promise<readonly { readonly domain: string; readonly isProven: boolean }[]> {
+  const { rows } = await db.inOrganization(organizationId, (tx) =>
+    sql<DomainRow>`select * from proj_domains order by claimed_at, id`.execute(tx),
+  );
+  return rows.map((row) => ({ domain: row.domain, isProven: row.proven_at !== null }));
+}
+
 const DONE = { ok: true as const };
 const NOT_FOUND = refused("single_sign_on_not_found", { message: "No provider is configured." });
 const NO_DOMAIN = refused("domain_not_found", { message: "There is no such domain.", fix: "List them with GET /v1/organization/domains." });

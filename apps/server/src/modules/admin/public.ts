@@ -21,16 +21,15 @@ import {
 } from "@signalbox/contract/admin";
 import type { ImpersonationId, OrganizationId, OrganizationRole, PrincipalId } from "@signalbox/contract/primitives";
 import { erasable } from "@signalbox/eventlog/erasable";
-import type { Tx } from "@signalbox/eventlog/log";
+import type { Origin, Tx } from "@signalbox/eventlog/log";
 import { plusMs } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
-import { sql } from "kysely";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type RequestContext } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { AccountsModule } from "../accounts/public.ts";
-import type { IdentityModule } from "../identity/public.ts";
+import { type IdentityModule, SYSTEM } from "../identity/public.ts";
 import type { QuotasModule } from "../quotas/public.ts";
 import { adminProjection } from "./admin.projection.ts";
 import { impersonation } from "./impersonation.ts";
@@ -72,10 +71,12 @@ interface PersonRow {
   seen_at: Date | null;
   organizations: { id: OrganizationId; name: string; role: OrganizationRole }[];
 }
+const END_JOB = "admin.end_impersonation";
+const EndPayload = z.object({ id: z.string() });
 const After = z.tuple([z.iso.datetime(), z.string()]);
 
 export function createAdmin(deps: AdminDeps): AdminModule {
-  const { log, db, anywhere, clock, identity, accounts, quotas, local, operators } = deps;
+  const { log, anywhere, clock, identity, accounts, quotas, local, operators } = deps;
 
   async function isOperator(principalId: string): Promise<boolean> {
     if (principalId === local.ownerId) return true;
@@ -104,6 +105,30 @@ export function createAdmin(deps: AdminDeps): AdminModule {
     else for (const { id } of (await person(of.id))?.organizations ?? []) await identity.membershipEnded(id, of.id);
     if (of.kind === "person") identity.changed(of.id);
   }
+
+  /** In the log of where it acted, by the operator whose it was; nothing when it had stopped. */
+  async function stop(of: { readonly organizationId: string; readonly id: string; readonly by: Origin }): Promise<void> {
+    await log.run(
+      impersonation,
+      {
+        organizationId: of.organizationId,
+        origin: of.by,
+        stream: { type: "organization", id: of.organizationId },
+        subject: `impersonation:${of.id}`,
+      },
+      { type: "stop" },
+    );
+  }
+  async function stopAllOf(loginId: string, origin?: Origin): Promise<number> {
+    const { rows } = await anywhere.query<{ organization_id: string; id: string; operator_id: string }>(
+      "select * from adm_impersonations_of($1)",
+      [loginId],
+    );
+    for (const { organization_id: organizationId, id, operator_id } of rows)
+      await stop({ organizationId, id, by: { ...origin, principal: { id: operator_id, type: "user" } } });
+    return rows.length;
+  }
+  identity.provideOverlays(async (loginId) => void (await stopAllOf(loginId)));
 
   return {
     isOperator,
@@ -218,35 +243,28 @@ export function createAdmin(deps: AdminDeps): AdminModule {
             reason: body.reason,
             expiresAt,
           });
+          // Its end is told whether or not anybody stops it.
+          unit.enqueue({ kind: END_JOB, organizationId, payload: { id }, runAt: expiresAt, key: id });
         });
         identity.credentialChanged(caller.credential.id);
         return { id, expires_at: expiresAt };
       }),
 
       handle(stopImpersonation, async ({ caller, origin }) => {
-        const { impersonatedBy, organizationId, credential } = caller;
+        const { impersonatedBy, credential } = caller;
         if (impersonatedBy === undefined || credential === undefined) return NO_IMPERSONATION;
-        const { rows } = await db.inOrganization(organizationId, (tx) =>
-          sql<{ id: string }>`select id from proj_impersonations where session_id = ${credential.id} and ended_at is null`.execute(tx),
-        );
-        for (const { id } of rows)
-          await log.run(
-            impersonation,
-            {
-              organizationId,
-              origin: { ...origin, principal: { id: impersonatedBy.id, type: "user" } },
-              stream: { type: "organization", id: organizationId },
-              subject: `impersonation:${id}`,
-            },
-            { type: "stop" },
-          );
+        await stopAllOf(credential.id, origin);
         identity.credentialChanged(credential.id);
         return DONE;
       }),
     ],
     projections: [erasable(adminProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
-    jobs: {},
+    jobs: {
+      async [END_JOB]({ organizationId, payload }) {
+        await stop({ organizationId, id: EndPayload.parse(payload).id, by: { principal: SYSTEM } });
+      },
+    },
   };
 }
 

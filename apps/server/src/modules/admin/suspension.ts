@@ -8,7 +8,7 @@ export type Suspended =
   | { readonly kind: "organization"; readonly id: OrganizationId }
   | { readonly kind: "person"; readonly id: PrincipalId };
 export type SuspensionCommand = Suspended & ({ readonly type: "suspend"; readonly reason: string } | { readonly type: "restore" });
-export type SuspensionEvent = Exclude<AdminEvent, { type: `impersonation.${string}` }>;
+export type SuspensionEvent = Extract<AdminEvent, { type: `${"organization" | "principal"}.${string}` }>;
 
 export const suspension: Decider<Suspension, SuspensionCommand, SuspensionEvent, never> = {
   initial: { isSuspended: false },

@@ -34,7 +34,8 @@ export interface Logins {
     readonly method: string;
     readonly from: RequestContext["from"];
   }): Promise<{ readonly secret: string; readonly ttlS: number }>;
-  close(sessionId: string): Promise<void>;
+  /** Whose it was and where it acted; null: it was over. */
+  close(sessionId: string): Promise<{ readonly principalId: string; readonly organizationId: string } | null>;
   slide(sessionId: string): Promise<unknown>;
   /** From now on the session acts in that organization. */
   move(sessionId: string, organizationId: string): Promise<void>;
@@ -99,7 +100,12 @@ export function createLogins({ db, clock, anywhere, publicUrl }: IdentityDeps): 
     },
 
     async close(sessionId) {
-      await anywhere.query("delete from idn_sessions where id = $1", [sessionId]);
+      const { rows } = await anywhere.query<{ principal_id: string; organization_id: string }>(
+        "delete from idn_sessions where id = $1 returning principal_id, organization_id",
+        [sessionId],
+      );
+      const row = rows[0];
+      return row === undefined ? null : { principalId: row.principal_id, organizationId: row.organization_id };
     },
 
     slide: (sessionId) =>

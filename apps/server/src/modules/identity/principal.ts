@@ -2,15 +2,22 @@
  * A principal: known by its name from its first registration on. Whether it may call, and as what,
  * is its membership's to say (`organization.ts`).
  *
- *   principal:     (none) ──register──► registered ──logged_in──► registered
+ *   principal:     (none) ──register──► registered ──log_in, make_link, open_login, end_login──► registered
  *
- * Registering again is accepted and changes nothing, so that callers need not look first.
+ * Registering again is accepted and changes nothing, so that callers need not look first; so is ending a sign-in again,
+ * since whoever ends it tells it at once and the row's deletion tells it for certain (migration 0850).
  */
 import type { IdentityEvent } from "@signalbox/contract/events/identity";
 import type { OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
 import { accept, refuse, unreachable, type Decider } from "@signalbox/kernel/decider";
 
-export type PrincipalState = { readonly status: "none" } | { readonly status: "registered" };
+export type PrincipalState =
+  | { readonly status: "none" }
+  | {
+      readonly status: "registered";
+      /** Ids of sign-ins that are over. */
+      readonly ended: ReadonlySet<string>;
+    };
 export type PrincipalCommand =
   | {
       readonly type: "register";
@@ -19,9 +26,10 @@ export type PrincipalCommand =
       readonly displayName: string;
       readonly role?: OrganizationRole | undefined;
     }
-  | { readonly type: "log_in"; readonly id: PrincipalId }
+  | { readonly type: "log_in" | "make_link"; readonly id: PrincipalId }
   | { readonly type: "open_login"; readonly id: PrincipalId; readonly loginId: string; readonly method: string }
   | { readonly type: "end_login"; readonly id: PrincipalId; readonly loginId: string };
+const NONE: ReadonlySet<string> = new Set();
 type PrincipalEvent = Extract<IdentityEvent, { type: "principal.registered" | `login.${string}` }>;
 
 export const principal: Decider<PrincipalState, PrincipalCommand, PrincipalEvent, { code: "principal_not_found" }> = {
@@ -41,18 +49,24 @@ export const principal: Decider<PrincipalState, PrincipalCommand, PrincipalEvent
         return state.status === "none"
           ? refuse({ code: "principal_not_found" })
           : accept({ type: "login.succeeded", data: { principal_id: command.id, method: "login_link" } });
+      case "make_link":
+        return state.status === "none"
+          ? refuse({ code: "principal_not_found" })
+          : accept({ type: "login.link_made", data: { principal_id: command.id } });
       case "open_login":
       case "end_login": {
         if (state.status === "none") return refuse({ code: "principal_not_found" });
         const login = { principal_id: command.id, login_id: command.loginId };
-        return command.type === "open_login"
-          ? accept({ type: "login.opened", data: { ...login, method: command.method } })
-          : accept({ type: "login.ended", data: login });
+        if (command.type === "open_login") return accept({ type: "login.opened", data: { ...login, method: command.method } });
+        return state.ended.has(command.loginId) ? accept() : accept({ type: "login.ended", data: login });
       }
       default:
         return unreachable(command);
     }
   },
 
-  evolve: () => ({ status: "registered" }),
+  evolve(state, event) {
+    const ended = state.status === "none" ? NONE : state.ended;
+    return { status: "registered", ended: event.type === "login.ended" ? new Set(ended).add(event.data.login_id) : ended };
+  },
 };

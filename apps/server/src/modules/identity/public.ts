@@ -13,10 +13,12 @@ import { sql } from "kysely";
 import type { Authenticator, Identification } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import type { Database, Deps, Module } from "../../module.ts";
+import { changesProjection } from "./changes.projection.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
 export type { EndedBy, Held } from "./holding.ts";
 export type Hold = IdentityModule["hold"];
 export { secretHash } from "./credentials.ts";
+export { securityRoute } from "./security.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { isInForce } from "./in-force.ts";
 import { peopleProjection } from "./membership.projection.ts";
@@ -44,6 +46,8 @@ export interface NewToken {
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly expiresAt?: string | undefined;
+  /** Who let it be made; default: the installation. */
+  readonly by?: Origin["principal"] | undefined;
 }
 
 export interface IdentityModule extends Module, Authenticator {
@@ -106,7 +110,10 @@ export interface IdentityModule extends Module, Authenticator {
   homeOf(principalId: string): Promise<string | null>;
   /** A browser session was opened, by whatever proof, or ended. In the log of the organization where it acts. */
   loginOpened(of: { readonly id: string; readonly principalId: string; readonly method: string }): Promise<void>;
+  /** Told once, however often it is called. */
   loginEnded(of: EndedLogin): Promise<void>;
+  /** Whoever keeps what a browser does as somebody else ends that with it. */
+  provideOverlays(endWith: (loginId: string) => Promise<void>): void;
   /** A provider vouched for them: a newcomer comes in with the role, who is in gets it if it is mapped. */
   signOn(
     unit: Unit,
@@ -184,6 +191,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   const credentials = createCredentials(deps);
   const logins = createLogins(deps);
   let capabilityHolds: CapabilityHolds | undefined;
+  let endOverlays: ((loginId: string) => Promise<void>) | undefined;
   const standings = createStandings({
     ...deps,
     capabilityHolds: async (organizationId, id) => (await capabilityHolds?.(organizationId, id)) ?? false,
@@ -325,11 +333,16 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
   }
 
-  /** The event is what other processes end it by. */
+  /** The event is what other processes end it by. Where it acted, or if they are not in that any more, where they act first. */
   async function loginEnded({ id, principalId, organizationId }: EndedLogin): Promise<void> {
     revoked(id);
-    if ((await homeOf(principalId)) === null) return;
-    await recordLogin(organizationId, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
+    await endOverlays?.(id);
+    const { rows } = await deps.anywhere.query<{ organization_id: string }>("select organization_id from idn_memberships($1)", [
+      principalId,
+    ]);
+    const told = rows.find((row) => row.organization_id === organizationId) ?? rows[0];
+    if (told === undefined) return;
+    await recordLogin(told.organization_id, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
   }
 
   async function displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -354,7 +367,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
   return {
     routes: [...identityRoutes(parts), ...organizationRoutes(parts)],
-    projections: [erasable(peopleProjection)],
+    projections: [erasable(peopleProjection), erasable(changesProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       async [ERASE_JOB]({ organizationId }) {
@@ -373,12 +386,12 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
     ensureOrganization: ({ organizationId, name, owner }) => found({ organizationId, name, owner, origin: { principal: SYSTEM } }),
 
-    async issueToken({ organizationId, principalId, name, scopes, expiresAt }) {
+    async issueToken({ organizationId, principalId, name, scopes, expiresAt, by = SYSTEM }) {
       const id = newId("tok");
       const secret = await saveTokenSecret(organizationId, id);
       const decision = await log.run(
         token,
-        { ...bySystem(organizationId), stream: { type: "organization", id: organizationId }, subject: `token:${id}` },
+        { organizationId, origin: { principal: by }, stream: { type: "organization", id: organizationId }, subject: `token:${id}` },
         {
           type: "create",
           id: id as never,
@@ -444,6 +457,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     },
 
     loginEnded,
+    provideOverlays: (endWith) => void (endOverlays = endWith),
 
     async signOn(unit, { organizationId, id, displayName, role, isMapped }) {
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });

@@ -8,10 +8,8 @@ import {
   logout,
   revokeToken,
   type MeView,
-  type TokenView,
 } from "@signalbox/contract/identity";
 import type { OrganizationRole, PrincipalId, PrincipalType, TokenId } from "@signalbox/contract/primitives";
-import type { Scope } from "@signalbox/contract/route";
 import { SCOPES } from "@signalbox/contract/identity";
 import { newId } from "@signalbox/kernel/id";
 import { sql } from "kysely";
@@ -22,17 +20,8 @@ import { handle, refused, type BoundRoute, type Caller } from "../../http/handle
 import { principal } from "./principal.ts";
 import type { IdentityParts } from "./public.ts";
 import { token } from "./token.ts";
+import { type TokenRow, tokenView } from "./token-view.ts";
 
-interface TokenRow {
-  id: string;
-  name: string;
-  principal_id: string;
-  scopes: Scope[];
-  created_at: Date;
-  expires_at: Date | null;
-  last_used_at: Date | null;
-  revoked_at: Date | null;
-}
 interface PrincipalRow {
   id: string;
   type: PrincipalType;
@@ -135,14 +124,21 @@ export function identityRoutes({
 
     handle(logout, async ({ caller, responseHeaders }) => {
       if (caller.credential?.kind === "session") {
-        await logins.close(caller.credential.id);
-        await loginEnded({ id: caller.credential.id, principalId: caller.principal.id, organizationId: caller.organizationId });
+        // Its own person's, whoever it acts as.
+        const closed = await logins.close(caller.credential.id);
+        if (closed !== null) await loginEnded({ id: caller.credential.id, ...closed });
       }
       if (responseHeaders !== undefined) responseHeaders["set-cookie"] = cookie("", 0);
       return { ok: true };
     }),
 
-    handle(createLoginCode, async ({ caller }) => {
+    handle(createLoginCode, async ({ caller, origin }) => {
+      const { organizationId, principal: of } = caller;
+      await log.run(
+        principal,
+        { organizationId, origin, stream: organizationStream(organizationId), subject: `principal:${of.id}` },
+        { type: "make_link", id: of.id as PrincipalId },
+      );
       const { code, url, expiresAt } = await logins.issue(
         caller.organizationId,
         caller.principal.id,
@@ -233,15 +229,4 @@ const principalView = (row: PrincipalRow) => ({
   display_name: row.display_name,
   role: row.role,
   created_at: row.created_at.toISOString(),
-});
-
-const tokenView = (row: TokenRow): z.input<typeof TokenView> => ({
-  id: row.id,
-  name: row.name,
-  principal_id: row.principal_id,
-  scopes: row.scopes,
-  created_at: row.created_at.toISOString(),
-  expires_at: row.expires_at?.toISOString() ?? null,
-  last_used_at: row.last_used_at?.toISOString() ?? null,
-  revoked_at: row.revoked_at?.toISOString() ?? null,
 });

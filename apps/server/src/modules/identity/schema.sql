@@ -62,3 +62,21 @@ create table proj_team_members (
 create index proj_team_members_principal on proj_team_members (organization_id, principal_id);
 alter table proj_team_members enable row level security;
 create policy organization on proj_team_members using (organization_id = current_setting('signalbox.organization_id', true));
+
+-- `about`: the person or agent that it concerns; null of the organization itself, and of a token's end (`ref` names the token).
+create table proj_identity_changes (
+  organization_id text        not null,
+  seq             bigint      not null,
+  event_id        uuid        not null,
+  type            text        not null,
+  at              timestamptz not null,
+  by_id           text        not null,
+  about           text,
+  ref             text        not null,
+  detail          text,
+  primary key (organization_id, seq)
+);
+create index proj_identity_changes_about on proj_identity_changes (organization_id, about, seq desc);
+create index proj_identity_changes_ref on proj_identity_changes (organization_id, ref);
+alter table proj_identity_changes enable row level security;
+create policy organization on proj_identity_changes using (organization_id = current_setting('signalbox.organization_id', true));

@@ -1,10 +1,12 @@
 /* How the installation is doing, for whoever runs it: machine, database, jobs, sandboxes, connections; and its engines. */
 import { cpus, freemem, loadavg, totalmem } from "node:os";
 import { KeyRingName, listKeyRings, rotateKeyRing } from "@signalbox/contract/key-rings";
+import type { AdminEvent } from "@signalbox/contract/events/admin";
 import { getSystem, listDeadJobs, listWorkers, retryJob, type SandboxUsage } from "@signalbox/contract/operations";
 import type { HealthPart } from "@signalbox/contract/system";
 import type { SandboxLimits } from "@signalbox/providers/sandbox/port";
 import type { Jobs } from "@signalbox/jobs/jobs";
+import { accept, type Decider } from "@signalbox/kernel/decider";
 import { sql } from "kysely";
 import type { Pool } from "pg";
 import { z } from "zod";
@@ -20,9 +22,15 @@ import type { LiveSandbox } from "./sandboxes.ts";
 
 export { watchSandboxes, type WatchedSandboxes } from "./sandboxes.ts";
 
+/** Whoever may rotate may: only that it was done is kept. */
+type Rotated = Extract<AdminEvent, { type: "key_ring.rotated" }>;
+const rotations: Decider<null, Rotated, Rotated, never> = { initial: null, decide: (_state, event) => accept(event), evolve: () => null };
+
 export interface OperationsDeps extends Deps {
   readonly version: string;
   readonly rings: Readonly<Record<RingName, KeyRing>>;
+  /** The installation's own: its log has what was done to all of it. */
+  readonly localOrganizationId: string;
   readonly dataDir: string;
   readonly embedded: boolean;
   /** As `sb_log`: sizes and positions are the whole installation's. */
@@ -144,9 +152,14 @@ export function createOperations(deps: OperationsDeps): Module {
     jobs: {},
     routes: [
       handle(listKeyRings, async () => ({ items: await Promise.all(KeyRingName.options.map(ringView)) })),
-      handle(rotateKeyRing, async ({ caller, params, body }) => {
-        await deps.rings[params.ring].rotate({ drop: body.drop });
-        deps.logger.warn({ ring: params.ring, drop: body.drop, by: caller.principal.id }, "a key was rotated by an operator");
+      handle(rotateKeyRing, async ({ params, body, origin }) => {
+        const { kid } = await deps.rings[params.ring].rotate({ drop: body.drop });
+        const { localOrganizationId: organizationId } = deps;
+        await deps.log.run(
+          rotations,
+          { organizationId, origin, stream: { type: "organization", id: organizationId }, subject: `key_ring:${params.ring}` },
+          { type: "key_ring.rotated", data: { ring: params.ring, kid, dropped: body.drop } },
+        );
         return ringView(params.ring);
       }),
       handle(getSystem, async ({ caller }) => {
