@@ -20,6 +20,11 @@ const WHAT: Readonly<Record<Ring["ring"], { readonly name: string; readonly sign
     signs: "Signs the short tokens that browsers and programs open sockets with.",
     lost: "Every open page connects anew.",
   },
+  service: {
+    name: "Requests between the roles",
+    signs: "What one process of a split installation asks of another.",
+    lost: "For a second they may refuse each other; nothing that anybody holds ends.",
+  },
   capability: {
     name: "Capabilities",
     signs: "Signs what engines, workers and agents are handed.",
