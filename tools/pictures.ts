@@ -76,6 +76,8 @@ async function signIn(of: Browser): Promise<State> {
 async function record(storageState: State): Promise<void> {
   const context = await browser.newContext({ viewport: WIDE, storageState, colorScheme: "light" });
   const page = await context.newPage();
+  // A busy machine takes its time; the pauses are cut out all the same.
+  page.setDefaultTimeout(180_000);
   const client = createClient({ baseUrl: server.url, token: server.token });
   const sample = await client.call(createSample, { body: {} });
   const session = await client.call(createSession, {
@@ -158,6 +160,7 @@ async function stills(storageState: State): Promise<void> {
   ): Promise<void> => {
     const context = await browser.newContext({ viewport, storageState, colorScheme: scheme });
     const page = await context.newPage();
+    page.setDefaultTimeout(180_000);
     await page.goto(server.url + path);
     await pause(2_500);
     await page.screenshot({ path: join(IMAGES, `${name}.png`) });

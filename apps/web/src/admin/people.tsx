@@ -1,5 +1,4 @@
 import { listAdminPeople, restorePerson, startImpersonation, suspendPerson } from "@signalbox/contract/admin";
-import { OrganizationId } from "@signalbox/contract/primitives";
 import type { Output } from "@signalbox/contract/route";
 import { Button } from "@signalbox/ui/button";
 import { Field } from "@signalbox/ui/field";
@@ -118,10 +117,13 @@ function ActAs({ person, onClose }: { person: Person; onClose(): void }) {
   const [organizationId, setOrganizationId] = useState<string>(person.organizations[0]?.id ?? "");
   const [minutes, setMinutes] = useState<"5" | "15" | "60">("15");
   const start = useMutation({
-    mutationFn: (reason: string) =>
-      client.call(startImpersonation, {
-        body: { organization_id: OrganizationId.parse(organizationId), principal_id: person.id, reason, minutes: Number(minutes) },
-      }),
+    mutationFn: async (reason: string) => {
+      const chosen = person.organizations.find(({ id }) => id === organizationId);
+      if (chosen === undefined) throw new Error("They are in no organization to act in.");
+      return client.call(startImpersonation, {
+        body: { organization_id: chosen.id, principal_id: person.id, reason, minutes: Number(minutes) },
+      });
+    },
     onSuccess: startAnew,
   });
   return (
