@@ -94,7 +94,8 @@ function installPrograms(programs) {
     return;
   }
   say(`Installing ${packages.join(", ")} with apt-get (agents are isolated with bubblewrap and work with git) …`);
-  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // Tests start what they need themselves: what a package brings as a service neither starts now (RUNLEVEL, invoke-rc.d) nor at boot.
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
   const install = () =>
     spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "-qq", ...packages], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -110,6 +111,8 @@ function installPrograms(programs) {
     else if (missing.some((name) => !optional.includes(name) && !onPath(name) && !(name === "chromium" && onPath("chromium-browser"))))
       fail(`apt-get could not install ${packages.join(", ")}`, "its output is above", `apt-get install ${packages.join(" ")}`);
   }
+  const services = { sshd: ["ssh.service", "ssh.socket"], "nats-server": ["nats-server.service"] };
+  for (const unit of missing.flatMap((name) => services[name] ?? [])) spawnSync("systemctl", ["disable", unit], { stdio: "ignore" });
 }
 
 function buildWeb() {
