@@ -61,7 +61,7 @@ export function SessionPage() {
   const session = useQuery({ ...sessionQuery(sessionId), placeholderData: () => knownSession(sessionId) });
   // What was on screen when it was deleted is known to be there no more; a reader must not go on as if it were.
   const isMissing = session.error !== null && isRefusal(session.error, "session_not_found");
-  if (isMissing) return session.data === undefined ? <Missing /> : <Gone title={session.data.title} />;
+  if (isMissing) return session.data === undefined ? <Missing /> : <Gone id={session.data.id} title={session.data.title} />;
   if (session.data !== undefined) return <Loaded key={sessionId} session={session.data} />;
   if (session.error !== null) return <Trouble error={session.error} onRetry={() => void session.refetch()} className="m-6" />;
   return (
@@ -76,7 +76,7 @@ function Loaded({ session }: { session: SessionView }) {
   useAnnouncements(live);
   useTitle(session.title);
   const isGone = useSyncExternalStore(live?.subscribe ?? none, () => live?.get().phase === "gone");
-  if (isGone) return <Gone title={session.title} />;
+  if (isGone) return <Gone id={session.id} title={session.title} />;
   if (live === null) return null;
   return <Workplace session={session} live={live} />;
 }

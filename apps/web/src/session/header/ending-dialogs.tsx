@@ -8,6 +8,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useId, useState } from "react";
 import { client, queries } from "../../data/api.ts";
+import { deletionOf } from "../gone.tsx";
 import { useLever } from "./lever.ts";
 
 export function StopDialog({ session, onClose }: { session: SessionView; onClose(): void }) {
@@ -34,6 +35,7 @@ export function DeleteDialog({ session, onClose }: { session: SessionView; onClo
   const id = useId();
   const unpushed = session.files_changed.length;
   const drop = useMutation({
+    mutationKey: deletionOf(session.id),
     mutationFn: () => client.call(deleteSession, { params: { id: session.id } }),
     onSuccess: () => {
       toast(`Deleted “${session.title}”`);
