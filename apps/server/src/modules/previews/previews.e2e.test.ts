@@ -46,7 +46,10 @@ beforeAll(async () => {
 afterAll(() => at.close());
 
 async function serve(): Promise<void> {
-  await session.sh(`cat > server.js <<'END'\n${SERVER}\nEND\nsetsid node server.js >/dev/null 2>&1 &`);
+  // What a script leaves behind in its own group ends with it: not before the program has a group of its own, which is later than `&`.
+  await session.sh(
+    `cat > server.js <<'END'\n${SERVER}\nEND\nsetsid node server.js >/dev/null 2>&1 &\nuntil grep -q ":0BB8 00000000:0000 0A" /proc/net/tcp; do sleep 0.1; done`,
+  );
   await until("the program listens", async () => (await ports()).some(({ port }) => port === 3000));
 }
 const ports = async (): Promise<{ port: number; process: string; loopback_only: boolean }[]> =>
