@@ -174,7 +174,7 @@ function signalSandbox(sandboxId: string, signal: NodeJS.Signals): number {
 }
 
 /** A real agent on a machine that does ten other things: a slow answer is no failure, and costs nothing when it is quick. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 export async function until<T>(
   what: string,
@@ -186,7 +186,7 @@ export async function until<T>(
     const found = await look();
     if (found !== null && found !== false && found !== undefined) return found;
     if (Date.now() > deadline) throw new Error(`it did not happen within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

@@ -76,7 +76,7 @@ test("a created session boots, works and answers, and what was streamed is what 
   sandboxId = status.sandbox_id;
   const diff = (await at.call("GET", `/v1/sessions/${id}/diff`)).body;
   expect(diff.patch).toContain("+one");
-}, 240_000);
+}, 480_000);
 
 test("prompts given while it works wait and run in order; the running one can be canceled", async () => {
   showLog();
@@ -93,7 +93,7 @@ test("prompts given while it works wait and run in order; the running one can be
   const [a, b] = (await conversationOf(at, id)).filter((i) => i.type === "run_ended" && (i.run_id === second || i.run_id === third));
   expect([a!.run_id, b!.run_id]).toEqual([second, third]);
   expect((await at.call("POST", `/v1/sessions/${id}/cancel`, {})).body.error.code).toBe("no_turn_running");
-}, 240_000);
+}, 480_000);
 
 test("a tool that prints 50 MB, and bytes that are no text, is recorded with 16 KB inline", async () => {
   showLog();
@@ -102,7 +102,7 @@ test("a tool that prints 50 MB, and bytes that are no text, is recorded with 16 
   const call = (await toolCalls()).find((c) => c.run_id === run)!;
   expect(call).toMatchObject({ status: "succeeded", output_truncated: true });
   expect(Buffer.byteLength(call.output)).toBeLessThanOrEqual(16 * 1024);
-}, 240_000);
+}, 480_000);
 
 test("killed with -9 in the middle of a turn, the server goes on where the agent is: nothing lost, nothing twice", async () => {
   showLog();
@@ -132,7 +132,7 @@ test("killed with -9 in the middle of a turn, the server goes on where the agent
   expect(epochs.has(heard.split(".")[0]) ? epochs.size : epochs.size + 1).toBe(2);
   before.close();
   after.close();
-}, 240_000);
+}, 480_000);
 
 test("an agent that dies in the middle of a turn fails that turn with the reason, and remembers what was said for the next", async () => {
   showLog();
@@ -141,7 +141,7 @@ test("an agent that dies in the middle of a turn fails that turn with the reason
   const next = await prompt("recall");
   expect(await ended(at, next)).toMatchObject({ status: "succeeded" });
   expect((await said(next)).join()).toContain("run echo one");
-}, 240_000);
+}, 480_000);
 
 test("a sandbox that is killed fails the turn with the reason; the next message starts it again with its files", async () => {
   showLog();
@@ -152,7 +152,7 @@ test("a sandbox that is killed fails the turn with the reason; the next message 
   const next = await prompt("run cat file.txt\nsay files are there");
   expect(await ended(at, next)).toMatchObject({ status: "succeeded", summary: "files are there" });
   expect((await toolCalls()).find((c) => c.run_id === next)!.output).toContain("one");
-}, 240_000);
+}, 480_000);
 
 test("stopped, it takes no more messages and has no sandbox; resumed, it has its files and its conversation", async () => {
   showLog();
@@ -170,7 +170,7 @@ test("stopped, it takes no more messages and has no sandbox; resumed, it has its
   expect(await ended(at, next)).toMatchObject({ status: "succeeded" });
   expect((await said(next)).join()).toContain("run echo one");
   expect((await toolCalls()).find((c) => c.run_id === next)!.output).toContain("one");
-}, 240_000);
+}, 480_000);
 
 test("a prompt of a million characters reaches the model whole", async () => {
   const long = `length\n${"x".repeat(1_000_000)}`;
@@ -178,4 +178,4 @@ test("a prompt of a million characters reaches the model whole", async () => {
   await ended(at, run);
   // The agent may sum its conversation up afterwards, to make room again.
   expect((await said(run))[0]).toBe(`The prompt has ${long.length} characters.`);
-}, 240_000);
+}, 480_000);

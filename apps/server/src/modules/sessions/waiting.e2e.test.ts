@@ -63,7 +63,7 @@ test("it waits for a person while a push is asked, and continues with the verdic
   expect(items.some((i) => i.type === "notice" && i.text.includes("Add a change"))).toBe(true);
   const { body: message } = await at.call("GET", `/v1/sessions/${id}/turns`);
   expect(message.items).toHaveLength(1);
-}, 240_000);
+}, 480_000);
 
 test("when its turn has ended before the verdict, the agent is told in a turn of its own, once, also across a kill -9", async () => {
   showLog();
@@ -85,7 +85,7 @@ test("when its turn has ended before the verdict, the agent is told in a turn of
   expect(turns.filter((turn) => turn.requested_by.startsWith("svc_"))).toHaveLength(1);
   const said = (await conversationOf(at, id)).find((i) => i.run_id === told.id && i.type === "message");
   expect(said!.content_md).toContain("was denied by a person");
-}, 240_000);
+}, 480_000);
 
 test("killed with -9 between a person's answer and its hand-over to the agent, the next server hands it on, once", async () => {
   showLog();
@@ -105,7 +105,7 @@ test("killed with -9 between a person's answer and its hand-over to the agent, t
   const items = (await conversationOf(at, id)).filter((item) => item.run_id === run);
   expect(items.filter((item) => item.type === "question")).toHaveLength(1);
   expect(JSON.stringify(items.find((item) => item.type === "tool_call")?.output)).toContain("blue");
-}, 240_000);
+}, 480_000);
 
 test("killed with -9 right after it was told to delete a session, the next server removes what is left of it", async () => {
   showLog();
@@ -119,4 +119,4 @@ test("killed with -9 right after it was told to delete a session, the next serve
   // The dead server's lease on the session runs for half a minute.
   await until("its files are gone", () => !existsSync(files), 150_000);
   expect((await at.call("GET", `/v1/sessions/${id}`)).status).toBe(404);
-}, 240_000);
+}, 480_000);

@@ -143,10 +143,10 @@ export async function watchAt(port: number, token: string, terminalId: string, f
   };
 }
 
-export async function until(what: string, look: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
+export async function until(what: string, look: () => Promise<boolean> | boolean, withinMs = 90_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await look())) {
     if (Date.now() > deadline) throw new Error(`it did not happen within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
