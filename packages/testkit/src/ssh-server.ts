@@ -2,9 +2,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { copyFile, readFile, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
+import { freePort, greets } from "./port.ts";
 
 export interface SshServer {
   /** `user@127.0.0.1:port`, for an ssh:// address. */
@@ -52,7 +52,7 @@ export async function startSshServer(directory: string): Promise<SshServer> {
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
   const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  for (const deadline = Date.now() + 20_000; !(await answers(port));) {
+  for (const deadline = Date.now() + 20_000; !(await greets(port));) {
     if (Date.now() > deadline || child.exitCode !== null) throw new Error(`sshd did not start: ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -67,23 +67,3 @@ export async function startSshServer(directory: string): Promise<SshServer> {
     },
   };
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("data", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });

@@ -22,7 +22,7 @@ const SAYS: Readonly<Record<string, string>> = {
   "account.passkey_removed": "Passkey removed",
   "login.link_made": "Sign-in link made",
   "login.opened": "Signed in",
-  "login.succeeded": "Signed in by a link",
+  "login.succeeded": "Signed in",
   "login.ended": "Sign-in ended",
   "token.created": "API token made",
   "token.revoked": "API token revoked",
@@ -88,7 +88,7 @@ function Rows({ label, items, isMine }: { label: string; items: readonly Change[
         <li key={change.event_id} className="flex flex-wrap items-baseline gap-x-4 gap-y-0.5 px-4 py-2">
           <p className="min-w-0 flex-1 basis-64">
             <span className="font-medium">{SAYS[change.type] ?? change.type}</span>
-            {!isMine && change.about !== null && <span> {change.about.name}</span>}
+            {!isMine && change.about !== null && <span> · {change.about.name}</span>}
             {change.detail !== null && <span className="text-ink-2"> · {DETAIL[change.detail] ?? change.detail}</span>}
             {(change.about === null || change.about.id !== change.by.id) && <span className="text-ink-3"> · by {change.by.name}</span>}
           </p>

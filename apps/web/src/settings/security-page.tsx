@@ -1,11 +1,8 @@
 import { endLogin, endOtherLogins, getSignInMethods } from "@signalbox/contract/accounts";
-import { revokeToken } from "@signalbox/contract/identity";
-import type { TokenId } from "@signalbox/contract/primitives";
 import type { Output } from "@signalbox/contract/route";
 import { getSecurity } from "@signalbox/contract/security";
 import { Badge } from "@signalbox/ui/badge";
 import { Button } from "@signalbox/ui/button";
-import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { List } from "@signalbox/ui/list-row";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -13,13 +10,13 @@ import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
 import { client, queries } from "../data/api.ts";
 import { Page } from "../frame/page.tsx";
 import { Changes } from "./identity-changes.tsx";
 import { addPasskey, arePasskeysPossible, deletePasskey, listPasskeys } from "../login/auth-calls.ts";
 import { signOut } from "../offline/sign-out.ts";
 import { Panel } from "./panel.tsx";
+import { TokenList } from "./token-list.tsx";
 
 const METHOD: Readonly<Record<string, string>> = {
   login_link: "by the printed link",
@@ -46,8 +43,8 @@ export function SecurityPage() {
         {methods?.accounts === true && arePasskeysPossible && <Passkeys />}
         {data !== undefined && (
           <>
-            <Panel title="Keys" note="API tokens of yours in this organization. Revoked, they are refused at once.">
-              <Keys label="Your keys" items={data.tokens} />
+            <Panel title="API tokens" note="Yours, in this organization. Revoked, they are refused at once.">
+              <Tokens label="Your API tokens" items={data.tokens} isMine />
             </Panel>
             <Panel
               title="What changed about you"
@@ -84,8 +81,8 @@ function OfOrganization({ of, provider }: { of: NonNullable<Security["organizati
           Set it up
         </Link>
       </Panel>
-      <Panel title="Everybody's keys" note="API tokens in this organization that work.">
-        <Keys label="Everybody's keys" items={of.tokens} />
+      <Panel title="Everybody's API tokens" note="Those that work in this organization.">
+        <Tokens label="Everybody's API tokens" items={of.tokens} />
       </Panel>
       <Panel title="What changed in the organization" note="Members, sign-ins, keys and the ways in, newest first.">
         <Changes label="What changed in the organization" items={of.changes} isMine={false} />
@@ -94,61 +91,8 @@ function OfOrganization({ of, provider }: { of: NonNullable<Security["organizati
   );
 }
 
-function Keys({ label, items }: { label: string; items: readonly (Security["tokens"][number] & { readonly principal_name?: string })[] }) {
-  const revoke = useMutation({
-    mutationFn: (id: TokenId) => client.call(revokeToken, { params: { id } }),
-    onSuccess: (token) => {
-      toast(`Revoked: ${token.name}`);
-      setLeaving(null);
-      refresh();
-    },
-  });
-  const [leaving, setLeaving] = useState<(typeof items)[number] | null>(null);
-  return (
-    <div className="space-y-3">
-      {items.length === 0 ? (
-        <p className="text-ink-2">There is none.</p>
-      ) : (
-        <List label={label}>
-          {items.map((token) => (
-            <li key={token.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
-              <div className="min-w-0 flex-1 basis-56">
-                <p className="clamp-1 font-medium">
-                  {token.name}
-                  {token.principal_name !== undefined && <span className="font-normal text-ink-2"> · {token.principal_name}</span>}
-                </p>
-                <p className="text-sm text-ink-3">
-                  <span className="font-mono">{token.scopes.join(" ")}</span> ·{" "}
-                  {token.last_used_at === null ? (
-                    "never used"
-                  ) : (
-                    <>
-                      used <Timestamp at={token.last_used_at} />
-                    </>
-                  )}
-                </p>
-              </div>
-              <Button size="sm" look="danger" onClick={() => setLeaving(token)} aria-label={`Revoke ${token.name}`}>
-                Revoke
-              </Button>
-            </li>
-          ))}
-        </List>
-      )}
-      {leaving !== null && (
-        <ConfirmDialog
-          title={`Revoke “${leaving.name}”?`}
-          description="Whatever uses it is refused from now on. There is no way back; a new one can be made."
-          confirm="Revoke the token"
-          danger
-          busy={revoke.isPending}
-          error={revoke.error}
-          onConfirm={() => revoke.mutate(leaving.id)}
-          onClose={() => setLeaving(null)}
-        />
-      )}
-    </div>
-  );
+function Tokens(of: Parameters<typeof TokenList>[0]) {
+  return of.items.length === 0 ? <p className="text-ink-2">There is none.</p> : <TokenList {...of} />;
 }
 
 function Logins({ items, provider }: { items: Security["sign_ins"]; provider: Security["single_sign_on"] }) {

@@ -1,6 +1,4 @@
-import { createToken, revokeToken, SCOPES, type listTokens } from "@signalbox/contract/identity";
-import type { Output } from "@signalbox/contract/route";
-import type { TokenId } from "@signalbox/contract/primitives";
+import { createToken, SCOPES } from "@signalbox/contract/identity";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { useState } from "react";
@@ -8,19 +6,15 @@ import { client, queries } from "../data/api.ts";
 import { tokensQuery } from "../data/queries.ts";
 import { Button } from "@signalbox/ui/button";
 import { Checkbox } from "@signalbox/ui/checkbox";
-import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
 import { Dialog } from "@signalbox/ui/dialog";
 import { Field, inputLook } from "@signalbox/ui/field";
-import { Timestamp } from "@signalbox/ui/timestamp";
-import { List } from "@signalbox/ui/list-row";
 import { Empty, Skeleton } from "@signalbox/ui/placeholder";
 import { Select } from "@signalbox/ui/select";
-import { toast } from "@signalbox/ui/toasts";
 import { Trouble } from "@signalbox/ui/trouble";
 import { SecretOnce } from "./secret-once.tsx";
+import { TokenList } from "./token-list.tsx";
 
 type Scope = (typeof SCOPES)[number];
-type Token = Output<typeof listTokens>["items"][number];
 
 const SAYS: Record<Scope, string> = {
   read: "see everything",
@@ -36,15 +30,6 @@ const LASTS = { "7": "7 days", "30": "30 days", "90": "90 days", "365": "A year"
 export function Tokens() {
   const tokens = useQuery(tokensQuery);
   const [isMaking, setMaking] = useState(false);
-  const [leaving, setLeaving] = useState<Token | null>(null);
-  const revoke = useMutation({
-    mutationFn: (id: TokenId) => client.call(revokeToken, { params: { id } }),
-    onSuccess: (token) => {
-      toast(`Revoked: ${token.name}`);
-      setLeaving(null);
-      void queries.invalidateQueries({ queryKey: ["tokens"] });
-    },
-  });
   const live = tokens.data?.items.filter((token) => token.revoked_at === null) ?? [];
   return (
     <div className="space-y-4">
@@ -55,56 +40,13 @@ export function Tokens() {
           <Empty title="There is no token">The command line on this machine has its own; a token is for everything else.</Empty>
         </div>
       )}
-      {live.length > 0 && (
-        <List label="Tokens">
-          {live.map((token) => (
-            <li key={token.id} className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-3">
-              <div className="min-w-0 flex-1 basis-64">
-                <p className="clamp-1 font-medium" title={token.name}>
-                  {token.name}
-                </p>
-                <p className="text-sm text-ink-3">
-                  <span className="font-mono">{token.scopes.join(" ")}</span> · {endOf(token)} ·{" "}
-                  {token.last_used_at === null ? (
-                    "never used"
-                  ) : (
-                    <>
-                      used <Timestamp at={token.last_used_at} />
-                    </>
-                  )}
-                </p>
-              </div>
-              <Button size="sm" look="danger" onClick={() => setLeaving(token)} aria-label={`Revoke ${token.name}`}>
-                Revoke
-              </Button>
-            </li>
-          ))}
-        </List>
-      )}
+      {live.length > 0 && <TokenList label="Tokens" items={live} isMine />}
       <Button onClick={() => setMaking(true)}>
         <Plus size={16} aria-hidden /> New token
       </Button>
       {isMaking && <NewToken onClose={() => setMaking(false)} />}
-      {leaving !== null && (
-        <ConfirmDialog
-          title={`Revoke “${leaving.name}”?`}
-          description="Whatever uses it is refused from now on. There is no way back; a new one can be made."
-          confirm="Revoke the token"
-          danger
-          busy={revoke.isPending}
-          error={revoke.error}
-          onConfirm={() => revoke.mutate(leaving.id)}
-          onClose={() => setLeaving(null)}
-        />
-      )}
     </div>
   );
-}
-
-function endOf({ expires_at: at }: Token): string {
-  if (at === null) return "no end";
-  const day = new Date(at).toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
-  return Date.parse(at) < Date.now() ? `ended ${day}` : `until ${day}`;
 }
 
 function NewToken({ onClose }: { onClose(): void }) {
