@@ -84,6 +84,54 @@ test("a reader wakes for an append of any process, goes on where it stopped, and
   await second.stop();
 });
 
+test("a reader is not woken for what its own process appended of other types, and writes nothing when nothing is new for it", async () => {
+  const other = await db.log();
+  let readings = 0;
+  const counting = new Proxy(log.pool, {
+    get(pool, property) {
+      if (property === "connect") readings++;
+      const value = Reflect.get(pool, property) as unknown;
+      return typeof value === "function" ? (value.bind(pool) as unknown) : value;
+    },
+  });
+  const handled: number[] = [];
+  const idle = reader("idle", async (_, events) => void handled.push(events.length), {
+    pool: counting,
+    types: ["counter.refused"],
+    from: "now",
+  });
+  const row = () => db.rows<{ xmax: string }>("select xmax::text from evt_readers where name = 'idle'");
+  await vi.waitFor(async () => expect(await row()).toHaveLength(1));
+  const before = readings;
+  for (let i = 0; i < 5; i++) await log.run(counter, target("idle"), add(1));
+  expect(readings).toBe(before);
+  // Of what others append only the streams are known: looked at, and not locked.
+  for (const times of [1, 2]) {
+    await other.run(counter, target("idle"), add(1));
+    await vi.waitFor(() => expect(readings).toBeGreaterThanOrEqual(before + times), { timeout: 30_000 });
+  }
+  expect(await row()).toEqual([{ xmax: "0" }]);
+  await log.run(counter, target("idle"), { type: "add_up_to", by: 1, limit: 0, record: true });
+  await vi.waitFor(() => expect(handled).toEqual([1]), { timeout: 30_000 });
+  await idle.stop();
+});
+
+test("a reader that rests reads what came meanwhile at once, and is stopped in the middle of its rest", async () => {
+  const handled: number[] = [];
+  const resting = reader("resting", async (_, events) => void handled.push(events.length), { from: "now", restMs: 200 });
+  await vi.waitFor(async () => expect(await db.rows("select 1 from evt_readers where name = 'resting'")).toHaveLength(1));
+  const began = performance.now();
+  for (let i = 0; i < 60; i++) await log.run(counter, target("rest"), add(1));
+  await resting.caughtUp();
+  expect(handled.length).toBeLessThanOrEqual((performance.now() - began) / 200 + 2);
+  expect(handled.reduce((sum, n) => sum + n, 0)).toBe(60);
+  await resting.stop();
+  const asleep = reader("asleep", async () => undefined, { from: "now", restMs: 3_600_000 });
+  await vi.waitFor(async () => expect(await db.rows("select 1 from evt_readers where name = 'asleep'")).toHaveLength(1));
+  await log.run(counter, target("rest"), add(1));
+  await asleep.stop();
+});
+
 test("a hint reaches every process, names the streams that grew, and keeps their heads in memory", async () => {
   const other = await db.log();
   const hints: number[] = [];

@@ -1,7 +1,7 @@
 /*
  * A checkpointed reader: follows the log by position and hands on what it has not handed on yet.
  *
- *   waiting ──appended, or every POLL_MS──► reading ──nothing left──► waiting
+ *   waiting ──appended, or every POLL_MS──► reading ──nothing left──► waiting (restMs long, whatever is appended)
  *      ▲                                       │ handler failed
  *      └──────────── backing off ◄─────────────┘
  *
@@ -30,6 +30,11 @@ export interface ReaderOptions {
   readonly from?: "beginning" | "now" | undefined;
   /** Default 200. */
   readonly batchSize?: number | undefined;
+  /**
+   * Not read again within so many ms; default 0. For readers of all types whose work can wait: each reading
+   * that finds something is a transaction, with a commit that waits for the disk, beside each append.
+   */
+  readonly restMs?: number | undefined;
   readonly handle: (tx: Tx, events: readonly Recorded[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
   /** Shapes that event types have had; default the contract's. */
@@ -51,8 +56,12 @@ const MAX_BACKOFF_MS = 30_000;
 const IDLE_STRIDE = 1000;
 
 export function startReader(options: ReaderOptions): Reader {
-  const { name, pool, log, types, batchSize = 200, handle, onError } = options;
+  const { name, pool, log, types, batchSize = 200, restMs = 0, handle, onError } = options;
+  const wanted = types === undefined ? null : new Set(types);
   let stopped = false;
+  /** Its row was seen, or made. */
+  let isKnown = false;
+  const stopping = Promise.withResolvers<void>();
   let wake: () => void = () => undefined;
 
   async function loop(): Promise<void> {
@@ -61,18 +70,18 @@ export function startReader(options: ReaderOptions): Reader {
       if (stopped) return;
       const { promise: woken, resolve } = Promise.withResolvers<void>();
       wake = resolve;
+      const began = performance.now();
       try {
         const more = await readOnce();
         failures = 0;
-        if (!more) await sleep(woken, POLL_MS);
+        if (more) continue;
+        await sleep(woken, POLL_MS);
+        const rest = began + restMs - performance.now();
+        if (rest > 0) await sleep(stopping.promise, rest);
       } catch (error) {
         onError(error);
         // Not until the next append: a handler that fails would otherwise be driven by the traffic.
-        const stop = Promise.withResolvers<void>();
-        wake = () => {
-          if (stopped) stop.resolve();
-        };
-        await sleep(stop.promise, Math.min(100 * 2 ** failures++, MAX_BACKOFF_MS));
+        await sleep(stopping.promise, Math.min(100 * 2 ** failures++, MAX_BACKOFF_MS));
       }
     }
   }
@@ -85,6 +94,7 @@ export function startReader(options: ReaderOptions): Reader {
       await client.query("begin");
       const more = await readIn(client);
       await client.query("commit");
+      isKnown = true;
       return more;
     } catch (error) {
       try {
@@ -99,21 +109,28 @@ export function startReader(options: ReaderOptions): Reader {
   }
 
   async function readIn(client: pg.PoolClient): Promise<boolean> {
-    const start = options.from === "now" ? "(select coalesce(max(position), 0) from public.evt_events)" : "0";
-    await client.query(
-      `insert into public.evt_readers (name, position) select $1, ${start} where not exists (select from public.evt_readers where name = $1) on conflict do nothing`,
-      [name],
-    );
-    const { rows: own } = await client.query<{ position: string }>(
-      "select position from public.evt_readers where name = $1 for update skip locked",
-      [name],
-    );
-    if (own[0] === undefined) return false; // another process has it
+    if (!isKnown) {
+      const start = options.from === "now" ? "(select coalesce(max(position), 0) from public.evt_events)" : "0";
+      await client.query(
+        `insert into public.evt_readers (name, position) select $1, ${start} where not exists (select from public.evt_readers where name = $1) on conflict do nothing`,
+        [name],
+      );
+    }
+    // Locked only when there is something to do: a lock is a write, and its commit waits for the disk.
+    // `high` is looked at before the events: what is appended in between is above it and comes next time.
+    const { rows: own } = await client.query<{ position: string; high: string }>({
+      name: wanted === null ? "evt_reader_due" : "evt_reader_due_types",
+      text: `select position, (select coalesce(max(position), 0) from public.evt_events) as high
+               from public.evt_readers r
+              where name = $1
+                and exists (select from public.evt_events e
+                             where e.position > r.position ${wanted === null ? "" : "and (e.type = any($2) or e.position >= r.position + $3)"})
+                for update skip locked`,
+      values: wanted === null ? [name] : [name, types, IDLE_STRIDE],
+    });
+    if (own[0] === undefined) return false; // nothing is new, or another process has it
     const checkpoint = Number(own[0].position);
-    // Looked at before the events: what is appended in between is above it and comes next time.
-    const { rows: top } = await client.query<{ high: string }>("select coalesce(max(position), 0) as high from public.evt_events");
-    const high = Number(top[0]?.high ?? 0);
-    if (high <= checkpoint) return false;
+    const high = Number(own[0].high);
     const { rows } = await client.query<StoredRow>({
       name: types === undefined ? "evt_reader_all" : "evt_reader_types",
       text: `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p using (position)
@@ -143,7 +160,10 @@ export function startReader(options: ReaderOptions): Reader {
     return Number(rows[0]?.lag ?? 0);
   }
 
-  const unsubscribe = log.onAppended(() => wake());
+  // Of what this process appended itself the types are known.
+  const unsubscribe = log.onAppended(({ recorded }) => {
+    if (wanted === null || recorded === undefined || recorded.some(({ event }) => wanted.has(event.type))) wake();
+  });
   const looping = loop();
 
   return {
@@ -164,6 +184,7 @@ export function startReader(options: ReaderOptions): Reader {
     async stop() {
       stopped = true;
       unsubscribe();
+      stopping.resolve();
       wake();
       await looping;
     },

@@ -181,13 +181,7 @@ export function createTopicWriter({ log, pool, clock, topics, retentionMs, onErr
       reader = startReader({
         name: READER,
         pool,
-        // What this process appended itself it knows; a reader that is woken for every message would read for nothing.
-        log: {
-          onAppended: (wake) =>
-            log.onAppended((hint) => {
-              if (hint.recorded === undefined || hint.recorded.some((r) => types.has(r.event.type))) wake(hint);
-            }),
-        },
+        log,
         types: [...types],
         handle,
         onError,

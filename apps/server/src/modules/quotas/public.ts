@@ -357,6 +357,7 @@ export function createQuotas(deps: QuotasDeps): QuotasModule {
           name: "quotas",
           pool,
           log,
+          restMs: 250,
           from: "now",
           async handle(tx, events) {
             const counts = new Map<string, number>();

@@ -328,6 +328,7 @@ export function createSinks(deps: SinksDeps): Module {
           name: "sinks",
           pool,
           log,
+          restMs: 100,
           // Each sink has a cursor of its own; this only wakes them.
           from: "now",
           onError: (error) => logger.warn({ err: error }, "sinks could not be woken; it is tried again"),
