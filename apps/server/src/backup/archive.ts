@@ -13,7 +13,7 @@ import { open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createZstdCompress, createZstdDecompress } from "node:zlib";
+import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { extract, pack } from "tar-stream";
 import { z } from "zod";
 
@@ -60,8 +60,10 @@ export function writeArchive(output: string): ArchiveWriter {
   const draft = `${output}.partial`;
   const tar = pack();
   const entries: Entry[] = [];
+  // With zstd's own checksum: the manifest names the sha256 of everything but itself.
+  const zstd = createZstdCompress({ params: { [constants.ZSTD_c_checksumFlag]: 1 } });
   // 0600: it holds the private keys.
-  const written = pipeline(tar, createZstdCompress(), createWriteStream(draft, { mode: 0o600, flags: "w" }));
+  const written = pipeline(tar, zstd, createWriteStream(draft, { mode: 0o600, flags: "w" }));
   written.catch(() => undefined); // told by `finish`
   let failed: Error | undefined;
   written.catch((error: Error) => (failed = error));

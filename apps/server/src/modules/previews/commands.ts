@@ -61,13 +61,13 @@ export function previewCommands({ log, clock, doors, queries, lifetimeMs, onClos
     create: ({ caller, origin }, access, port) =>
       inTurn(access.sessionId, async () => {
         const { organizationId } = caller;
-        const sandbox = doors.sandboxOf(organizationId, access.sessionId);
-        if (sandbox === null)
+        const reserved = await isReserved(doors.sandboxOf(organizationId, access.sessionId), port);
+        if (reserved === null)
           return refused("sandbox_not_running", {
             message: "The sandbox is not running.",
             fix: "Send a message or resume the session to start it.",
           });
-        if (await isReserved(sandbox, port))
+        if (reserved)
           return refused("port_not_allowed", {
             message: `Port ${port} is used by Signalbox or the agent itself.`,
             fix: "Choose the port of a program that runs in the sandbox; GET …/ports lists them.",

@@ -26,13 +26,12 @@ export function previewRoutes({ doors, commands, list, urlOf }: RouteDeps): Boun
   return [
     handle(listPorts, async ({ caller, params }) => {
       if ((await doors.accessOf(caller, params.id)) === null) return refused("session_not_found");
-      const sandbox = doors.sandboxOf(caller.organizationId, params.id);
-      if (sandbox === null)
+      const ports = await portsOf(doors.sandboxOf(caller.organizationId, params.id));
+      if (ports === null)
         return refused("sandbox_not_running", {
           message: "The sandbox is not running.",
           fix: "Send a message or resume the session to start it.",
         });
-      const ports = await portsOf(sandbox);
       return { items: ports.map(({ port, process, loopback }) => ({ port, process, loopback_only: loopback })) };
     }),
     handle(createPreview, async (request) => {
