@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { CompactSign, compactVerify } from "jose";
 import { pino } from "pino";
 import { compose } from "../apps/server/src/compose.ts";
-import { readConfig } from "../apps/server/src/config.ts";
+import { readConfig } from "../apps/server/src/config/read.ts";
 import { startEmbeddedPostgres } from "../apps/server/src/postgres/embedded.ts";
 import { attenuate } from "../packages/capability/src/chain.ts";
 import { SCOPES } from "../packages/contract/src/identity.ts";

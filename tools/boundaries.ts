@@ -80,7 +80,7 @@ for (const file of files) {
   } catch {
     continue; // Listed by git, deleted in the working tree.
   }
-  if (/process\.env\b/.test(source) && file.startsWith("apps/") && !file.endsWith("config.ts") && !isTest(file))
+  if (/process\.env\b/.test(source) && file.startsWith("apps/") && !/config(\/read)?\.ts$/.test(file) && !isTest(file))
     problems.push(`${file}: reads process.env outside config.ts`);
   for (const match of source.matchAll(/(import type [^;]*? )?(?:\bfrom |\bimport |\bimport\()"([^"]+)"/g))
     check(file, from, match[2]!, match[1] !== undefined);

@@ -10,7 +10,7 @@ import { ROUTES } from "@signalbox/contract/routes";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { settingsTable } from "../apps/server/src/config.ts";
+import { settingsTable } from "../apps/server/src/config/printed.ts";
 import { ROOT } from "./step.ts";
 
 const NOTE = "<!-- Written by tools/reference.ts; edit the declarations it reads, not this page. -->\n\n";

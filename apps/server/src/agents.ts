@@ -3,7 +3,7 @@ import { acpHarness, openCodeAcp } from "@signalbox/providers/agent/acp/harness"
 import { openCodeBinary } from "@signalbox/providers/agent/opencode/binary";
 import { openCodeHarness } from "@signalbox/providers/agent/opencode/harness";
 import type { SandboxLimits } from "@signalbox/providers/sandbox/port";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 import type { HarnessEntry } from "./modules/sessions/public.ts";
 
 const MIB = 1024 * 1024;

@@ -9,7 +9,7 @@ import { webhookAnchor } from "@signalbox/providers/anchor/webhook/webhook";
 import type { Blobs } from "@signalbox/providers/blob/port";
 import { lookup } from "node:dns";
 import path from "node:path";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 
 export function anchorsOf(config: Config, blobs: Blobs, credentialsFile: string): Map<AnchorName, Anchor> {
   const anchors = new Map<AnchorName, Anchor>();

@@ -2,7 +2,7 @@
 import type { PostgresLog } from "@signalbox/eventlog/postgres-log";
 import type { Jobs } from "@signalbox/jobs/jobs";
 import { type Duties, JOBS_OF_SANDBOXES } from "./cluster/roles.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 import { LOCAL } from "./local.ts";
 import type { Module } from "./module.ts";
 import type { Telemetry } from "./telemetry.ts";

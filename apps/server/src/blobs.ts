@@ -4,7 +4,7 @@ import type { Blobs } from "@signalbox/providers/blob/port";
 import { s3Blobs } from "@signalbox/providers/blob/s3/s3";
 import path from "node:path";
 import type { Pool } from "pg";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 
 export interface OpenBlobs extends Blobs {
   /** As `problem`, asked at most every 15 s: health is asked for often, and a bucket is far away. */

@@ -10,7 +10,7 @@ import { newId } from "@signalbox/kernel/id";
 import type { TestDatabase } from "@signalbox/testkit/database";
 import { pino } from "pino";
 import { compose, type Signalbox } from "./compose.ts";
-import { readConfig } from "./config.ts";
+import { readConfig } from "./config/read.ts";
 import type { HarnessEntry } from "./modules/sessions/public.ts";
 import { LOCAL } from "./local.ts";
 

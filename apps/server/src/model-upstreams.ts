@@ -1,6 +1,6 @@
 import type { ModelUpstream } from "@signalbox/providers/model/port";
 import { createUpstream, type UpstreamConfig } from "@signalbox/providers/model/upstreams";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/settings.ts";
 import type { ConfiguredConnection } from "./modules/models/public.ts";
 
 /** What the configuration offers, in the order of precedence; the scripted demonstration is always there, and last. */

@@ -11,7 +11,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { openBlobs } from "../blobs.ts";
-import { readConfig } from "../config.ts";
+import { readConfig } from "../config/read.ts";
 import { BackupError } from "./archive.ts";
 import { backup, restore, type BackupReport } from "./backup.ts";
 

@@ -5,7 +5,7 @@ import type { WakeUp } from "@signalbox/eventlog/listener";
 import { natsBus } from "@signalbox/providers/bus/nats/bus";
 import type { Bus } from "@signalbox/providers/bus/port";
 import { postgresBus } from "@signalbox/providers/bus/postgres/bus";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/settings.ts";
 
 /** One process alone has nobody to tell. */
 export function busOf(config: Config, connection: ConnectionFor, key: Buffer, onError: (error: unknown) => void): Bus | undefined {

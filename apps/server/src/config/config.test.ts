@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { ConfigError, connectionsNeeded, helpText, readConfig, secretValues, SETTINGS, settingsTable, type Config } from "./config.ts";
+import { helpText, secretValues, settingsTable } from "./printed.ts";
+import { connectionsNeeded } from "./process.ts";
+import { readConfig } from "./read.ts";
+import { ConfigError, SETTINGS, type Config } from "./settings.ts";
 
 const config = (argv: string[] = [], environment: Record<string, string> = {}): Config => {
   const read = readConfig(argv, environment);
