@@ -2,10 +2,12 @@
 import { getRoomAt, getRoomTimeline, getSessionAt, getSessionTimeline } from "@signalbox/contract/session-history";
 import { handle, refused, type BoundRoute, type Caller } from "../../http/handle.ts";
 import type { RoomAccess } from "../rooms/public.ts";
-import type { History } from "./history.ts";
+import type { BudgetEntry, History } from "./history.ts";
 import { atPlace, placeOfSeq, placeOfTime, roomAt, sessionAt, type At } from "./moment.ts";
-import { LONG, type Snapshots } from "./snapshots.ts";
-import { timelineOf } from "./timeline.ts";
+import { LONG } from "./kept.ts";
+import type { Snapshots } from "./snapshots.ts";
+import { stripOf, type Strips } from "./strips.ts";
+import { timelineFrom } from "./timeline.ts";
 
 export interface Place {
   readonly organizationId: string;
@@ -16,7 +18,7 @@ type Moment = { readonly seq?: number | undefined; readonly time?: string | unde
 
 export interface Moments {
   /** Null: `after_seq` is beyond the newest event. */
-  timeline(of: Place, afterSeq: number): Promise<ReturnType<typeof timelineOf> | FutureCursor>;
+  timeline(of: Place, afterSeq: number): Promise<ReturnType<typeof timelineFrom> | FutureCursor>;
   at(of: Place, moment: Moment): Promise<ReturnType<typeof sessionAt> | FutureCursor | NotNamed>;
 }
 
@@ -33,11 +35,29 @@ const NOT_NAMED = refused("moment_not_named", {
 type FutureCursor = ReturnType<typeof future>;
 type NotNamed = typeof NOT_NAMED;
 
+type Ledgers = readonly (readonly BudgetEntry[])[];
 interface Locating {
+  strip(
+    organizationId: string,
+    of: { roomId: string; sessionId: string | null },
+    afterSeq: number,
+    ledgers: () => Promise<Ledgers>,
+  ): Promise<ReturnType<typeof timelineFrom> | FutureCursor>;
   locate(organizationId: string, roomId: string, moment: Moment): Promise<At | FutureCursor | NotNamed>;
 }
 
-export function createMoments(history: History, snapshots: Snapshots): Moments & Locating {
+export function createMoments(history: History, snapshots: Snapshots, strips: Strips): Moments & Locating {
+  const strip: Locating["strip"] = async (organizationId, of, afterSeq, ledgers) => {
+    const { roomId } = of;
+    const head = await history.head(organizationId, roomId);
+    if (afterSeq > head) return future(afterSeq, head);
+    // As below; and what was written meanwhile is told the next time.
+    const { blocks, positions } =
+      head >= LONG && !history.isKept(organizationId, roomId)
+        ? await strips.of({ organizationId, roomId, head }, afterSeq)
+        : stripOf(await history.room(organizationId, roomId));
+    return timelineFrom(of, blocks, positions, await ledgers(), afterSeq);
+  };
   const locate: Locating["locate"] = async (organizationId, roomId, { seq, time }) => {
     if ((seq === undefined) === (time === undefined)) return NOT_NAMED;
     const head = await history.head(organizationId, roomId);
@@ -52,11 +72,9 @@ export function createMoments(history: History, snapshots: Snapshots): Moments &
   };
   return {
     locate,
-    async timeline({ organizationId, sessionId, roomId }, afterSeq) {
-      const entries = await history.room(organizationId, roomId);
-      if (afterSeq > entries.length) return future(afterSeq, entries.length);
-      return timelineOf({ roomId, sessionId }, entries, [await history.budget(organizationId, sessionId)], afterSeq);
-    },
+    strip,
+    timeline: ({ organizationId, sessionId, roomId }, afterSeq) =>
+      strip(organizationId, { roomId, sessionId }, afterSeq, async () => [await history.budget(organizationId, sessionId)]),
     async at({ organizationId, sessionId, roomId }, moment) {
       const at = await locate(organizationId, roomId, moment);
       return "ok" in at ? at : sessionAt(at, sessionId, roomId, await history.budget(organizationId, sessionId));
@@ -94,9 +112,9 @@ export function momentRoutes({ history, moments, rooms, roomOf, sessionsOf }: Mo
     handle(getRoomTimeline, async ({ caller, params, query }) => {
       const { organizationId } = caller;
       if ((await rooms.roleIn(caller, params.id)) === null) return refused("room_not_found");
-      const entries = await history.room(organizationId, params.id);
-      if (query.after_seq > entries.length) return future(query.after_seq, entries.length);
-      return timelineOf({ roomId: params.id, sessionId: null }, entries, await ledgers(organizationId, params.id), query.after_seq);
+      return moments.strip(organizationId, { roomId: params.id, sessionId: null }, query.after_seq, () =>
+        ledgers(organizationId, params.id),
+      );
     }),
     handle(getRoomAt, async ({ caller, params, query }) => {
       const { organizationId } = caller;

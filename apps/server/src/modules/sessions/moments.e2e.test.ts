@@ -1,5 +1,6 @@
 /* Windows, timeline and moments of a session of 10,000 events, over the whole server. */
 import { gzipSync } from "node:zlib";
+import type { EventId } from "@signalbox/contract/primitives";
 import { databaseTest } from "@signalbox/testkit/database";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +9,8 @@ import { redaction } from "../audit/redaction.ts";
 import { createHistory } from "./history.ts";
 import { atPlace, placeOfSeq, placeOfTime, sessionAt } from "./moment.ts";
 import { createSnapshots } from "./snapshots.ts";
+import { createStrips, stripOf, type Strip } from "./strips.ts";
+import { timelineFrom } from "./timeline.ts";
 import { addTurn, beginSession, type Author, type LongSession } from "./long-session.fixture.ts";
 
 const database = databaseTest();
@@ -200,8 +203,23 @@ describe("moments that are kept", () => {
   /** As of a server that has just started: nothing is in its memory. */
   const cold = () => {
     const history = createHistory(c.server.db, head);
-    return { history, snapshots: createSnapshots(c.server.db, history) };
+    let read = 0;
+    const counting = {
+      async read(...of: Parameters<typeof history.read>) {
+        const found = await history.read(...of);
+        read += found.length;
+        return found;
+      },
+    };
+    return {
+      history,
+      snapshots: createSnapshots(c.server.db, history),
+      strips: createStrips(c.server.db, counting),
+      /** Events that strips read from the log since they were asked the last time. */
+      read: () => [read, (read = 0)][0],
+    };
   };
+  const roomNow = async () => ({ organizationId: "ws_dev", roomId: long.roomId, head: await head("ws_dev", long.roomId) });
   const rows = () => database.rows<{ seq: string; fold: string }>("select seq, fold from session_moments order by seq");
 
   test("at any seq, and any time, the nearest one and what came since is the fold of everything", async () => {
@@ -239,8 +257,37 @@ describe("moments that are kept", () => {
     await database.rows("update session_moments set fold = 'older', state = '\\x00'");
     const entries = await history.room("ws_dev", long.roomId);
     expect(await snapshots.at("ws_dev", long.roomId, entries.length, { seq: 2500 })).toEqual(atPlace(entries, 2499, null));
-    await snapshots.keep("ws_dev", long.roomId, entries.length);
+    await snapshots.keep(await roomNow());
     expect(new Set((await rows()).map(({ fold }) => fold))).toEqual(new Set([before!.fold]));
+  });
+
+  test("a strip from what is kept is the strip of everything, from any seq on, and reads only what came since", async () => {
+    const { history, strips, read } = cold();
+    const entries = await history.room("ws_dev", long.roomId);
+    const ledgers = [await history.budget("ws_dev", long.sessionId)];
+    const room = await roomNow();
+    const told = ({ blocks, positions }: Strip, after: number) =>
+      timelineFrom({ roomId: long.roomId, sessionId: long.sessionId }, blocks, positions, ledgers, after);
+    await strips.keep(room);
+    read();
+    const whole = stripOf(entries);
+    const seq = fc.integer({ min: 0, max: entries.length });
+    const examples: [number][] = [[0], [1], [999], [1000], [1001], [entries.length - 1], [entries.length]];
+    await fc.assert(
+      fc.asyncProperty(seq, async (after) => {
+        expect(told(await strips.of(room, after), after)).toEqual(told(whole, after));
+        expect(read()).toBe(entries.length % 1000);
+      }),
+      { numRuns: 15, examples },
+    );
+    // As of an earlier head, from blocks that later events changed nothing of; and with a hole in what is kept.
+    for (const at of [3000, 3001, 4999])
+      expect(told(await strips.of({ ...room, head: at }, 0), 0)).toEqual(told(stripOf(entries.slice(0, at)), 0));
+    await database.rows("delete from session_strips where seq = 2000");
+    expect(told(await strips.of(room, 2500), 2500)).toEqual(told(whole, 2500));
+    expect(await database.rows("select seq from session_strips")).toHaveLength(Math.floor(entries.length / 1000));
+    await database.rows("update session_strips set fold = 'older', state = '\\x00', positions = '\\x00'");
+    expect(told(await strips.of(room, 0), 0)).toEqual(told(whole, 0));
   });
 
   test("when something of the room is erased none is believed, and none is left", async () => {
@@ -255,8 +302,54 @@ describe("moments that are kept", () => {
     const now = await after.snapshots.at("ws_dev", long.roomId, entries.length, { seq: found.seq });
     expect(now).toEqual(atPlace(entries, found.seq - 1, null));
     await expect
-      .poll(() => database.rows("select 1 from session_moments where made_at_seq < $1", [entries.length]), { timeout: 60_000 })
+      .poll(
+        () =>
+          database.rows(
+            "select made_at_seq from session_moments where made_at_seq < $1 union all select made_at_seq from session_strips where made_at_seq < $1",
+            [entries.length],
+          ),
+        { timeout: 60_000 },
+      )
       .toEqual([]);
+    // Made anew it has nothing of it: all of them are called the same, so only that one's place tells.
+    const [block] = (await after.strips.of(await roomNow(), found.seq - 1)).blocks;
+    const labelAt = (seq: number) => block!.labels[block!.label[seq - block!.from]!];
+    const other = entries.findIndex(({ event, seq }) => event.type === "approval.requested" && seq > found.seq && seq <= block!.to);
+    expect([labelAt(found.seq), labelAt(other + 1)]).toEqual([undefined, found.data.title]);
+  });
+
+  test("what was read before an erasure stood in the log is not kept, and what is read after has none of it", async () => {
+    await database.rows("delete from session_moments");
+    await database.rows("delete from session_strips");
+    const { history, snapshots, strips } = cold();
+    const room = await roomNow();
+    const entries = await history.room("ws_dev", long.roomId);
+    const target = entries.find(({ event, seq }) => event.type === "message.created" && seq > 1000 && "content_md" in event.data)!;
+    const text = (target.event.data as unknown as { content_md: string }).content_md;
+    const [event] = await database.rows<{ event_id: EventId }>("select event_id from evt_events where stream_id = $1 and seq = $2", [
+      long.roomId,
+      target.seq,
+    ]);
+    // The record alone: whoever was to erase it died.
+    await c.server.log.run(
+      redaction,
+      {
+        organizationId: "ws_dev",
+        origin: { principal: { id: "usr_owner", type: "user" } },
+        stream: { type: "room", id: long.roomId },
+        subject: `event:${event!.event_id}`,
+      },
+      { type: "redact", target: event!.event_id, reason: "test", content: [] },
+    );
+    const kept = () => database.rows("select seq from session_moments union all select seq from session_strips");
+    await snapshots.keep(room);
+    await strips.keep(room);
+    expect(await kept()).toEqual([]);
+    await snapshots.keep(await roomNow());
+    await strips.keep(await roomNow());
+    expect(await kept()).toHaveLength(2 * Math.floor(entries.length / 1000));
+    const [block] = (await strips.of(await roomNow(), target.seq - 1)).blocks;
+    expect([text.length > 0, block!.label[target.seq - block!.from]]).toEqual([true, -1]);
   });
 });
 

@@ -25,7 +25,9 @@ import { createSessionCommands, type SessionCommands } from "./commands.ts";
 import { createDoors, type SessionDoors } from "./doors.ts";
 import type { ConversationReader } from "./conversation.ts";
 import { createHistory } from "./history.ts";
-import { createSnapshots, forgetErased, SNAPSHOT_TYPES } from "./snapshots.ts";
+import { forgetErased, KEPT_TYPES } from "./kept.ts";
+import { createSnapshots } from "./snapshots.ts";
+import { createStrips } from "./strips.ts";
 import { createHubs } from "./hubs.ts";
 import { withImported } from "./imported.projection.ts";
 import { itemsProjection } from "./items.projection.ts";
@@ -166,7 +168,8 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     (rows) => deps.log.hydrate(rows),
   );
   const snapshots = createSnapshots(db, history);
-  const moments = createMoments(history, snapshots);
+  const strips = createStrips(db, history);
+  const moments = createMoments(history, snapshots, strips);
   let snapshotReader: Reader | undefined;
   const questions = createQuestions({
     ...deps,
@@ -215,7 +218,9 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
     jobs: {
       async "sessions.snapshot"({ organizationId, payload }) {
         const { room_id: roomId } = payload as { room_id: string };
-        await snapshots.keep(organizationId, roomId, await history.head(organizationId, roomId));
+        const room = { organizationId, roomId, head: await history.head(organizationId, roomId) };
+        await snapshots.keep(room);
+        await strips.keep(room);
       },
       "session.boot": (job) => hubs.ensure(job.organizationId, idOf(job)),
       "session.teardown": async (job) => {
@@ -280,7 +285,7 @@ export function createSessions(deps: SessionsDeps): SessionsModule {
           name: "sessions.snapshots",
           pool,
           log: deps.log,
-          types: SNAPSHOT_TYPES,
+          types: KEPT_TYPES,
           // Rooms that are long already are folded when somebody looks at them.
           from: "now",
           onError: (error) => deps.logger.warn({ err: error }, "moments of long rooms could not be kept; it is tried again"),
