@@ -22,6 +22,8 @@ export const SYNC_LIMITS = {
   bytesPerBatch: 2_097_152,
   heartbeatMs: 15_000,
   clientSilenceMs: 60_000,
+  /** Of what a client sends: a hundred topics with their cursors are a tenth of it. Larger: error `payload_too_large`. */
+  bytesPerClientFrame: 65_536,
   /** That one socket follows. */
   topics: 100,
 } as const;

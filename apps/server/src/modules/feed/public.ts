@@ -156,7 +156,8 @@ export function createFeed(deps: FeedDeps): FeedModule {
   const tokens = createSyncTokens(deps.tokenKeys);
   const admissions = createAdmissions(deps);
   const sockets = new Set<SyncSocket>();
-  const server = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, perMessageDeflate: false });
+  // More than a client may send, so that one who sends a little too much is told so; beyond it nothing is read on (1009).
+  const server = new WebSocketServer({ noServer: true, maxPayload: SYNC_LIMITS.bytesPerBatch, perMessageDeflate: false });
   const parts: FeedParts = {
     ...deps,
     subscriptions,

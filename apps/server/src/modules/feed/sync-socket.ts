@@ -7,7 +7,8 @@
  *    ├─ credential revoked ──► error unauthenticated 4401
  *    ├─ silent > 60 s ───────────────────────────────4408
  *    ├─ too many frames ─────► error rate_limited    4429
- *    ├─ bad frame ───────────► error bad_frame       (stays open; five in all close it, 4400)
+ *    ├─ bad frame ───────────► error bad_frame, or payload_too_large (stays open; five in all close it, 4400)
+ *    ├─ a frame beyond 2 MiB ────────────────────────1009, by `ws`
  *    └─ reader too slow ─────────────────────────────terminated; it resumes from its watermark
  *
  * A topic ends by itself (error naming it in `stale_topics`): `forbidden_topic` when the caller may
@@ -190,17 +191,21 @@ export function openSyncSocket(
     });
   }
 
-  function receive(raw: string): void {
+  function spoilt(code: "bad_frame" | "payload_too_large", message: string): void {
+    send({ type: "error", code, message });
+    if (++bad >= MAX_BAD_FRAMES) socket.close(4400, "bad_frame");
+  }
+
+  function receive(raw: Buffer): void {
     const nowMs = clock.nowMs();
     heardMs = nowMs;
     if (nowMs - window.startMs >= 1000) window = { startMs: nowMs, frames: 0 };
     if (++window.frames > MAX_FRAMES_PER_S) return end("rate_limited", `At most ${MAX_FRAMES_PER_S} frames a second.`, 4429);
-    const frame = parse(raw);
-    if (frame === null) {
-      send({ type: "error", code: "bad_frame", message: "Not a frame of sync:v1. See the schema SyncClientFrame." });
-      if (++bad >= MAX_BAD_FRAMES) socket.close(4400, "bad_frame");
-      return;
-    }
+    const most = SYNC_LIMITS.bytesPerClientFrame;
+    if (raw.length > most)
+      return spoilt("payload_too_large", `The frame has ${raw.length} bytes, at most ${most} are read. Name fewer topics at once.`);
+    const frame = parse(raw.toString());
+    if (frame === null) return spoilt("bad_frame", "Not a frame of sync:v1. See the schema SyncClientFrame.");
     switch (frame.type) {
       case "subscribe":
         for (const topic of new Set<string>(frame.topics))
@@ -217,7 +222,7 @@ export function openSyncSocket(
   socket.on("message", (data, isBinary) => {
     if (isBinary) return end("bad_frame", "Frames are text.", 4400);
     // `ws` hands text over as one Buffer unless told otherwise.
-    receive((data as Buffer).toString());
+    receive(data as Buffer);
   });
   const expiry = setTimeout(
     () => end("token_expired", "The sync token has ended; fetch another and connect again.", 4401),

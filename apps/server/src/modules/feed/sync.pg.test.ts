@@ -137,6 +137,42 @@ test("an update over 256 KB comes without its data, and every batch stays under 
   socket.close();
 });
 
+test("a frame of 1 MB is refused by its size: socket and topics go on, nobody else notices; beyond what a batch may have nothing is read", async () => {
+  const { topic, say } = await newRoom();
+  const [large, other] = [await open(await tokenOf(c.owner)), await open(await tokenOf(c.owner))];
+  for (const socket of [large, other]) {
+    socket.send({ type: "subscribe", topics: [topic] });
+    await caughtUp(socket, topic);
+  }
+  const megabyte = "x".repeat(1024 * 1024);
+  large.send({ type: "subscribe", topics: [megabyte] });
+  expect((await large.error("payload_too_large")).message).toContain("65536");
+  // What is as large as it may be is judged by what it says.
+  const most = { type: "heartbeat", x: "" };
+  large.send({ ...most, x: "x".repeat(65_536 - JSON.stringify(most).length) });
+  // A message of a megabyte comes to both without its data, and is whole over HTTP.
+  expect(((await say(megabyte)) as { status: number }).status).toBe(201);
+  await say("after");
+  for (const socket of [large, other]) {
+    await socket.until(() => socket.updates.length === 2);
+    const [cut, after] = socket.updates.map(({ payload }) => payload as { event_id: string; data: Record<string, unknown> });
+    expect(cut!.data).toEqual({ omitted: "too_large", bytes: expect.any(Number) });
+    expect(after!.data["content_md"]).toBe("after");
+    const whole = (await c.call("GET", `/v1/events/${cut!.event_id}`, { token: c.owner })).body;
+    expect(whole.data.content_md).toBe(megabyte);
+    expect(cut!.data["bytes"]).toBeGreaterThan(megabyte.length);
+  }
+  expect(large.frames.filter((frame) => frame.type === "error")).toHaveLength(1);
+  for (let i = 0; i < 4; i++) large.send(megabyte);
+  expect(await large.closed).toBe(4400);
+  const huge = await open(await tokenOf(c.owner));
+  huge.send("x".repeat(2_097_153));
+  expect(await huge.closed).toBe(1009);
+  await say("still");
+  await other.until(() => other.updates.length === 3);
+  other.close();
+});
+
 test("a cursor beyond the head is stale: read the state anew", async () => {
   const { topic } = await newRoom();
   const socket = await open(await tokenOf(c.owner));
