@@ -52,7 +52,7 @@ import { openBlobs } from "./blobs.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { RINGS } from "./rings.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
-import { createAccounts, normalEmail, type OAuthProvider } from "./modules/accounts/public.ts";
+import { type AccountDeps, createAccounts, normalEmail, type OAuthProvider } from "./modules/accounts/public.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createAdmin } from "./modules/admin/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
@@ -111,6 +111,8 @@ export interface ComposeOptions {
   readonly harnesses?: Readonly<Record<string, HarnessEntry>> | undefined;
   /** Called once the projections are what today's code makes of the log, before anything runs: tests of upgrades look at them here, and may end it by throwing. */
   readonly projected?: (() => Promise<void>) | undefined;
+  /** Called behind each step of an account's deletion: a test dies there. */
+  readonly atDeletion?: AccountDeps["atDeletion"];
 }
 
 export interface Signalbox {
@@ -209,6 +211,10 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     nameServer: config.nameServer,
     // The console, also where stdout is a program's.
     show: (text) => void process.stderr.write(`${text}\n`),
+    eraseOf: (of) => audit.eraseOf(of),
+    capabilitiesOf: (organizationId, principalId) => capabilities.issuedBy(organizationId, principalId),
+    endCapabilities: (organizationId, principalId, origin) => capabilities.endIssuedBy(organizationId, principalId, origin),
+    atDeletion: options.atDeletion,
   });
   const quotas = createQuotas({
     ...deps,

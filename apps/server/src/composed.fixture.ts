@@ -9,7 +9,7 @@ import type { Clock } from "@signalbox/kernel/clock";
 import { newId } from "@signalbox/kernel/id";
 import type { TestDatabase } from "@signalbox/testkit/database";
 import { pino } from "pino";
-import { compose, type Signalbox } from "./compose.ts";
+import { compose, type ComposeOptions, type Signalbox } from "./compose.ts";
 import { readConfig } from "./config/read.ts";
 import type { HarnessEntry } from "./modules/sessions/public.ts";
 import { LOCAL } from "./local.ts";
@@ -45,6 +45,7 @@ export async function startComposed(
     clock?: Clock;
     harnesses?: Readonly<Record<string, HarnessEntry>>;
     projected?: () => Promise<void>;
+    atDeletion?: ComposeOptions["atDeletion"];
     /** Another server's, to come after it; left in place. */
     dataDir?: string;
   } = {},
@@ -61,6 +62,7 @@ export async function startComposed(
     clock: options.clock,
     harnesses: options.harnesses,
     projected: options.projected,
+    atDeletion: options.atDeletion,
   });
   const { identity } = server;
 

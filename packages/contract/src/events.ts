@@ -1,6 +1,6 @@
 /* Every event type there is, by name. Exported as JSON Schema; released shapes never change. */
 import type { z } from "zod";
-import { AccountEvent } from "./events/accounts.ts";
+import { AccountDeletionEvent, AccountEvent } from "./events/accounts.ts";
 import { ApprovalEvent } from "./events/approvals.ts";
 import { AuditEvent } from "./events/audit.ts";
 import { CapabilityEvent } from "./events/capabilities.ts";
@@ -24,6 +24,7 @@ import { PreviewEvent, TerminalEvent } from "./events/workbench.ts";
 const UNIONS = [
   IdentityEvent,
   AccountEvent,
+  AccountDeletionEvent,
   MembershipEvent,
   InvitationEvent,
   SingleSignOnEvent,
@@ -50,6 +51,7 @@ const UNIONS = [
 export type AnyEvent =
   | IdentityEvent
   | AccountEvent
+  | AccountDeletionEvent
   | MembershipEvent
   | InvitationEvent
   | SingleSignOnEvent

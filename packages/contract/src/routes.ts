@@ -18,6 +18,7 @@ import * as log from "./log.ts";
 import * as modelConnections from "./model-connections.ts";
 import * as repositories from "./repositories.ts";
 import * as operations from "./operations.ts";
+import * as ownAccount from "./own-account.ts";
 import * as organizations from "./organizations.ts";
 import * as push from "./push.ts";
 import * as quotas from "./quotas.ts";
@@ -43,6 +44,7 @@ const MODULES = [
   identity,
   capabilities,
   accounts,
+  ownAccount,
   organizations,
   invitations,
   security,

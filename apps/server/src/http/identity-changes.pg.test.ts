@@ -272,6 +272,11 @@ const WAYS: Readonly<Record<string, Way>> = {
     return () => post("/v1/logins/end-others", {}, cookie);
   }),
 
+  "account.delete": way(["account.deletion_requested", "member.left", "principal.deleted", "login.ended", "account.deleted"], async () => {
+    const { cookie, email } = await somebody({ password: true });
+    return () => post("/v1/account/delete", { confirm: email }, cookie);
+  }),
+
   "organizations.create": way(["organization.created", "member.added"], async () => {
     const { cookie } = await somebody({ member: false });
     return () => post("/v1/organizations", { name: "New" }, cookie);

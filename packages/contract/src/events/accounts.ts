@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PrincipalId } from "../primitives.ts";
+import { OrganizationId, PrincipalId } from "../primitives.ts";
 
 /** `change_id`: the one change, which stands in the log of each organization that the person is in. */
 const change = { principal_id: PrincipalId, change_id: z.uuid() };
@@ -25,3 +25,14 @@ export const AccountEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("account.passkey_removed"), data: z.object({ ...change, passkey_id: z.string() }) }),
 ]);
 export type AccountEvent = z.infer<typeof AccountEvent>;
+
+/** In the installation's own log: what is done about it, in each organization and to the account, follows (`principal.deleted`, `account.deleted`). */
+export const AccountDeletionEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("account.deletion_requested"), data: z.object({ principal_id: PrincipalId }) }),
+  /** They turned out to be the last owner of these: of two owners who went at once, the second. The account stays. */
+  z.object({
+    type: z.literal("account.deletion_stopped"),
+    data: z.object({ principal_id: PrincipalId, organization_ids: z.array(OrganizationId) }),
+  }),
+]);
+export type AccountDeletionEvent = z.infer<typeof AccountDeletionEvent>;

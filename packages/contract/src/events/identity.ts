@@ -13,6 +13,8 @@ export const IdentityEvent = z.discriminatedUnion("type", [
       role: OrganizationRole.optional(),
     }),
   }),
+  /** They deleted their account: the name is erased from `principal.registered`, and nobody gets this id again. */
+  z.object({ type: z.literal("principal.deleted"), data: z.object({ principal_id: PrincipalId }) }),
   z.object({
     type: z.literal("token.created"),
     data: z.object({

@@ -11,15 +11,18 @@ import { erasable } from "@signalbox/eventlog/erasable";
 import type { Tx } from "@signalbox/eventlog/log";
 import type { FastifyInstance } from "fastify";
 import type { Kysely } from "kysely";
-import type { z } from "zod";
+import { z } from "zod";
 import { SESSION_COOKIE } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
+import type { AuditModule } from "../audit/public.ts";
+import type { CapabilitiesModule } from "../capabilities/public.ts";
 import { type IdentityModule, securityRoute } from "../identity/public.ts";
 import type { SecretsModule } from "../secrets/public.ts";
 import { type Attempts, createAttempts } from "./attempts.ts";
 import type { Auth } from "./auth.ts";
 import { tell, TELL_JOB } from "./changes.ts";
+import { createDeletion, DELETE_JOB, type DeletionStep } from "./delete-account.ts";
 import { deviceRoutes } from "./device.ts";
 import { normalEmail, provenEmail } from "./email.ts";
 export { normalEmail } from "./email.ts";
@@ -29,6 +32,7 @@ import { createOpenId, type OpenId } from "./openid.ts";
 import type { OAuthProvider } from "./oauth.ts";
 import { invitationRoutes } from "./invitation-routes.ts";
 import { invitationsProjection } from "./invitations.projection.ts";
+import { ownAccountRoutes } from "./own-account-routes.ts";
 import { accountRoutes, loginsOf } from "./routes.ts";
 import { settingsOf, signOnRoutes } from "./sign-on-routes.ts";
 import { domainsOf, signOnSettingsRoutes } from "./sign-on-settings.ts";
@@ -60,6 +64,12 @@ export interface AccountDeps extends Deps {
   readonly nameServer: string | undefined;
   /** Shows something to whoever runs the server. */
   readonly show: (text: string) => void;
+  /** Of the log as evidence: what an event says goes, its header stays. */
+  readonly eraseOf: AuditModule["eraseOf"];
+  readonly capabilitiesOf: CapabilitiesModule["issuedBy"];
+  readonly endCapabilities: CapabilitiesModule["endIssuedBy"];
+  /** Called behind each step of a deletion; a test dies there. */
+  readonly atDeletion?: ((step: DeletionStep) => void | Promise<void>) | undefined;
 }
 
 export interface AccountParts extends AccountDeps {
@@ -87,6 +97,8 @@ export interface AccountsModule extends Module {
   /** What is not in the contract: better-auth's own paths. */
   serve(app: FastifyInstance): Promise<void>;
 }
+
+const DeletePayload = z.object({ principal_id: z.string() });
 
 export function createAccounts(deps: AccountDeps): AccountsModule {
   const { anywhere, identity, logger } = deps;
@@ -151,9 +163,12 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
     },
   };
 
+  const deletion = createDeletion(deps);
+
   /** The owner of before accounts gets one under the configured address, unproven: whoever proves it is them. */
   async function offerOwnership(): Promise<void> {
     if (deps.ownerEmail === undefined) return;
+    if (await deletion.isRequested(deps.localOwner.id)) return;
     const email = normalEmail(deps.ownerEmail);
     if (email === null) throw new Error("SIGNALBOX_OWNER_EMAIL is not an e-mail address");
     const { rows } = await anywhere.query(
@@ -168,6 +183,7 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
       ...accountRoutes(parts),
       ...deviceRoutes(parts),
       ...invitationRoutes(parts),
+      ...ownAccountRoutes(parts, deletion),
       ...signOnRoutes(parts),
       ...signOnSettingsRoutes(parts),
       securityRoute({
@@ -179,7 +195,10 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
     ],
     projections: [erasable(invitationsProjection, { bySubject: { proj_invitations: "id" } }), erasable(singleSignOnProjection)],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
-    jobs: { [TELL_JOB]: (job) => tell(deps, job) },
+    jobs: {
+      [TELL_JOB]: (job) => tell(deps, job),
+      [DELETE_JOB]: ({ payload }) => deletion.resume(DeletePayload.parse(payload).principal_id),
+    },
     loginsOf: (principalId, own) => loginsOf(parts, principalId, own),
     provenEmail: (principalId) => provenEmail(anywhere, principalId),
     serve: (app) => serveAccounts(app, parts),

@@ -13,8 +13,10 @@ import {
   rotateAuditKey,
   verifyStream,
 } from "@signalbox/contract/log";
+import type { EventType } from "@signalbox/contract/events";
+import type { EventId } from "@signalbox/contract/primitives";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
-import type { Projection, Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
+import type { Origin, Projection, Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
 import { type RebuildProgress, type RebuildReport, RebuildRunning } from "@signalbox/eventlog/rebuild";
 import { follow, GENESIS, type Head, type Mismatch } from "@signalbox/verify/chain";
 import { nodePrimitives } from "@signalbox/verify/node";
@@ -90,6 +92,14 @@ export interface AuditModule extends Module {
   readonly imports: Imports;
   /** Of the contents that this process collected. */
   readonly contentGauges: readonly (readonly [name: string, help: string, read: () => number])[];
+  /** Erases what events of a subject say, as the route does: recorded, then done. What is erased already stays so. */
+  eraseOf(of: {
+    readonly organizationId: string;
+    readonly origin: Origin;
+    readonly subject: string;
+    readonly type: EventType;
+    readonly reason: string;
+  }): Promise<void>;
   /** What signs for an organization just now; a refusal (`signing_key_missing`) when the server does not have it. */
   signer(organizationId: string): Promise<Signer>;
 }
@@ -260,26 +270,8 @@ export function createAudit(deps: AuditDeps): AuditModule {
           message: `Somebody's access rests on this ${target.event.type}.`,
           fix: "Remove the member, or revoke the token, then erase it.",
         });
-      const decision = await log.run(
-        redaction,
-        {
-          organizationId: caller.organizationId,
-          origin: { ...origin, ...(target.roomId === undefined ? {} : { roomId: target.roomId }) },
-          stream: target.stream,
-          subject: `event:${body.event_id}`,
-          jobs: () => [
-            { kind: "audit.erase", organizationId: caller.organizationId, payload: { target: body.event_id }, key: body.event_id },
-          ],
-        },
-        {
-          type: "redact",
-          target: body.event_id,
-          reason: body.reason,
-          content: await contentOnlyOf(deps, caller.organizationId, target),
-        },
-      );
+      const decision = await redact(target, origin, body.reason);
       if (!decision.ok) return decision;
-      await erase(caller.organizationId, body.event_id);
       const erased = await eventBy(caller.organizationId, body.event_id);
       if (erased === null) throw new Error("a redacted event keeps its header");
       return envelopeOf(erased);
@@ -331,6 +323,35 @@ export function createAudit(deps: AuditDeps): AuditModule {
     }),
   ];
 
+  async function redact(target: Recorded, origin: Origin, reason: string) {
+    const { organizationId, eventId } = target;
+    const decision = await log.run(
+      redaction,
+      {
+        organizationId,
+        origin: { ...origin, ...(target.roomId === undefined ? {} : { roomId: target.roomId }) },
+        stream: target.stream,
+        subject: `event:${eventId}`,
+        jobs: () => [{ kind: "audit.erase", organizationId, payload: { target: eventId }, key: eventId }],
+      },
+      { type: "redact", target: eventId as EventId, reason, content: await contentOnlyOf(deps, organizationId, target) },
+    );
+    if (decision.ok) await erase(organizationId, eventId);
+    return decision;
+  }
+
+  async function eraseOf({ organizationId, origin, subject, type, reason }: Parameters<AuditModule["eraseOf"]>[0]): Promise<void> {
+    const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
+      sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e left join evt_payloads p using (position)
+        where e.organization_id = ${organizationId} and e.subject = ${subject} and e.type = ${type} and e.import_id is null
+        order by e.subject_version`.execute(tx),
+    );
+    for (const target of (await log.hydrate(rows)).map((row) => recordedOf(row))) {
+      if (await deps.isInForce(target)) throw new Error(`somebody's access rests on ${target.event.type} of ${subject}`);
+      await redact(target, origin, reason);
+    }
+  }
+
   /** Idempotent: the database erases once, and only what an `event.redacted` in the log names. */
   async function erase(organizationId: string, target: string): Promise<void> {
     const { rows } = await logPool.query<{ event_id: string; content: string[] | null }>(
@@ -372,6 +393,7 @@ export function createAudit(deps: AuditDeps): AuditModule {
     start: imports.tidy,
     stop: anchors.close,
     imports,
+    eraseOf,
     contentGauges: contents.gauges,
     signer: (organizationId) => signerOf(logPool, organizationId, keys),
     async health() {

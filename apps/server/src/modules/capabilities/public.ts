@@ -17,6 +17,7 @@ import {
   getCapability,
   inspectCapability,
   issueCapability,
+  type CapabilityView,
   listCapabilities,
   listCapabilityKeys,
   revokeCapability,
@@ -50,6 +51,10 @@ export interface CapabilitiesModule extends Module {
     readonly principalId: string;
     readonly status: "active" | "expired" | "revoked";
   } | null>;
+  /** All that somebody issued, newest first. */
+  issuedBy(organizationId: string, principalId: string): Promise<readonly z.input<typeof CapabilityView>[]>;
+  /** Revokes each of them that works, and so what was made of it. Again: nothing. */
+  endIssuedBy(organizationId: string, principalId: string, origin: Origin): Promise<void>;
 }
 
 export interface CapabilitiesDeps extends Deps {
@@ -242,6 +247,16 @@ export function createCapabilities(deps: CapabilitiesDeps): CapabilitiesModule {
     })),
   ];
 
+  async function issuedBy(organizationId: string, principalId: string) {
+    const found: z.input<typeof CapabilityView>[] = [];
+    for (let before: string | null = null; ;) {
+      const rows: readonly CapabilityRow[] = await store.list(organizationId, { by: principalId, before, limit: 200 });
+      found.push(...rows.map((row) => viewOf(row, clock.now())));
+      if (rows.length < 200) return found;
+      before = rows.at(-1)!.id;
+    }
+  }
+
   let unsubscribe: (() => void) | undefined;
   const seen = new Map<string, number>();
   /** Ends here what another process ended. Hints may repeat and come out of order: to end twice is to end once. */
@@ -261,6 +276,14 @@ export function createCapabilities(deps: CapabilitiesDeps): CapabilitiesModule {
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {},
     identify: presented.identify,
+    issuedBy,
+    async endIssuedBy(organizationId, principalId, origin) {
+      for (const { id, status } of await issuedBy(organizationId, principalId)) {
+        if (status !== "active") continue;
+        await command(organizationId, origin, id, { type: "revoke", by: principalId as PrincipalId, reason: "revoked" });
+        await ended(organizationId, id);
+      }
+    },
     async standingOf(organizationId, id) {
       const row = await store.get(organizationId, id);
       return row === null ? null : { grant: row.grant, principalId: row.principal_id, status: viewOf(row, clock.now()).status };

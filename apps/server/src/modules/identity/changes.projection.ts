@@ -6,6 +6,8 @@ import { columns } from "./columns.ts";
 const TYPES = [
   "account.created",
   "account.deleted",
+  "account.deletion_requested",
+  "account.deletion_stopped",
   "account.email_proven",
   "account.email_changed",
   "account.password_set",
@@ -43,6 +45,7 @@ const TYPES = [
   "impersonation.stopped",
   "organization.suspended",
   "organization.restored",
+  "principal.deleted",
   "principal.suspended",
   "principal.restored",
   "key_ring.rotated",

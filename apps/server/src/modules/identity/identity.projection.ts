@@ -7,7 +7,7 @@ type Of<T extends IdentityEvent["type"]> = Recorded<Extract<IdentityEvent, { typ
 /** Keeps `proj_organizations`, `proj_principals` and `proj_tokens`, one statement per kind of event. */
 export const identityProjection: Projection<IdentityEvent> = {
   name: "identity",
-  types: ["organization.created", "principal.registered", "token.created", "token.revoked"],
+  types: ["organization.created", "principal.registered", "principal.deleted", "token.created", "token.revoked"],
   tables: ["proj_organizations", "proj_principals", "proj_tokens"],
 
   async project(tx, batch) {
@@ -36,6 +36,13 @@ export const identityProjection: Projection<IdentityEvent> = {
         ]),
       );
     }
+    const deleted = of(batch, "principal.deleted");
+    if (deleted.length > 0)
+      await tx.query(
+        `update proj_principals p set display_name = '${DELETED_PERSON}', role = null
+           from unnest($1::text[], $2::text[]) as d (organization_id, id) where p.organization_id = d.organization_id and p.id = d.id`,
+        columns(deleted, (r) => [r.organizationId, r.subjectId]),
+      );
     // An erased token's data would not say whose it was: it stays unknown, which admits nobody.
     const created = of(batch, "token.created").filter((r) => r.redaction !== "full");
     if (created.length > 0) {
@@ -63,6 +70,8 @@ export const identityProjection: Projection<IdentityEvent> = {
   },
 };
 
+/** Who wrote what stays, once their account is deleted; migration 0853 writes it into mails that wait. */
+const DELETED_PERSON = "Deleted person";
 /** Stands where a redaction took the text. */
 const ERASED = "[redacted]";
 const typeOf = (id: string): string => (id.startsWith("agt_") ? "agent" : id.startsWith("svc_") ? "service" : "user");

@@ -64,23 +64,8 @@ export function organizationRoutes(parts: IdentityParts): readonly BoundRoute[] 
   const tellOf = (unit: Unit, organizationId: string, command: OrganizationCommand) =>
     unit.decide(organization, stream(organizationId), `organization:${organizationId}`, command);
 
-  /** Whoever goes leaves the teams too, so that coming back brings none of them back. */
-  async function end({ caller, origin }: Acting, principalId: PrincipalId, command: OrganizationCommand) {
-    const { organizationId } = caller;
-    const { rows } = await db.inOrganization(organizationId, (tx) =>
-      sql<{ team_id: string }>`select team_id from proj_team_members where principal_id = ${principalId}`.execute(tx),
-    );
-    const { value } = await log.unit({ organizationId, origin }, async (unit) => {
-      const decision = await tellOf(unit, organizationId, command);
-      if (decision.ok)
-        for (const { team_id } of rows)
-          await unit.decide(team, stream(organizationId), `team:${team_id}`, { type: "remove_member", principalId });
-      return decision.ok ? null : decision.refusal;
-    });
-    // Before the answer: whoever was told that somebody is out may rely on it.
-    if (value === null) await parts.membershipEnded(organizationId, principalId);
-    return value;
-  }
+  const end = ({ caller: { organizationId }, origin }: Acting, principalId: PrincipalId, command: OrganizationCommand) =>
+    parts.departures.end({ organizationId, origin }, principalId, command);
 
   async function change({ caller: { organizationId }, origin }: Acting, command: OrganizationCommand): Promise<OrganizationRefusal | null> {
     const { value } = await log.unit({ organizationId, origin }, async (unit) => {

@@ -9,13 +9,15 @@ const COMMANDS = {
   make_link: { type: "make_link", id },
   open_login: { type: "open_login", id, loginId: "login_1", method: "code" },
   end_login: { type: "end_login", id, loginId: "login_1" },
+  delete: { type: "delete", id },
 } as const satisfies Record<string, PrincipalCommand>;
-type History = "unknown" | "registered" | "signed in" | "signed out";
+type History = "unknown" | "registered" | "signed in" | "signed out" | "deleted";
 const HISTORIES: Readonly<Record<History, readonly PrincipalCommand[]>> = {
   unknown: [],
   registered: [COMMANDS.register],
   "signed in": [COMMANDS.register, COMMANDS.open_login],
   "signed out": [COMMANDS.register, COMMANDS.open_login, COMMANDS.end_login],
+  deleted: [COMMANDS.register, COMMANDS.delete],
 };
 const KNOWN = {
   register: "",
@@ -23,6 +25,7 @@ const KNOWN = {
   make_link: "login.link_made",
   open_login: "login.opened",
   end_login: "login.ended",
+  delete: "principal.deleted",
 } as const;
 const TABLE: Readonly<Record<History, Readonly<Record<keyof typeof COMMANDS, string>>>> = {
   unknown: {
@@ -31,11 +34,21 @@ const TABLE: Readonly<Record<History, Readonly<Record<keyof typeof COMMANDS, str
     make_link: "principal_not_found",
     open_login: "principal_not_found",
     end_login: "principal_not_found",
+    delete: "principal_not_found",
   },
   registered: KNOWN,
   "signed in": KNOWN,
   // Ended once: whoever tells it again tells nothing.
   "signed out": { ...KNOWN, end_login: "" },
+  // Nobody comes back under that id, also by what was on its way.
+  deleted: {
+    register: "principal_not_found",
+    log_in: "principal_not_found",
+    make_link: "principal_not_found",
+    open_login: "principal_not_found",
+    end_login: "principal_not_found",
+    delete: "",
+  },
 };
 
 function after(commands: readonly PrincipalCommand[]): PrincipalState {

@@ -12,6 +12,7 @@ import { newId, newSecret } from "@signalbox/kernel/id";
 import { sql } from "kysely";
 import type { Authenticator, Identification } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
+import { ShellRefused } from "../../http/refusal.ts";
 import type { Database, Deps, Module } from "../../module.ts";
 import { changesProjection } from "./changes.projection.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
@@ -19,6 +20,8 @@ export type { EndedBy, Held } from "./holding.ts";
 export type Hold = IdentityModule["hold"];
 export { secretHash } from "./credentials.ts";
 export { securityRoute } from "./security.ts";
+import { createDepartures, type Departures } from "./departure.ts";
+export type { Departures } from "./departure.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { isInForce } from "./in-force.ts";
 import { peopleProjection } from "./membership.projection.ts";
@@ -132,6 +135,8 @@ export interface IdentityModule extends Module, Authenticator {
     readonly method: string;
     readonly from: RequestContext["from"];
   }): Promise<{ readonly id: string; readonly secret: string; readonly ttlS: number }>;
+  /** Going out of an organization, and what it holds about whoever goes. */
+  readonly departures: Departures;
   /** Ends what a person has open in one organization; they come back where they still may. */
   membershipEnded(organizationId: string, principalId: string): Promise<void>;
   /** What somebody presents stands for somebody else from now on. */
@@ -168,6 +173,7 @@ interface EndedLogin {
 }
 
 export interface IdentityParts extends IdentityDeps {
+  readonly departures: Departures;
   readonly loginEnded: (of: EndedLogin) => Promise<void>;
   readonly logins: Logins;
   readonly revoked: (credentialId: string) => void;
@@ -238,13 +244,14 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   }
 
   async function ensurePrincipal(unit: Unit, { organizationId, id, type, displayName, role }: NewPrincipal): Promise<void> {
-    await unit.decide(principal, { type: "organization", id: organizationId }, `principal:${id}`, {
+    const decision = await unit.decide(principal, { type: "organization", id: organizationId }, `principal:${id}`, {
       type: "register",
       id: id as PrincipalId,
       principalType: type,
       displayName,
       role,
     });
+    if (!decision.ok) throw new ShellRefused("unauthenticated", "This account was deleted.", { fix: "Make a new one." });
     if (type === "user" && role !== undefined)
       await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
         type: "add",
@@ -353,8 +360,10 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     return new Map(rows.map((row) => [row.id, row.display_name]));
   }
 
+  const departures = createDepartures({ ...deps, membershipEnded, revoked });
   const parts: IdentityParts = {
     ...deps,
+    departures,
     logins,
     revoked,
     loginEnded,
@@ -477,6 +486,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       return { id, ...(await logins.openVouched({ id, organizationId, principalId, method, from })) };
     },
 
+    departures,
     membershipEnded,
     credentialChanged: revoked,
     reconnect: (organizationId) => membershipEnded(organizationId, null),
