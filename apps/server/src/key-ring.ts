@@ -7,7 +7,9 @@
  *   no longer the newest for `keepMs` ──► dropped: nothing that was signed with it lives longer
  *
  * What a process knows of a ring is at most a second old whenever it is asked: so a key that is dropped verifies nothing
- * a second later, and a signature by a key that was just made is understood everywhere.
+ * a second later. A key that it does not know it looks for in the database, by a read that began after it was asked: the
+ * first key of all, and the one that stays when the others are dropped, sign at once. Reads do not pile up: whoever comes
+ * while one is under way waits for the next, together.
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@signalbox/kernel/clock";
@@ -58,11 +60,15 @@ interface Row {
 const FRESH_MS = 1000;
 const KNOWN_EVERYWHERE_MS = 2000;
 
+/** Whoever began that read hears of it. */
+const ignoreFailed = (): void => undefined;
+
 export function createKeyRing({ pool, sealer, clock }: RingDeps, { name, rotateMs, keepMs }: RingOptions): KeyRing {
   /** Newest first. */
   let ring: readonly RingKey[] = [];
   let readMs = { real: -Infinity, clock: -Infinity };
   let reading: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
   const placeOf = (kid: string): string => `${name} key ${kid}`;
 
   async function readRing(): Promise<void> {
@@ -80,10 +86,23 @@ export function createKeyRing({ pool, sealer, clock }: RingDeps, { name, rotateM
         return key === null ? null : { kid: row.kid, key, madeMs: row.created_at.getTime() };
       }),
     );
+    // One that was slow tells of an older ring than one that overtook it.
+    if (at.real < readMs.real) return;
     ring = opened.filter((key) => key !== null);
     readMs = at;
   }
-  const reread = (): Promise<void> => (reading ??= readRing().finally(() => (reading = undefined)));
+  /** Resolves once a read is over that began no earlier than now. */
+  async function reread(): Promise<void> {
+    if (reading !== undefined) {
+      next ??= reading.then(ignoreFailed, ignoreFailed).then(() => {
+        next = undefined;
+        return begin();
+      });
+      return next;
+    }
+    return begin();
+  }
+  const begin = (): Promise<void> => (reading = readRing().finally(() => (reading = undefined)));
   const fresh = async (): Promise<void> => {
     // By either: a clock may be set back.
     if (performance.now() - readMs.real >= FRESH_MS || Math.abs(clock.nowMs() - readMs.clock) >= FRESH_MS) await reread();
@@ -123,9 +142,11 @@ export function createKeyRing({ pool, sealer, clock }: RingDeps, { name, rotateM
       return ring.find(({ madeMs }) => clock.nowMs() - madeMs >= KNOWN_EVERYWHERE_MS) ?? ring.at(-1)!;
     },
     async named(kid) {
+      const asked = performance.now();
       await fresh();
-      // The first key of all signs at once: whoever has just read of none looks again.
-      if (ring.length === 0) await reread();
+      const found = ring.find((one) => one.kid === kid);
+      if (found !== undefined || readMs.real >= asked) return found?.key ?? null;
+      await reread();
       return ring.find((one) => one.kid === kid)?.key ?? null;
     },
     async all() {
