@@ -402,6 +402,7 @@ export async function furnish(c: Composed): Promise<Look[]> {
     ...["workers", "sandboxes", "jobs"].map((tab) => ({ name: `health-${tab}`, path: `/health?tab=${tab}` })),
     ...[
       "",
+      "/account",
       "/models",
       "/tokens",
       "/appearance",
@@ -416,6 +417,7 @@ export async function furnish(c: Composed): Promise<Look[]> {
       name: `settings${page.replace("/", "-")}`,
       path: `/settings${page}`,
     })),
+    { name: "settings-account-delete", path: "/settings/account", isWhole: false, act: pressed("Delete account…") },
     { name: "audit-proved", path: `/audit?tab=proof&event=${events[0].event_id}` },
     { name: "audit-archive-now", path: "/audit?tab=archives", isWhole: false, act: pressed("Archive now…") },
     { name: "audit-rotate", path: "/audit?tab=keys", isWhole: false, act: pressed("Rotate…") },

@@ -79,6 +79,7 @@ test.each([
   "/audit",
   "/health",
   "/settings",
+  "/settings/account",
   "/settings/models",
   "/settings/tokens",
   "/settings/appearance",

@@ -6,10 +6,12 @@
 import { createClient } from "@signalbox/client/client";
 import { pollDevice, startDevice } from "@signalbox/contract/accounts";
 import { createInvitation } from "@signalbox/contract/invitations";
+import { listMembers } from "@signalbox/contract/organizations";
 import { checkDomain, claimDomain, setSingleSignOn } from "@signalbox/contract/single-sign-on";
 import { decode, encode } from "dns-packet";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
@@ -164,6 +166,35 @@ test("an invited person comes in by the link and a code, adds a passkey, and com
   await page.getByRole("button", { name: "Use a passkey" }).click();
   await isIn(page);
   expect(new URL(page.url()).pathname).toBe("/sessions");
+});
+
+test("a person downloads what is held about them, and deletes their account by the keyboard, after typing who they are", async () => {
+  const { url } = await client().call(createInvitation, { body: { email: "gone@example.com", role: "member" } });
+  const page = await visit(new URL(url).pathname);
+  await enterCode(page, "gone@example.com");
+  await page.getByRole("button", { name: "Accept" }).click();
+  await isIn(page);
+  await page.goto(`${origin}/settings/account`);
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download your data" }).click()]);
+  const exported = JSON.parse(await readFile(await saved.path(), "utf8")) as { person: { email: string } };
+  expect([saved.suggestedFilename(), exported.person.email]).toEqual(["signalbox-account.json", "gone@example.com"]);
+
+  await page.getByRole("button", { name: "Delete account…" }).press("Enter");
+  const dialog = page.getByRole("alertdialog");
+  const typed = dialog.getByRole("textbox");
+  expect(await dialog.getByRole("button", { name: "Delete it for good" }).isDisabled()).toBe(true);
+  await typed.fill("somebody else");
+  await typed.press("Enter");
+  await dialog.getByText("That is neither your address nor your name.").waitFor();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Delete account…" }).press("Enter");
+  await typed.fill("gone@example.com");
+  await typed.press("Enter");
+  await page.waitForURL((at) => at.pathname === "/login");
+  expect(await page.evaluate(async () => (await fetch("/v1/me")).status)).toBe(401);
+  const { items } = await client().call(listMembers, { query: { q: "gone" } });
+  expect(items).toEqual([]);
 });
 
 test("the owner of before accounts proves the address by a code; from then on the provider that vouches for it does", async () => {

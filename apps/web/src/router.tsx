@@ -235,6 +235,11 @@ const settingsRoutes = [
   }),
   createRoute({
     ...inSettings,
+    path: "/account",
+    component: lazyRouteComponent(() => import("./settings/account-page.tsx"), "AccountPage"),
+  }),
+  createRoute({
+    ...inSettings,
     path: "/organization",
     component: lazyRouteComponent(() => import("./settings/organization-page.tsx"), "OrganizationPage"),
   }),

@@ -14,6 +14,11 @@ export async function signOut(): Promise<void> {
     toast(`You are still signed in: ${error instanceof Error ? error.message : "the server does not answer"}`, "danger");
     return;
   }
+  await leaveNothing();
+}
+
+/** Once the cookie is over: nothing that was seen stays, and the sign-in page is next. */
+export async function leaveNothing(): Promise<void> {
   queries.clear();
   await forget();
   forgetRecent();

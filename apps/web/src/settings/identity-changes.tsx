@@ -10,6 +10,8 @@ type Change = Output<typeof getSecurity>["changes"][number];
 const SAYS: Readonly<Record<string, string>> = {
   "account.created": "Account made",
   "account.deleted": "Account deleted",
+  "account.deletion_requested": "Asked for the account to be deleted",
+  "account.deletion_stopped": "Account kept: the last owner of an organization",
   "account.email_proven": "Address proven",
   "account.email_changed": "Address changed",
   "account.password_set": "Password set",
@@ -47,6 +49,7 @@ const SAYS: Readonly<Record<string, string>> = {
   "impersonation.stopped": "The operator stopped acting as",
   "organization.suspended": "Organization suspended",
   "organization.restored": "Organization let in again",
+  "principal.deleted": "Deleted their account",
   "principal.suspended": "Person suspended",
   "principal.restored": "Person let in again",
   "key_ring.rotated": "Signing key rotated",

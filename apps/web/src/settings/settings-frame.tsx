@@ -4,6 +4,7 @@ import { Link, Outlet, useLocation } from "@tanstack/react-router";
 
 const PARTS = [
   { to: "/settings", label: "General" },
+  { to: "/settings/account", label: "Account" },
   { to: "/settings/organization", label: "Organization" },
   { to: "/settings/members", label: "Members" },
   { to: "/settings/single-sign-on", label: "Single sign-on" },
