@@ -648,7 +648,7 @@ test("no end of a sign-in is told twice", async () => {
 
 test("no event of all these holds a secret, and of addresses only an invitation's", async () => {
   const rows = await database.rows<{ type: string; text: string }>(
-    "select e.type, e.header || p.data as text from evt_events e join evt_payloads p using (position)",
+    "select e.type, e.header || coalesce(p.data, '') as text from evt_events e join evt_payloads p using (position)",
   );
   expect(rows.length).toBeGreaterThan(100);
   for (const { type, text } of rows) {

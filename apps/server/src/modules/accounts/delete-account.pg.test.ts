@@ -149,16 +149,18 @@ const settled = () =>
     )
     .toEqual([]);
 
-async function isGone(person: Somebody, ...more: readonly string[]): Promise<void> {
+/** `others`: further organizations that they left; `deleted`: that were theirs, and are no more. */
+async function isGone(person: Somebody, others: readonly string[] = [], deleted: readonly string[] = []): Promise<void> {
   const { id, name, email } = person;
-  const organizations = ["ws_dev", person.second, ...more];
+  const left = ["ws_dev", person.second, ...others];
+  const organizations = [...left, ...deleted];
   await settled();
   for (const word of [email, `${name} Example`, `${name} of Second`, `pictures.test/${name}`, `gh-${name}`, `${name}'s phone`])
     expect([word, await placesOf(word)]).toEqual([word, []]);
   expect((await events("account.deletion_requested", id)).length).toBe(1);
   expect((await events("principal.deleted", id)).map((event) => event.organization_id).toSorted()).toEqual(organizations.toSorted());
   for (const { header } of await events("principal.deleted", id)) expect(JSON.parse(header).principal.id).toBe(id);
-  expect((await events("member.left", id)).length).toBe(organizations.length);
+  expect((await events("member.left", id)).length).toBe(left.length);
   expect((await events("token.revoked", person.tokenId)).length).toBe(1);
   expect((await events("invitation.revoked", person.invitation)).length).toBe(1);
   expect((await events("account.deleted", id)).map((event) => event.organization_id)).toEqual(["ws_dev"]);
@@ -264,6 +266,20 @@ test("whoever deletes their account is out everywhere within a second, leaves no
   const second = await signIn(dora.email);
   const begun = (await post("/v1/auth/device", { client_name: "CLI", scopes: ["read"] })).body;
   await post(`/v1/auth/devices/${begun.user_code}`, { decision: "approve" }, dora.cookie);
+  const founded = (await post("/v1/organizations", { name: "Founded" }, dora.cookie)).body.id;
+  const at = { "x-workspace-id": founded, origin: ORIGIN, cookie: dora.cookie };
+  const { stream_seq } = (await c.call("GET", "/v1/organization", { headers: at })).body;
+  const body = { name: "Founded", exported_seq: stream_seq };
+  expect((await c.call("POST", "/v1/organization/delete", { headers: at, body })).status).toBe(202);
+  const { items } = (await get("/v1/logins", dora.cookie)).body as { items: { id: string; is_this: boolean }[] };
+  const login = items.find(({ is_this }) => is_this)!.id;
+  const ended: string[] = [];
+  const hold = (credentialId: string) =>
+    other.server.identity.hold({ organizationId: "ws_dev", principalId: dora.id, role: "admin", credentialId }, () =>
+      ended.push(credentialId),
+    );
+  hold(login);
+  hold(dora.tokenId);
   // The other process knows them and remembers it.
   expect((await get("/v1/me", dora.cookie, other)).status).toBe(200);
   expect((await get("/v1/me", second, other)).status).toBe(200);
@@ -294,9 +310,10 @@ test("whoever deletes their account is out everywhere within a second, leaves no
     .toEqual([401, 401, 401]);
   // A slow machine answers late; what is remembered is remembered for a second.
   expect(performance.now() - since).toBeLessThan(10_000);
+  await expect.poll(() => ended, { timeout: 60_000 }).toEqual(expect.arrayContaining([login, dora.tokenId]));
   expect((await post("/v1/auth/device/token", { device_code: begun.device_code })).body.error.code).toBe("expired_token");
   expect((await post("/api/auth/sign-in/email", { email: dora.email, password: "correct horse battery" })).status).toBe(401);
-  await isGone(dora);
+  await isGone(dora, [], [founded]);
 
   // What they wrote is there, by somebody without a name; and an admin sees what happened, by whom.
   const messages = await database.rows<{ author_id: string }>("select author_id from proj_messages where room_id = $1", [dora.room]);
@@ -329,7 +346,7 @@ test("of two owners who delete their accounts at once one stays, with the organi
   const codes = answers.map(({ status, body }) => body.error?.code ?? status);
   expect(codes.toSorted()).toEqual([202, "last_owner"]);
   const [left, stays] = codes[0] === 202 ? [eve, finn] : [finn, eve];
-  await isGone(left, shared);
+  await isGone(left, [shared]);
   expect((await get("/v1/me", stays.cookie)).status).toBe(200);
   expect(await database.rows("select id from proj_principals where organization_id = $1 and role = 'owner'", [shared])).toEqual([
     { id: stays.id },
