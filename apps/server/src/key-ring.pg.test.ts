@@ -13,7 +13,7 @@ const OPTIONS = { name: "tested", rotateMs: DAY_MS, keepMs: DAY_MS };
 const sealer: RingDeps["sealer"] = {
   seal: async (_place, value) => ({ master: { version: 1, id: "m" }, sealed: Buffer.from(value) }),
   unseal: async (_master, _place, sealed) => sealed,
-} as RingDeps["sealer"];
+};
 let made = 0;
 /** One process; `slow` holds what it has read back until it resolves. */
 function ring(slow?: () => Promise<void> | undefined) {

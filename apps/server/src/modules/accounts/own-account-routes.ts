@@ -1,5 +1,4 @@
 /* What is held about whoever asks, and the end of it. For a person in a browser: what a program holds stands for them in one organization alone. */
-import type { PrincipalId } from "@signalbox/contract/primitives";
 import { deleteAccount, exportAccount, type AccountExport } from "@signalbox/contract/own-account";
 import type { z } from "zod";
 import { SESSION_COOKIE } from "../../http/authenticate.ts";
@@ -91,7 +90,7 @@ export function ownAccountRoutes(parts: AccountParts, deletion: Deletion): reado
       return {
         exported_at: now,
         person: {
-          id: id as PrincipalId,
+          id,
           name: user?.name ?? displayName,
           email: user?.email ?? null,
           is_email_proven: user?.email_verified ?? false,
