@@ -224,7 +224,9 @@ function slim(data: string | null): string | null {
   return JSON.stringify(kept);
 }
 
-const isErasure = ({ event }: Entry): boolean => event.type === "event.redacted" && (event.data as { level?: string }).level === "full";
+/** What it names is read without its data from then on. */
+export const isErasure = ({ event }: Entry): boolean =>
+  event.type === "event.redacted" && (event.data as { level?: string }).level === "full";
 
 function entryOf(organizationId: string, row: Row): Entry {
   const colon = row.subject.indexOf(":");

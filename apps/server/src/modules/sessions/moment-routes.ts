@@ -51,11 +51,9 @@ export function createMoments(history: History, snapshots: Snapshots, strips: St
     const { roomId } = of;
     const head = await history.head(organizationId, roomId);
     if (afterSeq > head) return future(afterSeq, head);
-    // As below; and what was written meanwhile is told the next time.
+    // What is written meanwhile is told the next time.
     const { blocks, positions } =
-      head >= LONG && !history.isKept(organizationId, roomId)
-        ? await strips.of({ organizationId, roomId, head }, afterSeq)
-        : stripOf(await history.room(organizationId, roomId));
+      head >= LONG ? await strips.of({ organizationId, roomId, head }, afterSeq) : stripOf(await history.room(organizationId, roomId));
     return timelineFrom(of, blocks, positions, await ledgers(), afterSeq);
   };
   const locate: Locating["locate"] = async (organizationId, roomId, { seq, time }) => {
