@@ -16,11 +16,14 @@ export interface Terminal {
   record(value: unknown): void;
   /** Said on the way. */
   progress(text: string): void;
+  /** How far it is, said again and again: in place on a terminal, a line every ten seconds elsewhere. Null: over. */
+  status(text: string | null): void;
   style(format: Parameters<typeof styleText>[0], text: string): string;
 }
 
 export function createTerminal(json: boolean): Terminal {
   const colour = process.stdout.isTTY && !json;
+  let saidMs = -Infinity;
   return {
     json,
     interactive: process.stderr.isTTY && process.stdin.isTTY,
@@ -28,6 +31,13 @@ export function createTerminal(json: boolean): Terminal {
     line: (text) => void (!json && process.stdout.write(`${text}\n`)),
     record: (value) => void (json && process.stdout.write(`${JSON.stringify(value)}\n`)),
     progress: (text) => void process.stderr.write(`${text}\n`),
+    status(text) {
+      if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text ?? ""}`);
+      else if (text !== null && performance.now() - saidMs >= 10_000) {
+        saidMs = performance.now();
+        process.stderr.write(`${text}\n`);
+      }
+    },
     style: (format, text) => (colour ? styleText(format, text) : text),
   };
 }

@@ -42,6 +42,8 @@ export interface Options {
   readonly load: Load;
   readonly signal: AbortSignal;
   readonly onTick: (measures: Measures, leftS: number) => void;
+  /** What it is at before and after the load. */
+  readonly onPhase: (phase: string) => void;
   /** Called now and then while the load is on. */
   readonly sample: (client: Client) => Promise<void>;
 }
@@ -61,15 +63,17 @@ interface Place {
 const ARRIVAL_MS = 30_000;
 const STEPS_PER_RUN = 5;
 
-export async function runLoad({ baseUrl, token, load, signal, onTick, sample }: Options): Promise<Measures> {
+export async function runLoad({ baseUrl, token, load, signal, onTick, onPhase, sample }: Options): Promise<Measures> {
   const measures = createMeasures();
   const client = createClient({ baseUrl, token });
   const left: Left = { sessions: new Set(), runs: new Set(), approvals: new Set(), rooms: new Set() };
   const syncs: Sync[] = [];
   try {
+    onPhase(`making ${load.rooms} rooms and connecting ${load.followers} followers`);
     const places = await makePlaces(client, load.rooms, { measures, left, signal });
     if (places.length === 0) return measures;
     const sent = new Map<string, number>();
+    const heads = new Map<string, number>();
     const followers = await follow(client, places, load.followers, { measures, sent, syncs, signal });
     const endMs = performance.now() + load.durationS * 1000;
     const going = (): boolean => performance.now() < endMs && !signal.aborted;
@@ -78,17 +82,19 @@ export async function runLoad({ baseUrl, token, load, signal, onTick, sample }: 
       await sample(client).catch(() => undefined); // what cannot be sampled is missing in the table, and no error of the load
     });
     await Promise.all([
-      paced(load.rate, going, (i) => write(client, places[i % places.length]!, i, { measures, sent })),
+      paced(load.rate, going, (i) => write(client, places[i % places.length]!, i, { measures, sent, heads })),
       paced(load.approvals, going, (i) => approve(client, places[i % places.length]!, i, { measures, left })),
       ...Array.from({ length: load.engines }, (_, i) => engine(client, places[i % places.length]!, i, going, { measures, left })),
       ...Array.from({ length: load.sessions }, (_, i) => session(client, i, { measures, left, syncs, endMs, signal })),
     ]);
     await ticking;
-    await arrived(followers, measures, signal);
+    onPhase("waiting until every update has arrived");
+    await arrived(followers, heads, measures, signal);
     return measures;
   } finally {
     for (const sync of syncs) sync.close();
-    await cleanUp(client, left);
+    onPhase(`${signal.aborted ? "interrupted: " : ""}putting away what was made`);
+    await cleanUp(client, left, measures);
   }
 }
 
@@ -157,13 +163,16 @@ async function follow(
 
 async function write(
   client: Client,
-  { threadId }: Place,
+  { roomId, threadId }: Place,
   i: number,
-  { measures, sent }: { measures: Measures; sent: Map<string, number> },
+  { measures, sent, heads }: { measures: Measures; sent: Map<string, number>; heads: Map<string, number> },
 ): Promise<void> {
   const text = `Scale test message ${i}`;
   sent.set(text, performance.now());
-  await measures.timed("message.create", () => client.call(createMessage, { params: { id: threadId }, body: { content_md: text } }));
+  const made = await measures.timed("message.create", () =>
+    client.call(createMessage, { params: { id: threadId }, body: { content_md: text } }),
+  );
+  if (made !== null) heads.set(roomId, Math.max(heads.get(roomId) ?? 0, made.seq));
 }
 
 async function approve(
@@ -277,10 +286,15 @@ async function tick(going: () => boolean, work: () => Promise<void>): Promise<vo
   }
 }
 
-/** All followers of a room end at the same watermark. */
-async function arrived(followers: readonly Following[], measures: Measures, signal: AbortSignal): Promise<void> {
+/** Every follower has come to the last message that was acknowledged, and all of a room to the same watermark. */
+async function arrived(
+  followers: readonly Following[],
+  acknowledged: ReadonlyMap<string, number>,
+  measures: Measures,
+  signal: AbortSignal,
+): Promise<void> {
   const heads = (): Map<string, number> => {
-    const found = new Map<string, number>();
+    const found = new Map(acknowledged);
     for (const { roomId, last } of followers) found.set(roomId, Math.max(found.get(roomId) ?? 0, last));
     return found;
   };
@@ -294,16 +308,25 @@ async function arrived(followers: readonly Following[], measures: Measures, sign
   for (const _ of behind()) measures.failed("update", "never arrived");
 }
 
-/** What cannot be put away is said by its id; it has ended by itself, or a person has to. */
-async function cleanUp(client: Client, { sessions, runs, approvals, rooms }: Left): Promise<void> {
-  const gone = (error: unknown): void => {
-    if (!(error instanceof ApiError) || ![404, 409].includes(error.status)) throw error;
+/** What has ended by itself is put away already; what cannot be is an error, and lies there for a person. */
+async function cleanUp(client: Client, { sessions, runs, approvals, rooms }: Left, measures: Measures): Promise<void> {
+  let isReached = true;
+  const put = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+    if (!isReached) return;
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof ApiError && [404, 409].includes(error.status)) return;
+      // Nothing more is asked of a server that is gone.
+      isReached = error instanceof ApiError;
+      measures.failed("put away", `${what}: ${error instanceof ApiError ? error.code : "the server does not answer any more"}`);
+    }
   };
-  for (const id of runs) await client.call(cancelRun, { params: { id: id }, body: {} }).catch(gone);
-  for (const id of approvals) await client.call(decideApproval, { params: { id: id }, body: { decision: "deny" } }).catch(gone);
+  for (const id of runs) await put("a run", () => client.call(cancelRun, { params: { id }, body: {} }));
+  for (const id of approvals) await put("an approval", () => client.call(decideApproval, { params: { id }, body: { decision: "deny" } }));
   for (const id of sessions) {
-    await client.call(stopSession, { params: { id: id }, body: { reason: "The scale test is over." } }).catch(gone);
-    await client.call(deleteSession, { params: { id: id } }).catch(gone);
+    await put("a session", () => client.call(stopSession, { params: { id }, body: { reason: "The scale test is over." } }));
+    await put("a session", () => client.call(deleteSession, { params: { id } }));
   }
-  for (const id of rooms) await client.call(archiveRoom, { params: { id: id }, body: {} }).catch(gone);
+  for (const id of rooms) await put("a room", () => client.call(archiveRoom, { params: { id }, body: {} }));
 }

@@ -1,5 +1,6 @@
 /* The load generator on a real server: it measures, gates, puts away, and leaves strangers alone. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import path from "node:path";
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -52,14 +53,33 @@ test("it measures every operation, sees every update arrive, and leaves nothing 
   // Three followers a room.
   expect(result.operations.update.count).toBe(result.operations["message.create"].count * 3);
   expect(result.resources.length).toBeGreaterThan(0);
-  expect(stderr).toMatch(/s left · \d+ messages/);
+  expect(stderr).toMatch(/connecting 6 followers\n.*s left · \d+ messages.*\nwaiting until .*\nputting away/s);
   expect(await leftOver()).toBe(0);
 });
 
 test("a limit that is not held is an exit code, and says which operation", async () => {
   const { code, stdout } = await scaletest("--url", url, "--duration", "1", "--followers", "2", "--max-p95-ms", "0");
   expect(code).toBe(1);
-  expect(stdout).toMatch(/It did not hold: .*message\.create: p95/);
+  expect(stdout).toMatch(/It did not hold:\n.*message\.create: p95/s);
+});
+
+test("interrupted, it prints what it has so far and puts away what it made", async () => {
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, "../main.ts"), "scaletest", "--token", c.owner, "--url", url, "--duration", "600", "--json"],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = once(child, "close");
+  // The load is on.
+  await expect.poll(() => /s left · /.test(stderr), { timeout: 110_000 }).toBe(true);
+  child.kill("SIGINT");
+  expect((await ended)[0], stderr).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ interrupted: true, passed: false });
+  expect(stderr).toContain("interrupted: putting away what was made");
+  expect(await leftOver()).toBe(0);
 });
 
 test("another machine's server is left alone until it is named again", async () => {
