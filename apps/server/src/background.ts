@@ -15,7 +15,7 @@ export function startJobs(
   telemetry: Telemetry | undefined,
 ): void {
   if (!duties.background && !duties.sandboxes) return;
-  const handlers: Record<string, (job: Parameters<Module["jobs"][string]>[0]) => Promise<void>> = {};
+  const handlers: Record<string, Module["jobs"][string]> = {};
   const schedules: { name: string; pattern: string; job: () => { kind: string; organizationId: string; payload: object; key: string } }[] =
     [];
   for (const [name, module] of modules) {

@@ -45,7 +45,8 @@ function storeOf(config: Config): Blobs & { close(): void } {
 
 /**
  * The store as whoever puts into it sees it: what is put is no orphan (modules/audit/contents.ts) from before it
- * has its name. `pool` connects as `sb_log`.
+ * has its name, and whoever erases it (modules/audit/redacted-content.ts) sees that somebody else has put it. Each
+ * statement waits for whoever is erasing just then, and holds nothing when it is over. `pool` connects as `sb_log`.
  */
 export function pardoning<B extends Blobs>(blobs: B, pool: Pick<Pool, "query">): B {
   return {
@@ -59,6 +60,10 @@ export function pardoning<B extends Blobs>(blobs: B, pool: Pick<Pool, "query">):
             organizationId,
             sha256,
           ]);
+          await pool.query(
+            "insert into content_puts (organization_id, sha256) values ($1, $2) on conflict (organization_id, sha256) do update set again_at = now()",
+            [organizationId, sha256],
+          );
         },
       }),
   };

@@ -4,6 +4,7 @@
  * and commands that other modules may use.
  */
 import type { EventLog, Projection } from "@signalbox/eventlog/log";
+import type { JobOutcome } from "@signalbox/jobs/types";
 import type { Clock } from "@signalbox/kernel/clock";
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
@@ -33,7 +34,7 @@ export interface Module {
   readonly projections: readonly Projection[];
   /** `schema.sql` files of the rebuildable `proj_*` tables, as absolute paths. */
   readonly schemas: readonly string[];
-  readonly jobs: Readonly<Record<string, (job: Job) => Promise<void>>>;
+  readonly jobs: Readonly<Record<string, (job: Job) => Promise<JobOutcome>>>;
   readonly schedules?: readonly { readonly name: string; readonly cron: string; readonly run: (signal: AbortSignal) => Promise<void> }[];
   /** What every process needs to answer right: started after the database is up, stopped in reverse order. */
   start?(): Promise<void>;

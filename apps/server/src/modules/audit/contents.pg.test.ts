@@ -24,7 +24,9 @@ const GRACE_MS = 48 * 3_600_000;
 const stage = auditStage((deps) => ({
   anchors: new Map([["blob", blobAnchor(deps.blobs, "here")]]),
   roomsOver: async (_, ids) => ids.filter((id) => id === "room_over"),
+  atErasedContent: () => erasing(),
 }));
+let erasing = async (): Promise<void> => undefined;
 const pool = () => stage.database.pool("sb_log");
 const signal = new AbortController().signal;
 const clock = testClock();
@@ -187,6 +189,80 @@ test("who puts content again just before it is judged has it pardoned", async ()
     },
   }).run(signal);
   expect(await there(sha256)).toBe(true);
+});
+
+const eraseJob = (target: string) =>
+  stage.audit.jobs["audit.erase"]!({ ...job, kind: "audit.erase", payload: { target } }) as Promise<{ runAgainAt: string } | undefined>;
+const redact = (target: string) => stage.call(redactEvent, { body: { event_id: target, reason: "test" } });
+
+test("who puts content again while it goes with the event that is erased waits, and has it", async () => {
+  const blobs = pardoning(stage.deps.blobs, pool());
+  const { sha256 } = await blobs.put(ORG, "erased with its event, and put again");
+  const target = await names(sha256);
+  let again: Promise<unknown> | undefined;
+  let put = false;
+  erasing = async () => {
+    again = blobs.put(ORG, "erased with its event, and put again").then(() => (put = true));
+    await expect
+      .poll(async () => (await pool().query("select from pg_locks where not granted")).rowCount, { timeout: 60_000 })
+      .toBeGreaterThan(0);
+    expect(put).toBe(false);
+  };
+  try {
+    await redact(target);
+  } finally {
+    erasing = async () => undefined;
+  }
+  expect(again).toBeDefined();
+  await again;
+  expect(await there(sha256)).toBe(true);
+  // The job comes after the request that did it already: whoever put it may not have named it yet.
+  await eraseJob(target);
+  expect(await there(sha256)).toBe(true);
+  await names(sha256, "room_b");
+  await eraseJob(target);
+  expect(await there(sha256)).toBe(true);
+});
+
+test("content that was put again before its event is erased waits for the other's event: with it, it stays, and without, it goes", async () => {
+  const blobs = pardoning(stage.deps.blobs, pool());
+  const texts = ["put again and named", "put again, and then the writer died"] as const;
+  const [kept, left] = await Promise.all(
+    texts.map(async (text) => {
+      const { sha256 } = await blobs.put(ORG, text);
+      return { text, sha256, target: await names(sha256) };
+    }),
+  );
+  for (const one of [kept!, left!]) {
+    await blobs.put(ORG, one.text);
+    await redact(one.target);
+    expect([one.text, await there(one.sha256)]).toEqual([one.text, true]);
+    const inMs = Date.parse((await eraseJob(one.target))!.runAgainAt) - (await nowMs());
+    expect([inMs > 0, inMs <= 600_000]).toEqual([true, true]);
+  }
+  await names(kept!.sha256, "room_b");
+  await pool().query("update content_puts set again_at = again_at - interval '10 minutes'");
+  expect([await eraseJob(kept!.target), await eraseJob(left!.target)]).toEqual([undefined, undefined]);
+  expect([await there(kept!.sha256), await there(left!.sha256)]).toEqual([true, false]);
+});
+const nowMs = async () => Number((await pool().query<{ ms: string }>("select extract(epoch from now()) * 1000 as ms")).rows[0]!.ms);
+
+test("content that another event names by the time it is to be erased stays; put once and erased, it is gone at once", async () => {
+  const blobs = pardoning(stage.deps.blobs, pool());
+  const { sha256 } = await blobs.put(ORG, "named by another meanwhile");
+  const target = await names(sha256);
+  // Recorded while it was the only one; whoever was to erase it died, and another named it.
+  await stage.deps.log.run(
+    redaction,
+    { organizationId: ORG, origin, stream: { type: "room", id: "room_a" }, subject: `event:${target}` },
+    { type: "redact", target: target as EventId, reason: "test", content: [sha256] },
+  );
+  await names(sha256, "room_b");
+  await eraseJob(target);
+  expect(await there(sha256)).toBe(true);
+  const alone = await blobs.put(ORG, "named by one alone");
+  await redact(await names(alone.sha256));
+  expect(await there(alone.sha256)).toBe(false);
 });
 
 test("writers that put and name beside three collectors never name what is not there", async () => {

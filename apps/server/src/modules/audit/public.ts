@@ -18,6 +18,7 @@ import type { EventId } from "@signalbox/contract/primitives";
 import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
 import type { Origin, Projection, Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
 import { type RebuildProgress, type RebuildReport, RebuildRunning } from "@signalbox/eventlog/rebuild";
+import type { JobOutcome } from "@signalbox/jobs/types";
 import { follow, GENESIS, type Head, type Mismatch } from "@signalbox/verify/chain";
 import { nodePrimitives } from "@signalbox/verify/node";
 import { hashBytes, hashText } from "@signalbox/verify/primitives";
@@ -39,7 +40,7 @@ import { createExports } from "./export.ts";
 import { createImports, type ImportDeps, type Imports } from "./imports.ts";
 import { keyMissing, keyRingSubject, missingText, ringOf, ringViews, rotation, rotationOf, signerOf } from "./key-ring.ts";
 import { createProofs } from "./proof.ts";
-import { contentOnlyOf } from "./redacted-content.ts";
+import { contentOnlyOf, eraseContents, type ErasingDeps } from "./redacted-content.ts";
 import { isEvidence, redaction } from "./redaction.ts";
 import type { Signer, SigningKeys } from "./signing-key.ts";
 
@@ -62,6 +63,8 @@ export interface AuditDeps extends Deps {
   readonly roomNames?: ArchiveDeps["roomNames"];
   readonly atArchive?: ArchiveDeps["atArchive"];
   readonly contentGraceH?: ContentsDeps["contentGraceH"];
+  /** Crash points of tests, while content goes with its event. */
+  readonly atErasedContent?: ErasingDeps["at"];
   /** Connects as `sb_log`. */
   readonly logPool: pg.Pool;
   readonly keys: SigningKeys;
@@ -352,8 +355,11 @@ export function createAudit(deps: AuditDeps): AuditModule {
     }
   }
 
-  /** Idempotent: the database erases once, and only what an `event.redacted` in the log names. */
-  async function erase(organizationId: string, target: string): Promise<void> {
+  /**
+   * Idempotent: the database erases once, and only what an `event.redacted` in the log names. The text is gone when it
+   * resolves; content that another has put again a moment ago is looked at again by the job.
+   */
+  async function erase(organizationId: string, target: string): Promise<JobOutcome> {
     const { rows } = await logPool.query<{ event_id: string; content: string[] | null }>(
       `select e.event_id, p.data::jsonb -> 'content' as content from evt_events e join evt_payloads p using (position)
         where e.organization_id = $1 and e.subject = $2 and e.type = 'event.redacted' limit 1`,
@@ -362,7 +368,8 @@ export function createAudit(deps: AuditDeps): AuditModule {
     if (rows[0] === undefined) return;
     await logPool.query("select evt_erase($1, $2)", [target, rows[0].event_id]);
     await archives.erase(organizationId, target, rows[0].event_id);
-    for (const sha256 of rows[0].content ?? []) await deps.blobs.erase(organizationId, sha256);
+    const runAgainAt = await eraseContents({ ...deps, at: deps.atErasedContent }, organizationId, rows[0].content ?? []);
+    if (runAgainAt !== null) return { runAgainAt };
   }
 
   /** Nobody waits for it: it rests thrice as long as it works. */
