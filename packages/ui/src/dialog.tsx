@@ -3,14 +3,15 @@
  * and nothing injects a <style> element, which the Content-Security-Policy would refuse.
  */
 import { X } from "lucide-react";
-import { useEffect, useId, useRef, useState, type ReactNode, type RefObject } from "react";
+import { useId, useLayoutEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import { IconButton } from "./button.tsx";
 import { Layer } from "./layer.tsx";
 
 /** Opens the dialog while the component is mounted, and gives the focus back where it was when it goes. */
 export function useModal(ref: RefObject<HTMLDialogElement | null>): HTMLElement | null {
   const [layer, setLayer] = useState<HTMLElement | null>(null);
-  useEffect(() => {
+  // Before anything is painted and any key answered: who types at once types into it.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
     // React's strict mode runs effects twice.

@@ -16,7 +16,7 @@ import { Trouble } from "@signalbox/ui/trouble";
 import { BottomNav } from "./bottom-nav.tsx";
 import { PLACES } from "./nav-items.ts";
 import { Notices } from "./notices.tsx";
-import { useShortcuts } from "./shortcuts.ts";
+import { KeysArrived, useShortcuts } from "./shortcuts.ts";
 import { Sidebar } from "./sidebar.tsx";
 import { useWaitingSigns } from "./waiting.ts";
 
@@ -77,9 +77,9 @@ function SignedIn({ me }: { me: Me }) {
   useWaitingSigns();
   useSeen();
   useShortcuts([
-    { keys: "Mod+k", label: "Search and commands", group: "Anywhere", run: () => setOver("palette") },
-    { keys: "n", label: "New session", group: "Anywhere", run: () => setNew(true) },
-    { keys: "?", label: "This map", group: "Anywhere", run: () => setOver("help") },
+    { keys: "Mod+k", label: "Search and commands", group: "Anywhere", opens: true, run: () => setOver("palette") },
+    { keys: "n", label: "New session", group: "Anywhere", opens: true, run: () => setNew(true) },
+    { keys: "?", label: "This map", group: "Anywhere", opens: true, run: () => setOver("help") },
     ...Object.values(PLACES).map(({ keys, label, to }) => ({ keys, label, group: "Go to" as const, run: () => void navigate({ to }) })),
   ]);
 
@@ -119,6 +119,7 @@ function SignedIn({ me }: { me: Me }) {
             onHelp={() => setOver("help")}
           />
         )}
+        {(over !== null || search.new !== undefined) && <KeysArrived key={over ?? "new"} />}
       </Suspense>
       <Toasts />
       <LiveRegion />

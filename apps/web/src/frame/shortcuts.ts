@@ -2,6 +2,9 @@
  * The keyboard. A page says which keys it answers while it is on screen; the newest answer to a key wins. Single
  * keys and sequences do nothing while someone types or a dialog is open, so a letter never decides by accident, and
  * they can be switched off altogether (WCAG 2.1.4). Chords with `Mod` (Ctrl, ⌘ on a Mac) always work.
+ *
+ * A key that opens a dialog takes the ones after it too: a dialog is a chunk that may have to be fetched, and who types
+ * at once types into it. Were those letters the page's, "deploy" after the palette's key would deny and open things.
  */
 import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 
@@ -11,6 +14,8 @@ export interface Shortcut {
   readonly label: string;
   /** Under which heading the keyboard map lists it; absent: what the page in front does. */
   readonly group?: "Go to" | "Anywhere" | undefined;
+  /** It opens a dialog, whose `KeysArrived` says that it is there. */
+  readonly opens?: boolean;
   run(): void;
 }
 
@@ -20,6 +25,31 @@ const listeners = new Set<() => void>();
 let prefix = "";
 let prefixTimer: ReturnType<typeof setTimeout> | undefined;
 const PREFIX_MS = 1_200;
+/** What was typed since a dialog was asked for that is not there yet; null: none is awaited. */
+let ahead: string | null = null;
+let aheadTimer: ReturnType<typeof setTimeout> | undefined;
+/** A dialog that never comes, because its chunk does not, gives the keys back. */
+const AHEAD_MS = 30_000;
+
+function awaitDialog(): void {
+  ahead = "";
+  clearTimeout(aheadTimer);
+  aheadTimer = setTimeout(takeTypedAhead, AHEAD_MS);
+}
+
+/** What was typed before the dialog could take it; from now on keys are what they are. */
+export function takeTypedAhead(): string {
+  const typed = ahead ?? "";
+  ahead = null;
+  clearTimeout(aheadTimer);
+  return typed;
+}
+
+/** Stands beside a dialog that a shortcut `opens`. */
+export function KeysArrived(): null {
+  useLayoutEffect(() => void takeTypedAhead(), []);
+  return null;
+}
 
 const SINGLE_KEYS = "signalbox.single-keys";
 let singleKeys = read();
@@ -68,8 +98,20 @@ function chordOf(event: KeyboardEvent): string | null {
   return `Mod+${event.shiftKey ? "Shift+" : ""}${event.key.toLowerCase()}`;
 }
 
+function act({ opens = false, run }: Shortcut): void {
+  if (opens) awaitDialog();
+  run();
+}
+
 function onKeyDown(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing) return;
+  if (ahead !== null) {
+    event.preventDefault();
+    if (event.key === "Escape") takeTypedAhead();
+    else if (event.key === "Backspace") ahead = ahead.slice(0, -1);
+    else if (event.key.length === 1 && !event.metaKey && !event.ctrlKey && !event.altKey) ahead += event.key;
+    return;
+  }
   const all = layers.flatMap((layer) => layer.current).reverse();
   const chord = chordOf(event);
   if (chord !== null) {
@@ -77,7 +119,7 @@ function onKeyDown(event: KeyboardEvent): void {
     // A terminal has its own use for Ctrl K.
     if (hit === undefined || (event.target instanceof HTMLElement && event.target.closest(".xterm, [data-takes-keys]") !== null)) return;
     event.preventDefault();
-    hit.run();
+    act(hit);
     return;
   }
   if (event.metaKey || event.ctrlKey || event.altKey) return;
@@ -102,7 +144,7 @@ function onKeyDown(event: KeyboardEvent): void {
   prefix = "";
   if (hit !== undefined) {
     event.preventDefault();
-    hit.run();
+    act(hit);
   } else if (isCharacter && all.some((shortcut) => shortcut.keys.startsWith(`${event.key} `))) {
     prefix = event.key;
     prefixTimer = setTimeout(() => (prefix = ""), PREFIX_MS);

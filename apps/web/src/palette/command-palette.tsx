@@ -24,10 +24,10 @@ import {
   Zap,
   type LucideIcon,
 } from "lucide-react";
-import { useDeferredValue, useEffect, useRef, useState, type ReactNode } from "react";
+import { useDeferredValue, useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { openApprovalsQuery } from "../data/queries.ts";
 import { PLACES } from "../frame/nav-items.ts";
-import { useAllShortcuts } from "../frame/shortcuts.ts";
+import { takeTypedAhead, useAllShortcuts } from "../frame/shortcuts.ts";
 import { setTheme } from "../frame/theme.ts";
 import { signOut } from "../offline/sign-out.ts";
 import { useModal } from "@signalbox/ui/dialog";
@@ -73,6 +73,12 @@ export function CommandPalette({ onClose, onNew, onHelp }: { onClose(): void; on
   const navigate = useNavigate();
   const { history } = useRouter();
   const [text, setText] = useState("");
+  useLayoutEffect(() => {
+    // Taken here and not in the updater, which runs when nothing is held any more.
+    const typed = takeTypedAhead();
+    // oxlint-disable-next-line react/set-state-in-effect -- keys were gathered until this very moment, outside of React
+    if (typed !== "") setText((already) => already + typed);
+  }, []);
   const q = useDeferredValue(text.trim());
   const hits = useQuery(hitsQuery(q));
   const { data: open } = useQuery(openApprovalsQuery);
