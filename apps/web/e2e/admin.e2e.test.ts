@@ -65,6 +65,22 @@ test("a ring of keys is rotated; what was signed before holds", async () => {
   expect(await violations(page)).toEqual([]);
 });
 
+test("nobody is offered what is refused: operators are neither acted as nor suspended, and nobody is acted as where nobody gets in", async () => {
+  const page = await people.visit(people.server.owner, "/admin?tab=people");
+  const rows = page.getByRole("list", { name: "People" }).getByRole("listitem");
+  const owner = rows.filter({ hasText: "operates the installation" });
+  await owner.waitFor();
+  expect(await owner.getByRole("button").count()).toBe(0);
+  await rows.getByRole("button", { name: "Act as Other owner" }).waitFor();
+  await people.post(people.server.owner, `/v1/admin/organizations/${other.id}/suspend`, { reason: "Its contract ended." });
+  await page.reload();
+  await rows.getByText("Other (owner, suspended)").waitFor();
+  expect(await rows.getByRole("button", { name: "Act as Other owner" }).count()).toBe(0);
+  await rows.getByRole("button", { name: "Suspend Other owner" }).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await people.post(people.server.owner, `/v1/admin/organizations/${other.id}/restore`, {});
+});
+
 test("whoever is acted as is named on every page until it is over, with the reason in the log", async () => {
   const member = await people.server.person("member");
   const page = await people.visit(people.server.owner, "/admin?tab=people");

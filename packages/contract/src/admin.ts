@@ -36,7 +36,8 @@ export const AdminPersonView = z
     suspension: Suspension,
     created_at: Timestamp,
     seen_at: Timestamp.nullable(),
-    organizations: z.array(z.object({ id: OrganizationId, name: z.string(), role: OrganizationRole })),
+    is_operator: z.boolean().describe("Operates the installation: is neither suspended nor acted as."),
+    organizations: z.array(z.object({ id: OrganizationId, name: z.string(), role: OrganizationRole, is_suspended: z.boolean() })),
   })
   .meta({ id: "AdminPerson" });
 
@@ -151,7 +152,7 @@ export const startImpersonation = route({
   }),
   ok: z.object({ id: ImpersonationId, expires_at: Timestamp }).meta({ id: "StartedImpersonation" }),
   okStatus: 201,
-  refusals: { person_not_found: 404, person_is_operator: 409, not_a_browser: 409 },
+  refusals: { person_not_found: 404, person_is_operator: 409, person_suspended: 409, organization_suspended: 409, not_a_browser: 409 },
   access: "operator",
 });
 export const stopImpersonation = route({

@@ -3,6 +3,7 @@ import type { Output } from "@signalbox/contract/route";
 import { Button } from "@signalbox/ui/button";
 import { Checkbox } from "@signalbox/ui/checkbox";
 import { ConfirmDialog } from "@signalbox/ui/confirm-dialog";
+import { count } from "@signalbox/ui/format";
 import { List } from "@signalbox/ui/list-row";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { Timestamp } from "@signalbox/ui/timestamp";
@@ -32,9 +33,11 @@ const WHAT: Readonly<Record<Ring["ring"], { readonly name: string; readonly sign
   },
 };
 const span = (seconds: number): string => {
-  const days = seconds / 86_400;
-  return days >= 1 ? `${Math.round(days)} ${Math.round(days) === 1 ? "day" : "days"}` : `${Math.round(seconds / 3_600)} h`;
+  const days = Math.round(seconds / 86_400);
+  return days >= 1 ? count(days, "day") : `${Math.round(seconds / 3_600)} h`;
 };
+/** "every day", and not "every 1 day". */
+const every = (seconds: number): string => span(seconds).replace(/^1 /, "");
 
 export function KeyRings() {
   const [asked, setAsked] = useState<Ring | null>(null);
@@ -53,7 +56,8 @@ export function KeyRings() {
               <div className="min-w-0 flex-1 basis-72 space-y-1">
                 <p className="font-semibold">{WHAT[ring.ring].name}</p>
                 <p className="text-sm text-ink-2">
-                  {WHAT[ring.ring].signs} A new key every {span(ring.rotates_every_s)}; one verifies for {span(ring.kept_s)} after that.
+                  {WHAT[ring.ring].signs} A new key every {every(ring.rotates_every_s)}; the one before verifies for {span(ring.kept_s)}{" "}
+                  more.
                 </p>
                 <ul className="text-sm text-ink-3" aria-label={`Keys of ${WHAT[ring.ring].name}`}>
                   {ring.keys.map(({ kid, created_at: at }, i) => (

@@ -61,7 +61,7 @@ export function Organizations() {
                 </p>
                 <p className="text-sm text-ink-3">
                   {count(one.member_count, "member")} · {count(one.live_session_count, "live session")} · {count(one.event_count, "event")}{" "}
-                  · since <Timestamp at={one.created_at} />
+                  · made <Timestamp at={one.created_at} />
                 </p>
                 {one.suspension !== null && <p className="text-sm text-ink-2">“{one.suspension.reason}”</p>}
               </div>

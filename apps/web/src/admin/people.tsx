@@ -17,6 +17,8 @@ import { ReasonDialog } from "./reason-dialog.tsx";
 
 type Person = Output<typeof listAdminPeople>["items"][number];
 
+const openTo = ({ organizations }: Person) => organizations.filter((each) => !each.is_suspended);
+
 export function People() {
   const [q, setQ] = useState("");
   const [asked, setAsked] = useState<{ readonly what: "suspend" | "act"; readonly person: Person } | null>(null);
@@ -69,16 +71,20 @@ export function People() {
                   )}
                 </p>
                 <p className="clamp-1 text-sm text-ink-2">
-                  {person.organizations.map(({ name, role }) => `${name} (${role})`).join(", ") || "in no organization"}
+                  {person.organizations
+                    .map(({ name, role, is_suspended: isSuspended }) => `${name} (${role}${isSuspended ? ", suspended" : ""})`)
+                    .join(", ") || "in no organization"}
                 </p>
                 {person.suspension !== null && <p className="text-sm text-ink-2">“{person.suspension.reason}”</p>}
               </div>
-              {person.suspension === null && person.organizations.length > 0 && (
+              {/* Neither is done to whoever operates the installation, and nobody is acted as where nobody gets in. */}
+              {person.is_operator && <span className="text-sm text-ink-3">operates the installation</span>}
+              {!person.is_operator && person.suspension === null && openTo(person).length > 0 && (
                 <Button size="sm" onClick={() => setAsked({ what: "act", person })} aria-label={`Act as ${person.name}`}>
                   Act as…
                 </Button>
               )}
-              {person.suspension === null ? (
+              {person.is_operator ? null : person.suspension === null ? (
                 <Button size="sm" look="danger" onClick={() => setAsked({ what: "suspend", person })} aria-label={`Suspend ${person.name}`}>
                   Suspend…
                 </Button>
@@ -114,11 +120,12 @@ export function People() {
 }
 
 function ActAs({ person, onClose }: { person: Person; onClose(): void }) {
-  const [organizationId, setOrganizationId] = useState<string>(person.organizations[0]?.id ?? "");
+  const organizations = openTo(person);
+  const [organizationId, setOrganizationId] = useState<string>(organizations[0]?.id ?? "");
   const [minutes, setMinutes] = useState<"5" | "15" | "60">("15");
   const start = useMutation({
     mutationFn: async (reason: string) => {
-      const chosen = person.organizations.find(({ id }) => id === organizationId);
+      const chosen = organizations.find(({ id }) => id === organizationId);
       if (chosen === undefined) throw new Error("They are in no organization to act in.");
       return client.call(startImpersonation, {
         body: { organization_id: chosen.id, principal_id: person.id, reason, minutes: Number(minutes) },
@@ -143,7 +150,7 @@ function ActAs({ person, onClose }: { person: Person; onClose(): void }) {
               {...props}
               value={organizationId}
               onChange={setOrganizationId}
-              options={person.organizations.map(({ id, name }) => ({ value: id as string, label: name }))}
+              options={organizations.map(({ id, name }) => ({ value: id as string, label: name }))}
             />
           )}
         </Field>

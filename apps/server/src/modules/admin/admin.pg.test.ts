@@ -87,7 +87,14 @@ test("organizations and people are listed a page at a time, and found by name, a
   expect(found.quotas).toMatchObject({ organization_id: other.id, sessions: { used: 0, limit: null }, set_at: null });
   expect(found.event_count).toBeGreaterThan(0);
   const people = (await call("GET", "/v1/admin/people?q=OPS%40example", { token: c.owner })).body.items;
-  expect(people).toMatchObject([{ email: "ops@example.com", is_email_proven: true, organizations: [{ id: "ws_dev", role: "viewer" }] }]);
+  expect(people).toMatchObject([
+    {
+      email: "ops@example.com",
+      is_email_proven: true,
+      is_operator: true,
+      organizations: [{ id: "ws_dev", role: "viewer", is_suspended: false }],
+    },
+  ]);
   expect((await call("GET", "/v1/admin/people?q=100%25_", { token: c.owner })).body.items).toEqual([]);
 });
 
@@ -180,8 +187,23 @@ test("a suspended person gets in nowhere, a suspended organization lets nobody i
   await call("POST", `${organization}/suspend`, { token: c.owner, body: { reason: REASON } });
   expect((await call("GET", "/v1/me", { token: other.token })).status).toBe(401);
   expect((await me(cookie)).status).not.toBe(200);
+  // Nor does anybody get in by acting as somebody of it.
+  const actAs = async () =>
+    (
+      await call("POST", "/v1/admin/impersonations", {
+        cookie: await operator(),
+        body: { organization_id: other.id, principal_id: person.id, reason: REASON },
+      })
+    ).body;
+  expect((await actAs()).error.code).toBe("organization_suspended");
+  expect((await call("GET", `/v1/admin/people?q=${person.id}`, { token: c.owner })).body.items).toMatchObject([
+    { is_operator: false, organizations: [{ id: other.id, is_suspended: true }] },
+  ]);
   expect((await call("GET", `/v1/admin/organizations?q=${other.id}`, { token: c.owner })).body.items[0].state).toBe("suspended");
   await call("POST", `${organization}/restore`, { token: c.owner, body: {} });
+  await call("POST", `${at}/suspend`, { token: c.owner, body: { reason: REASON } });
+  expect((await actAs()).error.code).toBe("person_suspended");
+  await call("POST", `${at}/restore`, { token: c.owner, body: {} });
   expect((await call("GET", "/v1/me", { token: other.token })).status).toBe(200);
   for (const [url, code] of [
     ["/v1/admin/organizations/ws_dev/suspend", "organization_is_local"],

@@ -89,6 +89,14 @@ export function createAdmin(deps: AdminDeps): AdminModule {
   async function person(id: string): Promise<PersonRow | undefined> {
     return (await anywhere.query<PersonRow>("select * from adm_people(null, $1, null, null, 1)", [id])).rows[0];
   }
+  /** Which of these organizations let nobody in. */
+  async function suspendedOf(organizations: readonly string[]): Promise<ReadonlySet<string>> {
+    const { rows } = await anywhere.query<{ id: string }>(
+      "select id from unnest($1::text[]) as o (id) where idn_is_suspended(o.id, '') group by id",
+      [organizations],
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
   async function hasOrganization(id: string): Promise<boolean> {
     return (await identity.organizations()).includes(id);
   }
@@ -160,7 +168,15 @@ export function createAdmin(deps: AdminDeps): AdminModule {
           after?.[1] ?? null,
           query.limit + 1,
         ]);
-        return pageOf(rows, query.limit, personView, (row) => [row.created_at.toISOString(), row.id]);
+        const closed = await suspendedOf(rows.flatMap(({ organizations }) => organizations.map(({ id }) => id)));
+        const operating = new Set<string>();
+        for (const { id } of rows) if (await isOperator(id)) operating.add(id);
+        return pageOf(
+          rows,
+          query.limit,
+          (row) => personView(row, operating.has(row.id), closed),
+          (row) => [row.created_at.toISOString(), row.id],
+        );
       }),
 
       handle(listAdminLogins, async ({ params }) =>
@@ -224,6 +240,10 @@ export function createAdmin(deps: AdminDeps): AdminModule {
         const target = await person(principalId);
         if (target === undefined || !target.organizations.some(({ id }) => id === organizationId)) return NO_PERSON;
         if (await isOperator(principalId)) return IS_OPERATOR;
+        if (target.suspended_at !== null)
+          return refused("person_suspended", { message: "They get in nowhere: they are suspended.", fix: "Restore them first." });
+        if ((await suspendedOf([organizationId])).size > 0)
+          return refused("organization_suspended", { message: "Nobody gets into a suspended organization.", fix: "Restore it first." });
         const id = newId("imp") as ImpersonationId;
         const expiresAt = plusMs(now, body.minutes * 60_000);
         await log.unit({ organizationId, origin }, async (unit) => {
@@ -291,7 +311,7 @@ const organizationView = (row: OrganizationRow, quotas: OrganizationView["quotas
   event_count: Number(row.event_count),
   quotas,
 });
-const personView = (row: PersonRow): z.input<typeof AdminPersonView> => ({
+const personView = (row: PersonRow, isOperator: boolean, closed: ReadonlySet<string>): z.input<typeof AdminPersonView> => ({
   id: row.id,
   name: row.name,
   email: row.email,
@@ -299,5 +319,6 @@ const personView = (row: PersonRow): z.input<typeof AdminPersonView> => ({
   suspension: suspensionOf(row),
   created_at: row.created_at.toISOString(),
   seen_at: row.seen_at?.toISOString() ?? null,
-  organizations: row.organizations,
+  is_operator: isOperator,
+  organizations: row.organizations.map((each) => ({ ...each, is_suspended: closed.has(each.id) })),
 });
