@@ -1,7 +1,10 @@
 /* A server in which a bit of everything has happened, and the addresses of what there is to see of it (look.ts). */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Page } from "playwright-core";
 import type { Composed } from "../apps/server/src/composed.fixture.ts";
 import { scriptedAgent, type ScriptedSession } from "../apps/server/src/modules/sessions/scripted-harness.fixture.ts";
+import { ROOT } from "./step.ts";
 
 export interface Look {
   readonly name: string;
@@ -143,7 +146,7 @@ export const LOOKS_AGENT = {
   },
 };
 
-const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+const PICTURE = join(ROOT, "docs/images/needs-you-phone.png");
 const JUNIT = `<?xml version="1.0"?><testsuites><testsuite name="invoice" tests="3" failures="1" skipped="1" time="1.5"><testcase name="adds" time="0.1"/><testcase name="takes the discount off" time="0.2"><failure message="expected 90 to be 100">AssertionError: expected 90 to be 100</failure></testcase><testcase name="later"><skipped/></testcase></testsuite></testsuites>`;
 
 export async function furnish(c: Composed): Promise<Look[]> {
@@ -167,7 +170,7 @@ export async function furnish(c: Composed): Promise<Look[]> {
     sandboxShell = async (script) => {
       const sandbox = c.server.sessions.sandboxOf("ws_dev", id);
       if (sandbox === null) throw new Error("the sandbox is gone");
-      const { stdout } = await sandbox.exec({ argv: ["/bin/sh", "-c", script], timeoutMs: 60_000 });
+      const { stdout } = await sandbox.exec({ argv: ["/bin/sh", "-c", script], timeoutMs: 3_600_000 }); // A push waits for as long as it is looked at.
       return stdout.toString();
     };
     return id;
@@ -236,7 +239,7 @@ export async function furnish(c: Composed): Promise<Look[]> {
   const artifact = async (name: string, of: object): Promise<string> =>
     (await post(`/v1/steps/${step}/artifacts`, { ...fence, name, ...of })).id;
   const [picture, report, json, text] = [
-    await artifact("screen.png", { kind: "file", media_type: "image/png", content_base64: PIXEL }),
+    await artifact("screen.png", { kind: "file", media_type: "image/png", content_base64: (await readFile(PICTURE)).toString("base64") }),
     await artifact("junit.xml", { kind: "text", media_type: "application/xml", text: JUNIT }),
     await artifact("totals.json", {
       kind: "text",
@@ -295,16 +298,47 @@ export async function furnish(c: Composed): Promise<Look[]> {
   const grant = { scopes: ["read", "engine"], rooms: [room], tools: ["bash", "fs.*"], egress: ["registry.npmjs.org", "*.acme.example"] };
   const engine = await post("/v1/capabilities", { name: "Build farm", kind: "engine", grant, expires_in_s: 7 * 86_400 });
   await post("/v1/capabilities/delegate", { token: engine.token, name: "Builder 3, reads only", grant: { ...grant, scopes: ["read"] } });
-  await post("/v1/invitations", { email: "carla.with-a-rather-long-name@subsidiary.acme.example", role: "approver" });
+  const { id: invited } = await post("/v1/invitations", {
+    email: "carla.with-a-rather-long-name@subsidiary.acme.example",
+    role: "approver",
+  });
   const acme = await c.organization();
   await post(`/v1/admin/organizations/${acme.id}/suspend`, { reason: "Its contract ended; its people were told." });
-  const as = async (page: Page, path: string, body: object): Promise<void> => {
-    const status = await page.evaluate(
-      async ([to, text]) => (await fetch(to!, { method: "POST", headers: { "content-type": "application/json" }, body: text! })).status,
+  const { user_code: code } = await post("/v1/auth/device", { client_name: "signalbox on build-7", scopes: ["read", "approve"] });
+  // oxlint-disable-next-line typescript/no-explicit-any -- what is looked into
+  const as = async (page: Page, path: string, body: object): Promise<any> => {
+    const { status, answer } = await page.evaluate(
+      async ([to, text]) => {
+        const response = await fetch(to!, { method: "POST", headers: { "content-type": "application/json" }, body: text! });
+        return { status: response.status, answer: await response.json() };
+      },
       [path, JSON.stringify(body)],
     );
     if (status >= 300) throw new Error(`${path}: ${status}`);
+    return answer;
   };
+  /** Another organization of one's own, in which there is everything to lose. */
+  const inAnother = {
+    async act(page: Page) {
+      const { id } = await as(page, "/v1/organizations", { name: "Side project" });
+      await as(page, "/v1/organizations/switch", { organization_id: id });
+      await page.reload();
+      await page.getByRole("button", { name: /^Delete/ }).click();
+      await page.waitForTimeout(800);
+    },
+    undo: (page: Page) => as(page, "/v1/organizations/switch", { organization_id: "ws_dev" }),
+  };
+  /** Who one is, answered by a refusal that only a provider elsewhere, or another's deed, could bring about. */
+  const turnedAway = (refusal: string, details: object = {}) => ({
+    async act(page: Page) {
+      await page.route("**/v1/me", (route) =>
+        route.fulfill({ status: 403, json: { error: { code: refusal, message: "You are not let in.", details, request_id: "req_look" } } }),
+      );
+      await page.reload();
+      await page.getByRole("heading").first().waitFor();
+    },
+    undo: (page: Page) => page.unroute("**/v1/me"),
+  });
   const acting = {
     async act(page: Page) {
       const reason = "A customer asked us to look at it.";
@@ -351,7 +385,12 @@ export async function furnish(c: Composed): Promise<Look[]> {
     { name: "login-needed", path: "/sessions", isStranger: true },
     { name: "device", path: "/device" },
     { name: "device-code", path: "/device?code=ABCD-EFGH" },
-    { name: "invite", path: "/invite/inv_01JZZZZZZZZZZZZZZZZZZZZZZZ", isStranger: true },
+    { name: "device-asked", path: `/device?code=${code}`, act: pressed("Go on") },
+    { name: "invite", path: `/invite/${invited}`, isStranger: true },
+    { name: "invite-missing", path: "/invite/inv_01JZZZZZZZZZZZZZZZZZZZZZZZ", isStranger: true },
+    { name: "door", path: "/", ...turnedAway("single_sign_on_required", { organization_id: "ws_dev" }) },
+    { name: "onboarding", path: "/", ...turnedAway("organization_required") },
+    { name: "settings-organization-delete", path: "/settings/organization", isWhole: false, ...inAnother },
     { name: "welcome", path: "/welcome" },
     { name: "welcome-model", path: "/welcome?step=model" },
     { name: "welcome-task", path: "/welcome?step=task" },
@@ -434,7 +473,7 @@ export async function furnish(c: Composed): Promise<Look[]> {
       isWhole: false,
       async act(page) {
         await page.keyboard.press("Control+k");
-        await page.keyboard.type("discount");
+        await page.getByRole("combobox", { name: "Search and commands" }).fill("discount");
         await page.waitForTimeout(800);
       },
     },

@@ -28,6 +28,11 @@ const PHONE = { width: 390, height: 844 };
 const LONGEST_MS = 1_200;
 const SHORTEST_MS = 90;
 
+// Said before anything is recorded: minutes later it would be lost.
+if (spawnSync("img2webp", ["-version"]).error !== undefined) {
+  process.stderr.write("img2webp is missing, which makes the recording of frames. On Debian: apt-get install webp\n");
+  process.exit(1);
+}
 const place = await mkdtemp(join(tmpdir(), "signalbox-pictures-"));
 const server = await startServer({ withSample: true });
 const browser = await chromium.launch({
@@ -146,8 +151,7 @@ function assemble(frames: readonly Frame[], into: string): void {
     args.push("-d", String(Math.round(Math.min(LONGEST_MS, Math.max(SHORTEST_MS, next - atMs)))), file);
   }
   const made = spawnSync("img2webp", [...args, "-o", into], { encoding: "utf8" });
-  if (made.error !== undefined || made.status !== 0)
-    throw new Error(`img2webp: ${made.error?.message ?? made.stderr}. On Debian: apt-get install webp`);
+  if (made.error !== undefined || made.status !== 0) throw new Error(`img2webp: ${made.error?.message ?? made.stderr}`);
   process.stderr.write(`${into}: ${frames.length} frames\n`);
 }
 
