@@ -321,7 +321,7 @@ describe("files", () => {
 describe("a preview", () => {
   test("waits for a port to listen, shows it on its own origin, and is revoked", async () => {
     const page = await visit("preview");
-    await page.getByLabel("Another port, also before anything listens").fill("4321");
+    await page.getByLabel("A port, before anything listens").fill("4321");
     await page.getByRole("button", { name: "Open", exact: true }).click();
     await page.getByRole("heading", { name: "Nothing listens on 4321 yet" }).waitFor();
     await run(

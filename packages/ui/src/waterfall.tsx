@@ -76,9 +76,11 @@ export function Waterfall({
                 aria-current={selectedId === id || undefined}
                 className="grid w-full grid-cols-[minmax(9rem,2fr)_5fr] items-center py-1.5 text-left -outline-offset-2 hover:bg-raised aria-[current]:bg-chosen narrow:grid-cols-1"
               >
-                <span className="clamp-1 pr-3" style={{ paddingLeft: `${depth * 1}rem` }}>
-                  {label}
-                  {detail !== undefined && <span className="ml-1.5 text-ink-3">{detail}</span>}
+                <span className="flex min-w-0 pr-3" style={{ paddingLeft: `${depth * 1}rem` }}>
+                  <span className="truncate" title={label}>
+                    {label}
+                  </span>
+                  {detail !== undefined && <span className="ml-1.5 shrink-0 text-ink-3">{detail}</span>}
                   <span className="sr-only">
                     , {stateWord}, {duration(took)}, {duration(startMs - from)} after the start
                   </span>

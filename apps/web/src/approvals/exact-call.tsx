@@ -23,7 +23,7 @@ export function ExactCall({ approval }: { approval: Pick<ApprovalView, "action" 
       <dl
         tabIndex={0}
         aria-label="The exact call"
-        className="grid max-h-72 grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 overflow-auto px-3 py-2 font-mono text-sm narrow:max-h-48"
+        className="grid max-h-80 grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 overflow-auto px-3 py-2 font-mono text-sm narrow:max-h-72"
       >
         <Row name="action" value={approval.action} strong />
         <Rows name="params" value={approval.params} />

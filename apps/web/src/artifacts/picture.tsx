@@ -16,7 +16,7 @@ export function Picture({ src, name }: { src: string; name: string }) {
   useShortcuts([
     { keys: "+", label: "Larger", run: () => step(1) },
     { keys: "-", label: "Smaller", run: () => step(-1) },
-    { keys: "0", label: "As it fits", run: () => setScale(null) },
+    { keys: "0", label: "Fit it in", run: () => setScale(null) },
     { keys: "1", label: "Its own size", run: () => setScale(1) },
   ]);
   if (isBroken) return <p className="text-danger-ink">This is no picture that the browser can show. Download it to look inside.</p>;
@@ -34,10 +34,10 @@ export function Picture({ src, name }: { src: string; name: string }) {
           +
         </Button>
         <Button size="sm" onClick={() => setScale(1)} aria-pressed={scale === 1}>
-          Own size
+          Actual size
         </Button>
         <Button size="sm" onClick={() => setScale(null)} aria-pressed={scale === null}>
-          As it fits
+          Fit it in
         </Button>
       </figcaption>
       <div tabIndex={0} role="group" aria-label="Picture" className="max-h-[75dvh] overflow-auto p-3 -outline-offset-2">

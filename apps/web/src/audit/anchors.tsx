@@ -108,7 +108,7 @@ function Row({ anchor, checked }: { anchor: AnchorView; checked: Checked | undef
           {anchor.next_attempt_at !== null && (
             <span className="text-ink-2">
               {" "}
-              Tried again <Timestamp at={anchor.next_attempt_at} />.
+              Next try <Timestamp at={anchor.next_attempt_at} />.
             </span>
           )}
         </p>

@@ -81,7 +81,7 @@ function KeyRow({ of: key, isReached }: { of: Key; isReached: boolean | undefine
         <span className="ml-auto text-sm text-ink-3 narrow:ml-0">
           {key.valid_from !== null && (
             <>
-              since <Timestamp at={key.valid_from} />
+              made <Timestamp at={key.valid_from} />
             </>
           )}
           {key.valid_until !== null && (

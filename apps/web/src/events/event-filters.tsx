@@ -72,7 +72,7 @@ export function EventFilters({ filter, onChange }: { filter: EventFilter; onChan
     <div
       role="group"
       aria-label="More filters"
-      className="grid grid-cols-2 items-start gap-x-3 gap-y-2 wide:grid-cols-[1fr_1fr_auto_auto_auto]"
+      className="grid w-full grid-cols-2 items-start gap-x-3 gap-y-2 wide:grid-cols-[1fr_1fr_auto_auto_auto]"
     >
       <Field label="By">
         {(field) => (

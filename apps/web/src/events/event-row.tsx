@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ChevronRight } from "lucide-react";
 import { memo } from "react";
 import { CopyButton } from "@signalbox/ui/copy-button";
+import { useNames } from "../data/queries.ts";
 import { clock } from "@signalbox/ui/format";
 import { summaryOf, weightOf, type Weight } from "./summary.ts";
 
@@ -51,10 +52,11 @@ export const EventRow = memo(function EventRow({ event, isOpen, onToggle, showSt
 
 function Opened({ event }: { event: EventEnvelope }) {
   const json = JSON.stringify(event, null, 2);
+  const name = useNames()(event.principal.id);
   return (
     <div className="space-y-3 border-t border-line bg-sunken px-3 py-3 text-sm sm:pl-[3.75rem]">
       <dl className="grid gap-x-6 gap-y-1 font-mono text-plate sm:grid-cols-[auto_1fr]">
-        <Link_ name="by" value={`${event.principal.id} (${event.principal.type}, ${event.zone})`} />
+        <Link_ name="by" value={`${name} · ${event.principal.id} (${event.principal.type}, ${event.zone})`} />
         <Link_ name="subject" value={`${event.subject} at version ${event.subject_version}`} />
         <Link_ name="follows" value={event.prev_hash} />
         <Link_ name="hash" value={event.hash} />

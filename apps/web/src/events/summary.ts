@@ -114,9 +114,19 @@ export function summaryOf(envelope: Pick<EventEnvelope, "type" | "data" | "redac
     case "principal.registered":
       return `${data.display_name} (${data.principal_type})`;
     case "token.created":
-      return data.name;
     case "artifact.created":
-      return data.name;
+    case "capability.issued":
+    case "capability.delegated":
+      return first(data.name);
+    case "thread.created":
+      return first(data.title ?? "");
+    case "room.renamed":
+      return first(data.title);
+    case "invitation.created":
+      return `${data.email} · ${data.role}`;
+    case "domain.claimed":
+    case "domain.proven":
+      return data.domain;
     default:
       return "";
   }

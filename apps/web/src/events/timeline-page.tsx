@@ -143,11 +143,11 @@ export function TimelinePage() {
               </ToggleGroup.Item>
             ))}
           </ToggleGroup.Root>
+          <EventFilters
+            filter={filter}
+            onChange={(change) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, ...change }), replace: true })}
+          />
         </div>
-        <EventFilters
-          filter={filter}
-          onChange={(change) => void navigate({ to: "/timeline", search: (previous) => ({ ...previous, ...change }), replace: true })}
-        />
         {linked !== undefined && (
           <LinkedEvent
             key={linked}

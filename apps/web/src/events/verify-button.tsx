@@ -40,11 +40,11 @@ export function VerifyButton({ streams, compact = false }: { streams: readonly s
   const result = verify.data;
   const broken = result?.broken?.first_mismatch;
   return (
-    <div className={compact ? "space-y-2" : "flex flex-wrap items-center gap-x-4 gap-y-2"}>
+    <div className={compact ? "" : "flex flex-wrap items-center gap-x-4 gap-y-2"}>
       <Button size={compact ? "sm" : "md"} busy={verify.isPending} onClick={() => verify.mutate()}>
         <ShieldCheck size={16} aria-hidden /> {verify.isPending ? "Recomputing…" : "Verify the chain"}
       </Button>
-      <div role="status" className="min-w-0 text-sm">
+      <div role="status" className={`min-w-0 text-sm ${compact ? "not-empty:mt-2" : ""}`}>
         {result !== undefined && result.broken === null && (
           <p className="flex items-center gap-2 text-clear-ink">
             <Link2 size={16} aria-hidden className="shrink-0" />

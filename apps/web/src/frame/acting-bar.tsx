@@ -12,12 +12,12 @@ export function ActingBar({ me }: { me: Output<typeof getMe> }) {
   const stop = useMutation({ mutationFn: () => client.call(stopImpersonation, { body: {} }), onSettled: startAnew });
   if (me.impersonation === undefined) return null;
   return (
-    <div role="status" className="flex flex-wrap items-center justify-center gap-x-4 gap-y-1 bg-ink px-4 py-1.5 text-sm text-on-ink">
-      <p>
+    <div role="status" className="flex items-center justify-center gap-x-4 bg-ink px-4 py-1.5 text-sm text-on-ink">
+      <p className="min-w-0">
         {me.impersonation.operator_name} is acting as <strong className="font-semibold">{me.principal.display_name}</strong> in{" "}
         {me.organization.name}: both names are in every event. It ends <Timestamp at={me.impersonation.expires_at} />.
       </p>
-      <Button size="sm" busy={stop.isPending} onClick={() => stop.mutate()}>
+      <Button size="sm" className="shrink-0" busy={stop.isPending} onClick={() => stop.mutate()}>
         Stop
       </Button>
     </div>

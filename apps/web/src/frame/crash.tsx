@@ -1,8 +1,9 @@
-import { Link, type ErrorComponentProps } from "@tanstack/react-router";
+import { Link, useLocation, type ErrorComponentProps } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
 import { Button, buttonLook } from "@signalbox/ui/button";
 import { Empty } from "@signalbox/ui/placeholder";
 import { Trouble } from "@signalbox/ui/trouble";
+import { PLACES } from "./nav-items.ts";
 
 /** A bug of ours: says so, and offers the two things that help. Inside the frame, so that every other page is still one press away. */
 export function Crash({ error, reset }: ErrorComponentProps) {
@@ -17,6 +18,8 @@ export function Crash({ error, reset }: ErrorComponentProps) {
 }
 
 export function Missing() {
+  const at = useLocation({ select: ({ pathname }) => pathname });
+  const place = Object.values(PLACES).find(({ to }) => to !== "/" && at.startsWith(to)) ?? PLACES.sessions;
   return (
     <div className="pt-16">
       <Empty
@@ -24,8 +27,8 @@ export function Missing() {
         icon={<Compass size={28} />}
         title="There is nothing at this address"
         action={
-          <Link to="/sessions" className={buttonLook({})}>
-            Go to sessions
+          <Link to={place.to} className={buttonLook({})}>
+            Go to {place.label.toLowerCase()}
           </Link>
         }
       >

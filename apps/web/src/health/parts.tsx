@@ -78,7 +78,7 @@ function Machine({ system }: { system: SystemView }) {
       />
       <Fact
         name="Data directory"
-        value={bytes(dir.bytes)}
+        value={dir.measured_at === null ? "adding up…" : bytes(dir.bytes)}
         note={`${dir.path}${dir.free_bytes === null ? "" : `, ${bytes(dir.free_bytes)} free`}`}
       />
       <Fact
@@ -94,8 +94,8 @@ function Machine({ system }: { system: SystemView }) {
       />
       <Fact
         name="Connections"
-        value={count(connections.feed_followers, "follower")}
-        note={`${count(connections.sync_sockets, "live socket")}, ${count(connections.event_streams, "event stream")}`}
+        value={count(connections.sync_sockets + connections.event_streams, "reader")}
+        note={`${count(connections.sync_sockets, "live socket")}, ${count(connections.event_streams, "event stream")}; the log is followed in ${count(connections.feed_followers, "place")}`}
       />
     </dl>
   );

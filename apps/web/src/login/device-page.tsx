@@ -54,6 +54,9 @@ export function DevicePage() {
           find.mutate();
         }}
       >
+        <p className="text-ink-2">
+          A program that you started on another machine, or in a terminal, asks for a part of what you may do here.
+        </p>
         <Field label="The code that it shows">
           {(props) => (
             <input

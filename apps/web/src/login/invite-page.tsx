@@ -3,7 +3,7 @@ import { acceptInvitation, showInvitation } from "@signalbox/contract/invitation
 import { isId } from "@signalbox/contract/ids";
 import { switchOrganization } from "@signalbox/contract/organizations";
 import { ApiError } from "@signalbox/client/client";
-import { Button } from "@signalbox/ui/button";
+import { Button, LinkButton } from "@signalbox/ui/button";
 import { Trouble } from "@signalbox/ui/trouble";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -36,14 +36,30 @@ export function InvitePage() {
     },
     onSuccess: () => window.location.assign("/"),
   });
-  if (!isInvitation || shown.error !== null)
-    return <Threshold title="There is no such invitation">{shown.error !== null && <Trouble error={shown.error} />}</Threshold>;
+  if (!isInvitation || isRefusal(shown.error, "invitation_not_found"))
+    return (
+      <Threshold title="There is no such invitation">
+        <p className="text-ink-2">The link may be cut short: check that you have all of it, or ask whoever sent it for another.</p>
+        <LinkButton href="/" look="plain">
+          Sign in to Signalbox
+        </LinkButton>
+      </Threshold>
+    );
+  if (shown.error !== null)
+    return (
+      <Threshold title="The invitation cannot be read">
+        <Trouble error={shown.error} onRetry={() => void shown.refetch()} />
+      </Threshold>
+    );
   if (shown.data === undefined || me.isPending) return null;
   const { organization_name, email_hint, role, status } = shown.data;
   if (status !== "open")
     return (
       <Threshold title="This invitation is over">
         <p className="text-ink-2">{WHY[status]}</p>
+        <LinkButton href="/" look="plain">
+          Go to Signalbox
+        </LinkButton>
       </Threshold>
     );
   const isSignedOut = me.error instanceof ApiError && me.error.status === 401;

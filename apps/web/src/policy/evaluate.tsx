@@ -232,7 +232,7 @@ export function Evaluate() {
               />
             )}
           </Field>
-          <Field label="With (kind)" hint="What kind of thing it is: repository, host, model, …">
+          <Field label="With (kind)" hint="Of what kind it is, like repository, host or model.">
             {(field) => <Input {...field} value={asked.resourceType} onChange={(event) => set({ resourceType: event.target.value })} />}
           </Field>
           <Field label="With (which)" hint="Its name: an address, a host, an id.">

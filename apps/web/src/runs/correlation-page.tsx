@@ -27,7 +27,7 @@ export function CorrelationPage() {
       title="One cause"
       lead={
         <span className="flex flex-wrap items-center gap-x-3 text-sm">
-          {data !== undefined && <span>{count(data.runs.length, "run")} that go back to the same request</span>}
+          {data !== undefined && <span>{count(data.runs.length, "run goes", "runs go")} back to the same request</span>}
           <span className="flex items-center font-mono text-plate text-ink-3">
             {correlationId}
             <CopyButton text={correlationId} label="Copy the correlation's id" />

@@ -190,7 +190,7 @@ function Time({ inspection, spanId, onSpan }: { inspection: Inspection; spanId: 
         {hasDepth && bars.length > 10 && (
           <div className="flex flex-wrap items-center justify-between gap-3 border-b border-line pb-2 text-sm text-ink-2">
             <span>
-              {count(kept.length, "bar")}
+              {count(kept.length, "entry", "entries")}
               {kept.length < bars.length && ` of ${bars.length}: tool calls that went well are folded into their steps`}
             </span>
             <Button size="sm" aria-pressed={isFolded} onClick={() => setFolded(!isFolded)}>

@@ -32,13 +32,14 @@ export function RunEvents({ inspection, runId }: { inspection: Inspection; runId
       {window !== null && (
         <div className="flex flex-wrap items-center justify-between gap-3">
           <p className="text-sm text-ink-2">
-            Between {window.first_seq} and {window.last_seq} of{" "}
+            Events {window.first_seq} to {window.last_seq} of{" "}
             <Link
               to="/timeline"
               search={{ stream: `${window.stream.type}:${window.stream.id}` }}
-              className="font-mono underline underline-offset-2"
+              title={`${window.stream.type}:${window.stream.id}`}
+              className="underline underline-offset-2"
             >
-              {window.stream.type}:{window.stream.id}
+              the {window.stream.type}’s stream
             </Link>
           </p>
           <VerifyButton compact streams={[`${window.stream.type}:${window.stream.id}`]} />

@@ -75,7 +75,8 @@ export function Whereabouts<Then>({ scrub, isOver, isCompact = false }: Props<Th
   const i = at === null ? reel.length - 1 : Math.max(0, indexOfSeq(reel, at));
   return (
     <p className="flex min-w-0 flex-1 items-center gap-x-2 text-sm" data-testid="whereabouts">
-      {at !== null && (
+      {/* On a phone there is no room for it: the foot says it, and so does the way back to now. */}
+      {at !== null && !isCompact && (
         <span className="inline-flex shrink-0 items-center gap-1.5 rounded-sm bg-ink px-1.5 font-semibold text-on-ink">
           <History size={13} aria-hidden /> As it was
         </span>

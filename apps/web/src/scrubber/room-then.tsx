@@ -44,7 +44,9 @@ export function RoomThen({ scrub, roomId, then, thread }: Props) {
               aria-current={id === chosen?.id ? "true" : undefined}
               className={`block rounded-md px-2.5 py-2 ${id === chosen?.id ? "bg-chosen" : "hover:bg-chosen"}`}
             >
-              <span className="clamp-1 text-sm font-medium">{title ?? "Untitled"}</span>
+              <span className="clamp-1 block text-sm font-medium" title={title ?? undefined}>
+                {title ?? "Untitled"}
+              </span>
               <span className="block text-sm text-ink-3">{count(messages, "message")}</span>
             </Link>
           ))}

@@ -56,7 +56,7 @@ export function SessionState({ state, isNow, canOpenChanges }: { state: SessionA
       </Fact>
       <Fact name="Files">
         {state.files_changed.length === 0 ? (
-          <span className="text-ink-3">none changed</span>
+          <span className="text-ink-3">{isNow && state.current_run !== null ? "counted when the turn ends" : "none changed"}</span>
         ) : canOpenChanges ? (
           <Link to="." search={(previous: object) => ({ ...previous, pane: "changes" as const })} replace className={`block ${link}`}>
             <FileCount n={state.files_changed.length} {...lines} />

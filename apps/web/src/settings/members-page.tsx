@@ -84,7 +84,7 @@ function Row({ member, mine, isMe }: { member: Member; mine: OrganizationRole | 
           {member.display_name} {isMe && <span className="font-normal text-ink-3">(you)</span>}
         </p>
         <p className="clamp-1 text-sm text-ink-3">
-          in since <Timestamp at={member.joined_at} />
+          came in <Timestamp at={member.joined_at} />
           {inTeams.length > 0 && ` · ${inTeams.join(", ")}`}
         </p>
       </div>

@@ -148,10 +148,13 @@ function Leaving({ id, name, role, seq }: { id: string; name: string; role: stri
     onSuccess: startAnew,
   });
   const others = (members?.items ?? []).filter(({ principal_id }) => principal_id !== me?.principal.id);
+  const isLastOwner = role === "owner" && members?.next_cursor === null && !others.some((other) => other.role === "owner");
   return (
     <Panel title="Leaving" note="What cannot be taken back.">
       <div className="flex flex-wrap gap-2">
-        <Button onClick={() => setAsking("leave")}>Leave…</Button>
+        <Button disabled={isLastOwner} onClick={() => setAsking("leave")}>
+          Leave…
+        </Button>
         {role === "owner" && <Button onClick={() => setAsking("transfer")}>Hand over…</Button>}
         {role === "owner" && id !== "ws_dev" && (
           <Button look="danger" onClick={() => setAsking("delete")}>
@@ -159,6 +162,7 @@ function Leaving({ id, name, role, seq }: { id: string; name: string; role: stri
           </Button>
         )}
       </div>
+      {isLastOwner && <p className="mt-2 text-sm text-ink-3">You are its only owner: hand it over before you leave.</p>}
       {asking === "leave" && (
         <ConfirmDialog
           title={`Leave “${name}”?`}
@@ -177,6 +181,7 @@ function Leaving({ id, name, role, seq }: { id: string; name: string; role: stri
           description="They own it from then on; you stay as an admin."
           confirm="Hand over"
           danger
+          disabled={!isPrincipalId(heir)}
           busy={transfer.isPending}
           error={transfer.error}
           onConfirm={() => isPrincipalId(heir) && transfer.mutate(heir)}
@@ -197,6 +202,7 @@ function Leaving({ id, name, role, seq }: { id: string; name: string; role: stri
           description="Rooms, sessions, secrets and tokens end for everybody in it. The log stays, closed, with a tombstone."
           confirm="Delete it for good"
           danger
+          disabled={typed !== name}
           busy={remove.isPending}
           error={remove.error}
           onConfirm={() => remove.mutate()}

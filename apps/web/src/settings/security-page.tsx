@@ -184,7 +184,7 @@ function Passkeys() {
                   <p className="clamp-1 font-medium">{name ?? "A passkey"}</p>
                   {createdAt !== undefined && (
                     <p className="text-sm text-ink-3">
-                      since <Timestamp at={createdAt} />
+                      added <Timestamp at={createdAt} />
                     </p>
                   )}
                 </div>

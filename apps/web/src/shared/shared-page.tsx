@@ -177,7 +177,9 @@ function SharedHeader({ shared, word, lamp }: { shared: SharedSession; word: str
           </span>
         </p>
       </div>
-      <Badge>Shared: read only{left !== null && `, ${left} left`}</Badge>
+      <span className="narrow:ml-10">
+        <Badge>Shared: read only{left !== null && `, ${left} left`}</Badge>
+      </span>
     </header>
   );
 }

@@ -59,7 +59,7 @@ export function WelcomePage() {
       title="Welcome"
       lead="Three steps to an agent at work. Skip any of them; you can come back."
       actions={
-        <Link to="/" className={buttonLook({ look: "quiet" })}>
+        <Link to="/" className={`${buttonLook({ look: "quiet" })} narrow:-ml-3.5`}>
           Look around first
         </Link>
       }

@@ -65,7 +65,7 @@ export function SessionHeader({ session, cost, isImported }: { session: SessionV
           className="clamp-1 max-w-40 narrow:hidden"
           title={session.source.type === "repository" ? session.source.url : "No repository"}
         >
-          {session.source.type === "repository" ? repositoryName(session.source.url) : "scratch"}
+          {session.source.type === "repository" ? repositoryName(session.source.url) : "empty folder"}
         </span>
         <ModelPicker session={session} canChange={canChange} />
         <Active session={session} />

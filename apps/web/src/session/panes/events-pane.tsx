@@ -37,7 +37,7 @@ export function EventsPane({ session: { room_id: roomId }, conversation, at }: P
   }, [isNarrowed, hasEarlier, isReading, error, loadEarlier]);
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="shrink-0 space-y-2 border-b border-line p-2">
+      <div className="shrink-0 space-y-2 border-b border-line px-3 py-2">
         <div className="flex flex-wrap items-center gap-2">
           <SearchInput label="Search the events" value={words} onChange={setWords} className="min-w-40 flex-1" />
           <VerifyButton streams={[`room:${roomId}`]} compact />

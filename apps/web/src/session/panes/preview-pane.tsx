@@ -186,7 +186,7 @@ function AnotherPort({ isAlone, isBusy, onOpen }: { isAlone: boolean; isBusy: bo
   };
   return (
     <form onSubmit={submit} className={`flex flex-wrap items-center gap-2 text-sm text-ink-2 ${isAlone ? "-mt-8 justify-center" : ""}`}>
-      <label htmlFor="another-port">Another port, also before anything listens</label>
+      <label htmlFor="another-port">{isAlone ? "A port, before anything listens" : "Another port"}</label>
       <input
         id="another-port"
         inputMode="numeric"

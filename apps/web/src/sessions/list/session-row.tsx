@@ -128,7 +128,7 @@ function Facts({ session, nameOf }: { session: SessionView; nameOf(id: string): 
           <span className="text-danger-ink">−{lines.deletions}</span>
         </Fact>
       )}
-      <span className="hidden tabular-nums narrow:inline">{money(session.cost_micro_usd)}</span>
+      {session.cost_micro_usd > 0 && <span className="hidden tabular-nums narrow:inline">{money(session.cost_micro_usd)}</span>}
       <span className="hidden narrow:inline">
         <Timestamp at={session.updated_at} />
       </span>

@@ -192,12 +192,16 @@ function Places(props: {
       <Button size="sm" busy={props.isMaking} onClick={props.onSample}>
         <FlaskConical size={14} aria-hidden /> Make a sample
       </Button>
-      {shown.length > 0 && <span className="plate ml-2">Recent</span>}
-      {shown.map(({ url, name }) => (
-        <Button key={url} size="sm" look="quiet" title={url} onClick={() => props.onChoose(url)} className="max-w-48">
-          <span className="clamp-1">{name}</span>
-        </Button>
-      ))}
+      {shown.length > 0 && (
+        <span className="flex flex-wrap items-center gap-1.5">
+          <span className="plate ml-2 narrow:ml-0">Recent</span>
+          {shown.map(({ url, name }) => (
+            <Button key={url} size="sm" look="quiet" title={url} onClick={() => props.onChoose(url)} className="max-w-48">
+              <span className="clamp-1">{name}</span>
+            </Button>
+          ))}
+        </span>
+      )}
     </div>
   );
 }

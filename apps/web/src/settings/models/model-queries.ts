@@ -49,7 +49,7 @@ export const KINDS: Record<ModelConnectionKind, { readonly label: string; readon
   openai: { label: "OpenAI", hint: "GPT, with a key of platform.openai.com.", keyStart: "sk-…" },
   "openai-compatible": {
     label: "Any OpenAI-compatible address",
-    hint: "vLLM, LM Studio, llama.cpp, OpenRouter, a proxy of your own …",
+    hint: "vLLM, LM Studio, llama.cpp, OpenRouter, a proxy of your own…",
     keyStart: "if it asks for one",
   },
   ollama: { label: "Ollama", hint: "A model on your own machine; no key, no cost.", keyStart: "" },

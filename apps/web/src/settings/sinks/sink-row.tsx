@@ -95,7 +95,7 @@ export function SinkRow({ sink }: { sink: SinkView }) {
           {!isPaused && sink.next_attempt_at !== null && (
             <span className="text-ink-2">
               {" "}
-              Tried again <Timestamp at={sink.next_attempt_at} />.
+              Next try <Timestamp at={sink.next_attempt_at} />.
             </span>
           )}
           {isPaused && <span className="text-ink-2"> Nothing is lost: it goes on from where it stood.</span>}

@@ -125,7 +125,7 @@ export function Gap({
                   title={`${STEP} lines further down`}
                   onClick={() => onOpen(index, { top: STEP, bottom: 0 })}
                 >
-                  <FoldVertical size={13} aria-hidden /> Down
+                  <FoldVertical size={13} aria-hidden /> More below
                 </button>
               )}
               {!isLast && (
@@ -135,7 +135,7 @@ export function Gap({
                   title={`${STEP} lines further up`}
                   onClick={() => onOpen(index, { top: 0, bottom: STEP })}
                 >
-                  <FoldVertical size={13} aria-hidden /> Up
+                  <FoldVertical size={13} aria-hidden /> More above
                 </button>
               )}
               {hidden !== null && (
