@@ -3,6 +3,7 @@ import { createClient, type Client } from "@signalbox/client/client";
 import { createRoom } from "@signalbox/contract/rooms";
 import { cancelRun, createRun, getRun, listAttempts, listToolCalls } from "@signalbox/contract/runs";
 import { requestApproval } from "@signalbox/contract/approvals";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import { startModelApi } from "@signalbox/testkit/model-api";
 import { spawn, type ChildProcess } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -43,7 +44,7 @@ function start(
   stdin: "ignore" | "pipe" = "ignore",
 ): { child: ChildProcess; done: Promise<Ran> } {
   const child = spawn(process.execPath, [MAIN, ...argv], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: place, SIGNALBOX_DATA_DIR: join(place, "data"), ...env },
+    env: processEnvironment({ HOME: place, SIGNALBOX_DATA_DIR: join(place, "data"), ...env }),
     stdio: [stdin, "pipe", "pipe"],
   });
   let [out, err] = ["", ""];

@@ -1,5 +1,6 @@
 /* What a person does beside a running session, from the command line. The session is made through the log; nobody runs it. */
 import { databaseTest } from "@signalbox/testkit/database";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -23,7 +24,7 @@ afterAll(() => server?.close());
 
 function run(...argv: string[]): Promise<{ code: number | null; out: string; err: string }> {
   const child = spawn(process.execPath, [MAIN, "session", ...argv, "--url", url, "--token", server.owner], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: server.dataDir, SIGNALBOX_DATA_DIR: server.dataDir },
+    env: processEnvironment({ HOME: server.dataDir, SIGNALBOX_DATA_DIR: server.dataDir }),
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [out, err] = ["", ""];

@@ -3,6 +3,7 @@ import { createClient, type Client } from "@signalbox/client/client";
 import { createSession, getSession } from "@signalbox/contract/sessions";
 import { listTerminals } from "@signalbox/contract/workbench";
 import type { SessionId } from "@signalbox/contract/primitives";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import { spawn } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 function run(argv: string[], input?: string): Promise<{ code: number | null; out: string; err: string }> {
   const child = spawn(process.execPath, [MAIN, ...argv], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: place, SIGNALBOX_DATA_DIR: join(place, "data") },
+    env: processEnvironment({ HOME: place, SIGNALBOX_DATA_DIR: join(place, "data") }),
     stdio: ["pipe", "pipe", "pipe"],
   });
   child.stdin.write(input ?? "");

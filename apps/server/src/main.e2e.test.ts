@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { startTestCluster, TEMPLATE } from "@signalbox/testkit/cluster";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import { Client } from "pg";
 import { afterAll, expect, test } from "vitest";
 
@@ -30,7 +31,7 @@ function run(argv: readonly string[], environment: Record<string, string> = {}) 
   const child = spawn(process.execPath, [MAIN, ...argv], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
-    env: { PATH: process.env["PATH"] ?? "", HOME: home, ...environment },
+    env: processEnvironment({ HOME: home, ...environment }),
   });
   children.add(child);
   let stdout = "";

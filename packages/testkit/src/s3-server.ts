@@ -75,6 +75,8 @@ export async function startS3Server(): Promise<S3Server> {
       onward.end(body);
     });
   }
+  // As S3 keeps connections. Node's five seconds end while a test is busy elsewhere, and the next request on one is a fault that nobody planned.
+  front.keepAliveTimeout = 300_000;
   await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
   return {
     endpoint: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,

@@ -10,6 +10,7 @@ import { pipeline } from "node:stream/promises";
 import { createZstdCompress } from "node:zlib";
 import path from "node:path";
 import { startTestCluster } from "@signalbox/testkit/cluster";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import { startS3Server } from "@signalbox/testkit/s3-server";
 import { Client } from "pg";
 import { pack } from "tar-stream";
@@ -28,7 +29,7 @@ const children = new Set<ChildProcess>();
 function run(program: string, argv: readonly string[], environment: Record<string, string> = {}) {
   const child = spawn(process.execPath, [program, ...argv], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] ?? "", HOME: home, ...environment },
+    env: processEnvironment({ HOME: home, ...environment }),
   });
   children.add(child);
   let stdout = "";

@@ -312,7 +312,18 @@ test("a session goes on streaming while the api is stopped, and no delta passes 
   id = await session(`say ${words(0, 150)}`);
   ({ said } = follow(id));
   throughApi.length = 0;
-  await until("it streams", () => said().includes("word5"), 120_000);
+  // A first turn begins with a sandbox and an agent; one that fails says why, rather than nothing for minutes.
+  await until(
+    "it streams",
+    async () => {
+      if (said().includes("word5")) return true;
+      const { body } = await split.call("GET", `/v1/sessions/${id}/turns`);
+      const [turn] = body.items;
+      if (turn.ended_at !== null && turn.status !== "succeeded") throw new Error(`the turn ended: ${JSON.stringify(turn)}`);
+      return false;
+    },
+    300_000,
+  );
   await api.stop();
   await until("it streams to the end without the api", () => said().includes("word149"));
   expect(said()).toContain(words(0, 150));
@@ -320,7 +331,7 @@ test("a session goes on streaming while the api is stopped, and no delta passes 
   api = await split.start("api");
   const { body } = await split.call("GET", `/v1/sessions/${id}/turns`);
   expect(await endOf(body.items[0].id)).toBe("succeeded");
-});
+}, 600_000);
 
 test("killed with -9 in the middle of a turn, a gateway's session is taken over by the other, and a reader misses and repeats nothing", async () => {
   const run = await turn(`say ${words(1000, 1300)}`);

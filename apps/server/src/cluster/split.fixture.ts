@@ -6,6 +6,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { createClient, type Client } from "@signalbox/client/client";
 import type { TestDatabase } from "@signalbox/testkit/database";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import { startTcpProxy, type TcpProxy } from "@signalbox/testkit/tcp-proxy";
 import type { Role } from "./roles.ts";
 
@@ -65,9 +66,7 @@ export async function startSplit(
     client: () => createClient({ baseUrl: `http://127.0.0.1:${api.port}`, token }),
     async start(role, name = role, { environment = {}, databaseUrl = databaseUrlOf(database) } = {}) {
       const child = spawn(process.execPath, [MAIN, "--json", "--port", "0", "--data-dir", dataDir, "--role", role, "--node", name], {
-        env: {
-          PATH: process.env["PATH"],
-          HOME: process.env["HOME"],
+        env: processEnvironment({
           LOG_LEVEL: "warn",
           DATABASE_URL: databaseUrl,
           SIGNALBOX_SHARED_DATA_DIR: "true",
@@ -78,7 +77,7 @@ export async function startSplit(
           SIGNALBOX_REQUEST_CONNECTIONS: "4",
           ...options.environment,
           ...environment,
-        },
+        }),
         stdio: ["ignore", "pipe", "pipe"],
       });
       const output: string[] = [];

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { DEMO_MODEL_ID } from "@signalbox/providers/model/demo/upstream";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import OpenAI, { type APIError } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -20,7 +21,7 @@ beforeAll(async () => {
   // Postgres runs as another user, who must be able to pass through.
   chmodSync(dataDir, 0o711);
   server = spawn(process.execPath, [path.join(import.meta.dirname, "../../main.ts"), "--json", "--port", "0", "--data-dir", dataDir], {
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000" },
+    env: processEnvironment({ SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000" }),
     stdio: ["ignore", "pipe", "ignore"],
   });
   for await (const line of createInterface({ input: server.stdout! })) {

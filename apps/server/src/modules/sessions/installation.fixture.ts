@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { followDirectives } from "@signalbox/providers/agent/directives.fixture";
 import { createDemoUpstream } from "@signalbox/providers/model/demo/upstream";
 import { serveUpstream, type ServedUpstream } from "@signalbox/providers/model/serve.fixture";
+import { processEnvironment } from "@signalbox/testkit/environment";
 import { WebSocket } from "ws";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- what tests look into
@@ -57,14 +58,12 @@ export async function startInstallation(options: { delayMs: number }): Promise<I
 
   async function startServer(): Promise<void> {
     const server = spawn(process.execPath, [MAIN, "--json", "--port", "0", "--data-dir", dataDir], {
-      env: {
-        PATH: process.env["PATH"],
-        HOME: process.env["HOME"],
+      env: processEnvironment({
         LOG_LEVEL: "info",
         OPENAI_COMPATIBLE_BASE_URL: model.baseUrl,
         SIGNALBOX_SESSION_BUDGET_MICRO_USD: "1000000000",
         SIGNALBOX_SANDBOX_DISK_MB: "1024",
-      },
+      }),
       stdio: ["ignore", "pipe", "pipe"],
     });
     child = server;
