@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import LongFirst from "./tools/sequence.ts";
 
 // What was compiled once is kept for every process of the run: workers, and the servers that they start.
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled");
@@ -10,6 +11,7 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "**/dist/**"],
     globalSetup: ["packages/testkit/src/global-setup.ts"],
     pool: "forks",
+    sequence: { sequencer: LongFirst },
     // Two cores, and most files wait for Postgres, a sandbox or a browser rather than compute.
     maxWorkers: 3,
     // Guesses about the machine, which may be five times slower than this one; what never happens still fails.
