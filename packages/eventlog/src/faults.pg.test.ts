@@ -36,7 +36,7 @@ async function durableDatabase(): Promise<DurableDatabase> {
   const name = `t_${randomBytes(4).toString("hex")}`;
   const admin = new Client(shared.connection("admin", "postgres"));
   await admin.connect();
-  await admin.query(`create database ${name} template ${TEMPLATE} owner sb_owner`);
+  await admin.query(`create database ${name} template ${TEMPLATE} strategy file_copy owner sb_owner`);
   await admin.end();
   return { connection: (role, database = name) => shared.connection(role, database), pause: shared.pause, resume: shared.resume };
 }
