@@ -9,6 +9,8 @@ import { processEnvironment } from "@signalbox/testkit/environment";
 import { Client } from "pg";
 import { afterAll, expect, test } from "vitest";
 
+/** Of one start, on a machine that does ten other things. */
+const PATIENCE_MS = 120_000;
 const MAIN = path.join(import.meta.dirname, "main.ts");
 const home = mkdtempSync(path.join(tmpdir(), "signalbox-main-"));
 chmodSync(home, 0o755);
@@ -49,7 +51,7 @@ function run(argv: readonly string[], environment: Record<string, string> = {}) 
 
 async function start(dataDir: string, argv: readonly string[] = [], environment: Record<string, string> = {}): Promise<Started> {
   const ran = run(["--json", "--port", "0", "--data-dir", dataDir, ...argv], environment);
-  await expect.poll(() => ran.stdout().includes("\n") || ran.child.exitCode !== null, { timeout: 60_000, interval: 10 }).toBe(true);
+  await expect.poll(() => ran.stdout().includes("\n") || ran.child.exitCode !== null, { timeout: PATIENCE_MS, interval: 10 }).toBe(true);
   if (ran.child.exitCode !== null) throw new Error(`it did not start: ${ran.stderr()}`);
   const ready = JSON.parse(ran.stdout()) as { event: string; url: string; token: string };
   expect(ready.event).toBe("ready");
@@ -72,7 +74,7 @@ const call = async (
 
 const dataDir = path.join(home, "data");
 
-test("a first start is ready by one line, and leaves its address and token to this user alone", { timeout: 60_000 }, async () => {
+test("a first start is ready by one line, and leaves its address and token to this user alone", { timeout: 3 * PATIENCE_MS }, async () => {
   const server = await start(dataDir);
   const file = path.join(dataDir, "server.json");
   expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ url: server.url, token: server.token });
@@ -82,7 +84,7 @@ test("a first start is ready by one line, and leaves its address and token to th
   expect(await server.ended).toBe(0);
 });
 
-test("a second server on the same data directory is told who has it, and the first goes on", { timeout: 60_000 }, async () => {
+test("a second server on the same data directory is told who has it, and the first goes on", { timeout: 3 * PATIENCE_MS }, async () => {
   const first = await start(dataDir);
   const second = run(["--json", "--port", "0", "--data-dir", dataDir]);
   expect(await second.ended).toBe(2);
@@ -95,7 +97,7 @@ test("a second server on the same data directory is told who has it, and the fir
   expect(await first.ended).toBe(0);
 });
 
-test("a second start keeps token and data", { timeout: 60_000 }, async () => {
+test("a second start keeps token and data", { timeout: 3 * PATIENCE_MS }, async () => {
   const before = await start(dataDir);
   const room = (await call(before, "POST", "/v1/rooms", { title: "kept" })).body.id;
   // A signal for the whole group, as Ctrl-C sends it.
@@ -110,7 +112,7 @@ test("a second start keeps token and data", { timeout: 60_000 }, async () => {
 
 test(
   "killed with -9 while many write, it has every acknowledged message after the next start, and the chain is whole",
-  { timeout: 60_000 },
+  { timeout: 3 * PATIENCE_MS },
   async () => {
     const server = await start(dataDir);
     const room = (await call(server, "POST", "/v1/rooms", { title: "crash" })).body.id;
@@ -126,7 +128,7 @@ test(
         }
       }
     });
-    await expect.poll(() => acknowledged.size, { timeout: 30_000 }).toBeGreaterThan(1000);
+    await expect.poll(() => acknowledged.size, { timeout: PATIENCE_MS }).toBeGreaterThan(1000);
     server.child.kill("SIGKILL");
     await Promise.all(writers);
 
@@ -148,7 +150,7 @@ test(
   },
 );
 
-test("a port in use is said with what to do, and nothing is left running", { timeout: 60_000 }, async () => {
+test("a port in use is said with what to do, and nothing is left running", { timeout: 3 * PATIENCE_MS }, async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => other.once("listening", resolve));
   const { port } = other.address() as { port: number };
@@ -162,7 +164,7 @@ test("a port in use is said with what to do, and nothing is left running", { tim
 
 test(
   "a data directory of a newer version is refused by name, and started again by that version unharmed",
-  { timeout: 60_000 },
+  { timeout: 3 * PATIENCE_MS },
   async () => {
     const server = await start(dataDir);
     const client = new Client({ host: path.join(dataDir, "postgres/socket"), port: 5432, user: "postgres", database: "signalbox" });
@@ -181,7 +183,7 @@ test(
   },
 );
 
-test("open feeds and sockets do not keep it from stopping; they are ended properly", { timeout: 60_000 }, async () => {
+test("open feeds and sockets do not keep it from stopping; they are ended properly", { timeout: 3 * PATIENCE_MS }, async () => {
   const dir = path.join(home, "drain");
   const server = await start(dir);
   const room = (await call(server, "POST", "/v1/rooms", { title: "drain" })).body.id;
@@ -202,23 +204,27 @@ test("open feeds and sockets do not keep it from stopping; they are ended proper
   expect(performance.now() - at).toBeLessThan(8000);
 });
 
-test("any Postgres does: started on DATABASE_URL, and refused when the pools are more than it allows", { timeout: 60_000 }, async () => {
-  const cluster = await startTestCluster({ template: false });
-  try {
-    const environment = { DATABASE_URL: `postgres://postgres@localhost/${TEMPLATE}?host=${encodeURIComponent(cluster.socketDir)}` };
-    const elsewhere = path.join(home, "elsewhere");
-    const server = await start(elsewhere, [], environment);
-    expect((await call(server, "POST", "/v1/rooms", { title: "elsewhere" })).status).toBe(201);
-    expect(existsSync(path.join(elsewhere, "postgres"))).toBe(false);
-    server.child.kill("SIGTERM");
-    expect(await server.ended).toBe(0);
-    const greedy = run(["--json", "--port", "0", "--data-dir", elsewhere], { ...environment, SIGNALBOX_REQUEST_CONNECTIONS: "400" });
-    expect(await greedy.ended).toBe(2);
-    expect(greedy.stderr()).toMatch(/need \d+ database connections, and the database allows \d+/);
-  } finally {
-    await cluster.stop();
-  }
-});
+test(
+  "any Postgres does: started on DATABASE_URL, and refused when the pools are more than it allows",
+  { timeout: 3 * PATIENCE_MS },
+  async () => {
+    const cluster = await startTestCluster({ template: false });
+    try {
+      const environment = { DATABASE_URL: `postgres://postgres@localhost/${TEMPLATE}?host=${encodeURIComponent(cluster.socketDir)}` };
+      const elsewhere = path.join(home, "elsewhere");
+      const server = await start(elsewhere, [], environment);
+      expect((await call(server, "POST", "/v1/rooms", { title: "elsewhere" })).status).toBe(201);
+      expect(existsSync(path.join(elsewhere, "postgres"))).toBe(false);
+      server.child.kill("SIGTERM");
+      expect(await server.ended).toBe(0);
+      const greedy = run(["--json", "--port", "0", "--data-dir", elsewhere], { ...environment, SIGNALBOX_REQUEST_CONNECTIONS: "400" });
+      expect(await greedy.ended).toBe(2);
+      expect(greedy.stderr()).toMatch(/need \d+ database connections, and the database allows \d+/);
+    } finally {
+      await cluster.stop();
+    }
+  },
+);
 
 test("--help and mistakes do not need a data directory", async () => {
   const help = run(["--help"]);

@@ -29,12 +29,12 @@ beforeAll(async () => {
     ({ url: origin, token } = JSON.parse(line) as { url: string; token: string });
     break;
   }
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   server.kill("SIGTERM");
   if (server.exitCode === null) await once(server, "exit");
   rmSync(dataDir, { recursive: true, force: true });
-}, 60_000);
+}, 300_000);
 
 async function call<T = Record<string, unknown>>(method: string, url: string, body?: object): Promise<T> {
   const answer = await fetch(`${origin}${url}`, {

@@ -203,7 +203,11 @@ describe("too much", () => {
       const pid = await session.sh("pgrep -x yes");
       const ticks = async () =>
         (await session.sh(`cut -d' ' -f14,15 /proc/${pid}/stat`)).split(" ").reduce((sum, one) => sum + Number(one), 0);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await until("it stands still", async () => {
+        const [used, printed] = [await ticks(), watch.bytes()];
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return watch.bytes() === printed && (await ticks()) === used;
+      });
       const [before, rss, held] = [await ticks(), process.memoryUsage().rss, watch.bytes()];
       const asked: number[] = [];
       for (let i = 0; i < 20; i++) {
