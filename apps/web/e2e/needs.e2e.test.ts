@@ -97,6 +97,28 @@ test("one key after the other answers one thing after the other, and the focus g
   expect(await Promise.all(asked.map(({ id }) => statusOf(id)))).toEqual(["approved", "denied", "approved"]);
 });
 
+test("what is typed after the palette's key is typed into the palette, also while that is still fetched: it decides nothing", async () => {
+  const { id } = await ask("Not by accident");
+  const page = await people.visit(people.server.owner, "/");
+  await card(page, "Not by accident").waitFor();
+  const asked: (() => Promise<void>)[] = [];
+  await page.route(/command-palette/, (route) => void asked.push(() => route.continue()));
+  await page.keyboard.press("Control+k");
+  await expect.poll(() => asked.length).toBeGreaterThan(0);
+  // As many deeds as letters: deny, approve, a new session.
+  await page.keyboard.type("danx");
+  await page.keyboard.press("Backspace");
+  for (const go of asked) await go();
+  const field = page.getByRole("combobox", { name: "Search and commands" });
+  await expect.poll(() => field.inputValue()).toBe("dan");
+  expect([await page.getByRole("dialog").count(), await statusOf(id)]).toEqual([1, "pending"]);
+  // And when it has been there and gone, keys are what they are.
+  await page.keyboard.press("Escape");
+  await field.waitFor({ state: "detached" });
+  await page.keyboard.press("d");
+  await expect.poll(() => statusOf(id)).toBe("denied");
+});
+
 test("what arrives above does not move under the finger: the key answers what it answered before", async () => {
   const old = await ask("I was here first");
   const page = await people.visit(people.server.owner, "/");
