@@ -21,7 +21,7 @@ import { Panel } from "./panel.tsx";
 export function AccountPage() {
   const methods = useQuery({ queryKey: ["sign-in-methods"], queryFn: ({ signal }) => client.call(getSignInMethods, { signal }) });
   return (
-    <Page title="Account" lead="What is held about you, and how to take it back.">
+    <Page title="Account" lead="What is held about you, and how to end it.">
       <div className="space-y-5">
         <YourData />
         {methods.error !== null && <Trouble error={methods.error} onRetry={() => void methods.refetch()} />}
@@ -67,7 +67,7 @@ function Deleting({ hasAccounts }: { hasAccounts: boolean }) {
   return (
     <Panel
       title="Delete account"
-      note="What cannot be taken back."
+      note="Nobody can undo it."
       actions={
         hasAccounts && (
           <Button look="danger" onClick={() => setAsking(true)}>

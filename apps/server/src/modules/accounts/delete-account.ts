@@ -75,8 +75,9 @@ export function createDeletion(deps: AccountDeps): Deletion {
   async function isRequested(principalId: string): Promise<boolean> {
     return (await log.state(accountDeletion, localOrganizationId, `account_deletion:${principalId}`)).state.status === "requested";
   }
-  async function addressOf(principalId: string): Promise<string | undefined> {
-    return (await anywhere.query<{ email: string }>("select email from auth_users where id = $1", [principalId])).rows[0]?.email;
+  async function accountOf(principalId: string): Promise<{ readonly email: string; readonly name: string } | undefined> {
+    return (await anywhere.query<{ email: string; name: string }>("select email, name from auth_users where id = $1", [principalId]))
+      .rows[0];
   }
 
   /** The places that they cannot leave. */
@@ -125,12 +126,12 @@ export function createDeletion(deps: AccountDeps): Deletion {
 
   async function run(principalId: string, origin: Origin): Promise<readonly Place[]> {
     if (!(await isRequested(principalId))) return [];
-    const address = await addressOf(principalId);
+    const account = await accountOf(principalId);
     const owned = (await placesOf(principalId)).filter(({ role }) => role === "owner");
     const held = await leave(owned, principalId, origin);
     if (held.length > 0) {
       // Found while the account ended under it; nobody can come back for it, so somebody has to look.
-      if (address === undefined)
+      if (account === undefined)
         throw new Error(`${principalId} is deleted, and the last owner of ${held.map((one) => one.organization_id).join(", ")}`);
       await log.run(accountDeletion, target(principalId, origin), {
         type: "stop",
@@ -149,9 +150,9 @@ export function createDeletion(deps: AccountDeps): Deletion {
     await at("capabilities");
     await leave(places, principalId, origin);
     await at("memberships");
-    if (address !== undefined) {
-      await endInvitations(address, origin);
-      const words = [address, ...places.map((place) => place.display_name)].map((word) => word.trim().toLowerCase());
+    if (account !== undefined) {
+      await endInvitations(account.email, origin);
+      const words = [account.email, account.name, ...places.map((place) => place.display_name)].map((word) => word.trim().toLowerCase());
       const telling = [...new Set(words)].filter((word) => word.length > 2);
       for (const place of places) await eraseTokenNames(place, principalId, telling, origin);
     }
