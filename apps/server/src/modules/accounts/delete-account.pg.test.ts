@@ -96,6 +96,7 @@ async function somebody(name: string): Promise<Somebody> {
     displayName: `${name} of Second`,
     role: "member",
   });
+  await post("/v1/organizations/switch", { organization_id: "ws_dev" }, cookie);
   const room = (await post("/v1/rooms", { title: "Theirs" }, cookie)).body.id;
   const thread = (await post(`/v1/rooms/${room}/threads`, {}, cookie)).body.id;
   await post(`/v1/threads/${thread}/messages`, { content_md: "what I wrote" }, cookie);
