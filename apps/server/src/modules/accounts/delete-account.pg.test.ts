@@ -174,6 +174,7 @@ async function isGone(person: Somebody, others: readonly string[] = [], deleted:
 
 test("the export says everything that is held about a person, and nothing of anybody else, nor any secret", async () => {
   const [anna, beth] = [await somebody("Anna"), await somebody("Beth")];
+  await settled();
   const answer = await get("/v1/account/export", anna.cookie);
   expect(answer.status).toBe(200);
   expect(answer.headers["content-disposition"]).toBe('attachment; filename="signalbox-account.json"');
