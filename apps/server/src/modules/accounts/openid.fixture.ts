@@ -49,6 +49,8 @@ export async function startProvider(client: {
   await once(server, "listening");
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
+  /** By their subject: somebody may come back for their tokens after another has signed in. */
+  const cameBefore = new Map<string, Person>();
   const self: TestProvider = {
     issuer,
     who: { sub: "nobody" },
@@ -73,7 +75,10 @@ export async function startProvider(client: {
       claims: { email: ["email", "email_verified"], profile: ["name", "groups"] },
       features: { devInteractions: { enabled: false } },
       interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
-      findAccount: (_context, sub) => ({ accountId: sub, claims: async () => ({ ...self.who, sub }) }),
+      findAccount: (_context, sub) => ({
+        accountId: sub,
+        claims: async () => ({ ...(self.who.sub === sub ? self.who : (cameBefore.get(sub) ?? self.who)), sub }),
+      }),
       async loadExistingGrant(context) {
         const grant = new context.oidc.provider.Grant({
           clientId: context.oidc.client!.clientId,
@@ -86,9 +91,10 @@ export async function startProvider(client: {
     });
     const callback = provider.callback();
     return async (request, response) => {
-      if (request.url?.startsWith("/interaction/") === true)
+      if (request.url?.startsWith("/interaction/") === true) {
+        cameBefore.set(self.who.sub, self.who);
         await provider.interactionFinished(request, response, { login: { accountId: self.who.sub } });
-      else await callback(request, response);
+      } else await callback(request, response);
     };
   }
   answer = providerWith(key);
