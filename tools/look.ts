@@ -106,7 +106,16 @@ async function take(page: Page, look: Look, dresses: typeof DRESSES): Promise<vo
   await page.getByRole("heading").first().waitFor({ state: "attached" });
   await page.waitForLoadState("networkidle", { timeout: 3_000 }).catch(() => undefined); // The live connection may keep it busy for ever.
   await expectLoaded(page);
-  await look.act?.(page);
+  // What was done to whoever looks is undone also when the pictures failed: the next page is somebody else's.
+  try {
+    await look.act?.(page);
+    await photographed(page, look, dresses);
+  } finally {
+    await look.undo?.(page);
+  }
+}
+
+async function photographed(page: Page, look: Look, dresses: typeof DRESSES): Promise<void> {
   for (const { scheme, width, name } of dresses) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: width < 500 ? 844 : 900 });
@@ -127,7 +136,6 @@ async function take(page: Page, look: Look, dresses: typeof DRESSES): Promise<vo
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     if (wide > width) console.error(`${file}: the page is ${wide} px wide`);
   }
-  await look.undo?.(page);
 }
 
 async function freePort(): Promise<number> {

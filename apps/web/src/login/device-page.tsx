@@ -34,7 +34,7 @@ export function DevicePage() {
       <Threshold title={`Let “${find.data.client_name}” in?`}>
         <p className="text-ink-2">
           It would act as {me.data?.principal.display_name} in {me.data?.organization.name}, and may:{" "}
-          <span className="font-mono">{find.data.scopes.join(" ")}</span>. Say yes only if you have just started it yourself.
+          <span className="font-mono">{find.data.scopes.join(", ")}</span>. Say yes only if you have just started it yourself.
         </p>
         {answer.error !== null && <Trouble error={answer.error} />}
         <div className="flex flex-wrap gap-2">
