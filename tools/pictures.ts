@@ -106,8 +106,8 @@ async function record(storageState: State): Promise<void> {
     await page.keyboard.press("Home");
     for (let i = 0; i < 12; i++) {
       await pause(350);
-      await page.keyboard.press("Shift+ArrowRight");
-      for (let step = 0; step < 4; step++) await page.keyboard.press("ArrowRight");
+      // Event by event: the next prompt of a session that has one is its end.
+      for (let step = 0; step < 3; step++) await page.keyboard.press("ArrowRight");
     }
     await pause(800);
     await page.screenshot({ path: join(IMAGES, "scrubber.png") });
@@ -167,6 +167,9 @@ async function stills(storageState: State): Promise<void> {
     page.setDefaultTimeout(180_000);
     await page.goto(server.url + path);
     await pause(2_500);
+    // A busy machine still shows the shapes of what comes.
+    const loading = page.getByRole("status", { name: "Loading" });
+    for (let i = 0; i < 60 && (await loading.count()) > 0; i++) await pause(500);
     await page.screenshot({ path: join(IMAGES, `${name}.png`) });
     await context.close();
   };
