@@ -549,6 +549,7 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     projections: modules.flatMap(([, module]) => module.projections),
     enqueue: enqueueJobs,
     clock,
+    recordingClock: role === "all" ? undefined : nodes.clock,
     hydrate,
     readConnections: pools.logReads,
     // The server's own keys are known exactly, so that they are found whatever they look like.

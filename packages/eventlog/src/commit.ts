@@ -23,6 +23,8 @@ export interface CommitOptions {
   readonly projections: readonly Projection[];
   readonly hydrate?: Hydrate | undefined;
   readonly enqueue?: ((tx: Tx, jobs: readonly NewJob[]) => Promise<void>) | undefined;
+  /** Of `recorded_at`. */
+  readonly now: () => string;
   /** Called after each commit with what it appended. */
   readonly committed: (recorded: readonly Recorded[]) => void;
 }
@@ -130,7 +132,7 @@ export function createCommits(options: CommitOptions): Commits {
 
   function chainOf(units: readonly StagedUnit[], streams: readonly string[], from: ReadonlyMap<string, Head>): Chained {
     const before = new Map(streams.map((key) => [key, from.get(key)!]));
-    return chain(units, streams, before, new Date().toISOString());
+    return chain(units, streams, before, options.now());
   }
 
   /** What projections and jobs ask for; null when one of them must see an answer first. */

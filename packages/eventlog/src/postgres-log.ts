@@ -36,7 +36,10 @@ export interface LogOptions {
   /** From `@signalbox/jobs`; runs in the transaction of the events. */
   readonly enqueue?: ((tx: Tx, jobs: readonly NewJob[]) => Promise<void>) | undefined;
   readonly secrets?: SecretRegistry | undefined;
+  /** Of `occurred_at`; default the machine's. */
   readonly clock?: Clock | undefined;
+  /** Of `recorded_at`, which ascends with the order of the log; default the machine's. Several processes need one that they share. */
+  readonly recordingClock?: Clock | undefined;
   /** Shapes that event types have had; default the contract's. */
   readonly versions?: EventVersions | undefined;
   /** How archived events are read; default: there are none. */
@@ -80,6 +83,7 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     projections: options.projections ?? [],
     hydrate: options.hydrate,
     enqueue: options.enqueue,
+    now: (options.recordingClock ?? systemClock).now,
     committed: listener.committed,
     connected: listener.attach,
     disconnected: listener.detach,

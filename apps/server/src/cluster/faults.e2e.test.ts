@@ -1,7 +1,7 @@
 /*
  * What goes wrong between processes, while people write and follow: two apis, two gateways, a worker, hints over NATS.
  */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Client } from "@signalbox/client/client";
@@ -123,17 +123,37 @@ test("a wire to Postgres that is slow makes nothing wrong", async () => {
 });
 
 test.skipIf(FAKETIME === undefined)(
-  "clocks that are an hour ahead or behind (needs libfaketime): tokens, leases, order and requests between processes hold",
+  "clocks that are an hour ahead or behind, and jump to the other side under load (needs libfaketime): tokens, leases, order and requests between processes hold",
   async () => {
-    await parts["gateway-1"]!.stop();
-    await parts["api-2"]!.stop();
-    await parts["worker-1"]!.stop();
-    const shifted = (by: string): Record<string, string> => ({ LD_PRELOAD: FAKETIME!, FAKETIME: by, DONT_FAKE_MONOTONIC: "1" });
-    await Promise.all([start("gateway-1", shifted("+1h")), start("api-2", shifted("-1h")), start("worker-1", shifted("+1h"))]);
-    const skew = Date.parse((await fetch(`${parts["gateway-1"]!.url}/readyz`)).headers.get("date")!) - Date.now();
-    expect(skew).toBeGreaterThan(3_000_000);
-    const of = await traffic(100);
+    const shifted = ["gateway-1", "api-2", "worker-1"] as const;
+    await Promise.all(shifted.map((name) => parts[name]!.stop()));
+    const clockOf = (name: string): string => path.join(folder, `clock of ${name}`);
+    // Read anew every second, by every process of that name.
+    const turn = (ahead: readonly string[]): void =>
+      shifted.forEach((name) => writeFileSync(clockOf(name), ahead.includes(name) ? "+1h" : "-1h"));
+    turn(["gateway-1", "worker-1"]);
+    await Promise.all(
+      shifted.map((name) =>
+        start(name, {
+          LD_PRELOAD: FAKETIME!,
+          FAKETIME_TIMESTAMP_FILE: clockOf(name),
+          FAKETIME_CACHE_DURATION: "1",
+          DONT_FAKE_MONOTONIC: "1",
+        }),
+      ),
+    );
+    const skewOf = async (name: string): Promise<number> =>
+      Date.parse((await fetch(`${parts[name]!.url}/readyz`)).headers.get("date")!) - Date.now();
+    expect(await skewOf("gateway-1")).toBeGreaterThan(3_000_000);
+    expect(await skewOf("api-2")).toBeLessThan(-3_000_000);
+    const of = await traffic(400);
+    await reached(of, 50);
+    turn(["api-2"]);
+    await until("they have jumped", async () => (await skewOf("gateway-1")) < -3_000_000 && (await skewOf("api-2")) > 3_000_000);
+    await reached(of, 200);
+    turn(["gateway-1", "worker-1"]);
     await of.check();
+    await (await traffic(30)).check();
     const nodes = await database.rows<{ node_id: string; left_ms: string }>(
       "select node_id, extract(epoch from expires_at - now()) * 1000 as left_ms from cluster_nodes where expires_at > now()",
     );
@@ -141,6 +161,17 @@ test.skipIf(FAKETIME === undefined)(
       new Set(["api-1", "api-2", "gateway-1", "gateway-2", "worker-1"]),
     );
     for (const node of nodes) expect(Number(node.left_ms)).toBeLessThan(10_000);
+    // Nothing of it got into the history: by no clock that counts was it ever another hour.
+    const wrong = await database.rows(
+      `select seq, recorded_at from (select seq, recorded_at, lag(recorded_at) over (partition by stream_id order by seq) as before from evt_events) e
+        where recorded_at < before - interval '5 seconds' or recorded_at > now() + interval '5 seconds'`,
+    );
+    expect(wrong).toEqual([]);
+    // Each schedule goes on by the database's clock: what is due every minute is due within the next, whatever the worker's says.
+    const [minutely] = await database.rows<{ in_s: string }>(
+      "select extract(epoch from next_run_at - now()) as in_s from job_schedules where name = 'feed.expire'",
+    );
+    expect(Math.abs(Number(minutely!.in_s))).toBeLessThan(120);
     // Each schedule fired by one, and not for an hour at once.
     const [fired] = await database.rows<{ count: string }>(
       "select count(*) as count from jobs where kind like 'schedule.%' and state = 'dead'",
