@@ -75,11 +75,13 @@ export class Asks {
     })();
   }
 
-  questions(id: string, asked: readonly AgentQuestion[], runId: string): void {
+  /** Recorded once `said` resolves: what the agent said before it asked stands before the question. */
+  questions(id: string, asked: readonly AgentQuestion[], runId: string, said: () => Promise<void>): void {
     if (this.#open.has(id)) return;
     const ids = asked.map((_, i) => partId("qst", runId, `${id}:${i}`));
     this.#open.set(id, ids);
     this.#recording = this.#recording
+      .then(said)
       .then(() => this.#record(ids, asked, runId))
       .catch(async (error: unknown) => {
         this.#deps.logger.warn(

@@ -285,6 +285,9 @@ test("what an agent asks waits for a person, is answered once, and reaches the a
   const at = await server(agent);
   const id = await session(at, { prompt: "ask me" });
   await until("the prompt arrives", () => agent.sessions.length > 0 && agent.session.isWorking);
+  // More than is recorded at once, and the question right behind it.
+  for (let i = 0; i < 120; i++) agent.session.say(`p${i}`, `thought ${i}`);
+  agent.session.say("last", "One thing before I go on.");
   agent.session.ask("que_1", [
     {
       header: "Colour",
@@ -315,9 +318,10 @@ test("what an agent asks waits for a person, is answered once, and reaches the a
   await until("the agent has it", () => agent.session.answers.length === 1);
   expect(agent.session.answers).toEqual([{ id: "que_1", answers: [chosen] }]);
   await until("it goes on", async () => (await state(at, id)) === "running");
-  const item = (await as(at).call("GET", `/v1/sessions/${id}/conversation?limit=500`)).body.items.find(
-    (i: { type: string }) => i.type === "question",
-  );
+  const said: { type: string; seq: number; content_md?: string }[] = (await as(at).call("GET", `/v1/sessions/${id}/conversation?limit=500`))
+    .body.items;
+  const item = said.find((i) => i.type === "question")!;
+  expect(said.find((i) => i.content_md === "One thing before I go on.")!.seq).toBeLessThan(item.seq);
   expect(item).toMatchObject({
     question_id: items[0].id,
     status: "answered",

@@ -12,7 +12,7 @@
  */
 import type { EventLog, Origin } from "@signalbox/eventlog/log";
 import type { Clock } from "@signalbox/kernel/clock";
-import { AgentModelError, type AgentEvent, type AgentSession, type TurnEnd } from "@signalbox/providers/agent/port";
+import { AgentModelError, type AgentEvent, type AgentQuestion, type AgentSession, type TurnEnd } from "@signalbox/providers/agent/port";
 import type { Logger } from "pino";
 import type pg from "pg";
 import type { ForgeModule } from "../forge/public.ts";
@@ -175,7 +175,7 @@ export class Turns {
       if (state.status === "ended") running.end = state.end ?? { reason: "completed" };
       else if (agent !== null && !agent.reattached) running.end = LOST;
       for (const asked of state.permissions) this.#hub.asks.permission(asked, turn.runId);
-      for (const { id, questions } of state.questions ?? []) this.#hub.asks.questions(id, questions, turn.runId);
+      for (const { id, questions } of state.questions ?? []) this.#ask(running, id, questions);
       // What was answered while nobody had the session is in the log already: no append will wake us for it.
       if ((state.questions ?? []).length > 0) this.#hub.signal.set();
     } else {
@@ -202,6 +202,10 @@ export class Turns {
     );
     this.#running = { turn, recorder, end: null, cancelSent: false };
     return this.#running;
+  }
+
+  #ask({ recorder, turn }: Running, id: string, questions: readonly AgentQuestion[]): void {
+    this.#hub.asks.questions(id, questions, turn.runId, () => recorder.settled());
   }
 
   async #untilEnd(running: Running): Promise<void> {
@@ -354,7 +358,7 @@ export class Turns {
       case "permission.requested":
         return this.#hub.asks.permission(event, running?.turn.runId);
       case "questions.asked":
-        if (running !== null) this.#hub.asks.questions(event.id, event.questions, running.turn.runId);
+        if (running !== null) this.#ask(running, event.id, event.questions);
         return;
       case "questions.closed":
         // Answered, mostly, and by us; what went otherwise is noticed with the turn's end.
