@@ -50,7 +50,9 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 }, 120_000);
 
-test("a server killed while the agent speaks comes back without loss or repeat, and without a reload", { timeout: 300_000 }, async () => {
+test("a server killed while the agent speaks comes back without loss or repeat, and without a reload", { timeout: 900_000 }, async () => {
+  // Of a try before.
+  await end("SIGKILL");
   const before = await start("0");
   const client = createClient({ baseUrl: before.url, token: before.token });
   const sample = await client.call(createSample, { body: {} });
@@ -63,7 +65,7 @@ test("a server killed while the agent speaks comes back without loss or repeat, 
   await page.getByRole("navigation", { name: "Main" }).first().waitFor();
   await page.goto(`${before.url}/sessions/${session.id}`);
   const conversation = page.getByRole("region", { name: "Conversation" });
-  await conversation.getByText("First I look at the repository.").waitFor({ timeout: 120_000 });
+  await conversation.getByText("First I look at the repository.").waitFor({ timeout: 300_000 });
   let loads = 0;
   page.on("load", () => loads++);
 
@@ -71,9 +73,9 @@ test("a server killed while the agent speaks comes back without loss or repeat, 
   const after = await start(new URL(before.url).port);
   expect(after.url).toBe(before.url);
 
-  await page.getByRole("article", { name: /^Approval: Push/ }).waitFor({ timeout: 150_000 });
+  await page.getByRole("article", { name: /^Approval: Push/ }).waitFor({ timeout: 300_000 });
   await page.keyboard.press("a");
-  await conversation.getByText("Turn complete").waitFor({ timeout: 120_000 });
+  await conversation.getByText("Turn complete").waitFor({ timeout: 300_000 });
   expect(loads).toBe(0);
 
   // Everything that the server has is on the page, once each: the conversation is short enough to be drawn whole.
