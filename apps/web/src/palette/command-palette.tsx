@@ -37,6 +37,7 @@ import { announce } from "@signalbox/ui/live-region";
 import { Timestamp } from "@signalbox/ui/timestamp";
 import { toast } from "@signalbox/ui/toasts";
 import { hitsQuery, hrefOf, KIND_WORD } from "./hits.ts";
+import { plain } from "./plain.ts";
 import { recent } from "./recent.ts";
 
 const KIND_ICON: Record<SearchKind, LucideIcon> = {
@@ -279,10 +280,11 @@ function Hit({ hit, typed, onSelect }: { hit: SearchHit; typed: string; onSelect
   return (
     <Entry value={`${hit.kind} ${hit.id}`} keywords={[typed]} icon={KIND_ICON[hit.kind]} onSelect={onSelect}>
       <span className="flex items-baseline gap-3">
-        <span className="clamp-1 min-w-0 flex-1">{hit.title}</span>
+        <span className="clamp-1 min-w-0 flex-1">{hit.kind === "message" ? plain(hit.title) : hit.title}</span>
         <Timestamp at={hit.at} className="shrink-0 text-ink-3" />
       </span>
-      {hit.snippet !== null && <span className="clamp-1 block text-ink-3">{hit.snippet}</span>}
+      {/* Of a message the title is its snippet. */}
+      {hit.snippet !== null && hit.snippet !== hit.title && <span className="clamp-1 block text-ink-3">{plain(hit.snippet)}</span>}
     </Entry>
   );
 }
