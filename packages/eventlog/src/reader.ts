@@ -124,9 +124,10 @@ export function startReader(options: ReaderOptions): Reader {
                from public.evt_readers r
               where name = $1
                 and exists (select from public.evt_events e
-                             where e.position > r.position ${wanted === null ? "" : "and (e.type = any($2) or e.position >= r.position + $3)"})
+                             where e.position > r.position
+                               and (e.import_id is null ${wanted === null ? "" : "and e.type = any($3)"} or e.position >= r.position + $2))
                 for update skip locked`,
-      values: wanted === null ? [name] : [name, types, IDLE_STRIDE],
+      values: wanted === null ? [name, IDLE_STRIDE] : [name, IDLE_STRIDE, types],
     });
     if (own[0] === undefined) return false; // nothing is new, or another process has it
     const checkpoint = Number(own[0].position);
