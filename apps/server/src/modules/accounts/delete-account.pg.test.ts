@@ -263,6 +263,28 @@ test("only a person in a browser of theirs, lately signed in, who types who they
   expect(codeOf(await post("/v1/account/delete", { confirm: "owner@example.com" }, operator))).toEqual([409, "last_owner"]);
 }, 120_000);
 
+test("whoever came in by a link has no account to delete, and where nobody has one it says so", async () => {
+  const byLink = async (at: Composed, token: string): Promise<string> => {
+    const { code } = (await at.call("POST", "/v1/auth/login-codes", { token, body: {} })).body;
+    return cookieOf(await post("/v1/auth/login", { code }, "", at));
+  };
+  const guest = await c.person("admin");
+  const refusedHere = await post("/v1/account/delete", { confirm: "A admin" }, await byLink(c, guest.token));
+  expect([refusedHere.status, refusedHere.body.error.code]).toEqual([404, "account_not_found"]);
+
+  const local = await startComposed(database, { environment: {}, dataDir });
+  try {
+    const cookie = await byLink(local, local.owner);
+    const refusedThere = await post("/v1/account/delete", { confirm: "owner@example.com" }, cookie, local);
+    expect([refusedThere.status, refusedThere.body.error.code]).toEqual([409, "accounts_not_configured"]);
+    // What is held about them they may have all the same.
+    expect((await get("/v1/account/export", cookie, local)).status).toBe(200);
+    expect(await events("account.deletion_requested", "usr_owner")).toEqual([]);
+  } finally {
+    await local.close();
+  }
+}, 120_000);
+
 test("whoever deletes their account is out everywhere within a second, leaves nothing of who they were, and may come back as somebody new", async () => {
   const dora = await somebody("Dora");
   const second = await signIn(dora.email);
