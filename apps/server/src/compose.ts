@@ -1,17 +1,14 @@
 /*
- * The only file that sees everything: makes the modules, gives each what it needs, and owns the
- * order in which they come and go.
+ * The only file that sees everything: makes the modules, gives each what it needs, and says in
+ * which order things come and go.
  *
  *   migrate ─► make modules ─► projection tables ─► log ─► modules start ─► jobs ─► (http listens)
  *   stop:  not ready any more ─► sockets go elsewhere ─► http stops taking requests ─► jobs ─► modules, last started first ─► log, pools
  *
  * Every process makes every module; what it runs of them is what its role does (cluster/roles.ts).
  */
-import type { IncomingMessage } from "node:http";
 import { homedir } from "node:os";
 import path from "node:path";
-import type { Duplex } from "node:stream";
-import type { KnownSecret, SecretRegistry } from "@signalbox/eventlog/dlp";
 import { createHydrate } from "@signalbox/eventlog/archived";
 import { createLog, type PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { migrate } from "@signalbox/eventlog/migrate";
@@ -27,32 +24,31 @@ import type { Logger } from "pino";
 import { readFileSync } from "node:fs";
 import { startJobs } from "./background.ts";
 import { busOf, wakeUpOver } from "./cluster/bus.ts";
-import { createInternal, INTERNAL_PREFIX } from "./cluster/internal.ts";
+import { createInternal } from "./cluster/internal.ts";
 import { connectionName, createNodes } from "./cluster/nodes.ts";
-import { AT_HUB, DUTIES, servesRoute, type Role } from "./cluster/roles.ts";
+import { DUTIES, type Role } from "./cluster/roles.ts";
 import { createSignatures } from "./cluster/signature.ts";
 import { secretValues } from "./config/printed.ts";
-import { connectionsNeeded, nodeIdOf, nodeNameOf, poolsOf } from "./config/process.ts";
-import { isLoopback, proxiesOf } from "./config/refusals.ts";
+import { connectionsNeeded, nodeIdOf, poolsOf } from "./config/process.ts";
+import { isLoopback } from "./config/refusals.ts";
 import type { Config } from "./config/settings.ts";
 import { type RequestDatabase, openDatabase } from "./database.ts";
+import { createDoors } from "./doors.ts";
 import type { Authenticator } from "./http/authenticate.ts";
-import { createRateLimit } from "./http/limits.ts";
-import { serveRaw } from "./http/raw.ts";
-import { createHttpServer, type HttpServer } from "./http/server.ts";
-import { serveWeb } from "./http/web.ts";
+import type { HttpServer } from "./http/server.ts";
+import { knownSecrets } from "./known-secrets.ts";
 import { createLateLog } from "./late-log.ts";
+import { createLifetime } from "./lifetime.ts";
 import { LOCAL } from "./local.ts";
 import { openKey } from "./keys.ts";
-import { healthParts, healthRoute } from "./health.ts";
-import { createMetrics } from "./metrics.ts";
+import { healthParts } from "./health.ts";
 import type { Deps, Module } from "./module.ts";
 import { anchorsOf } from "./anchors.ts";
 import { openBlobs } from "./blobs.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { RINGS } from "./rings.ts";
 import { configuredConnections, upstreamsOf } from "./model-upstreams.ts";
-import { type AccountDeps, createAccounts, normalEmail, type OAuthProvider } from "./modules/accounts/public.ts";
+import { type AccountDeps, createAccounts, normalEmail } from "./modules/accounts/public.ts";
 import { createActions } from "./modules/actions/public.ts";
 import { createAdmin } from "./modules/admin/public.ts";
 import { createApprovals } from "./modules/approvals/public.ts";
@@ -91,15 +87,12 @@ import {
   type SessionsModule,
 } from "./modules/sessions/public.ts";
 import { sandboxLimits, harnessesHere } from "./agents.ts";
+import { providersOf } from "./oauth-providers.ts";
 import { MIGRATION_SETS } from "./postgres/schema.ts";
 import { projectionSchemas, rebuildProjections } from "./projections.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const VERSION = (JSON.parse(readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8")) as { version: string }).version;
-const TREE = path.join(import.meta.dirname, "../../..");
-
-/** Of one key, where several people share a server; a script that needs more has a reason that its operator should know. */
-const API_PER_MINUTE = 6000;
 
 export interface ComposeOptions {
   readonly config: Config;
@@ -575,37 +568,9 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     serves: duties.sandboxes,
     holderOf: (sessionId) => theSessions().holderOf(sessionId),
   });
-  /** A terminal is in the process that holds its session. */
-  async function terminalUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const sessionId = await terminals.sessionOf(new URL(request.url ?? "/", "http://signalbox.invalid").searchParams.get("terminal") ?? "");
-    if (sessionId !== null && (await internal.relayUpgrade(request, socket, head, sessionId))) return;
-    terminals.upgrade(request, socket, head);
-  }
-  const refuseUpgrade = (socket: Duplex, status: string): void =>
-    void socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-  const upgrading =
-    (accept: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>) =>
-    (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      accept(request, socket, head).catch((error: unknown) => {
-        logger.error({ err: error }, "a socket could not be opened");
-        refuseUpgrade(socket, "503 Service Unavailable");
-      });
-    };
-
-  const stops: NonNullable<Module["stop"]>[] = [];
-  async function startModules(): Promise<void> {
-    for (const [, module] of modules) {
-      for (const part of [module, duties.sandboxes ? module.sandboxSide : undefined, duties.background ? module.background : undefined]) {
-        if (part === undefined) continue;
-        await part.start?.();
-        if (part.stop !== undefined) stops.push(part.stop.bind(part));
-      }
-    }
-  }
+  const lifetime = createLifetime(modules, duties, logger);
   async function stopModules(): Promise<void> {
-    for (const stop of stops.toReversed()) {
-      await stop().catch((error: unknown) => logger.error({ err: error }, "a module did not stop cleanly"));
-    }
+    await lifetime.stop();
     await bus?.close();
     await nodes
       .leave()
@@ -619,81 +584,32 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
   try {
     await options.projected?.();
     await identity.ensureOrganization(LOCAL);
-    await startModules();
+    await lifetime.start();
     startJobs(jobs, log, modules, { config, duties }, telemetry);
     let ready = false;
-    const metrics = createMetrics();
-    metrics.gauge("signalbox_event_streams", "Open server-sent event streams.", () => http.streams());
-    metrics.gauge("signalbox_sync_sockets", "Open sync:v1 sockets.", () => feed.stats().sockets);
-    metrics.gauge("signalbox_terminal_sockets", "Open sockets on terminals.", () => terminals.sockets);
-    metrics.gauge("signalbox_preview_connections", "Open requests and sockets through previews.", () => previews.connections);
-    for (const [name, help, read] of audit.contentGauges) metrics.gauge(name, help, read);
-    metrics.gauge("signalbox_feed_followers", "Followers of topics, through any door.", () => feed.stats().followers);
-    const http: HttpServer = await createHttpServer({
-      routes: [
-        ...modules.flatMap(([name, module]) => module.routes.filter(({ route }) => servesRoute(duties, name, route))),
-        healthRoute(VERSION, modules, theLog(), store),
-      ],
-      internal,
-      internalRoutes: modules.flatMap(([, module]) => module.routes.filter(({ route }) => AT_HUB.has(route.id))),
-      alsoAt: [config.gatewayUrl, config.internalUrl].filter((url) => url !== undefined),
-      authenticator,
-      hold: ({ organizationId, principal, role, credential }, end) =>
-        credential === undefined
-          ? () => undefined
-          : identity.hold(
-              { organizationId, principalId: principal.id, role, credentialId: credential.id, expiresAtMs: credential.expiresAtMs },
-              end,
-            ),
-      rateLimit: createRateLimit({
-        anywhere: db.anywhere,
-        clock,
-        perMinute: config.apiPerMinute ?? (config.signIn === "accounts" ? API_PER_MINUTE : 0),
-      }),
+    const http = await createDoors({
+      config,
+      role,
+      duties,
+      version: VERSION,
       logger,
-      now: clock.now,
-      publicUrl: config.publicUrl,
-      trustedProxies: proxiesOf(config),
-      isOperator: admin.isOperator,
-      observe: metrics.observe,
-      traced: telemetry?.traced,
-      onUpgrade: duties.sockets
-        ? {
-            "/v1/sync": (request, socket, head) =>
-              role === "all" || ready ? feed.upgrade(request, socket, head) : refuseUpgrade(socket, "503 Service Unavailable"),
-            "/v1/terminals/socket": upgrading(terminalUpgrade),
-            [`${INTERNAL_PREFIX}/v1/terminals/socket`]: upgrading(async (request, socket, head) =>
-              (await internal.admitUpgrade(request)) ? terminals.upgrade(request, socket, head) : refuseUpgrade(socket, "401 Unauthorized"),
-            ),
-          }
-        : // Whoever comes here was not told, or did not listen: what is live goes past this process.
-          Object.fromEntries(
-            ["/v1/sync", "/v1/terminals/socket"].map((at) => [
-              at,
-              (_: IncomingMessage, socket: Duplex) => refuseUpgrade(socket, "421 Misdirected Request"),
-            ]),
-          ),
-      elsewhere: duties.sockets ? previews : undefined,
-      async more(app) {
-        app.get("/metrics", { config: { operation: "metrics" } }, async (_request, reply) =>
-          reply.header("content-type", metrics.contentType).send(await metrics.text()),
-        );
-        app.get("/readyz", { config: { operation: "ready" } }, async (_request, reply) =>
-          reply
-            .status(ready ? 200 : 503)
-            .header("cache-control", "no-store")
-            .send({ ready, role, node: nodeNameOf(config) }),
-        );
-        if (duties.sockets) await serveRaw(app, "/llm/v1", "models.proxy", (request, response) => models.handler(request, response));
-        if (!duties.web) return;
-        await accounts.serve(app);
-        await serveWeb(app, {
-          directory: path.join(TREE, "apps/web/dist"),
-          openApi: path.join(TREE, "packages/contract/openapi.json"),
-          frameSource: previews.frameSource,
-          gatewayUrl: config.gatewayUrl,
-        });
-      },
+      telemetry,
+      clock,
+      log,
+      db,
+      store,
+      internal,
+      authenticator,
+      modules,
+      identity,
+      accounts,
+      admin,
+      audit,
+      feed,
+      models,
+      previews,
+      terminals,
+      isReady: () => ready,
     });
     door = http;
     /** Of a split installation: the others take over before this process goes. */
@@ -741,34 +657,4 @@ export async function compose(options: ComposeOptions): Promise<Signalbox> {
     await stopModules();
     throw error;
   }
-}
-
-function providersOf(config: Config): OAuthProvider[] {
-  const { githubClientId, githubClientSecret, googleClientId, googleClientSecret } = config;
-  const providers: OAuthProvider[] = [];
-  if (githubClientId !== undefined && githubClientSecret !== undefined)
-    providers.push({
-      id: "github",
-      clientId: githubClientId,
-      clientSecret: githubClientSecret,
-      baseUrl: config.githubUrl,
-      apiUrl: config.githubApiUrl,
-    });
-  if (googleClientId !== undefined && googleClientSecret !== undefined)
-    providers.push({ id: "google", clientId: googleClientId, clientSecret: googleClientSecret, baseUrl: config.googleUrl });
-  return providers;
-}
-
-/** The configuration's and those that an organization keeps. One list for as long as nothing changes: the scanner remembers by it. */
-function knownSecrets(configured: readonly string[], kept: SecretRegistry): SecretRegistry {
-  const own = configured.map((value) => ({ name: "configured", value }));
-  const joined = new WeakMap<readonly KnownSecret[], readonly KnownSecret[]>();
-  return {
-    secretsOf(organizationId) {
-      const theirs = kept.secretsOf(organizationId);
-      let all = joined.get(theirs);
-      if (all === undefined) joined.set(theirs, (all = [...own, ...theirs]));
-      return all;
-    },
-  };
 }

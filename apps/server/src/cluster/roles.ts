@@ -7,7 +7,7 @@
  *   forge, chat ── signed webhooks ────► ingress
  *                                        worker: jobs, schedules, readers of the log
  *
- * This table is the only place that knows it: compose.ts asks it, and no module does.
+ * This table is the only place that knows it: what composes the process asks it, and no module does.
  */
 import type { Route } from "@signalbox/contract/route";
 import { getPresence } from "@signalbox/contract/session-queue";
