@@ -2,10 +2,7 @@
 import path from "node:path";
 import type { OrganizationRole, PrincipalId, PrincipalType } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
-import type { IdentityEvent } from "@signalbox/contract/events/identity";
-import type { AdminEvent } from "@signalbox/contract/events/admin";
-import type { JoinedBy, MembershipEvent } from "@signalbox/contract/events/organizations";
-import type { SingleSignOnEvent } from "@signalbox/contract/events/single-sign-on";
+import type { JoinedBy } from "@signalbox/contract/events/organizations";
 import { erasable } from "@signalbox/eventlog/erasable";
 import type { Origin, Recorded, Tx, Unit } from "@signalbox/eventlog/log";
 import { newId, newSecret } from "@signalbox/kernel/id";
@@ -22,6 +19,8 @@ export { secretHash } from "./credentials.ts";
 export { securityRoute } from "./security.ts";
 import { createDepartures, type Departures } from "./departure.ts";
 export type { Departures } from "./departure.ts";
+import { createDirectory } from "./directory.ts";
+import { createFollowing } from "./following.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { isInForce } from "./in-force.ts";
 import { peopleProjection } from "./membership.projection.ts";
@@ -159,9 +158,6 @@ export interface IdentityDeps extends Deps {
   /** Removes all that is kept in files of a deleted organization. */
   readonly eraseFiles: (organizationId: string) => Promise<void>;
 }
-
-const RETRY_MS = 250;
-const MAY_CHANGE_ROLES = /^(principal|member)\.|^organization\.(ownership_transferred|deleted)$/;
 
 /** Whoever acts when nobody asked: first boot and housekeeping. */
 export const SYSTEM: Origin["principal"] = { id: "svc_signalbox", type: "service" };
@@ -306,40 +302,6 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   }
 
   const bySystem = (organizationId: string) => ({ organizationId, origin: { principal: SYSTEM } });
-  let unsubscribe: (() => void) | undefined;
-  let isStopped = false;
-  const recheck = async (organizationId: string): Promise<void> => {
-    if (holding.isHolding(organizationId)) await holding.recheck(organizationId);
-  };
-  /** What could not be read or asked is tried again: a hint comes once. */
-  function trying(work: () => Promise<void>): void {
-    work().catch((error: unknown) => {
-      logger.warn({ err: error }, "an organization's changes could not be followed; trying again");
-      setTimeout(() => isStopped || trying(work), RETRY_MS).unref();
-    });
-  }
-  /** Closes what events of another process ended. `seen` only saves reading twice: hints may repeat and come out of order. */
-  const seen = new Map<string, number>();
-  async function follow(organizationId: string, head: number): Promise<void> {
-    const afterSeq = seen.get(organizationId) ?? Math.max(0, head - 20);
-    if (afterSeq >= head) return;
-    const events = await log.readStream(organizationId, { type: "organization", id: organizationId }, { afterSeq, limit: 500 });
-    if (events.some(({ event }) => MAY_CHANGE_ROLES.test(event.type))) await recheck(organizationId);
-    for (const { event, subjectId } of events as readonly Recorded<IdentityEvent | MembershipEvent | SingleSignOnEvent | AdminEvent>[]) {
-      if (event.type === "token.revoked") revoked(subjectId);
-      else if (event.type === "login.ended") revoked(event.data.login_id);
-      else if (event.type === "member.removed" || event.type === "member.left")
-        await membershipEnded(organizationId, event.data.principal_id);
-      else if (event.type === "single_sign_on.configured" && event.data.is_required) await membershipEnded(organizationId, null);
-      else if (event.type === "organization.suspended") await membershipEnded(organizationId, null);
-      else if (event.type === "impersonation.started" || event.type === "impersonation.stopped")
-        credentials.forgetOrganization(organizationId);
-      else if (event.type === "organization.deleted") await membershipEnded(organizationId, null);
-    }
-    // Last: what failed half-way is read again.
-    seen.set(organizationId, Math.max(seen.get(organizationId) ?? 0, events.at(-1)?.seq ?? head));
-  }
-
   /** The event is what other processes end it by. Where it acted, or if they are not in that any more, where they act first. */
   async function loginEnded({ id, principalId, organizationId }: EndedLogin): Promise<void> {
     revoked(id);
@@ -352,15 +314,9 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     await recordLogin(told.organization_id, principalId, { type: "end_login", id: principalId as PrincipalId, loginId: id });
   }
 
-  async function displayNames(organizationId: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    if (ids.length === 0) return new Map();
-    const { rows } = await db.inOrganization(organizationId, (tx) =>
-      sql<{ id: string; display_name: string }>`select id, display_name from proj_principals where id = any(${[...ids]})`.execute(tx),
-    );
-    return new Map(rows.map((row) => [row.id, row.display_name]));
-  }
-
+  const directory = createDirectory(deps);
   const departures = createDepartures({ ...deps, membershipEnded, revoked });
+  const following = createFollowing({ log, logger, credentials, holding, membershipEnded, revoked });
   const parts: IdentityParts = {
     ...deps,
     departures,
@@ -370,7 +326,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     saveTokenSecret,
     found,
     membershipEnded,
-    displayNames,
+    displayNames: directory.displayNames,
     organizationEnded: (organizationId) => membershipEnded(organizationId, null),
   };
 
@@ -418,34 +374,9 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
     issueLoginCode: (organizationId, principalId) => logins.issue(organizationId, principalId),
 
-    displayNames,
-
-    async principalExists(organizationId, id) {
-      const { rows } = await db.inOrganization(organizationId, (tx) => sql`select 1 from proj_principals where id = ${id}`.execute(tx));
-      return rows.length > 0;
-    },
-
+    ...directory,
     isInForce: (event) => isInForce(db, event),
-
-    async organizationName(organizationId) {
-      const { rows } = await deps.db.inOrganization(organizationId, (tx) =>
-        sql<{ name: string }>`select name from proj_organizations where organization_id = ${organizationId}`.execute(tx),
-      );
-      return rows[0]?.name ?? organizationId;
-    },
-    async roleOf(organizationId, id) {
-      const { rows } = await db.inOrganization(organizationId, (tx) =>
-        sql<{ role: OrganizationRole | null }>`select role from proj_principals where id = ${id}`.execute(tx),
-      );
-      return rows[0]?.role ?? null;
-    },
-
     standing: standings.of,
-
-    async organizations() {
-      const { rows } = await deps.anywhere.query<{ id: string }>("select id from idn_organizations() as o (id)");
-      return rows.map((row) => row.id);
-    },
 
     async addMember(unit, { organizationId, id, displayName, role, joinedBy }) {
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
@@ -497,22 +428,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
     hold: holding.hold,
 
-    async start() {
-      unsubscribe = log.onAppended(({ streams, recorded }) => {
-        for (const { organizationId, stream, seq } of streams) {
-          if (stream.type !== "organization") continue;
-          credentials.forgetOrganization(organizationId);
-          // Another process's: what it ended ends here too.
-          if (recorded === undefined) trying(() => follow(organizationId, seq));
-          else if (recorded.some((r) => r.organizationId === organizationId && MAY_CHANGE_ROLES.test(r.event.type)))
-            trying(() => recheck(organizationId));
-        }
-      });
-    },
-    async stop() {
-      isStopped = true;
-      unsubscribe?.();
-    },
+    start: async () => following.start(),
+    stop: async () => following.stop(),
   };
 }
 
