@@ -2,11 +2,14 @@
  * Isolation's own time, side by side in one run:
  *
  *   create          a local sandbox, without an agent, until sandboxd answers
+ *   bare            the limit: the smallest bubblewrap and, after it, a bare `node` until its first line, which is the
+ *                   process that sandboxd is. 6 + 17 ms where the target was set, 6 + 70–90 where a node boots slower
  *   agent inside    OpenCode ready in a fresh sandbox, egress proxy in place, create included
  *   agent outside   the same OpenCode ready as a plain process: what it costs bare
  *
  * Rounds alternate; medians. The last line of stdout is one JSON object.
  */
+import { spawn } from "node:child_process";
 import { mkdtemp, rm, chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -51,6 +54,19 @@ async function create(id: string): Promise<number> {
   return took;
 }
 
+/** From the start of a program to its first output, in milliseconds. */
+function firstLine(program: string, ...argv: string[]): Promise<number> {
+  const began = performance.now();
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, argv, { stdio: ["ignore", "pipe", "inherit"], env: { PATH: "/usr/bin:/bin" } });
+    child.once("error", reject);
+    child.stdout.once("data", () => resolve(performance.now() - began));
+  });
+}
+const bareNamespaces = () =>
+  firstLine("bwrap", "--ro-bind", "/", "/", "--unshare-all", "--proc", "/proc", "--dev", "/dev", "/bin/echo", "here");
+const bareNode = () => firstLine(process.execPath, "-e", "process.stdout.write('here')");
+
 async function inside(id: string): Promise<number> {
   const began = performance.now();
   const sandbox = await provider.create(spec(id));
@@ -85,12 +101,15 @@ function bind<T extends object>(host: T): T {
   });
 }
 
-const measured = { create: [] as number[], inside: [] as number[], outside: [] as number[] };
+const measured = { create: [] as number[], bare: [] as number[], inside: [] as number[], outside: [] as number[] };
 await create("sbx_warm");
 await inside("sbx_warm_agent");
 await outside();
 for (let round = 0; round < ROUNDS; round++) {
-  for (let i = 0; i < 5; i++) measured.create.push(await create(`sbx_c${round}_${i}`));
+  for (let i = 0; i < 5; i++) {
+    measured.create.push(await create(`sbx_c${round}_${i}`));
+    measured.bare.push((await bareNamespaces()) + (await bareNode()));
+  }
   measured.inside.push(await inside(`sbx_i${round}`));
   measured.outside.push(await outside());
 }
@@ -98,14 +117,20 @@ await egress.close();
 await provider.close();
 await rm(dataDir, { recursive: true, force: true });
 
-const [createMs, insideMs, outsideMs] = [median(measured.create), median(measured.inside), median(measured.outside)].map((value) =>
-  Number(value.toFixed(1)),
-) as [number, number, number];
+const [createMs, bareMs, insideMs, outsideMs] = [measured.create, measured.bare, measured.inside, measured.outside].map((values) =>
+  Number(median(values).toFixed(1)),
+) as [number, number, number, number];
 const ratio = Number((insideMs / outsideMs).toFixed(2));
 console.log(
   JSON.stringify({
     bench: "sandbox",
-    measures: { create_ms: createMs, agent_inside_ms: insideMs, agent_outside_ms: outsideMs },
+    measures: {
+      create_ms: createMs,
+      bare_namespaces_and_node_ms: bareMs,
+      added_to_bare_ms: Number((createMs - bareMs).toFixed(1)),
+      agent_inside_ms: insideMs,
+      agent_outside_ms: outsideMs,
+    },
     targets: [
       { target: "sandbox start without the agent, ms", reached: createMs, wanted: "≤ 60", ok: createMs <= 60 },
       { target: "agent ready inside against outside", reached: ratio, wanted: "≤ 1.2×", ok: ratio <= 1.2 },

@@ -6,7 +6,8 @@
  *   typing         a model streams 200 deltas/s through the real agent while someone types: from key to next paint
  *                  (Event Timing); `deltas_per_s` is what the page's socket got in the median second of it
  *   memory         the heap after a collection, every minute of an hour of streaming (20 deltas/s, a turn every half
- *                  minute): the median of its last five minutes against that of its first five
+ *                  minute), of a page that nothing else watches: the median of its last five minutes against that of
+ *                  minutes 6 to 10. Before that what is used for the first time is still being compiled
  *   long session   a session of 10,000 events: click to newest message on screen; frames while it is scrolled, and while
  *                  the timeline is dragged from its end to its beginning
  *   lighthouse     accessibility and best practices of the first screen and of a session
@@ -15,7 +16,6 @@
  * `node web.ts [--rounds N] [--minutes M] [--only first,typing,memory,long,lighthouse]`; the last line of stdout is one
  * JSON object. Without minutes the memory is left out: `npm run bench -- web --only memory --minutes 60`, while nobody waits.
  */
-import { createWriteStream } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
@@ -27,13 +27,13 @@ import { gzipSync } from "node:zlib";
 import lighthouse from "lighthouse";
 import type * as Playwright from "playwright-core";
 import { median, quantile, startProcess } from "./server.ts";
+import { openUndrivenPage } from "./undriven-page.ts";
 
 const { values: flags } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     minutes: { type: "string", default: "0" },
     only: { type: "string" },
-    snapshots: { type: "string" },
   },
 });
 const ROUNDS = Number(flags.rounds);
@@ -44,6 +44,8 @@ const KEYS = 300;
 // The bench installs the others only; the browser driver is the product's own.
 const { chromium } = createRequire(new URL("../package.json", import.meta.url))("playwright-core") as typeof Playwright;
 
+/** How many the model has said. */
+let words = 0;
 const model = await streamingModel();
 const server = await startProcess([
   path.join(import.meta.dirname, "web-server.ts"),
@@ -218,25 +220,17 @@ async function framesDuring(page: Playwright.Page, act: () => Promise<void>): Pr
   });
 }
 
-/** A page that looks at a session in which turn follows upon turn; `deltas` counts what its socket got. */
-async function streaming(cookies: Cookies, rate: number): Promise<{ page: Playwright.Page; deltas(): number; end(): Promise<void> }> {
+/** A session in which turn follows upon turn, from its first words on. */
+async function conversation(rate: number): Promise<{ readonly id: string; end(): void }> {
+  const said = words;
   const { id } = await newSession({
     model: `bench-streamer-${rate}`,
     title: `A stream of ${rate} a second`,
     prompt: "Go on.",
     budget_micro_usd: 1_000_000_000,
   });
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  await context.addCookies(cookies);
-  const page = await context.newPage();
-  let deltas = 0;
-  page.on("websocket", (socket) =>
-    socket.on("framereceived", ({ payload }) => (deltas += String(payload).split('"doc_key":"session/delta:').length - 1)),
-  );
-  await page.goto(`${origin}/sessions/${id}`);
-  await page.getByRole("textbox", { name: /message/i }).waitFor();
-  // eslint-disable-next-line no-unmodified-loop-condition -- the socket listener counts
-  while (deltas < 50) {
+  // eslint-disable-next-line no-unmodified-loop-condition -- the model counts
+  while (words < said + 50) {
     await sleep(1_000);
     // On a machine that is busy elsewhere an agent may not be up in time; the measurement begins when one is.
     const { body: now } = await server.call("GET", `/v1/sessions/${id}`);
@@ -253,18 +247,22 @@ async function streaming(cookies: Cookies, rate: number): Promise<{ page: Playwr
     if (now["current_run"] === null && Number(now["queued_prompts"]) === 0)
       await server.call("POST", `/v1/sessions/${id}/messages`, { content_md: "Go on." });
   }
-  return {
-    page,
-    deltas: () => deltas,
-    async end() {
-      clearInterval(again);
-      await context.close();
-    },
-  };
+  return { id, end: () => clearInterval(again) };
 }
 
 async function typing(cookies: Cookies): Promise<void> {
-  const { page, deltas, end } = await streaming(cookies, 200);
+  const talk = await conversation(200);
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  await context.addCookies(cookies);
+  const page = await context.newPage();
+  let deltas = 0;
+  page.on("websocket", (socket) =>
+    socket.on("framereceived", ({ payload }) => (deltas += String(payload).split('"doc_key":"session/delta:').length - 1)),
+  );
+  await page.goto(`${origin}/sessions/${talk.id}`);
+  await page.getByRole("textbox", { name: /message/i }).waitFor();
+  // eslint-disable-next-line no-unmodified-loop-condition -- the socket listener counts
+  while (deltas < 50) await sleep(1_000);
   await page.evaluate(() => {
     const took: number[] = [];
     Object.assign(window, { took });
@@ -275,10 +273,10 @@ async function typing(cookies: Cookies): Promise<void> {
   await sleep(5_000);
   const composer = page.getByRole("textbox", { name: /message/i });
   const perSecond: number[] = [];
-  let before = deltas();
+  let before = deltas;
   const seconds = setInterval(() => {
-    perSecond.push(deltas() - before);
-    before = deltas();
+    perSecond.push(deltas - before);
+    before = deltas;
   }, 1_000);
   for (let key = 1; key <= KEYS; key++) {
     await composer.press("x");
@@ -292,40 +290,32 @@ async function typing(cookies: Cookies): Promise<void> {
   measures["typing_p50_ms"] = median(all);
   measures["typing_p95_ms"] = quantile(all, 0.95);
   measures["deltas_per_s"] = median(perSecond);
-  await end();
+  talk.end();
+  await context.close();
 }
 
 async function memory(cookies: Cookies): Promise<void> {
-  const { page, deltas, end } = await streaming(cookies, 20);
-  const debug = await page.context().newCDPSession(page);
+  const talk = await conversation(20);
+  const page = await openUndrivenPage(`${origin}/sessions/${talk.id}`, cookies);
   const heaps: number[] = [];
-  const before = deltas();
-  for (let minute = 1; minute <= MINUTES; minute++) {
-    await sleep(60_000);
-    await debug.send("HeapProfiler.collectGarbage");
-    heaps.push((await debug.send("Runtime.getHeapUsage")).usedSize / 2 ** 20);
-    console.error(`minute ${minute}: ${heaps.at(-1)!.toFixed(1)} MB`);
-    if (flags.snapshots !== undefined && [5, MINUTES].includes(minute))
-      await snapshot(debug, path.join(flags.snapshots, `minute-${minute}.heapsnapshot`));
+  const before = words;
+  try {
+    for (let minute = 1; minute <= MINUTES; minute++) {
+      await sleep(60_000);
+      heaps.push(await page.heapMb());
+      console.error(`minute ${minute}: ${heaps.at(-1)!.toFixed(1)} MB`);
+    }
+  } finally {
+    talk.end();
+    await page.close();
   }
   const part = Math.min(5, Math.ceil(MINUTES / 3));
-  const [early, late] = [median(heaps.slice(0, part)), median(heaps.slice(-part))];
+  const [early, late] = [median(heaps.slice(part, 2 * part)), median(heaps.slice(-part))];
   measures["memory_minutes"] = MINUTES;
-  measures["memory_deltas"] = deltas() - before;
+  measures["memory_deltas"] = words - before;
   measures["heap_early_mb"] = Number(early.toFixed(1));
   measures["heap_late_mb"] = Number(late.toFixed(1));
   measures["heap_change_percent"] = Number((((late - early) / early) * 100).toFixed(1));
-  await end();
-}
-
-/** For Chromium's own tools: what the heap is made of. */
-async function snapshot(debug: Playwright.CDPSession, file: string): Promise<void> {
-  const out = createWriteStream(file);
-  const write = ({ chunk }: { chunk: string }): void => void out.write(chunk);
-  debug.on("HeapProfiler.addHeapSnapshotChunk", write);
-  await debug.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
-  debug.off("HeapProfiler.addHeapSnapshotChunk", write);
-  await new Promise<void>((resolve) => out.end(resolve));
 }
 
 async function judge(cookies: Cookies): Promise<void> {
@@ -366,7 +356,10 @@ async function streamingModel(): Promise<Server> {
     let sent = 0;
     const timer = setInterval(() => {
       const due = Math.floor(((performance.now() - began) * rate) / 1000);
-      while (sent < due) send({ content: ++sent % 60 === 0 ? "end.\n\n" : `word${sent % 10} ` });
+      while (sent < due) {
+        words++;
+        send({ content: ++sent % 60 === 0 ? "end.\n\n" : `word${sent % 10} ` });
+      }
       if (performance.now() - began < 28_000 && !response.destroyed) return;
       clearInterval(timer);
       send({}, "stop");
