@@ -3,7 +3,7 @@ import { databaseTest } from "@signalbox/testkit/database";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { violations } from "./axe.ts";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { startWithPeople, type People } from "./people.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -14,13 +14,13 @@ let people: People;
 let other: { readonly id: string; readonly token: string };
 
 beforeAll(async () => {
-  browser = await openBrowser();
+  browser = await borrowBrowser();
   people = await startWithPeople(database, browser);
   other = await people.server.organization();
 }, 120_000);
 afterEach(() => people.leave());
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await people?.close();
 }, 120_000);
 

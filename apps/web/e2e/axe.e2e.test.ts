@@ -9,7 +9,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startComposed, type Composed } from "../../server/src/composed.fixture.ts";
 import { violations } from "./axe.ts";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { personAt } from "./person.ts";
 import { startPlay } from "./played.ts";
 
@@ -37,7 +37,7 @@ const get = async (path: string): Promise<any> => (await c.call("GET", path, { t
 beforeAll(async () => {
   [c, browser] = await Promise.all([
     startComposed(database, { environment: { SIGNALBOX_DEMO: "1" }, harnesses: play.harnesses }),
-    openBrowser(),
+    borrowBrowser(),
   ]);
   url = `http://127.0.0.1:${await c.server.listen()}`;
   session = await play.untilAsked(c);
@@ -50,7 +50,7 @@ beforeAll(async () => {
   ids["correlation"] = runs.items[0].correlation_id;
 }, 300_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await c?.close();
 }, 120_000);
 

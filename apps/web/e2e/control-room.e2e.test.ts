@@ -4,15 +4,17 @@ import { decideApproval, getApproval, requestApproval } from "@signalbox/contrac
 import { createLoginCode } from "@signalbox/contract/identity";
 import { createSession, stopSession } from "@signalbox/contract/sessions";
 import { createSample } from "@signalbox/contract/system";
+import { databaseTest } from "@signalbox/testkit/database";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { openBrowser, STRANGER, tabsOf, type SignedIn, type TabOptions, type Tabs } from "./browser.ts";
+import { borrowBrowser, giveBack, type SignedIn, STRANGER, type TabOptions, type Tabs, tabsOf } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
+const database = databaseTest();
 let server: ServerProcess;
 let browser: Browser;
 let client: ReturnType<typeof createClient>;
@@ -23,12 +25,12 @@ let signedIn: SignedIn | undefined;
 beforeAll(async () => {
   if (!existsSync(join(import.meta.dirname, "../dist/index.html")))
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
-  [server, browser] = await Promise.all([startServer(), openBrowser()]);
+  [server, browser] = await Promise.all([startServer({ database }), borrowBrowser()]);
   client = createClient({ baseUrl: server.url, token: server.token });
   tabs = tabsOf(browser, server.url);
 }, 120_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await server?.stop();
 });
 afterEach(async () => {

@@ -4,24 +4,26 @@ import { createCheckpoint } from "@signalbox/contract/log";
 import { createLoginCode } from "@signalbox/contract/identity";
 import { archiveRoom } from "@signalbox/contract/room-reading";
 import { createRoom } from "@signalbox/contract/rooms";
+import { databaseTest } from "@signalbox/testkit/database";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { violations } from "./axe.ts";
-import { openBrowser, openPage } from "./browser.ts";
+import { borrowBrowser, giveBack, openPage } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
+const database = databaseTest();
 let server: ServerProcess;
 let browser: Browser;
 let page: Page;
 let complaints: string[];
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([startServer(), openBrowser()]);
+  [server, browser] = await Promise.all([startServer({ database }), borrowBrowser()]);
   const client = createClient({ baseUrl: server.url, token: server.token });
   await client.call(createRoom, { body: { title: "A room" } });
   await client.call(createCheckpoint, { body: {} });
@@ -31,7 +33,7 @@ beforeAll(async () => {
   await page.getByRole("navigation", { name: "Main" }).first().waitFor();
 }, 120_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await server?.stop();
 });
 afterEach(() => {

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
@@ -24,7 +24,7 @@ let client: ReturnType<typeof createClient>;
 let repository: string;
 
 beforeAll(async () => {
-  [server, browser, api] = await Promise.all([startServer({ withSample: true }), openBrowser(), startModelApi({ key: KEY })]);
+  [server, browser, api] = await Promise.all([startServer({ withSample: true }), borrowBrowser(), startModelApi({ key: KEY })]);
   client = createClient({ baseUrl: server.url, token: server.token });
   person = personAt(server, browser);
   repository = await mkdtemp(join(tmpdir(), "signalbox-web-first-run-"));
@@ -43,7 +43,7 @@ beforeAll(async () => {
 }, 120_000);
 afterEach(() => person.leave());
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await api?.close();
   await server?.stop();
   if (repository !== undefined) await rm(repository, { recursive: true, force: true });

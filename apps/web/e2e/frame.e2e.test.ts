@@ -3,27 +3,29 @@ import { createClient } from "@signalbox/client/client";
 import { decideApproval, getApproval, requestApproval } from "@signalbox/contract/approvals";
 import { createLoginCode } from "@signalbox/contract/identity";
 import { createSession } from "@signalbox/contract/sessions";
+import { databaseTest } from "@signalbox/testkit/database";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { openBrowser, STRANGER, type TabOptions } from "./browser.ts";
+import { borrowBrowser, giveBack, STRANGER, type TabOptions } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
+const database = databaseTest();
 let server: ServerProcess;
 let browser: Browser;
 let client: ReturnType<typeof createClient>;
 let person: Person;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([startServer(), openBrowser()]);
+  [server, browser] = await Promise.all([startServer({ database }), borrowBrowser()]);
   client = createClient({ baseUrl: server.url, token: server.token });
   await client.call(createSession, { body: { source: { type: "scratch" }, title: "Known before", sandbox: "deferred" } });
   person = personAt(server, browser);
 }, 120_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await server?.stop();
 });
 // What a test takes away on purpose is reported by the browser as not loaded.

@@ -1,12 +1,13 @@
 /* Every component in every state: photographed, free of complaints, no wider than a phone, and readable by everyone. */
+import { databaseTest } from "@signalbox/testkit/database";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { violations } from "./axe.ts";
-import { openBrowser, openPage } from "./browser.ts";
+import { borrowBrowser, giveBack, tabsOf, type TabOptions, type Tabs } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -14,32 +15,39 @@ vi.setConfig({ testTimeout: 120_000 });
 const SCHEMES = ["light", "dark"] as const;
 const WIDTHS = [1440, 390] as const;
 
+const database = databaseTest();
 let server: ServerProcess;
 let browser: Browser;
+let tabs: Tabs;
 let pictures: string;
 
 beforeAll(async () => {
   if (!existsSync(join(import.meta.dirname, "../dist/index.html")))
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
   pictures = await mkdtemp(join(tmpdir(), "signalbox-gallery-"));
-  [server, browser] = await Promise.all([startServer(), openBrowser()]);
+  [server, browser] = await Promise.all([startServer({ database }), borrowBrowser()]);
+  tabs = tabsOf(browser, server.url);
 }, 120_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await server?.stop();
   await rm(pictures, { recursive: true, force: true });
 });
+afterEach(async () => {
+  await tabs.leave();
+  expect(tabs.complaints()).toEqual([]);
+});
 
-async function gallery(options: Parameters<typeof openPage>[1] = {}): Promise<{ page: Page; complaints: string[] }> {
-  const opened = await openPage(browser, options);
-  await opened.page.goto(`${server.url}/gallery`);
-  await opened.page.getByRole("heading", { level: 1, name: "Gallery" }).waitFor();
-  return opened;
+async function gallery(options: TabOptions = {}): Promise<Page> {
+  const page = await tabs.open(options);
+  await page.goto(`${server.url}/gallery`);
+  await page.getByRole("heading", { level: 1, name: "Gallery" }).waitFor();
+  return page;
 }
 
 describe.each(WIDTHS)("at %d", (width) => {
   test("each section is photographed by day and by night, fits, and breaks no rule of WCAG 2.2 AA", { timeout: 180_000 }, async () => {
-    const { page, complaints } = await gallery({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
+    const page = await gallery({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
     // The colours of code and the markdown come as parts of their own.
     await page.locator(".hljs-keyword").first().waitFor();
     await page.locator(".prose table").waitFor();
@@ -55,14 +63,12 @@ describe.each(WIDTHS)("at %d", (width) => {
       }
       expect(await violations(page, "html", colorScheme === "light" ? "everything" : "colours"), colorScheme).toEqual([]);
     }
-    expect(complaints).toEqual([]);
-    await page.context().close();
   });
 });
 
 describe("what comes in front", () => {
   test("a dialog takes the focus, keeps it, and gives it back; Escape in its menu closes the menu alone", async () => {
-    const { page, complaints } = await gallery();
+    const page = await gallery();
     const opener = page.getByRole("button", { name: "Open a dialog" });
     await opener.press("Enter");
     const dialog = page.getByRole("dialog", { name: "Name the token" });
@@ -84,27 +90,23 @@ describe("what comes in front", () => {
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
     expect(await opener.evaluate((button) => button === document.activeElement)).toBe(true);
-    expect(complaints).toEqual([]);
-    await page.context().close();
   });
 
   test.each([
     ["Ask for confirmation", "alertdialog"],
     ["Open a drawer", "dialog"],
   ] as const)("%s: named, readable, closed by Escape", async (button, role) => {
-    const { page, complaints } = await gallery({ viewport: { width: 390, height: 844 } });
+    const page = await gallery({ viewport: { width: 390, height: 844 } });
     await page.getByRole("button", { name: button }).click();
     await page.getByRole(role).waitFor();
     expect(await violations(page, "dialog")).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
     await page.keyboard.press("Escape");
     await page.getByRole(role).waitFor({ state: "detached" });
-    expect(complaints).toEqual([]);
-    await page.context().close();
   });
 
   test("a menu, a context menu, a popover and a tooltip are opened by the keyboard, and write no style that the policy refuses", async () => {
-    const { page, complaints } = await gallery();
+    const page = await gallery();
     await page.getByRole("button", { name: "More deeds" }).press("Enter");
     await page.getByRole("menuitem", { name: /Rename/ }).waitFor();
     await page.keyboard.press("ArrowDown");
@@ -122,24 +124,21 @@ describe("what comes in front", () => {
       .toBe(true);
     await page.keyboard.press("Tab");
     await page.getByRole("tooltip").waitFor();
-    expect(complaints).toEqual([]);
-    await page.context().close();
   });
 
   test("a toast with something to do stays while it is under the pointer, and is said once", async () => {
-    const { page } = await gallery();
+    const page = await gallery();
     await page.getByRole("button", { name: "With undo" }).click();
     await page.getByRole("button", { name: "With undo" }).click();
     await page.getByRole("button", { name: "Undo", exact: true }).click();
     await page.getByText("Back on the list").waitFor();
     expect(await page.getByText("Dismissed", { exact: true }).count()).toBe(0);
-    await page.context().close();
   });
 });
 
 describe("inputs", () => {
   test("a combobox narrows as one types, is walked by arrows, and takes with Enter", async () => {
-    const { page, complaints } = await gallery();
+    const page = await gallery();
     const field = page.getByRole("combobox", { name: "Repository" });
     await field.click();
     await page
@@ -154,18 +153,15 @@ describe("inputs", () => {
     await page.getByText("Nothing matches.").waitFor();
     await page.keyboard.press("Escape");
     expect(await field.inputValue()).toBe("project-42");
-    expect(complaints).toEqual([]);
-    await page.context().close();
   });
 
   test("the line between two panes is moved by the arrows, and says where it is", async () => {
-    const { page } = await gallery();
+    const page = await gallery();
     const line = page.getByRole("separator", { name: "Conversation and changes" });
     await line.focus();
     await page.keyboard.press("ArrowLeft");
     expect(await line.getAttribute("aria-valuenow")).toBe("58");
     await page.keyboard.press("End");
     expect(await line.getAttribute("aria-valuenow")).toBe("80");
-    await page.context().close();
   });
 });

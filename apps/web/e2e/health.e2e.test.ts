@@ -3,7 +3,7 @@ import { databaseTest } from "@signalbox/testkit/database";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { violations } from "./axe.ts";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { startWithPeople, type People } from "./people.ts";
 import { workOn } from "./engine.ts";
 vi.setConfig({ testTimeout: 120_000 });
@@ -12,12 +12,12 @@ const database = databaseTest();
 let browser: Browser;
 let people: People;
 beforeAll(async () => {
-  browser = await openBrowser();
+  browser = await borrowBrowser();
   people = await startWithPeople(database, browser);
 }, 120_000);
 afterAll(async () => {
   await people?.close();
-  await browser?.close();
+  await giveBack(browser);
 });
 afterEach(() => people.leave());
 

@@ -4,7 +4,7 @@ import { databaseTest } from "@signalbox/testkit/database";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { violations } from "./axe.ts";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { startWithPeople, type People } from "./people.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -16,13 +16,13 @@ let room: string;
 let anna: { id: string; token: string };
 
 beforeAll(async () => {
-  browser = await openBrowser();
+  browser = await borrowBrowser();
   people = await startWithPeople(database, browser);
   anna = await people.server.person("approver");
 }, 120_000);
 afterAll(async () => {
   await people?.close();
-  await browser?.close();
+  await giveBack(browser);
 });
 beforeEach(async () => {
   room = (await people.post<{ id: string }>(people.server.owner, "/v1/rooms", { title: "Room" })).id;

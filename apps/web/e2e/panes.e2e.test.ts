@@ -9,7 +9,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { startComposed, type Composed } from "../../server/src/composed.fixture.ts";
 import { violations } from "./axe.ts";
-import { openBrowser, type TabOptions } from "./browser.ts";
+import { borrowBrowser, giveBack, type TabOptions } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startPlay } from "./played.ts";
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
   [c, browser] = await Promise.all([
     startComposed(database, { environment: { SIGNALBOX_DEMO: "1" }, harnesses: play.harnesses }),
-    openBrowser(),
+    borrowBrowser(),
   ]);
   url = `http://127.0.0.1:${await c.server.listen()}`;
   client = createClient({ baseUrl: url, token: c.owner });
@@ -38,7 +38,7 @@ beforeAll(async () => {
   session = await play.untilDone(c, await play.untilAsked(c));
 }, 300_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await c?.close();
 }, 120_000);
 afterEach(() => person.leave());

@@ -3,7 +3,7 @@ import { databaseTest } from "@signalbox/testkit/database";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { violations } from "./axe.ts";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { startWithPeople, type People } from "./people.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -14,7 +14,7 @@ let people: People;
 let room: string;
 let anna: { id: string; token: string };
 beforeAll(async () => {
-  browser = await openBrowser();
+  browser = await borrowBrowser();
   people = await startWithPeople(database, browser);
   room = (await people.post<{ id: string }>(people.server.owner, "/v1/rooms", { title: "The room of the test" })).id;
   anna = await people.server.person("member");
@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await people?.close();
-  await browser?.close();
+  await giveBack(browser);
 });
 afterEach(() => people.leave());
 

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { startComposed, type Composed } from "../../server/src/composed.fixture.ts";
 import { addTurn, beginSession, type Author, type LongSession } from "../../server/src/modules/sessions/long-session.fixture.ts";
 import { violations } from "./axe.ts";
-import { openBrowser, STRANGER, type TabOptions } from "./browser.ts";
+import { borrowBrowser, giveBack, STRANGER, type TabOptions } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startPlay } from "./played.ts";
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
   [c, browser] = await Promise.all([
     startComposed(database, { environment: { SIGNALBOX_DEMO: "1" }, harnesses: play.harnesses }),
-    openBrowser(),
+    borrowBrowser(),
   ]);
   url = `http://127.0.0.1:${await c.server.listen()}`;
   author = { log: c.server.log, organizationId: "ws_dev", by: "usr_owner" };
@@ -42,7 +42,7 @@ beforeAll(async () => {
   person = personAt({ url, token: c.owner }, browser);
 }, 120_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await c?.close();
 }, 120_000);
 afterEach(() => person.leave());

@@ -1,9 +1,16 @@
-/* The real server as a process of its own, on a data directory of its own; both are gone afterwards. */
+/*
+ * The real server as a process of its own, on a data directory of its own; both are gone afterwards. Its database is the
+ * test file's in the run's own Postgres, where the file has one: a first start then costs a third of the processor, for
+ * initdb, every migration and the end of a Postgres are not done again. That a server brings its own is seen in
+ * first-run.e2e.test.ts.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { TestDatabase } from "@signalbox/testkit/database";
+import { databaseUrlOf } from "../../server/src/cluster/split.fixture.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const READY_WITHIN_MS = 90_000;
@@ -20,11 +27,20 @@ export interface ServerProcess {
 
 /** `withSample`: the finished session that a fresh installation shows is imported, a moment after the server is ready. */
 export async function startServer({
+  database,
   withSample = false,
   port = 0,
   environment = {},
-}: { withSample?: boolean; port?: number; environment?: Readonly<Record<string, string>> } = {}): Promise<ServerProcess> {
+}: {
+  /** Default: a Postgres that the server brings itself, as `npm start` does. */
+  database?: Pick<TestDatabase, "connection">;
+  withSample?: boolean;
+  port?: number;
+  environment?: Readonly<Record<string, string>>;
+} = {}): Promise<ServerProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-web-e2e-"));
+  // Sandboxes run as other users, who must be able to pass through.
+  await chmod(dataDir, 0o711);
   const child = spawn(
     process.execPath,
     [
@@ -38,7 +54,7 @@ export async function startServer({
     ],
     {
       cwd: ROOT,
-      env: { ...process.env, ...environment },
+      env: { ...process.env, ...(database === undefined ? {} : { DATABASE_URL: databaseUrlOf(database) }), ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     },
   );

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openBrowser, openPage } from "./browser.ts";
+import { borrowBrowser, giveBack, openPage } from "./browser.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 
@@ -42,10 +42,10 @@ async function end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "signalbox-restart-"));
-  browser = await openBrowser();
+  browser = await borrowBrowser();
 });
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await end("SIGTERM");
   await rm(dataDir, { recursive: true, force: true });
 }, 120_000);

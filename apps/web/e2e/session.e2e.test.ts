@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { startComposed, type Composed } from "../../server/src/composed.fixture.ts";
 import { addQueued, addTurn, beginSession, type Author, type LongSession } from "../../server/src/modules/sessions/long-session.fixture.ts";
 import { violations } from "./axe.ts";
-import { openBrowser, STRANGER, type TabOptions } from "./browser.ts";
+import { borrowBrowser, giveBack, STRANGER, type TabOptions } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -30,13 +30,13 @@ const call = async (method: string, path: string, body?: unknown): Promise<Body>
 beforeAll(async () => {
   if (!existsSync(join(import.meta.dirname, "../dist/index.html")))
     throw new Error("the web app is not built: run `npm -w apps/web run build`");
-  [c, browser] = await Promise.all([startComposed(database, { environment: { SIGNALBOX_DEMO: "1" } }), openBrowser()]);
+  [c, browser] = await Promise.all([startComposed(database, { environment: { SIGNALBOX_DEMO: "1" } }), borrowBrowser()]);
   url = `http://127.0.0.1:${await c.server.listen()}`;
   author = { log: c.server.log, organizationId: "ws_dev", by: "usr_owner" };
   person = personAt({ url, token: c.owner }, browser);
 }, 120_000);
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await c?.close();
 }, 120_000);
 afterEach(() => person.leave());

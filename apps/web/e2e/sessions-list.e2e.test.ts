@@ -1,27 +1,29 @@
 /* The list of sessions: what it shows, narrows, and lets one do, by mouse and by key. */
 import { createClient } from "@signalbox/client/client";
 import { createSession, getSession, stopSession, type SessionView } from "@signalbox/contract/sessions";
+import { databaseTest } from "@signalbox/testkit/database";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
+const database = databaseTest();
 let server: ServerProcess;
 let browser: Browser;
 let person: Person;
 let client: ReturnType<typeof createClient>;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([startServer(), openBrowser()]);
+  [server, browser] = await Promise.all([startServer({ database }), borrowBrowser()]);
   client = createClient({ baseUrl: server.url, token: server.token });
   person = personAt(server, browser);
 }, 120_000);
 afterEach(() => person.leave());
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await server?.stop();
 });
 

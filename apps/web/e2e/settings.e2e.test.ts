@@ -3,13 +3,14 @@ import { createClient } from "@signalbox/client/client";
 import { listTokens } from "@signalbox/contract/identity";
 import { listImports } from "@signalbox/contract/imports";
 import { listModelConnections } from "@signalbox/contract/model-connections";
+import { databaseTest } from "@signalbox/testkit/database";
 import { startModelApi, type ModelApi } from "@signalbox/testkit/model-api";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { violations } from "./axe.ts";
-import { openBrowser } from "./browser.ts";
+import { borrowBrowser, giveBack } from "./browser.ts";
 import { personAt, type Person } from "./person.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
@@ -17,6 +18,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const KEY = "sk-right-0123456789";
 const SAMPLE = join(import.meta.dirname, "../../server/samples/first-session.jsonl");
+const database = databaseTest();
 let server: ServerProcess;
 let browser: Browser;
 let person: Person;
@@ -24,13 +26,13 @@ let api: ModelApi;
 let client: ReturnType<typeof createClient>;
 
 beforeAll(async () => {
-  [server, browser, api] = await Promise.all([startServer(), openBrowser(), startModelApi({ key: KEY })]);
+  [server, browser, api] = await Promise.all([startServer({ database }), borrowBrowser(), startModelApi({ key: KEY })]);
   client = createClient({ baseUrl: server.url, token: server.token });
   person = personAt(server, browser);
 }, 120_000);
 afterEach(() => person.leave());
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await api?.close();
   await server?.stop();
 });

@@ -8,6 +8,7 @@ import { pollDevice, startDevice } from "@signalbox/contract/accounts";
 import { createInvitation } from "@signalbox/contract/invitations";
 import { listMembers } from "@signalbox/contract/organizations";
 import { checkDomain, claimDomain, setSingleSignOn } from "@signalbox/contract/single-sign-on";
+import { databaseTest } from "@signalbox/testkit/database";
 import { decode, encode } from "dns-packet";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -17,11 +18,12 @@ import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { openBrowser, openPage } from "./browser.ts";
+import { borrowBrowser, giveBack, openPage } from "./browser.ts";
 import { startServer, type ServerProcess } from "./server.ts";
 
 vi.setConfig({ testTimeout: 240_000 });
 
+const database = databaseTest();
 let server: ServerProcess;
 let browser: Browser;
 let google: Server;
@@ -74,6 +76,7 @@ beforeAll(async () => {
   google.on("request", (request, response) => void answer(request, response));
   [server, browser] = await Promise.all([
     startServer({
+      database,
       port,
       environment: {
         SIGNALBOX_SIGN_IN: "accounts",
@@ -86,7 +89,7 @@ beforeAll(async () => {
         SIGNALBOX_NAME_SERVER: `127.0.0.1:${dns.address().port}`,
       },
     }),
-    openBrowser(),
+    borrowBrowser(),
   ]);
 }, 120_000);
 afterEach(async () => {
@@ -94,7 +97,7 @@ afterEach(async () => {
   contexts = [];
 });
 afterAll(async () => {
-  await browser?.close();
+  await giveBack(browser);
   await server?.stop();
   google?.close();
   dns.close();
