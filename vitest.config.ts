@@ -28,8 +28,8 @@ export default defineConfig({
   test: {
     globalSetup: ["packages/testkit/src/global-setup.ts"],
     sequence: { sequencer: LongFirst },
-    // Two cores, and most files wait for Postgres, a sandbox or a browser rather than compute.
-    maxWorkers: 3,
+    // Two cores, and most files wait for Postgres, a sandbox or a browser rather than compute: three workers left a third of the processor idle.
+    maxWorkers: 4,
     projects: [
       project({ name: "pages", include: [PAGES], exclude }),
       project({

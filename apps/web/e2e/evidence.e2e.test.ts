@@ -27,7 +27,7 @@ beforeAll(async () => {
   const client = createClient({ baseUrl: server.url, token: server.token });
   await client.call(createRoom, { body: { title: "A room" } });
   await client.call(createCheckpoint, { body: {} });
-  ({ page, complaints } = await openPage(browser));
+  ({ page, complaints } = await openPage(browser, { serviceWorkers: "block" }));
   const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
   await page.goto(server.url + pathname + search);
   await page.getByRole("navigation", { name: "Main" }).first().waitFor();

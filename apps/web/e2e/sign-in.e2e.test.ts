@@ -104,7 +104,8 @@ afterAll(async () => {
 });
 
 async function visit(path: string): Promise<Page> {
-  const { page } = await openPage(browser);
+  // What a service worker keeps ends with the browser that each of them has, and is two hundred requests.
+  const { page } = await openPage(browser, { serviceWorkers: "block" });
   page.setDefaultTimeout(90_000);
   contexts.push(page.context());
   await page.goto(origin + path);
