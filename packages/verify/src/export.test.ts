@@ -21,7 +21,12 @@ beforeAll(async () => {
   lines = log.end();
 });
 
-const check = (of: string[], keys = [signer.key]) => verifyExport(nodePrimitives, of, keys);
+/** Line by line and as bytes, of which the same must be said. */
+async function check(of: string[], keys = [signer.key]) {
+  const report = await verifyExport(nodePrimitives, of, keys);
+  expect(await verifyExport(nodePrimitives, [Buffer.from(of.map((line) => `${line}\n`).join(""))], keys)).toEqual(report);
+  return report;
+}
 /** Line of the n-th event (from 1). */
 const eventLine = (n: number): number => lines.findIndex((line) => line.includes(`"position":${n},`));
 function edit(n: number, change: (event: Record<string, unknown>) => void): string[] {

@@ -28,7 +28,8 @@ export class LogBuilder {
   private events = 0;
   private checkpoints = 0;
 
-  append(stream: string, type: string, data: object, subject = "thing:1"): string {
+  /** `other`: what its header says instead of what is so. */
+  append(stream: string, type: string, data: object, subject = "thing:1", other: object = {}): string {
     const [streamType = "", streamId = ""] = stream.split(":");
     const head = this.heads.get(stream) ?? { seq: 0, hash: Buffer.alloc(32) };
     const seq = head.seq + 1;
@@ -37,14 +38,24 @@ export class LogBuilder {
     const salt = randomBytes(32);
     const text = JSON.stringify(data);
     const event_id = `00000000-0000-7000-8000-${String(this.events).padStart(12, "0")}`;
+    // In the order of RFC 8785, as the log writes it.
     const header = JSON.stringify({
+      correlation_id: "cor_1",
       data_hash: `sha256:${sha256(salt, text).toString("hex")}`,
       event_id,
+      ...(this.events % 2 === 0 ? { idempotency_key: "key 1" } : {}),
+      occurred_at: "2030-01-01T12:00:00.000Z",
       organization_id: ORGANIZATION,
+      principal: { id: "usr_owner", type: "user" },
+      redaction: "none",
+      ...(streamType === "room" ? { room_id: streamId } : {}),
       stream: { id: streamId, type: streamType },
       subject,
       subject_version: version,
       type,
+      version: 1,
+      zone: "supervised",
+      ...other,
     });
     const place = Buffer.alloc(8);
     place.writeBigUInt64BE(BigInt(seq));

@@ -15,9 +15,10 @@ const NODE = Uint8Array.of(1);
 export const leafOf = (head: StreamHead): Uint8Array => utf8(`${head.stream}\n${head.seq}\n${head.hash}\n`);
 
 /** By their names, by UTF-16 code units. */
-const isBefore = (a: StreamHead, b: StreamHead): boolean => a.stream < b.stream;
+export const isBefore = (a: StreamHead, b: StreamHead): boolean => a.stream < b.stream;
 
-function inOrder(heads: readonly StreamHead[]): readonly StreamHead[] {
+/** As the tree has them. */
+export function inOrder(heads: readonly StreamHead[]): readonly StreamHead[] {
   for (let i = 1; i < heads.length; i++)
     if (isBefore(heads[i]!, heads[i - 1]!)) return heads.toSorted((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0));
   return heads;
@@ -54,9 +55,9 @@ export function growingTree(primitives: Primitives): GrowingTree {
     const known = before.levels[0];
     let old = 0;
     heads.forEach((head, i) => {
-      while (old < before.heads.length && isBefore(before.heads[old]!, head)) old++;
-      const was = before.heads[old];
-      if (known !== undefined && was?.stream === head.stream && was.seq === head.seq && was.hash === head.hash)
+      let was = before.heads[old];
+      while (was !== undefined && was !== head && was.stream !== head.stream && isBefore(was, head)) was = before.heads[++old];
+      if (known !== undefined && (was === head || (was?.stream === head.stream && was.seq === head.seq && was.hash === head.hash)))
         for (let at = 0; at < 32; at++) out[i * 32 + at] = known[old * 32 + at]!;
       // U+0000 is the byte 0.
       else putHex(sha256(`\u0000${head.stream}\n${head.seq}\n${head.hash}\n`), 0, out, i * 32);

@@ -9,6 +9,8 @@ export interface Primitives {
    * promise for each hash. Of a text its UTF-8.
    */
   sha256Hex?(data: Uint8Array | string): string;
+  /** Whether all of it is UTF-8, where that can be had at once: what is given as bytes is then read where it lies. */
+  isUtf8?(bytes: Uint8Array): boolean;
   /** Ed25519 (RFC 8032) over `message` with a raw 32-byte public key. */
   verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>;
 }
@@ -66,6 +68,19 @@ export function putHex(text: string, from: number, out: Uint8Array, at: number):
   return wrong < 16;
 }
 
+/** Whether the bytes from `at` on are the text `hex`. */
+export function isHexAt(bytes: Uint8Array, at: number, hex: string): boolean {
+  for (let i = 0; i < hex.length; i++) if (bytes[at + i] !== hex.charCodeAt(i)) return false;
+  return true;
+}
+
+/** Whether `other` is what lies from `from` to `to`. */
+export function sameBytes(bytes: Uint8Array, from: number, to: number, other: Uint8Array): boolean {
+  if (to - from !== other.length) return false;
+  for (let i = 0; i < other.length; i++) if (bytes[from + i] !== other[i]) return false;
+  return true;
+}
+
 const digit = (values: Uint8Array, code: number): number => (code < 128 ? values[code]! : 255);
 
 /** In pieces: a call takes only so many arguments. */
@@ -93,6 +108,9 @@ export function putBase64(text: string, out: Uint8Array): number | null {
     const c = left > 2 ? digit(BASE64_DIGITS, text.charCodeAt(i + 2)) : 0;
     const d = left > 3 ? digit(BASE64_DIGITS, text.charCodeAt(i + 3)) : 0;
     wrong |= a | b | c | d;
+    // What the padding leaves of the last digit must be nothing: else other texts would stand for the same bytes.
+    if (left === 3) wrong |= (c & 3) << 6;
+    if (left === 2) wrong |= (b & 15) << 6;
     out[at] = (a << 2) | (b >> 4);
     out[at + 1] = (b << 4) | (c >> 2);
     out[at + 2] = (c << 6) | d;
@@ -101,7 +119,5 @@ export function putBase64(text: string, out: Uint8Array): number | null {
 }
 
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+  return sameBytes(a, 0, a.length, b);
 }

@@ -10,7 +10,7 @@ import {
 import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
 import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
 import { verifyExport, type ExportReport } from "@signalbox/verify/export";
-import { linesOf, linesTogether, nodePrimitives } from "@signalbox/verify/node";
+import { linesOf, nodePrimitives, wholeLines } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";
 import type { z } from "zod";
@@ -290,16 +290,19 @@ async function readKeys(given: readonly string[]): Promise<VerifierKey[]> {
   }
 }
 
-export async function verifyFile(file: string, keys: readonly VerifierKey[]): Promise<ExportReport> {
-  const stream = createReadStream(file);
+export async function verifyFile(path: string, keys: readonly VerifierKey[]): Promise<ExportReport> {
   // A missing file must be said as such, not as an empty export.
-  await new Promise<void>((resolve, reject) => stream.once("open", () => resolve()).once("error", reject)).catch((cause: unknown) => {
+  const file = await open(path, "r").catch((cause: unknown) => {
     throw new UserError(
-      `${file} cannot be read.`,
+      `${path} cannot be read.`,
       cause instanceof Error ? cause.message : "",
       "Name the file that `signalbox log export` wrote.",
       { cause },
     );
   });
-  return verifyExport(nodePrimitives, linesTogether(stream), keys);
+  try {
+    return await verifyExport(nodePrimitives, wholeLines(file), keys);
+  } finally {
+    await file.close();
+  }
 }
