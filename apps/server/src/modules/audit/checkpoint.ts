@@ -36,17 +36,9 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
   try {
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
     await client.query("begin isolation level repeatable read");
-    const at = await client.query<{ position: string | null; newest: string | null }>(
-      `select (select max(position) from evt_events where organization_id = $1 and import_id is null) as position,
-              (select max(position) from audit_checkpoints where organization_id = $1) as newest`,
-      [organizationId],
-    );
-    const position = Number(at.rows[0]?.position ?? 0);
-    if (position === 0) {
-      await client.query("commit");
-      return null;
-    }
-    if (Number(at.rows[0]?.newest ?? 0) < position) {
+    const newestBefore = await newestOf(client, organizationId);
+    const position = await positionAfter(client, organizationId, newestBefore === null ? 0 : Number(newestBefore.position));
+    if (position !== null) {
       const { count, rootHash, json } = await headsAt(pool, client, organizationId, position);
       // In the same snapshot: whoever was handed the log at or before this position signs it.
       const { key, sign } = await signerOf(client, organizationId, keys);
@@ -58,12 +50,9 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
         [organizationId, position, count, hashText(rootHash), key.id, signedNote(text, key, sign(text)), json, now],
       );
     }
-    const newest = await client.query<CheckpointRow>(
-      `select ${CHECKPOINT_COLUMNS} from audit_checkpoints where organization_id = $1 order by position desc limit 1`,
-      [organizationId],
-    );
+    const newest = position === null ? newestBefore : await newestOf(client, organizationId);
     await client.query("commit");
-    return newest.rows[0] === undefined ? null : checkpointView(newest.rows[0]);
+    return newest === null ? null : checkpointView(newest);
   } catch (error) {
     // A connection that is gone has rolled back by itself; what went wrong first is what counts.
     await client.query("rollback").catch(() => undefined);
@@ -71,6 +60,26 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
   } finally {
     client.release();
   }
+}
+
+async function newestOf(client: pg.ClientBase, organizationId: string): Promise<CheckpointRow | null> {
+  const { rows } = await client.query<CheckpointRow>(
+    `select ${CHECKPOINT_COLUMNS} from audit_checkpoints where organization_id = $1 order by position desc limit 1`,
+    [organizationId],
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * Of the organization's own last event behind `position`; null when there is none. Only what was appended since is looked
+ * at: the last of all was found by reading the whole log, 10 ms for 10,000 events and more with every one.
+ */
+async function positionAfter(client: pg.ClientBase, organizationId: string, position: number): Promise<number | null> {
+  const { rows } = await client.query<{ position: string | null }>(
+    "select max(position) as position from evt_events where position > $2 and organization_id = $1 and import_id is null",
+    [organizationId, position],
+  );
+  return rows[0]?.position == null ? null : Number(rows[0].position);
 }
 
 export const CHECKPOINT_COLUMNS = "position, streams, root_hash, key_id, note, created_at";
