@@ -43,7 +43,7 @@ export async function findingOf(
       `What lies in ${where} for position ${position} was signed for position ${opened.checkpoint.position} of ${opened.checkpoint.origin}.`,
     );
   const { rows } = await logPool.query<{ note: string; heads: string }>(
-    "select note, heads from audit_checkpoints where organization_id = $1 and position = $2",
+    "select note, audit_heads(c) as heads from audit_checkpoints c where organization_id = $1 and position = $2",
     [organizationId, position],
   );
   const ours = rows[0];

@@ -89,7 +89,7 @@ export function createAnchors(deps: AnchorsDeps) {
     if (later !== null && later.getTime() > clock.nowMs()) return wake(organizationId, name, later.toISOString());
     for (;;) {
       const { rows } = await logPool.query<{ position: string; note: string; heads: string; created_at: Date }>(
-        `select c.position, c.note, c.heads, c.created_at ${PENDING} order by c.position limit ${READ}`,
+        `select c.position, c.note, audit_heads(c) as heads, c.created_at ${PENDING} order by c.position limit ${READ}`,
         [organizationId, name],
       );
       for (const row of rows) {

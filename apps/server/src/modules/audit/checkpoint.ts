@@ -8,7 +8,7 @@ import { checkpointText, signedNote } from "@signalbox/verify/note";
 import { hashText } from "@signalbox/verify/primitives";
 import type pg from "pg";
 import type { z } from "zod";
-import { headsAt } from "./heads.ts";
+import { headsAt, type Page } from "./heads.ts";
 import { recordFirstKey, signerOf } from "./key-ring.ts";
 import type { SigningKeys } from "./signing-key.ts";
 
@@ -39,15 +39,25 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
     const newestBefore = await newestOf(client, organizationId);
     const position = await positionAfter(client, organizationId, newestBefore === null ? 0 : Number(newestBefore.position));
     if (position !== null) {
-      const { count, rootHash, json } = await headsAt(pool, client, organizationId, position);
+      const { count, rootHash, pages } = await headsAt(pool, client, organizationId, position);
       // In the same snapshot: whoever was handed the log at or before this position signs it.
       const { key, sign } = await signerOf(client, organizationId, keys);
       await recordFirstKey(client, organizationId, key, now);
       const text = checkpointText({ origin: key.name, streams: count, rootHash, position, time: now });
+      await keepPages(client, organizationId, pages);
       await client.query(
-        `insert into audit_checkpoints (organization_id, position, streams, root_hash, key_id, note, heads, created_at)
+        `insert into audit_checkpoints (organization_id, position, streams, root_hash, key_id, note, pages, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
-        [organizationId, position, count, hashText(rootHash), key.id, signedNote(text, key, sign(text)), json, now],
+        [
+          organizationId,
+          position,
+          count,
+          hashText(rootHash),
+          key.id,
+          signedNote(text, key, sign(text)),
+          pages.map(({ hash }) => hash),
+          now,
+        ],
       );
     }
     const newest = position === null ? newestBefore : await newestOf(client, organizationId);
@@ -60,6 +70,25 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
   } finally {
     client.release();
   }
+}
+
+/**
+ * Writes what is not there yet. Which pages are, the database is asked each time: what a transaction wrote that was rolled
+ * back would else be taken for kept. Of two who write the same one the later fails to serialize, and signs again.
+ */
+async function keepPages(client: pg.ClientBase, organizationId: string, pages: readonly Page[]): Promise<void> {
+  const { rows } = await client.query<{ n: string }>(
+    `select n from unnest($2::bytea[]) with ordinality as wanted (hash, n)
+      where not exists (select 1 from audit_head_pages p where p.organization_id = $1 and p.hash = wanted.hash)`,
+    [organizationId, pages.map(({ hash }) => hash)],
+  );
+  const missing = rows.map(({ n }) => pages[Number(n) - 1]!);
+  if (missing.length === 0) return;
+  await client.query(
+    `insert into audit_head_pages (organization_id, hash, heads)
+     select $1, hash, heads from unnest($2::bytea[], $3::text[]) as page (hash, heads) on conflict do nothing`,
+    [organizationId, missing.map(({ hash }) => hash), missing.map(({ heads }) => heads)],
+  );
 }
 
 async function newestOf(client: pg.ClientBase, organizationId: string): Promise<CheckpointRow | null> {

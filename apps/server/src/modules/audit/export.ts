@@ -42,7 +42,7 @@ export function createExports({ db, log, logPool, keys, blobs }: ExportDeps) {
     for (let after = 0; ;) {
       const from = after;
       const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-        sql<{ note: string; heads: string; position: string }>`select note, heads, position from audit_checkpoints
+        sql<{ note: string; heads: string; position: string }>`select note, audit_heads(c) as heads, position from audit_checkpoints c
           where organization_id = ${organizationId} and position > ${from} and position <= ${last} order by position limit ${CHECKPOINT_PAGE}`.execute(
           tx,
         ),
@@ -55,7 +55,7 @@ export function createExports({ db, log, logPool, keys, blobs }: ExportDeps) {
 
   async function newestCheckpoint(organizationId: string, last: number): Promise<StreamFrame[]> {
     const { rows } = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<{ note: string; heads: string }>`select note, heads from audit_checkpoints
+      sql<{ note: string; heads: string }>`select note, audit_heads(c) as heads from audit_checkpoints c
         where organization_id = ${organizationId} and position = ${last}`.execute(tx),
     );
     return rows.map((row) => ({ text: `{"kind":"checkpoint","note":${JSON.stringify(row.note)},"heads":${row.heads}}` }));

@@ -12,19 +12,29 @@
 import { growingTree, type GrowingTree, type StreamHead } from "@signalbox/verify/merkle";
 import { nodePrimitives } from "@signalbox/verify/node";
 import type pg from "pg";
+import { createHash } from "node:crypto";
 
 export interface Heads {
   readonly count: number;
   readonly rootHash: Uint8Array;
-  /** `StreamHead[]` as JSON. */
-  readonly json: string;
+  /** In their order; put together with commas, `StreamHead[]` as JSON without its brackets. */
+  readonly pages: readonly Page[];
+}
+
+/** Heads one after the other, kept once however many checkpoints have them. */
+export interface Page {
+  readonly hash: Buffer;
+  readonly heads: string;
 }
 
 interface Known {
   readonly position: number;
   /** In the order of the tree, each with its own JSON. */
-  readonly heads: readonly (StreamHead & { readonly json: string })[];
+  readonly heads: readonly (StreamHead & { readonly json: string; readonly endsPage: boolean })[];
 }
+
+/** About so many heads to a page. */
+const PAGE = 64;
 
 /** So many events later it is quicker to read all heads again. */
 const FAR = 20_000;
@@ -49,7 +59,23 @@ export async function headsAt(pool: pg.Pool, client: pg.ClientBase, organization
   of.delete(organizationId);
   of.set(organizationId, { known, tree });
   if (of.size > ORGANIZATIONS) of.delete(of.keys().next().value!);
-  return { count: known.heads.length, rootHash, json: `[${known.heads.map(({ json }) => json).join(",")}]` };
+  return { count: known.heads.length, rootHash, pages: pagesOf(known.heads) };
+}
+
+/** A page ends with certain names and not after a number of them, so that a stream that is new moves no page but its own. */
+function pagesOf(heads: Known["heads"]): Page[] {
+  const pages: Page[] = [];
+  let from = 0;
+  heads.forEach(({ endsPage }, i) => {
+    if (!endsPage && i + 1 < heads.length) return;
+    const text = heads
+      .slice(from, i + 1)
+      .map(({ json }) => json)
+      .join(",");
+    pages.push({ hash: createHash("sha256").update(text).digest(), heads: text });
+    from = i + 1;
+  });
+  return pages;
 }
 
 async function all(client: pg.ClientBase, organizationId: string, position: number): Promise<Known> {
@@ -93,7 +119,9 @@ interface Row {
 
 function headOf({ stream, seq, hash }: Row): Known["heads"][number] {
   const head: StreamHead = { stream, seq: Number(seq), hash };
-  return { ...head, json: JSON.stringify(head) };
+  let sum = 0;
+  for (let i = 0; i < stream.length; i++) sum = (Math.imul(sum, 31) + stream.charCodeAt(i)) | 0;
+  return { ...head, json: JSON.stringify(head), endsPage: (sum ^ (sum >>> 12)) % PAGE === 0 };
 }
 
 const byName = (a: StreamHead, b: StreamHead): number => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0);

@@ -48,7 +48,7 @@ export function createProofs({ db, log, logPool, keys }: ProofDeps) {
 
   async function covering(organizationId: string, position: number): Promise<{ note: string; heads: StreamHead[] } | null> {
     const { rows } = await logPool.query<{ note: string; heads: string }>(
-      "select note, heads from audit_checkpoints where organization_id = $1 and position >= $2 order by position limit 1",
+      "select note, audit_heads(c) as heads from audit_checkpoints c where organization_id = $1 and position >= $2 order by position limit 1",
       [organizationId, position],
     );
     return rows[0] === undefined ? null : { note: rows[0].note, heads: JSON.parse(rows[0].heads) as StreamHead[] };
