@@ -241,6 +241,11 @@ export interface StoredRow {
   readonly organization_id: string;
 }
 
+/**
+ * Whoever reads pages by position joins `p.position > …` as well: an outer join does not carry the condition over, and
+ * every page of a log that is read from its middle then begins at the first payload (100 events at position 40,000 took
+ * 40,100 payloads).
+ */
 export const STORED_COLUMNS = "e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data, e.import_id, e.organization_id";
 
 /**

@@ -134,7 +134,7 @@ export function startReader(options: ReaderOptions): Reader {
     const high = Number(own[0].high);
     const { rows } = await client.query<StoredRow>({
       name: types === undefined ? "evt_reader_all" : "evt_reader_types",
-      text: `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p using (position)
+      text: `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p on p.position = e.position and p.position > $1
               where e.position > $1 and e.position <= $2 and e.import_id is null ${types === undefined ? "" : "and e.type = any($4)"} order by e.position limit $3`,
       values: types === undefined ? [checkpoint, high, batchSize] : [checkpoint, high, batchSize, types],
     });

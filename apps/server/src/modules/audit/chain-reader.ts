@@ -55,7 +55,7 @@ export async function* storedLog(db: Database, log: Warm, organizationId: string
   for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e left join evt_payloads p using (position)
+      sql<Row>`select ${columns} from evt_events e left join evt_payloads p on p.position = e.position and p.position > ${from}
         where e.organization_id = ${organizationId} and e.position > ${from} and e.position <= ${lastPosition} and e.import_id is null
         order by e.position limit ${PAGE}`.execute(tx),
     );
@@ -96,7 +96,7 @@ export async function* storedImport(db: Database, organizationId: string, import
   for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e left join evt_payloads p using (position)
+      sql<Row>`select ${columns} from evt_events e left join evt_payloads p on p.position = e.position and p.position > ${from}
         where e.organization_id = ${organizationId} and e.import_id = ${importId} and e.position > ${from}
         order by e.position limit ${PAGE}`.execute(tx),
     );

@@ -80,7 +80,7 @@ export function createDelivery(deps: DeliveryDeps) {
     const exact = of.types.filter((type) => !type.endsWith(".*"));
     const prefixes = of.types.filter((type) => type.endsWith(".*")).map((type) => `${type.slice(0, -1)}%`);
     const { rows } = await pool.query<StoredRow>(
-      `select ${STORED_COLUMNS} from evt_events e left join evt_payloads p using (position)
+      `select ${STORED_COLUMNS} from evt_events e left join evt_payloads p on p.position = e.position and p.position > $2
         where e.organization_id = $1 and e.position > $2 and e.position <= $3 and e.import_id is null
           and ($4 or e.type = any($5::text[]) or e.type like any($6::text[]))
           and (cardinality($7::text[]) = 0 or (e.stream_type = 'room' and e.stream_id = any($7::text[])))
