@@ -2,7 +2,7 @@ import type { AuditEvent } from "@signalbox/contract/events/audit";
 import type { RunEvent } from "@signalbox/contract/events/runs";
 import type { SessionEvent } from "@signalbox/contract/events/sessions";
 import type { Projection, Recorded, Tx } from "@signalbox/eventlog/log";
-import { ATTENTION_TYPES, closingOf, openingOf } from "./item.ts";
+import { ATTENTION_TYPES, type Closing, closingOf, type Opening, openingOf } from "./item.ts";
 
 type Created = Recorded<Extract<RunEvent, { type: "run.created" }>>;
 type Redacted = Recorded<Extract<AuditEvent, { type: "event.redacted" }>>;
@@ -38,27 +38,52 @@ export const attentionList: Projection = {
   async project(tx, batch) {
     await sessions(tx, batch);
     await runs(tx, batch);
-    // One by one and in order: within a batch a thing may open and close again. They are rare.
+    // In order: within a batch a thing may open and close again. What opens is rare, every run that ends closes.
+    let closings: Closes[] = [];
     for (const r of batch) {
       const closing = closingOf(r);
-      if (closing !== null) {
-        await tx.query(
-          `update proj_attention set closed_at = $1, outcome = $2
-            where organization_id = $3 and closed_at is null and kind = any($4) and opened_at <= $1
-              and ($5::text is null or subject_id = $5) and ($6::text is null or session_id = $6)`,
-          [r.recordedAt, closing.outcome, r.organizationId, closing.kinds, closing.subjectId ?? null, closing.sessionId ?? null],
-        );
-      }
-      await open(tx, r);
+      if (closing !== null) closings.push({ r, closing });
+      const opening = openingOf(r);
+      if (opening === null) continue;
+      await close(tx, closings);
+      closings = [];
+      await open(tx, r, opening);
     }
+    await close(tx, closings);
     for (const r of batch) if (r.event.type === "event.redacted") await redact(tx, r as Redacted);
   },
 };
 
-async function open(tx: Tx, r: Recorded): Promise<void> {
-  const opening = openingOf(r);
-  if (opening === null) return;
-  const { id, kind, title, detail } = opening;
+interface Closes {
+  readonly r: Recorded;
+  readonly closing: Closing;
+}
+
+/** The first of them that an open item goes by ends it. */
+async function close(tx: Tx, closings: readonly Closes[]): Promise<void> {
+  if (closings.length === 0) return;
+  await tx.query(
+    `update proj_attention a set closed_at = e.at, outcome = e.outcome
+       from (select distinct on (a.organization_id, a.id) a.organization_id, a.id, c.at, c.outcome
+               from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) with ordinality
+                      as c (at, outcome, organization_id, kinds, subject_id, session_id, nth)
+               join proj_attention a on a.organization_id = c.organization_id and a.closed_at is null
+                and a.kind = any(string_to_array(c.kinds, ' ')) and a.opened_at <= c.at
+                and (c.subject_id is null or a.subject_id = c.subject_id) and (c.session_id is null or a.session_id = c.session_id)
+              order by a.organization_id, a.id, c.nth) e
+      where a.organization_id = e.organization_id and a.id = e.id`,
+    columns(closings, ({ r, closing: { outcome, kinds, subjectId, sessionId } }) => [
+      r.recordedAt,
+      outcome,
+      r.organizationId,
+      kinds.join(" "),
+      subjectId ?? null,
+      sessionId ?? null,
+    ]),
+  );
+}
+
+async function open(tx: Tx, r: Recorded, { id, kind, title, detail }: Opening): Promise<void> {
   const ofRun = kind === "run_failed" || kind === "run_needs_human";
   const ofSession = kind === "session_failed";
   const data = r.event.data as { session_id?: string; run_id?: string };
