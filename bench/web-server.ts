@@ -6,10 +6,10 @@ import { startComposed } from "../apps/server/src/composed.fixture.ts";
 import { addTurn, beginSession } from "../apps/server/src/modules/sessions/long-session.fixture.ts";
 import { startEmbeddedPostgres } from "../apps/server/src/postgres/embedded.ts";
 
-const [modelUrl, turns = "210"] = process.argv.slice(2);
-if (modelUrl === undefined) throw new Error("usage: web-server.ts <address of an OpenAI-compatible model> [turns]");
-/** Of twenty tool calls each: two events a call and a few around them. */
-const TURNS = Number(turns);
+const [modelUrl, turns = "210", tools = "20"] = process.argv.slice(2);
+if (modelUrl === undefined) throw new Error("usage: web-server.ts <address of an OpenAI-compatible model> [turns [tool calls of each]]");
+/** Two events a call and a few around them. */
+const [TURNS, TOOLS] = [Number(turns), Number(tools)];
 const dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-bench-"));
 const postgres = await startEmbeddedPostgres({ dataDir });
 const composed = await startComposed(
@@ -25,7 +25,7 @@ const composed = await startComposed(
 const port = await composed.server.listen();
 const author = { log: composed.server.log, organizationId: "ws_dev", by: "usr_owner" };
 const long = await beginSession(author, { title: "Ten thousand events" });
-for (let turn = 1; turn <= TURNS; turn++) await addTurn(author, long, { tools: 20, prompt: `Prompt number ${turn}` });
+for (let turn = 1; turn <= TURNS; turn++) await addTurn(author, long, { tools: TOOLS, prompt: `Prompt number ${turn}` });
 process.stdout.write(
   `${JSON.stringify({ event: "ready", url: `http://127.0.0.1:${port}`, token: composed.owner, long: long.sessionId })}\n`,
 );
