@@ -25,13 +25,17 @@ export async function rebuildProjections(
 ): Promise<readonly RebuildReport[] | "no_such_projection"> {
   const schemas = projectionSchemas(modules).filter(({ name }) => only === null || only(name));
   if (schemas.length === 0) return "no_such_projection";
-  const client = new Client(connection("admin"));
-  await client.connect();
+  const [client, beside] = [new Client(connection("admin")), new Client(connection("admin"))];
   try {
-    await client.query("set role sb_owner");
-    return await rebuildAll(client, schemas, { swap: !dryRun, rest, hydrate, onProgress });
+    for (const one of [client, beside]) {
+      one.on("error", () => undefined); // whoever asks it next is told
+      await one.connect();
+      await one.query("set role sb_owner");
+    }
+    // At low priority one core is enough.
+    return await rebuildAll(client, schemas, { swap: !dryRun, rest, beside: rest === undefined ? beside : undefined, hydrate, onProgress });
   } finally {
-    await client.end();
+    await Promise.all([client.end(), beside.end()]);
   }
 }
 

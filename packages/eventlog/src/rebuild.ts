@@ -55,6 +55,8 @@ export interface RebuildOptions {
   readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
   /** Low priority: rests this many times as long as each piece of the replay took. Default 0. */
   readonly rest?: number | undefined;
+  /** Another connection of the same role, to replay twice as much at once. */
+  readonly beside?: pg.ClientBase | undefined;
   /** How archived events are read; default: there are none. */
   readonly hydrate?: Hydrate | undefined;
   /** Shapes that event types have had; default the contract's. */
@@ -148,14 +150,14 @@ async function rebuildAlone(
 ): Promise<RebuildReport[]> {
   await client.query(`${DROP}; create schema ${SHADOW}; create schema ${MOVED}; grant usage on schema ${SHADOW} to sb_log, sb_app`);
   const gate = createGate(client);
+  const clients = options.beside === undefined ? [client] : [client, options.beside];
   try {
     // A shadow that a crash takes back is dropped anyway: nobody waits for the disk before the swap.
-    await client.query(`set search_path = ${SHADOW}, public; set synchronous_commit = off`);
-    const made: Made[] = [];
-    for (const schema of schemas) made.push({ ...schema, tables: await makeTables(client, schema) });
+    for (const one of clients) await one.query(`set search_path = ${SHADOW}, public; set synchronous_commit = off`);
+    const made = await makeTables(client, schemas);
     const indexes = await withoutSlowIndexes(client);
 
-    const replay = createReplay(client, made, {
+    const replay = createReplay(clients, made, {
       versions: options.versions,
       hydrate: options.hydrate,
       onPage: (events) => report("replaying", events),
@@ -184,12 +186,12 @@ async function rebuildAlone(
         }
       });
     }
+    if (options.swap !== false) for (let round = 0; round < ROUNDS && (await replay.upToHead()) > TAIL; round++);
     const reports: RebuildReport[] = [];
     for (const [i, schema] of made.entries()) {
       const { name, tables } = schema;
       let ownMs = 0;
       if (options.swap !== false) {
-        for (let round = 0; round < ROUNDS && (await replay.upToHead()) > TAIL; round++);
         report("swapping", replay.count(), { name, nth: i + 1, of: made.length });
         // One module at a time: a reader that has a table of one open does not hold up the others.
         ownMs = await gate.closed(async () => {
@@ -210,22 +212,26 @@ async function rebuildAlone(
     }
     return reports;
   } finally {
-    await client.query(`reset search_path; reset synchronous_commit; ${DROP}`);
+    await client.query(DROP);
+    for (const one of clients) await one.query("reset search_path; reset synchronous_commit");
   }
 }
 
-/** The tables that the schema made. */
-async function makeTables(client: pg.ClientBase, { sql }: ProjectionSchema): Promise<readonly string[]> {
-  const tablesThere = async () => {
+/** The schemas with the tables that each of them made. */
+async function makeTables(client: pg.ClientBase, schemas: readonly ProjectionSchema[]): Promise<readonly Made[]> {
+  const known = new Set<string>();
+  const made: Made[] = [];
+  for (const schema of schemas) {
+    await client.query(schema.sql);
     const { rows } = await client.query<{ name: string }>(
       "select relname as name from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'p') order by 1",
       [SHADOW],
     );
-    return rows.map(({ name }) => name);
-  };
-  const before = new Set(await tablesThere());
-  await client.query(sql);
-  return (await tablesThere()).filter((name) => !before.has(name));
+    const tables = rows.map(({ name }) => name).filter((name) => !known.has(name));
+    for (const table of tables) known.add(table);
+    made.push({ ...schema, tables });
+  }
+  return made;
 }
 
 /**

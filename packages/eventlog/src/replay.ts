@@ -2,11 +2,13 @@
  * Gives the log, page by page, to projections whose tables are being made again (rebuild.ts). Each event is read and
  * parsed once, however many projections take it: one after the other they read 1.8 times as many.
  *
- *   read page n + 1 │ Postgres projects page n as one message …            │ what must see an answer, COMMIT
- *                   │ meanwhile page n + 1 is parsed and run ahead here    │
+ *   read page n + 1 │ page n, each module's part as one message: COMMIT  … on any connection that is free
+ *                   │ meanwhile page n + 1 is parsed and run ahead here
  *
- * A page is one JSON text, put together by Postgres: a row and nine columns for every event cost more here than all
- * that projections ask for.
+ * No module reads another's tables, so their parts may go to the database beside each other, each a transaction.
+ *
+ * An event is one JSON text, put together by Postgres: nine columns of each cost more here than all that projections
+ * ask for, and a whole page as one text of megabytes cost Postgres four times as much as its rows, in fresh memory.
  */
 import type { EventVersions } from "@signalbox/contract/event-versions";
 import type pg from "pg";
@@ -63,96 +65,109 @@ type Line = readonly [
   organizationId: string | null,
 ];
 
-/** Header and data are stored as JSON. */
+/** Header and data are stored as JSON. Payloads from that position on: see `STORED_COLUMNS`. */
 const READ = `
-  select '[' || string_agg(concat('[', position, ',', seq, ',', extract(epoch from recorded_at), ',', case header when '' then 'null' else header end, ',', coalesce(data, 'null'), ',"sha256:',
-           encode(prev_hash, 'hex'), '","sha256:', encode(hash, 'hex'), '",',
-           case when import_id is null then 'null,null' else to_json(import_id)::text || ',' || to_json(organization_id)::text end, ']'), ',') || ']' as page
-    from (select e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data, e.import_id, e.organization_id
-            from public.evt_events e left join public.evt_payloads p using (position)
-           where e.position > $1 and e.type = any($2) order by e.position limit $3) as events`;
+  select concat('[', e.position, ',', e.seq, ',', extract(epoch from e.recorded_at), ',', case e.header when '' then 'null' else e.header end, ',', coalesce(p.data, 'null'), ',"sha256:',
+           encode(e.prev_hash, 'hex'), '","sha256:', encode(e.hash, 'hex'), '",',
+           case when e.import_id is null then 'null,null' else to_json(e.import_id)::text || ',' || to_json(e.organization_id)::text end, ']') as line
+    from public.evt_events e left join public.evt_payloads p on p.position = e.position and p.position > $1
+   where e.position > $1 and e.type = any($2) order by e.position limit $3`;
 
 interface Page {
   readonly events: readonly Recorded[];
+  /** Of each of them. */
+  readonly positions: readonly number[];
   /** Position of the last of them. */
   readonly last: number;
   readonly isLast: boolean;
 }
 
-/** What one page asks of the database, in its order. */
+/** What one page asks of the database for one module, in its order. */
+interface Part {
+  readonly of: Taker;
+  readonly steps: readonly Step[];
+}
 interface Step {
   readonly asked: readonly Asked[];
   /** Those that look at an answer: they run when the rest of the step is done. */
-  readonly waiting: readonly (() => Promise<void>)[];
+  readonly waiting: readonly (readonly [Projection, readonly Recorded[]])[];
 }
 
 interface Taker {
   readonly name: string;
   readonly types: readonly string[];
   readonly dueOf: ReturnType<typeof distribution>;
+  /** Its tables are of this position. */
+  position: number;
+  /** Its part of the last page, in ms. */
+  took: number;
 }
 
-/** `client` has the tables first in its search path, and no transaction open between the calls. */
-export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[], options: ReplayOptions): Replay {
+/** `clients` have the tables first in their search path, and no transaction open between the calls. */
+export function createReplay(clients: readonly pg.ClientBase[], schemas: readonly Replayed[], options: ReplayOptions): Replay {
   const counts = new Map(schemas.map(({ name }) => [name, 0]));
   let left = schemas.map(({ name, projections }): Taker => {
     const types = [...new Set(projections.flatMap((projection) => projection.types))];
-    return { name, types, dueOf: distribution(projections) };
+    return { name, types, dueOf: distribution(projections), position: 0, took: 0 };
   });
   let types = typesOf(left);
-  let [position, limit, replayed] = [0, PAGE, 0];
-  const connection = inTurns(client, options.hydrate);
+  let [limit, replayed] = [PAGE, 0];
+  const connections = clients.map((client) => inTurns(client, options.hydrate));
+  const reading = connections.at(-1)!;
 
-  /** The text of the page after a position, and how many events were asked for. */
-  async function read(after: number): Promise<{ text: string; asked: number; after: number }> {
+  /** The page after a position, and how many events were asked for. */
+  async function read(after: number): Promise<{ rows: readonly { line: string }[]; asked: number; after: number }> {
     const asked = limit;
-    const { rows } = await connection.query<{ page: string | null }>(READ, [after, types, asked]);
-    return { text: rows[0]?.page ?? "[]", asked, after };
+    const { rows } = await reading.query<{ line: string }>(READ, [after, types, asked]);
+    return { rows, asked, after };
   }
 
-  async function parse({ text, asked, after }: Awaited<ReturnType<typeof read>>): Promise<Page> {
-    const stored = JSON.parse(text) as Line[];
+  async function parse({ rows, asked, after }: Awaited<ReturnType<typeof read>>): Promise<Page> {
+    const stored = rows.map(({ line }) => JSON.parse(line) as Line);
     const lines = stored.some(isCold) ? await filledIn(stored, options.hydrate ?? asTheyAre) : (stored as Whole[]);
-    if (lines.length > 0) limit = Math.max(1, Math.min(PAGE, Math.floor((PAGE_LENGTH / text.length) * lines.length)));
+    const length = rows.reduce((sum, { line }) => sum + line.length, 0);
+    if (lines.length > 0) limit = Math.max(1, Math.min(PAGE, Math.floor((PAGE_LENGTH / length) * lines.length)));
     return {
       events: lines.map((line) => recordedOfLine(line, options.versions)),
+      positions: lines.map(([position]) => position),
       last: lines.at(-1)?.[0] ?? after,
       isLast: lines.length < asked,
     };
   }
 
   /** What projections ask for, run ahead of the database as when they ran inline. */
-  async function prepare({ events }: Page): Promise<readonly Step[]> {
-    const steps: Step[] = [];
-    for (const piece of pieces(events)) {
-      const asked: Asked[] = [];
-      const waiting: (() => Promise<void>)[] = [];
-      for (const { dueOf } of left) {
-        const due = dueOf(piece);
+  async function prepare({ events, positions }: Page): Promise<readonly Part[]> {
+    const parts: Part[] = [];
+    for (const of of left) {
+      // Another module's part of this page failed: then this one may be further.
+      const first = positions.findIndex((position) => position > of.position);
+      const steps: Step[] = [];
+      for (const piece of pieces(first === -1 ? [] : events.slice(first))) {
+        const due = of.dueOf(piece);
         if (due.length === 0) continue;
-        const own = await collect((tx) => project(tx, due));
-        if (own === null) waiting.push(() => project(connection, due));
-        else asked.push(...own);
+        const asked = await collect((tx) => project(tx, due));
+        steps.push(asked === null ? { asked: [], waiting: due } : { asked, waiting: [] });
       }
-      steps.push({ asked, waiting });
+      parts.push({ of, steps });
     }
-    return steps;
+    return parts;
   }
 
-  /** One transaction, or a projection that failed half-way would be given the same events again. */
-  async function replay(steps: readonly Step[]): Promise<void> {
-    if (steps.every(({ waiting }) => waiting.length === 0)) return connection.fly(steps.flatMap(({ asked }) => asked));
-    await connection.query("begin");
-    try {
-      for (const { asked, waiting } of steps) {
-        await connection.fly(asked);
-        for (const wait of waiting) await wait();
-      }
-      await connection.query("commit");
-    } catch (error) {
-      await connection.query("rollback");
-      throw error;
-    }
+  async function replay(parts: readonly Part[], last: number): Promise<void> {
+    // The long ones first, so that no connection ends much later than another.
+    const left = parts.toSorted((a, b) => b.of.took - a.of.took).values();
+    const done = await Promise.allSettled(
+      connections.map(async (connection) => {
+        for (const { of, steps } of left) {
+          const began = performance.now();
+          await replayPart(connection, steps);
+          of.took = performance.now() - began;
+          of.position = last;
+        }
+      }),
+    );
+    const failed = done.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   function count(events: readonly Recorded[]): void {
@@ -170,7 +185,7 @@ export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[]
     count: () => replayed,
     countOf: (name) => counts.get(name) ?? 0,
     async total() {
-      const { rows } = await connection.query<{ n: string }>("select count(*) as n from public.evt_events where type = any($1)", [types]);
+      const { rows } = await reading.query<{ n: string }>("select count(*) as n from public.evt_events where type = any($1)", [types]);
       return Number(rows[0]?.n ?? 0);
     },
     end(name) {
@@ -180,24 +195,23 @@ export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[]
     async upToHead({ rest } = { rest: 0 }) {
       if (types.length === 0) return 0;
       const before = replayed;
-      let page = await parse(await read(position));
+      let page = await parse(await read(Math.min(...left.map(({ position }) => position))));
       let ready = await prepare(page);
       while (page.events.length > 0) {
         const began = performance.now();
         const { last, isLast } = page;
-        // While the database projects this page, the next is read before it and made ready behind it.
-        const reading = isLast ? null : read(last);
-        const replaying = replay(ready);
+        // While the database projects this page, the next is read beside it and made ready behind it.
+        const next = isLast ? null : read(last);
+        const replaying = replay(ready, last);
         const following = (async () => {
-          const text = (await reading) ?? { text: "[]", asked: 1, after: last };
+          const text = (await next) ?? { rows: [], asked: 1, after: last };
           await turn(); // what is projected is sent first
-          const next = await parse(text);
-          return { next, ready: await prepare(next) };
+          const parsed = await parse(text);
+          return { next: parsed, ready: await prepare(parsed) };
         })();
         const [projected, followed] = await Promise.allSettled([replaying, following]);
         if (projected.status === "rejected") throw projected.reason;
         count(page.events);
-        position = last;
         options.onPage?.(replayed);
         if (followed.status === "rejected") throw followed.reason;
         ({ next: page, ready } = followed.value);
@@ -206,6 +220,22 @@ export function createReplay(client: pg.ClientBase, schemas: readonly Replayed[]
       return replayed - before;
     },
   };
+}
+
+/** One transaction, or a projection that failed half-way would be given the same events again. */
+async function replayPart(connection: ReturnType<typeof inTurns>, steps: readonly Step[]): Promise<void> {
+  if (steps.every(({ waiting }) => waiting.length === 0)) return connection.fly(steps.flatMap(({ asked }) => asked));
+  await connection.query("begin");
+  try {
+    for (const { asked, waiting } of steps) {
+      await connection.fly(asked);
+      await project(connection, waiting);
+    }
+    await connection.query("commit");
+  } catch (error) {
+    await connection.query("rollback");
+    throw error;
+  }
 }
 
 /** At once, as when it ran inline. All settle before anything is rolled back. */

@@ -25,10 +25,11 @@ export interface OrganizationDrift {
 
 export async function compare(client: pg.ClientBase, shadow: string, tables: readonly string[]): Promise<TableDrift[]> {
   const drift: TableDrift[] = [];
+  const columns = await columnsOf(client, tables, ["public", shadow]);
   for (const table of tables) {
-    const { rows: live } = await client.query<{ exists: boolean }>("select to_regclass($1) is not null as exists", [`public.${table}`]);
-    if (live[0]?.exists !== true) continue;
-    if (await areSame(client, table, "public", shadow)) continue;
+    const [live, rebuilt] = ["public", shadow].map((schema) => columns.filter((of) => of.schema === schema && of.table === table));
+    if (live!.length === 0) continue; // new in this schema
+    if (await areSame(client, table, { schema: "public", columns: live! }, { schema: shadow, columns: rebuilt! })) continue;
     // As jsonb, so that a column order of another age does not matter; `all` keeps repeated rows apart.
     const rowsOf = (schema: string) => `select to_jsonb(t) as row from ${schema}.${table} t`;
     const onlyLive = await difference(client, rowsOf("public"), rowsOf(shadow));
@@ -56,27 +57,42 @@ export async function compare(client: pg.ClientBase, shadow: string, tables: rea
   return drift;
 }
 
-/**
- * By number and sum of hashes of their rows, as nearly always: a fifth of what telling the differences takes. Columns
- * by their names, and without those that the database makes of others (`generated`); as records, since text of every
- * column costs more than its hash. Of a type without a hash the text is taken.
- */
-async function areSame(client: pg.ClientBase, table: string, one: string, other: string): Promise<boolean> {
-  const { rows: columns } = await client.query<{ schema: string; name: string; has_hash: boolean }>(
-    `select n.nspname::text as schema, quote_ident(a.attname) as name,
+interface Column {
+  readonly schema: string;
+  readonly table: string;
+  readonly name: string;
+  readonly has_hash: boolean;
+}
+
+/** By their names, and without those that the database makes of others (`generated`). */
+async function columnsOf(client: pg.ClientBase, tables: readonly string[], schemas: readonly string[]): Promise<readonly Column[]> {
+  const { rows } = await client.query<Column>(
+    `select n.nspname::text as schema, c.relname::text as table, quote_ident(a.attname) as name,
             exists (select from pg_opclass o join pg_am m on m.oid = o.opcmethod
                      where m.amname = 'hash' and o.opcdefault and (o.opcintype = a.atttypid or t.typcategory = 'A' and o.opcintype = 'anyarray'::regtype
                            or t.typname = 'varchar' and o.opcintype = 'text'::regtype)) as has_hash
        from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace join pg_type t on t.oid = a.atttypid
-      where c.relname = $1 and n.nspname in ($2, $3) and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attname`,
-    [table, one, other],
+      where c.relname = any($1) and n.nspname = any($2) and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attname`,
+    [tables, schemas],
   );
-  const namesIn = (schema: string) => columns.filter((column) => column.schema === schema);
-  const [ones, others] = [namesIn(one), namesIn(other)];
+  return rows;
+}
+
+interface Side {
+  readonly schema: string;
+  readonly columns: readonly Column[];
+}
+
+/**
+ * By number and sum of hashes of their rows, as nearly always: a fifth of what telling the differences takes. As
+ * records, since text of every column costs more than its hash. Of a type without a hash the text is taken.
+ */
+async function areSame(client: pg.ClientBase, table: string, one: Side, other: Side): Promise<boolean> {
+  const listOf = ({ columns }: Side) => columns.map(({ name }) => name).join();
   // Of another age: then the differences are looked for.
-  if (ones.map(({ name }) => name).join() !== others.map(({ name }) => name).join()) return false;
-  const row = ones.map(({ name, has_hash }) => `t.${name}${has_hash ? "" : "::text"}`).join(", ");
-  const digest = (schema: string) => `(select row(count(*), sum(hash_record_extended(row(${row}), 0)))::text from ${schema}.${table} t)`;
+  if (listOf(one) !== listOf(other)) return false;
+  const row = one.columns.map(({ name, has_hash }) => `t.${name}${has_hash ? "" : "::text"}`).join(", ");
+  const digest = ({ schema }: Side) => `(select row(count(*), sum(hash_record_extended(row(${row}), 0)))::text from ${schema}.${table} t)`;
   const { rows } = await client.query<{ same: boolean }>(`select ${digest(one)} = ${digest(other)} as same`);
   return rows[0]?.same === true;
 }
