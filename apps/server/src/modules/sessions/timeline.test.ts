@@ -22,6 +22,8 @@ const happening = fc.oneof(
 const history = fc.array(fc.tuple(happening, fc.nat(5000), fc.integer({ min: 1, max: 9 })), { minLength: 1, maxLength: 60 }).map((all) => {
   let atMs = BEGAN_MS;
   let position = 0;
+  /** A turn is asked for by a message that is there: both are of one unit, in this order. */
+  const said: string[] = [];
   return all.map(([{ kind, type, of }, pauseMs, others], i): Entry => {
     atMs += pauseMs;
     // Events of other streams lie between.
@@ -34,10 +36,11 @@ const history = fc.array(fc.tuple(happening, fc.nat(5000), fc.integer({ min: 1, 
             name: `tool ${of}`,
             title: `${type} ${of}`,
             content_md: `said ${of}`,
-            input: { message_id: `msg_${(of + 1) % 4}` },
+            input: { message_id: said[of % said.length] },
             outcome: "succeeded",
           };
-    const id = kind === "message" ? `msg_${of}` : `${kind}_${of}`;
+    const id = kind === "message" ? `msg_${i}` : `${kind}_${of}`;
+    if (kind === "message") said.push(id);
     return { seq: i + 1, position, atMs, event: { type, data }, kind, id, runId: null, by: "usr_1" };
   });
 });
