@@ -322,9 +322,9 @@ describe("moments that are kept", () => {
       .toEqual([]);
     // Made anew it has nothing of it: all of them are called the same, so only that one's place tells.
     const other = entries.findIndex(({ event, seq }) => event.type === "approval.requested" && seq > found.seq) + 1;
-    for (const of of [after.strips, strips]) {
-      expect(labelIn(await of.of(await roomNow(), found.seq - 1), found.seq)).toBeUndefined();
-      expect(labelIn(await of.of(await roomNow(), other - 1), other)).toBe(found.data.title);
+    for (const kept of [after.strips, strips]) {
+      expect(labelIn(await kept.of(await roomNow(), found.seq - 1), found.seq)).toBeUndefined();
+      expect(labelIn(await kept.of(await roomNow(), other - 1), other)).toBe(found.data.title);
     }
   });
 
