@@ -28,8 +28,9 @@ export default defineConfig({
   test: {
     globalSetup: ["packages/testkit/src/global-setup.ts"],
     sequence: { sequencer: LongFirst },
-    // Two cores, and most files wait for Postgres, a sandbox or a browser rather than compute: three workers left a third of the processor idle.
-    maxWorkers: 4,
+    // Two cores, and many files wait for Postgres, a sandbox or an agent rather than compute. Four leave none of it idle, but then what
+    // waits for an agent's start runs into its limit (load 16).
+    maxWorkers: 3,
     projects: [
       project({ name: "pages", include: [PAGES], exclude }),
       project({
