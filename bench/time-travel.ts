@@ -8,19 +8,19 @@
  *   strip     the timeline of the whole room: first time, again, and only what came after a moment near the end, as
  *             somebody who follows the room asks for it
  *
- * `node time-travel.ts [--turns N] [--moments N]`: a turn is 50 tool calls, about 110 events. The last line of stdout is one JSON object.
+ * `node time-travel.ts [--turns N] [--moments N]`: a turn is 105 tool calls, about 220 events. The last line of stdout is one JSON object.
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { quantile, startProcess } from "./server.ts";
 
 const { values: flags } = parseArgs({
-  options: { turns: { type: "string", default: "915" }, moments: { type: "string", default: "100" } },
+  options: { turns: { type: "string", default: "455" }, moments: { type: "string", default: "100" } },
 });
 const MOMENTS = Number(flags.moments);
 
 // Nobody asks the model anything.
-const server = await startProcess([path.join(import.meta.dirname, "web-server.ts"), "http://127.0.0.1:9/v1", flags.turns, "50"]);
+const server = await startProcess([path.join(import.meta.dirname, "web-server.ts"), "http://127.0.0.1:9/v1", flags.turns, "105"]);
 try {
   type Answer = { seq: number; last_seq: number; items: { id: string; room_id: string }[] };
   async function get(route: string): Promise<{ ms: number; body: Answer }> {
