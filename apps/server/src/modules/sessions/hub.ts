@@ -55,6 +55,8 @@ export class Hub {
   readonly #lease: Lease;
   readonly #channel: LiveChannel;
   readonly #signal = new Signal();
+  /** Whoever waits for an agent's first answer, which may take minutes, need not once the server stops. */
+  readonly #ending = new AbortController();
   readonly #own: SessionLog;
   readonly #facts: SessionFacts;
   readonly #place: Workplace;
@@ -115,6 +117,7 @@ export class Hub {
   /** The server stops: the turn under way is ended, the session paused. */
   shutDown(): void {
     this.#closing ??= "server_stops";
+    this.#ending.abort();
     this.#signal.set();
   }
 
@@ -128,6 +131,7 @@ export class Hub {
   /** The lease is lost: let go at once. */
   overtaken(): void {
     this.#closing = "overtaken";
+    this.#ending.abort();
     this.#turns.abort();
     this.#signal.set();
   }
@@ -153,7 +157,11 @@ export class Hub {
     }
     // Nothing is started for it; what a killed server left is ended with the pause.
     if (look.suspended) await this.#place.adoptSandbox();
-    else await this.#boot(look);
+    else
+      await this.#boot(look, this.#ending.signal).catch((error: unknown) => {
+        // Given up because this process ends: the next one, or the next message, starts it again.
+        if (this.#closing === null) throw error;
+      });
     for (
       look = await this.#look();
       this.#closing === null && !isEnded(look.status) && look.status !== "paused";
@@ -168,7 +176,7 @@ export class Hub {
   }
 
   /** Takes over what still runs, or makes it (again). Also in the middle of a session's life. */
-  async #boot(look: Look): Promise<void> {
+  async #boot(look: Look, signal?: AbortSignal): Promise<void> {
     const started = this.#deps.clock.nowMs();
     const { sandboxId } = this.#place;
     const mustBoot = !(this.#place.sandbox?.alive() ?? (await this.#place.adoptSandbox()));
@@ -178,7 +186,7 @@ export class Hub {
       await this.#place.createSandbox();
     }
     const sandboxMs = Math.round(this.#deps.clock.nowMs() - started);
-    const agent = await this.#startAgent();
+    const agent = await this.#startAgent(signal);
     const agentMs = Math.round(this.#deps.clock.nowMs() - started - sandboxMs);
     this.#deps.logger.info(
       {
@@ -220,10 +228,10 @@ export class Hub {
   }
 
   /** With the model of now, and knowing those that it had before. */
-  async #startAgent(): Promise<AgentSession> {
+  async #startAgent(signal?: AbortSignal): Promise<AgentSession> {
     const { state } = await this.#deps.log.state(session, this.organizationId, this.#own.subject);
     const facts = state.status === "none" ? this.#facts : state;
-    const agent = await this.#place.startAgent({ model: facts.model, models: facts.models });
+    const agent = await this.#place.startAgent({ model: facts.model, models: facts.models, signal });
     agent.onEvent((event) => this.#turns.hear(event));
     return agent;
   }

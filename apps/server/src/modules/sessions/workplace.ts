@@ -132,7 +132,11 @@ export class Workplace {
   }
 
   /** Takes the agent over where it runs, or starts it with the conversation it had. */
-  async startAgent(using: { readonly model: string; readonly models: readonly string[] }): Promise<AgentSession> {
+  async startAgent(using: {
+    readonly model: string;
+    readonly models: readonly string[];
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<AgentSession> {
     const { sandbox } = this;
     if (sandbox === null) throw new Error("an agent needs a sandbox");
     const { models, logger, leases } = this.#deps;
@@ -152,6 +156,7 @@ export class Workplace {
       model: await modelOf(using.model),
       otherModels: await Promise.all(using.models.filter((id) => id !== using.model).map(modelOf)),
       instructions: instructionsFor(about.kind, about.source),
+      signal: using.signal,
     };
     const host = hostOf(sandbox);
     this.#events.onProgress("Starting the agent.");
@@ -160,7 +165,7 @@ export class Workplace {
     try {
       this.agent = await harness.start(host, { ...options, resume: agentSessionId === null ? undefined : { agentSessionId, record } });
     } catch (error) {
-      if (agentSessionId === null || !(error instanceof AgentStartError)) throw agentFailed(error);
+      if (agentSessionId === null || !(error instanceof AgentStartError) || using.signal?.aborted === true) throw agentFailed(error);
       // Its memory is gone with its files; what was said is in the log all the same.
       logger.warn({ err: error, session_id: this.#lease.sessionId }, "the agent could not pick its conversation up; it begins a new one");
       try {
