@@ -54,7 +54,8 @@ export class CheckpointLine {
         if (next < 0) return -1;
         starts.push(end + 1 - first);
         this.heads = heads;
-        this.before = { bytes: bytes.slice(first, end), starts };
+        // A copy: whoever reads a file reads the next piece into the same memory, and a Buffer's own slice would be a view of it.
+        this.before = { bytes: new Uint8Array(bytes.subarray(first, end)), starts };
         return next;
       }
     }

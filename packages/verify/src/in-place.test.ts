@@ -180,3 +180,17 @@ test("a table of bytes numbers texts as a map of strings does", () => {
   expect(table.size).toBe(map.size);
   expect(table.numberOf(Buffer.alloc(0), 0, 0)).toBe(map.size);
 });
+
+test("a checkpoint is read right when the file's next piece is read into the memory of the one before", () => {
+  const of = (seq: number): Buffer =>
+    Buffer.from(
+      `${JSON.stringify({ kind: "checkpoint", note: "n", heads: [1, 2, 3].map((n) => ({ stream: `room:${n}`, seq: n === 2 ? seq : 1, hash: "h" })) })}\n`,
+    );
+  const memory = Buffer.alloc(of(1).length);
+  const line = new CheckpointLine();
+  for (const seq of [1, 2, 3]) {
+    of(seq).copy(memory);
+    expect(line.read(memory, 0)).toBe(memory.length);
+    expect(line.heads.map((head) => head.seq)).toEqual([1, seq, 1]);
+  }
+});
