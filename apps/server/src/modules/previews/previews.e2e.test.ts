@@ -1,5 +1,5 @@
 /* Previews of a real program in a real sandbox, asked over a real socket with the Host header that a browser would send. */
-import { request } from "node:http";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { databaseTest } from "@signalbox/testkit/database";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -22,6 +22,7 @@ const server = http.createServer((q, r) => {
   if (pathname === "/cookies") return r.writeHead(200, { "set-cookie": ["a=1; Domain=localhost; Path=/", "b=2; HttpOnly", "signalbox_session=evil; Path=/"], "x-frame-options": "DENY", "content-security-policy": "default-src 'self'; frame-ancestors 'none'" }).end("ok");
   if (pathname === "/events") { r.writeHead(200, { "content-type": "text/event-stream" }); r.write("data: first\\n\\n"); return; }
   if (pathname === "/break") { r.writeHead(200, { "content-length": "100" }); r.write("half"); return setTimeout(() => q.socket.destroy(), 50); }
+  if (pathname === "/early") return r.end("enough");
   if (pathname === "/silent") return q.socket.destroy();
   let n = 0;
   q.on("data", (d) => (n += d.length)).on("end", () => { r.setHeader("content-type", "application/json"); r.end(JSON.stringify({ method: q.method, url: q.url, headers: q.headers, n })); });
@@ -133,6 +134,23 @@ test("a stream arrives as it is written, a body that breaks off is not a whole o
   expect(first).toBe("data: first\n\n");
   await expect(at.fetch(`${url}break`)).rejects.toThrow();
   expect((await at.fetch(`${url}silent`)).status).toBe(502);
+  await remove(id);
+});
+
+test("an answer that comes before the body was read arrives, and the connection serves the next request", async () => {
+  const { url, id } = await preview();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const sockets = new Set<unknown>();
+  for (let i = 0; i < 20; i++) {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const asked = request({ host: "127.0.0.1", port: at.port, path: "/early", method: "POST", headers: { host: new URL(url).host }, agent }, resolve);
+      asked.once("socket", (socket) => sockets.add(socket)).once("error", reject);
+      asked.end("x".repeat(2_000_000));
+    });
+    expect([answer.statusCode, Buffer.concat(await answer.toArray()).toString()], `request ${i}`).toEqual([200, "enough"]);
+  }
+  expect(sockets.size).toBe(1);
+  agent.destroy();
   await remove(id);
 });
 

@@ -84,16 +84,18 @@ export function createPreviewProxy({ targetOf, frameAncestors, logger }: ProxyDe
     if ("kind" in inside) return page(inside);
     const asked = ask(request, inside, target);
     const forget = track(target.previewId, () => {
-      asked.destroy();
+      inside.destroy();
       response.destroy();
     });
     if (forget === null) {
-      asked.destroy();
+      inside.destroy();
       return page({ kind: "busy" });
     }
     response.once("close", () => {
       forget();
-      asked.destroy();
+      inside.destroy();
+      // What nobody wants any more is in the way of the browser's next request on the same connection.
+      request.unpipe().resume();
     });
     asked.once("error", () => {
       if (response.headersSent) response.destroy();
@@ -182,12 +184,16 @@ export function createPreviewProxy({ targetOf, frameAncestors, logger }: ProxyDe
   };
 }
 
+/**
+ * A connection that stays: asked to close, a program that answers before it has read the whole body cuts what is still
+ * on its way to it, and its answer with it. `inside` is for whoever asked to end.
+ */
 function ask(request: IncomingMessage, inside: Duplex, behind: Behind): ClientRequest {
   return httpRequest({
     createConnection: () => inside,
     method: request.method,
     path: request.url,
-    headers: requestHeaders(request, behind),
+    headers: { connection: ["keep-alive"], ...requestHeaders(request, behind) },
     setHost: false,
   });
 }

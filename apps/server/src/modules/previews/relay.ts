@@ -24,7 +24,10 @@ export function relay(request: IncomingMessage, response: ServerResponse, to: UR
     headers: { ...request.headers, [RELAYED]: "1" },
     setHost: false,
   });
-  response.once("close", () => asked.destroy());
+  response.once("close", () => {
+    asked.destroy();
+    request.unpipe().resume();
+  });
   asked.once("error", () => {
     if (response.headersSent) response.destroy();
     else unreachable();
