@@ -281,7 +281,7 @@ test("what somebody has open at a gateway ends within a second of what it was op
   expect((await split.call("POST", `/v1/sessions/${held}/stop`, {})).status).toBe(200);
 });
 
-/** One session for the three that follow: an agent takes seconds to start. */
+/** One session for the four that follow: an agent takes seconds to start. */
 let id: string;
 let said: () => string;
 async function turn(prompt: string): Promise<string> {
@@ -333,6 +333,28 @@ test("a session goes on streaming while the api is stopped, and no delta passes 
   const { body } = await split.call("GET", `/v1/sessions/${id}/turns`);
   expect(await endOf(body.items[0].id)).toBe("succeeded");
 }, 600_000);
+
+test("the kill switch, thrown at the api, cuts what a gateway's agent is told within a second, and lets it go on when it is released", async () => {
+  const run = await turn(`say ${words(500, 1000)}`);
+  await until("it streams", () => said().includes("word520"));
+  expect((await split.call("POST", "/v1/kill-switch", { engaged: true, reason: "drill" })).status).toBe(200);
+  const thrownAtMs = performance.now();
+  let heard = said().length;
+  let changedAtMs = thrownAtMs;
+  // A word comes each 40 ms: three seconds without one is no pause.
+  while (performance.now() - changedAtMs < 3000) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (said().length !== heard) [heard, changedAtMs] = [said().length, performance.now()];
+    expect(said()).not.toContain("word999");
+  }
+  expect(changedAtMs - thrownAtMs, "ms that it went on").toBeLessThan(1000);
+  expect(await endOf(run)).toBe("failed");
+  const refused = await split.call("POST", `/v1/sessions/${id}/messages`, { content_md: "say more" });
+  expect(refused.body.error.code).toBe("kill_switch_active");
+  expect((await split.call("POST", "/v1/kill-switch", { engaged: false })).status).toBe(200);
+  expect(await endOf(await turn("say released"))).toBe("succeeded");
+  await until("it streams again", () => said().includes("released"));
+}, 300_000);
 
 test("killed with -9 in the middle of a turn, a gateway's session is taken over by the other, and a reader misses and repeats nothing", async () => {
   const run = await turn(`say ${words(1000, 1300)}`);
