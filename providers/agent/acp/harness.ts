@@ -55,7 +55,7 @@ export function acpHarness(agent: AcpAgent): Harness {
       const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
       try {
-        return (await takeOver(host, agent, options)) ?? (await patiently(signal, (attempt) => boot(host, agent, options, attempt)));
+        return (await takeOver(host, agent, options)) ?? (await patiently(signal, (limited) => boot(host, agent, options, signal, limited)));
       } catch (error) {
         if (error instanceof AgentStartError) throw error;
         if (options.signal?.aborted) throw new AgentStartError("aborted", "the start was called off", { cause: error });
@@ -103,7 +103,13 @@ async function takeOver(host: AgentHost, agent: AcpAgent, options: StartOptions)
   return session;
 }
 
-async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, signal: AbortSignal): Promise<AgentSession> {
+async function boot(
+  host: AgentHost,
+  agent: AcpAgent,
+  options: StartOptions,
+  overall: AbortSignal,
+  limited: () => AbortSignal,
+): Promise<AgentSession> {
   const env = await agent.prepare(host, options);
   const processId = `acp-${randomUUID()}`;
   const process = await host.spawn({ id: processId, argv: agent.argv, cwd: host.workspace, env: { ...options.env, ...env } });
@@ -115,12 +121,16 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
   try {
     const line = new AcpLine(process, 0);
     const ended = exitBeforeStart(process, "the agent ended before it was ready", () => complained);
-    const shaken = handshake(line, host, agent, options).catch(async (error: unknown) => {
-      // A wire that breaks is usually an agent that ends, whose last words say more.
-      if (!(error instanceof AgentStartError)) await Promise.race([ended, sleep(1_000)]);
-      throw error;
-    });
-    const { sessionId: agentSessionId, modelOption } = await Promise.race([shaken, ended, rejectOnAbort(signal)]);
+    const said = <T>(answer: Promise<T>, within: AbortSignal): Promise<T> => {
+      const explained = answer.catch(async (error: unknown) => {
+        // A wire that breaks is usually an agent that ends, whose last words say more.
+        if (!(error instanceof AgentStartError)) await Promise.race([ended, sleep(1_000)]);
+        throw error;
+      });
+      return Promise.race([explained, ended, rejectOnAbort(within)]);
+    };
+    const hello = await said(initialize(line), overall);
+    const { sessionId: agentSessionId, modelOption } = await said(meet(line, hello, host, agent, options), limited());
     const record: AcpRecord = {
       harness: "acp",
       agentSessionId,
@@ -148,14 +158,18 @@ async function boot(host: AgentHost, agent: AcpAgent, options: StartOptions, sig
 
 type Met = { sessionId: string; modelOption: string | null };
 
-async function handshake(line: AcpLine, host: AgentHost, agent: AcpAgent, options: StartOptions): Promise<Met> {
-  const peer = line.connection.agent;
-  const hello: InitializeResponse = await peer.request(methods.agent.initialize, {
+function initialize(line: AcpLine): Promise<InitializeResponse> {
+  return line.connection.agent.request(methods.agent.initialize, {
     protocolVersion: PROTOCOL_VERSION,
     // It runs beside its files: it reads, writes and executes there itself.
     clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
     clientInfo: { name: "signalbox", version: "1" },
   });
+}
+
+/** The conversation, made or picked up. */
+async function meet(line: AcpLine, hello: InitializeResponse, host: AgentHost, agent: AcpAgent, options: StartOptions): Promise<Met> {
+  const peer = line.connection.agent;
   const place = { cwd: host.workspace, mcpServers: mcpServers(options, hello) };
   const sessionId = options.resume?.agentSessionId;
   if (sessionId !== undefined) {

@@ -36,7 +36,7 @@ export function openCodeHarness(harness: OpenCodeOptions = {}): Harness {
       try {
         return (
           (await takeOver(host, options, signal)) ??
-          (await patiently(signal, (attempt) => boot(host, options, harness.command ?? "opencode", attempt)))
+          (await patiently(signal, (limited) => boot(host, options, harness.command ?? "opencode", signal, limited)))
         );
       } catch (error) {
         throw startError(error, timeout.aborted, options.signal?.aborted === true);
@@ -64,7 +64,13 @@ async function takeOver(host: AgentHost, options: StartOptions, signal: AbortSig
   }
 }
 
-async function boot(host: AgentHost, options: StartOptions, command: string, signal: AbortSignal): Promise<AgentSession> {
+async function boot(
+  host: AgentHost,
+  options: StartOptions,
+  command: string,
+  overall: AbortSignal,
+  limited: () => AbortSignal,
+): Promise<AgentSession> {
   const paths = openCodePaths(host);
   await writeOpenCodeFiles(host, options, paths, { questions: true });
   const password = randomBytes(24).toString("base64url");
@@ -77,7 +83,8 @@ async function boot(host: AgentHost, options: StartOptions, command: string, sig
   });
   let http: AgentHttp | undefined;
   try {
-    const port = await listeningPort(process, signal);
+    const port = await listeningPort(process, overall);
+    const signal = limited();
     http = agentHttp(host, port, password);
     await healthy(http, process, signal);
     const agentSessionId = await conversation(http, options, signal);
@@ -108,7 +115,7 @@ async function opened(
 ): Promise<AgentSession> {
   const session = new OpenCodeSession(host, http, process, record, options.model.modelId, reattached);
   await session.open(options.resume !== undefined, signal);
-  // It loads its providers when first asked for them, 0.7 s of the first prompt's 1.4: asked for now, it is done by then.
+  // It loads its providers when first asked for them, a third of the first prompt's time: asked for now, it is done by then.
   if (!reattached) http.json("GET", "/config/providers").catch(() => undefined); // Only a head start: nothing depends on it.
   return session;
 }

@@ -4,11 +4,16 @@ import type { AgentHost, StartOptions } from "../port.ts";
 
 export const PROVIDER = "signalbox";
 
-export type OpenCodePaths = { config: string; instructions: string; workspace: string };
+export type OpenCodePaths = { config: string; instructions: string; models: string; workspace: string };
 
 export function openCodePaths(host: AgentHost): OpenCodePaths {
   const directory = join(host.home, ".config", "signalbox");
-  return { config: join(directory, "opencode.json"), instructions: join(directory, "instructions.md"), workspace: host.workspace };
+  return {
+    config: join(directory, "opencode.json"),
+    instructions: join(directory, "instructions.md"),
+    models: join(directory, "models.json"),
+    workspace: host.workspace,
+  };
 }
 
 /** `questions`: there is somebody to answer them. Through ACP there is no way to ask. */
@@ -19,6 +24,9 @@ export async function writeOpenCodeFiles(
   { questions = false }: { questions?: boolean } = {},
 ): Promise<void> {
   await host.writeFile(paths.config, openCodeConfig(options, paths, questions), 0o600);
+  // Without a catalogue of its own it reads the one that it was built with, of every model there is: 2 of the 3.4 s until its
+  // first word, and 200 MB of its memory. The configuration names all that it may use.
+  await host.writeFile(paths.models, "{}");
   if (options.instructions !== undefined) await host.writeFile(paths.instructions, options.instructions, 0o600);
   // At every start it would have npm install its plugin library into its own configuration folder, which offline is
   // a refused connection and a minute of retries. It takes the folder for done when these two say so.
@@ -90,6 +98,7 @@ export function openCodeEnv(options: StartOptions, paths: OpenCodePaths, passwor
     // A repository's own `.opencode/` would make it install a plugin from npm at the first request, and hang offline.
     OPENCODE_DISABLE_PROJECT_CONFIG: "1",
     OPENCODE_DISABLE_MODELS_FETCH: "1",
+    OPENCODE_MODELS_PATH: paths.models,
     OPENCODE_DISABLE_AUTOUPDATE: "1",
     OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
     OPENCODE_DISABLE_SHARE: "1",
