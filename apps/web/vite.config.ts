@@ -3,7 +3,9 @@ import react from "@vitejs/plugin-react";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig, type Plugin, type PluginOption } from "vite";
+import { compressed } from "./build/compressed.ts";
+import { parts } from "./build/parts.ts";
 
 const CONTRACT = join(import.meta.dirname, "../../packages/contract/src/");
 
@@ -12,7 +14,13 @@ const server = { target: "http://127.0.0.1:4400", changeOrigin: true };
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [react(), tailwindcss(), contractToCall(), serviceWorker()],
+  plugins: [
+    ...scripts(),
+    tailwindcss(),
+    parts(join(import.meta.dirname, "src/needs/needs-page.tsx"), scripts),
+    serviceWorker(),
+    compressed(),
+  ],
   build: {
     outDir: "dist",
     emptyOutDir: true,
@@ -24,6 +32,11 @@ export default defineConfig({
   },
   server: { host: "127.0.0.1", proxy: { "/v1": { ...server, ws: true } } },
 });
+
+/** What JavaScript is made with. */
+function scripts(): PluginOption[] {
+  return [react(), contractToCall()];
+}
 
 /**
  * The contract as far as the browser needs it. A client calls a route by its method and path and trusts its own

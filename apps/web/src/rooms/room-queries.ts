@@ -93,6 +93,10 @@ export const messagesQuery = (roomId: RoomId, threadId: ThreadId, around: Messag
     select: (data) => ({ messages: data.pages.toReversed().flatMap((page) => page.items), endsEarly: data.pages[0]?.later != null }),
   });
 
+// Not in the loop below: minified they would stand right behind `for await (…)`, where Vite's lexer takes `/` for a division.
+const OF_RUNS = /^(run|approval)\./;
+const OF_ROOM = /^(message|thread|room)\./;
+
 /** For a component that lives as long as one room is shown. Reads what changed, a moment after the room said so: a burst of events is one reading. */
 export function useRoomFeed(room: Pick<Room, "id" | "last_seq">): void {
   const id = room.id;
@@ -107,8 +111,8 @@ export function useRoomFeed(room: Pick<Room, "id" | "last_seq">): void {
         query: { from_seq: from.current },
         signal: left.signal,
       })) {
-        if (/^(run|approval)\./.test(data.type)) void queries.invalidateQueries({ queryKey: ["room-runs", id] });
-        if (!/^(message|thread|room)\./.test(data.type)) continue;
+        if (OF_RUNS.test(data.type)) void queries.invalidateQueries({ queryKey: ["room-runs", id] });
+        if (!OF_ROOM.test(data.type)) continue;
         timer ??= setTimeout(() => {
           timer = undefined;
           void queries.invalidateQueries({ queryKey: ["room", id] });
