@@ -55,7 +55,9 @@ export function acpHarness(agent: AcpAgent): Harness {
       const timeout = AbortSignal.timeout(options.startTimeoutMs ?? START_MS);
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
       try {
-        return (await takeOver(host, agent, options)) ?? (await patiently(signal, (limited) => boot(host, agent, options, signal, limited)));
+        return (
+          (await takeOver(host, agent, options)) ?? (await patiently(signal, (limited) => boot(host, agent, options, signal, limited)))
+        );
       } catch (error) {
         if (error instanceof AgentStartError) throw error;
         if (options.signal?.aborted) throw new AgentStartError("aborted", "the start was called off", { cause: error });

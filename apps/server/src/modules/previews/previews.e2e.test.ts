@@ -143,7 +143,10 @@ test("an answer that comes before the body was read arrives, and the connection 
   const sockets = new Set<unknown>();
   for (let i = 0; i < 20; i++) {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const asked = request({ host: "127.0.0.1", port: at.port, path: "/early", method: "POST", headers: { host: new URL(url).host }, agent }, resolve);
+      const asked = request(
+        { host: "127.0.0.1", port: at.port, path: "/early", method: "POST", headers: { host: new URL(url).host }, agent },
+        resolve,
+      );
       asked.once("socket", (socket) => sockets.add(socket)).once("error", reject);
       asked.end("x".repeat(2_000_000));
     });
