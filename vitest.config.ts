@@ -19,6 +19,8 @@ const project = (test: TestProjectInlineConfiguration["test"]): TestProjectInlin
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
+    // What a first try got is only in its message: "[ Array(1) ]" says nothing.
+    chaiConfig: { truncateThreshold: 1_000 },
     // What decides whether a change lands tries once more, and tools/test.ts names what needed it; at home a test that wavers fails.
     retry: process.env["CI"] === undefined ? 0 : 1,
   },
