@@ -1,31 +1,30 @@
-import { getPresence, type Presence as PresenceView } from "@signalbox/contract/session-queue";
+import type { Presence as PresenceView } from "@signalbox/contract/session-queue";
 import type { SessionId } from "@signalbox/contract/primitives";
 import { Avatar } from "@signalbox/ui/avatar";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
-import { client, queries, sync } from "../../data/api.ts";
+import { useEffect, useState } from "react";
+import { sync } from "../../data/api.ts";
 import { meQuery } from "../../data/queries.ts";
 
 const SHOWN = 4;
+const NOBODY: PresenceView["viewers"] = [];
 
 /** Who else looks at this session now. */
 export function Presence({ id }: { id: SessionId }) {
-  const queryKey = ["session", id, "presence"];
   const { data: me } = useQuery(meQuery);
-  const { data } = useQuery({
-    queryKey,
-    queryFn: ({ signal }) => client.call(getPresence, { params: { id }, signal }),
-    staleTime: Infinity,
-  });
-  useEffect(
-    () =>
-      sync.subscribe(`presence:${id}`, {
-        onUpdate: ({ payload }) => queries.setQueryData<PresenceView>(["session", id, "presence"], payload as PresenceView),
-        onStale: () => void queries.invalidateQueries({ queryKey: ["session", id, "presence"] }),
-      }),
-    [id],
-  );
-  const others = (data?.viewers ?? []).filter(({ principal_id: principal }) => principal !== me?.principal.id);
+  const [viewers, setViewers] = useState(NOBODY);
+  // The topic says all of it at once and again with every change. An answer over HTTP beside it could be the older of the two.
+  useEffect(() => {
+    const stop = sync.subscribe(`presence:${id}`, {
+      onUpdate: ({ payload }) => setViewers((payload as PresenceView).viewers),
+      onStale: () => setViewers(NOBODY),
+    });
+    return () => {
+      stop();
+      setViewers(NOBODY);
+    };
+  }, [id]);
+  const others = viewers.filter(({ principal_id: principal }) => principal !== me?.principal.id);
   if (others.length === 0) return null;
   const names = others.map(({ display_name: name }) => name);
   return (
