@@ -55,17 +55,22 @@ test("a server killed while the agent speaks comes back without loss or repeat, 
   await end("SIGKILL");
   const before = await start("0");
   const client = createClient({ baseUrl: before.url, token: before.token });
-  const sample = await client.call(createSample, { body: {} });
-  const session = await client.call(createSession, {
-    body: { source: { type: "repository", url: sample.repository_url }, title: "Cut short", prompt: sample.prompt },
-  });
   const { page } = await openPage(browser);
   const { pathname, search } = new URL((await client.call(createLoginCode, { body: {} })).url);
   await page.goto(before.url + pathname + search);
   await page.getByRole("navigation", { name: "Main" }).first().waitFor();
+  const sample = await client.call(createSample, { body: {} });
+  const session = await client.call(createSession, {
+    body: { source: { type: "repository", url: sample.repository_url }, title: "Cut short", prompt: sample.prompt },
+  });
   await page.goto(`${before.url}/sessions/${session.id}`);
   const conversation = page.getByRole("region", { name: "Conversation" });
-  await conversation.getByText("First I look at the repository.").waitFor({ timeout: 300_000 });
+  await conversation.waitFor();
+  const history = () => client.call(getConversation, { params: { id: session.id }, query: { limit: 200 } });
+  // Of the page only what is in view is drawn: while it opens on a slow machine the agent's first words may have left it.
+  await expect
+    .poll(async () => JSON.stringify((await history()).items), { timeout: 300_000 })
+    .toContain("First I look at the repository.");
   let loads = 0;
   page.on("load", () => loads++);
 
@@ -79,7 +84,7 @@ test("a server killed while the agent speaks comes back without loss or repeat, 
   expect(loads).toBe(0);
 
   // Everything that the server has is on the page, once each: the conversation is short enough to be drawn whole.
-  const { items } = await client.call(getConversation, { params: { id: session.id }, query: { limit: 200 } });
+  const { items } = await history();
   const said = items.flatMap((item) => (item.type === "message" ? [item.id] : []));
   const seen = new Set<string>();
   await conversation.hover();

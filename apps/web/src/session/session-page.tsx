@@ -5,6 +5,7 @@
  *     │                ├── `at`: as it was then, nothing can be said
  *     └──► missing     └──► gone: deleted while it was open
  */
+import type { ApprovalId } from "@signalbox/contract/primitives";
 import type { SessionView } from "@signalbox/contract/sessions";
 import { Skeleton } from "@signalbox/ui/placeholder";
 import { SplitPane } from "@signalbox/ui/split-pane";
@@ -13,9 +14,9 @@ import { useMedia } from "@signalbox/ui/use-media";
 import { useQuery, type InfiniteData } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Suspense, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
-import { useDecide } from "../approvals/decide.ts";
+import { approvalQuery, useDecide } from "../approvals/decide.ts";
 import { isRefusal, queries } from "../data/api.ts";
-import { openApprovalsQuery, sessionQuery, useNames } from "../data/queries.ts";
+import { isOpen, sessionQuery, useNames } from "../data/queries.ts";
 import { Missing } from "../frame/crash.tsx";
 import { useShortcuts } from "../frame/shortcuts.ts";
 import { useTitle } from "../frame/title.ts";
@@ -167,7 +168,6 @@ function Talk({ session, live, through, isImported, target, aboveComposer }: Tal
   const composer = useRef<ComposerHandle>(null);
   const [openRows] = useState(createOpenRows);
   const nameOf = useNames();
-  const { data: open } = useQuery(openApprovalsQuery);
   const { data: prompts } = useQuery({
     ...promptsQuery(session.id),
     enabled: !isImported && (session.current_run !== null || session.queued_prompts !== 0),
@@ -176,10 +176,13 @@ function Talk({ session, live, through, isImported, target, aboveComposer }: Tal
   const isReadOnly = isImported || at !== null;
   const ended = isEnded(session.status);
 
-  const keyedApproval = open?.find((approval) => approval.session_id === session.id)?.id ?? null;
+  const keyedApproval = useConversation(live, openApproval);
   const keyedQuestion = useConversation(live, openQuestion);
   const answer = (decision: "approve" | "deny" | "hold"): void => {
-    if (keyedApproval !== null && !isReadOnly && !decide.isPending) decide.mutate({ id: keyedApproval, decision });
+    if (keyedApproval === null || isReadOnly || decide.isPending) return;
+    // Not before its card is there, nor once it was decided and the conversation has yet to say so.
+    const approval = queries.getQueryData(approvalQuery(keyedApproval).queryKey);
+    if (approval !== undefined && isOpen(approval)) decide.mutate({ id: keyedApproval, decision });
   };
   useShortcuts(
     keyedApproval === null || isReadOnly
@@ -285,6 +288,13 @@ function Foot({ children }: { children: ReactNode }) {
 /** Something of a conversation; drawn again only when that changes. */
 function useConversation<T>(store: ConversationStore, pick: (conversation: Conversation) => T): T {
   return useSyncExternalStore(store.subscribe, () => pick(store.get().conversation));
+}
+
+/** The one that has waited longest. */
+function openApproval({ items }: Conversation): ApprovalId | null {
+  for (const item of items.values())
+    if (item.type === "approval" && isOpen({ status: item.status ?? "pending" })) return item.approval_id as ApprovalId;
+  return null;
 }
 
 function openQuestion({ items }: Conversation): string | null {
