@@ -379,6 +379,12 @@ export async function furnish(c: Composed): Promise<Look[]> {
     await page.getByRole("button", { name }).first().click();
     await page.waitForTimeout(800);
   };
+  /** Refused: this is the last owner. */
+  const deletionOf = (typed: string) => async (page: Page) => {
+    await pressed("Delete account…")(page);
+    await page.getByRole("textbox", { name: /^Type your address/ }).fill(typed);
+    await pressed("Delete it for good")(page);
+  };
   const press = (key: string) => async (page: Page) => page.keyboard.press(key);
   return [
     { name: "login", path: "/login", isStranger: true },
@@ -457,6 +463,8 @@ export async function furnish(c: Composed): Promise<Look[]> {
       path: `/settings${page}`,
     })),
     { name: "settings-account-delete", path: "/settings/account", isWhole: false, act: pressed("Delete account…") },
+    { name: "settings-account-mistyped", path: "/settings/account", isWhole: false, act: deletionOf("somebody@example.com") },
+    { name: "settings-account-last-owner", path: "/settings/account", isWhole: false, act: deletionOf("owner@example.com") },
     { name: "audit-proved", path: `/audit?tab=proof&event=${events[0].event_id}` },
     { name: "audit-archive-now", path: "/audit?tab=archives", isWhole: false, act: pressed("Archive now…") },
     { name: "audit-rotate", path: "/audit?tab=keys", isWhole: false, act: pressed("Rotate…") },

@@ -215,7 +215,7 @@ function Leaving({ id, name, role, seq }: { id: string; name: string; role: stri
               </a>
               {hasExport && <span className="text-ink-2"> · keep that file</span>}
             </p>
-            <Field label={`Type ${name}`}>
+            <Field label={`Type “${name}”`}>
               {(props) => <input {...props} value={typed} onChange={(event) => setTyped(event.target.value)} className={inputLook} />}
             </Field>
           </div>

@@ -145,7 +145,7 @@ interface BrowserRow {
 
 const lastOwner = (places: readonly Place[]) =>
   refused("last_owner", {
-    message: `You are the only owner of ${places.map(({ name }) => `“${name}”`).join(", ")}: an organization always has one.`,
+    message: `You are the only owner of ${LIST.format(places.map(({ name }) => `“${name}”`))}: an organization always has one.`,
     fix: "Transfer the ownership, make somebody else an owner too, or delete the organization; then delete your account.",
     details: { organizations: places.map(({ organization_id, name }) => ({ id: organization_id, name })) },
   });
@@ -153,6 +153,7 @@ const NO_ACCOUNTS = refused("accounts_not_configured", {
   message: "Here one signs in with the link that the server prints: its owner is the installation itself, and has no account to delete.",
   fix: "To delete everything, stop the server and remove its data directory.",
 });
+const LIST = new Intl.ListFormat("en");
 const NOT_A_BROWSER = refused("not_a_browser", {
   message: "Only you, signed in with a browser, can do this: a token is for one organization.",
   fix: "Sign in on the web, and open Settings → Account.",
@@ -171,5 +172,5 @@ const TOO_OLD = refused("sign_in_too_old", {
 });
 const MISMATCH = refused("confirmation_mismatch", {
   message: "That is neither your address nor your name.",
-  fix: "Type one of them exactly as it is shown.",
+  fix: "Type the address that you sign in with, or your name exactly as it is shown.",
 });
