@@ -68,9 +68,7 @@ test("a server killed while the agent speaks comes back without loss or repeat, 
   await conversation.waitFor();
   const history = () => client.call(getConversation, { params: { id: session.id }, query: { limit: 200 } });
   // Of the page only what is in view is drawn: while it opens on a slow machine the agent's first words may have left it.
-  await expect
-    .poll(async () => JSON.stringify((await history()).items), { timeout: 300_000 })
-    .toContain("First I look at the repository.");
+  await expect.poll(async () => JSON.stringify((await history()).items), { timeout: 300_000 }).toContain("First I look at the repository.");
   let loads = 0;
   page.on("load", () => loads++);
 
