@@ -111,7 +111,7 @@ export const transferOwnership = route({
   path: "/v1/organization/transfer",
   body: z.object({ to: PrincipalId }),
   ok: done,
-  refusals: { member_not_found: 404, role_too_low: 403 },
+  refusals: { member_not_found: 404, role_too_low: 403, person_suspended: 409 },
   access: { resource: "organization", role: "owner", scopes: ["admin"] },
 });
 

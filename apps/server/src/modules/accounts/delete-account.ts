@@ -10,6 +10,8 @@
  *     ─► the account itself, one statement: nobody signs in to it any more, and the address is free   (account.deleted)
  *     ─► name gone from every organization: principal.deleted, principal.registered erased
  *
+ * Nobody gives them a place, or a higher one, once it is recorded (identity/admission.ts): what they own is then found
+ * whole, and each ownership given up against whoever else leaves. So nothing behind that step can be refused.
  * What needs the address or the name comes before the account goes; what follows needs ids alone. What they wrote stays
  * in the logs, by somebody without a name. Nothing here writes a name or an address anywhere.
  */
@@ -85,11 +87,7 @@ export function createDeletion(deps: AccountDeps): Deletion {
     const held: Place[] = [];
     for (const place of places) {
       if (place.role === null || place.is_deleted) continue;
-      const organizationId = place.organization_id;
-      const refusal = await departures.end({ organizationId, origin }, principalId, {
-        type: "leave",
-        principalId: principalId as PrincipalId,
-      });
+      const refusal = await departures.end({ organizationId: place.organization_id, origin }, principalId, "leave");
       if (refusal?.code === "last_owner") held.push(place);
     }
     return held;
@@ -148,7 +146,8 @@ export function createDeletion(deps: AccountDeps): Deletion {
     await at("tokens");
     for (const { organization_id } of places) await deps.endCapabilities(organization_id, principalId, origin);
     await at("capabilities");
-    await leave(places, principalId, origin);
+    if ((await leave(places, principalId, origin)).length > 0)
+      throw new Error(`${principalId} was made an owner while their account ended`);
     await at("memberships");
     if (account !== undefined) {
       await endInvitations(account.email, origin);
@@ -173,21 +172,19 @@ export function createDeletion(deps: AccountDeps): Deletion {
     placesOf,
     isRequested,
     async request(principalId, origin) {
-      await log.run(
-        accountDeletion,
-        {
-          ...target(principalId, origin),
-          jobs: () => [
-            {
-              kind: DELETE_JOB,
-              organizationId: localOrganizationId,
-              payload: { principal_id: principalId },
-              key: principalId,
-              runAt: plusMs(clock.now(), AGAIN_MS),
-            },
-          ],
-        },
-        { type: "request", principalId: principalId as PrincipalId },
+      const again = {
+        kind: DELETE_JOB,
+        organizationId: localOrganizationId,
+        payload: { principal_id: principalId },
+        key: principalId,
+        runAt: plusMs(clock.now(), AGAIN_MS),
+      };
+      await identity.admission.end(principalId, () =>
+        log.run(
+          accountDeletion,
+          { ...target(principalId, origin), jobs: () => [again] },
+          { type: "request", principalId: principalId as PrincipalId },
+        ),
       );
       return run(principalId, origin);
     },

@@ -18,6 +18,7 @@ import { hasRole } from "../../http/authenticate.ts";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
+import { accountEnds } from "../identity/public.ts";
 import { LIMITS } from "./attempts.ts";
 import { normalEmail, provenEmail } from "./email.ts";
 import { invitation, type InvitationCommand, type InvitationRefusal } from "./invitation.ts";
@@ -163,25 +164,27 @@ export function invitationRoutes(parts: AccountParts): readonly BoundRoute[] {
       if (found === undefined) return NO_INVITATION;
       const { organization_id: organizationId, role } = found;
       const person = await provenEmail(anywhere, caller.principal.id);
-      const { value } = await log.unit({ organizationId, origin }, async (unit) => {
-        const { stream, subject } = target(organizationId, params.id);
-        const decision = await unit.decide(invitation, stream, subject, {
-          type: "accept",
-          principalId: caller.principal.id as PrincipalId,
-          provenEmail: person?.email ?? null,
-          now,
-        });
-        if (!decision.ok) return decision.refusal;
-        if (decision.events.length > 0)
-          await identity.addMember(unit, {
-            organizationId,
-            id: caller.principal.id,
-            displayName: person?.name ?? caller.principal.displayName,
-            role,
-            joinedBy: "invitation",
+      const accept = () =>
+        log.unit({ organizationId, origin }, async (unit) => {
+          const { stream, subject } = target(organizationId, params.id);
+          const decision = await unit.decide(invitation, stream, subject, {
+            type: "accept",
+            principalId: caller.principal.id as PrincipalId,
+            provenEmail: person?.email ?? null,
+            now,
           });
-        return null;
-      });
+          if (!decision.ok) return decision.refusal;
+          if (decision.events.length > 0)
+            await identity.addMember(unit, {
+              organizationId,
+              id: caller.principal.id,
+              displayName: person?.name ?? caller.principal.displayName,
+              role,
+              joinedBy: "invitation",
+            });
+          return null;
+        });
+      const { value } = await identity.admission.give(caller.principal.id, accept, accountEnds);
       if (value !== null) return ACCEPT_REFUSALS[value.code];
       identity.changed(caller.principal.id);
       return { organization_id: organizationId, role };

@@ -164,6 +164,7 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
   };
 
   const deletion = createDeletion(deps);
+  identity.provideEndings(deletion.isRequested);
 
   /** The owner of before accounts gets one under the configured address, unproven: whoever proves it is them. */
   async function offerOwnership(): Promise<void> {

@@ -18,6 +18,7 @@ import { sql } from "kysely";
 import { SESSION_COOKIE } from "../../http/authenticate.ts";
 import { handle, refused, type BoundRoute, type RawAnswer, type RequestContext } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
+import { accountEnds } from "../identity/public.ts";
 import { LIMITS } from "./attempts.ts";
 import { domainOf } from "./domain.ts";
 import { normalEmail } from "./email.ts";
@@ -115,13 +116,16 @@ export function signOnRoutes(parts: AccountParts): readonly BoundRoute[] {
   ) {
     const { rows } = await anywhere.query<{ name: string }>("select name from auth_users where id = $1", [id]);
     const origin = { ...context.origin, principal: { id, type: "user" as const } };
-    await log.unit({ organizationId, origin }, async (unit) => {
-      await identity.signOn(unit, { organizationId, id, displayName: rows[0]?.name ?? id, ...of });
-      await unit.decide(singleSignOn, { type: "organization", id: organizationId }, `single_sign_on:${organizationId}`, {
-        type: "worked",
-        principalId: id as PrincipalId,
+    const suspended = await identity.suspendedMembers(organizationId);
+    const admit = () =>
+      log.unit({ organizationId, origin }, async (unit) => {
+        await identity.signOn(unit, { organizationId, id, displayName: rows[0]?.name ?? id, ...of, suspended });
+        await unit.decide(singleSignOn, { type: "organization", id: organizationId }, `single_sign_on:${organizationId}`, {
+          type: "worked",
+          principalId: id as PrincipalId,
+        });
       });
-    });
+    await identity.admission.give(id, admit, accountEnds);
     identity.changed(id);
     return identity.openConfined({ organizationId, principalId: id, method: "single_sign_on", from: context.from });
   }

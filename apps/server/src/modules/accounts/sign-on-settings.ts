@@ -21,6 +21,7 @@ import { sql } from "kysely";
 import type { z } from "zod";
 import { hasRole } from "../../http/authenticate.ts";
 import { handle, refused, type BoundRoute, type RequestContext } from "../../http/handle.ts";
+import { accountEnds } from "../identity/public.ts";
 import { domain, domainOf, type DomainCommand, normalDomain } from "./domain.ts";
 import { provenEmail } from "./email.ts";
 import type { AccountParts } from "./public.ts";
@@ -223,9 +224,11 @@ export function signOnSettingsRoutes(parts: AccountParts): readonly BoundRoute[]
           fix: "Ask somebody in it for an invitation.",
         });
       const { role, name } = offered;
-      await log.unit({ organizationId: params.id, origin }, (unit) =>
-        identity.addMember(unit, { organizationId: params.id, id: caller.principal.id, displayName: name, role, joinedBy: "domain" }),
-      );
+      const join = () =>
+        log.unit({ organizationId: params.id, origin }, (unit) =>
+          identity.addMember(unit, { organizationId: params.id, id: caller.principal.id, displayName: name, role, joinedBy: "domain" }),
+        );
+      await identity.admission.give(caller.principal.id, join, accountEnds);
       identity.changed(caller.principal.id);
       return { organization_id: params.id, role };
     }),

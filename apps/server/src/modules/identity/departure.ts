@@ -9,7 +9,7 @@ import type { Origin } from "@signalbox/eventlog/log";
 import { sql } from "kysely";
 import type { z } from "zod";
 import type { Deps } from "../../module.ts";
-import { organization, type OrganizationCommand, type OrganizationRefusal } from "./organization.ts";
+import { organization, type OrganizationRefusal } from "./organization.ts";
 import { principal } from "./principal.ts";
 import { team } from "./team.ts";
 import { token } from "./token.ts";
@@ -18,8 +18,8 @@ import { type TokenRow, tokenView } from "./token-view.ts";
 type In = { readonly organizationId: string; readonly origin: Origin };
 
 export interface Departures {
-  /** `command` is `leave` or `remove`. Done when it returns null: whoever is told so may rely on it. */
-  end(at: In, principalId: string, command: OrganizationCommand): Promise<OrganizationRefusal | null>;
+  /** They leave, or are removed `by` somebody. Done when it returns null: whoever is told so may rely on it. */
+  end(at: In, principalId: string, how: "leave" | { readonly by: PrincipalId }): Promise<OrganizationRefusal | null>;
   /** Revokes each of their tokens. Again: nothing. */
   endTokens(at: In, principalId: string): Promise<void>;
   /** Their name is not theirs any more, in every list (`principal.deleted`); nobody who is in. Again: nothing. */
@@ -38,7 +38,9 @@ export function createDepartures({
   db,
   membershipEnded,
   revoked,
+  suspendedMembers,
 }: Pick<Deps, "log" | "db"> & {
+  readonly suspendedMembers: (organizationId: string) => Promise<ReadonlySet<string>>;
   readonly membershipEnded: (organizationId: string, principalId: string) => Promise<void>;
   readonly revoked: (credentialId: string) => void;
 }): Departures {
@@ -46,17 +48,23 @@ export function createDepartures({
 
   return {
     /** Whoever goes leaves the teams too, so that coming back brings none of them back. */
-    async end({ organizationId, origin }, principalId, command) {
+    async end({ organizationId, origin }, id, how) {
+      const principalId = id as PrincipalId;
+      const suspended = await suspendedMembers(organizationId);
       const { rows } = await db.inOrganization(organizationId, (tx) =>
         sql<{ team_id: string }>`select team_id from proj_team_members where principal_id = ${principalId}`.execute(tx),
       );
       const { value } = await log.unit({ organizationId, origin }, async (unit) => {
-        const decision = await unit.decide(organization, stream(organizationId), `organization:${organizationId}`, command);
+        const decision = await unit.decide(organization, stream(organizationId), `organization:${organizationId}`, {
+          principalId,
+          suspended,
+          ...(how === "leave" ? { type: "leave" } : { type: "remove", by: how.by }),
+        });
         if (decision.ok)
           for (const { team_id } of rows)
             await unit.decide(team, stream(organizationId), `team:${team_id}`, {
               type: "remove_member",
-              principalId: principalId as PrincipalId,
+              principalId,
             });
         return decision.ok ? null : decision.refusal;
       });

@@ -3,13 +3,13 @@ import type { OrganizationRole } from "@signalbox/contract/primitives";
 import { sql } from "kysely";
 import type { IdentityDeps, IdentityModule } from "./public.ts";
 
-export function createDirectory({
-  db,
-  anywhere,
-}: Pick<IdentityDeps, "db" | "anywhere">): Pick<
+export function createDirectory({ db, anywhere }: Pick<IdentityDeps, "db" | "anywhere">): Pick<
   IdentityModule,
   "displayNames" | "principalExists" | "organizationName" | "roleOf" | "organizations"
-> {
+> & {
+  /** Those of its members who get in nowhere. */
+  suspendedMembers(organizationId: string): Promise<ReadonlySet<string>>;
+} {
   return {
     async displayNames(organizationId, ids) {
       if (ids.length === 0) return new Map();
@@ -36,6 +36,11 @@ export function createDirectory({
         sql<{ role: OrganizationRole | null }>`select role from proj_principals where id = ${id}`.execute(tx),
       );
       return rows[0]?.role ?? null;
+    },
+
+    async suspendedMembers(organizationId) {
+      const { rows } = await anywhere.query<{ id: string }>("select id from idn_suspended_members($1) as m (id)", [organizationId]);
+      return new Set(rows.map((row) => row.id));
     },
 
     async organizations() {

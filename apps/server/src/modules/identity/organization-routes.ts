@@ -31,6 +31,7 @@ import { sql } from "kysely";
 import { z } from "zod";
 import { decodeCursor, pageOf } from "../../http/cursor.ts";
 import { handle, refused, type BoundRoute, type Refused, type RequestContext } from "../../http/handle.ts";
+import { accountEnds } from "./admission.ts";
 import { organization, type OrganizationCommand, type OrganizationRefusal } from "./organization.ts";
 import { principal } from "./principal.ts";
 import type { IdentityParts } from "./public.ts";
@@ -63,9 +64,6 @@ export function organizationRoutes(parts: IdentityParts): readonly BoundRoute[] 
     (await anywhere.query<Membership>("select * from idn_memberships($1)", [person])).rows;
   const tellOf = (unit: Unit, organizationId: string, command: OrganizationCommand) =>
     unit.decide(organization, stream(organizationId), `organization:${organizationId}`, command);
-
-  const end = ({ caller: { organizationId }, origin }: Acting, principalId: PrincipalId, command: OrganizationCommand) =>
-    parts.departures.end({ organizationId, origin }, principalId, command);
 
   async function change({ caller: { organizationId }, origin }: Acting, command: OrganizationCommand): Promise<OrganizationRefusal | null> {
     const { value } = await log.unit({ organizationId, origin }, async (unit) => {
@@ -146,7 +144,8 @@ export function organizationRoutes(parts: IdentityParts): readonly BoundRoute[] 
           fix: "Leave one that you do not need.",
         });
       const id = newId("ws") as OrganizationId;
-      await parts.found({ organizationId: id, name: body.name, owner: caller.principal, origin });
+      const found = () => parts.found({ organizationId: id, name: body.name, owner: caller.principal, origin });
+      await parts.admission.give(caller.principal.id, found, accountEnds);
       return { id, name: body.name, role: "owner" as const, created_at: now };
     }),
 
@@ -204,15 +203,21 @@ export function organizationRoutes(parts: IdentityParts): readonly BoundRoute[] 
       return DONE;
     }),
 
-    handle(leaveOrganization, async (request) => {
-      const principalId = request.caller.principal.id as PrincipalId;
-      const refusal = await end(request, principalId, { type: "leave", principalId });
+    handle(leaveOrganization, async ({ caller: { organizationId, principal: person }, origin }) => {
+      const refusal = await parts.departures.end({ organizationId, origin }, person.id, "leave");
       return refusal === null ? DONE : (memberRefusal(refusal) as Refused<"member_not_found" | "last_owner">);
     }),
 
     handle(transferOwnership, async (request) => {
-      const refusal = await change(request, { type: "transfer", from: request.caller.principal.id as PrincipalId, to: request.body.to });
+      const { caller, body } = request;
+      const suspended = await parts.suspendedMembers(caller.organizationId);
+      const refusal = await parts.admission.give(
+        body.to,
+        () => change(request, { type: "transfer", from: caller.principal.id as PrincipalId, to: body.to, suspended }),
+        () => GOING,
+      );
       if (refusal === null) return DONE;
+      if (refusal.code === "person_suspended") return SUSPENDED;
       return memberRefusal(refusal) as Refused<"member_not_found" | "role_too_low">;
     }),
 
@@ -233,15 +238,20 @@ export function organizationRoutes(parts: IdentityParts): readonly BoundRoute[] 
     handle(setMemberRole, async (request) => {
       const { caller, params, body } = request;
       const by = caller.principal.id as PrincipalId;
-      const refusal = await change(request, { type: "set_role", principalId: params.id, role: body.role, by });
+      const suspended = await parts.suspendedMembers(caller.organizationId);
+      const refusal = await parts.admission.give(
+        params.id,
+        () => change(request, { type: "set_role", principalId: params.id, role: body.role, by, suspended }),
+        () => GOING,
+      );
       if (refusal !== null) return memberRefusal(refusal);
       const row = await member(caller.organizationId, params.id);
       return row === null ? NO_MEMBER : memberView(row);
     }),
 
-    handle(removeMember, async (request) => {
-      const by = request.caller.principal.id as PrincipalId;
-      const refusal = await end(request, request.params.id, { type: "remove", principalId: request.params.id, by });
+    handle(removeMember, async ({ caller, origin, params }) => {
+      const by = caller.principal.id as PrincipalId;
+      const refusal = await parts.departures.end({ organizationId: caller.organizationId, origin }, params.id, { by });
       return refusal === null ? DONE : memberRefusal(refusal);
     }),
 
@@ -300,13 +310,19 @@ export async function foundIn(
 
 const DONE = { ok: true as const };
 const NO_TEAM = refused("team_not_found", { message: "There is no such team.", fix: "List them with GET /v1/teams." });
+/** Their account is ending: to everybody else they are gone. */
+const GOING: OrganizationRefusal = { code: "member_not_found" };
+const SUSPENDED = refused("person_suspended", {
+  message: "They are suspended and get in nowhere: the organization would have no owner who does.",
+  fix: "Hand it to somebody else, or ask whoever operates the installation to restore them.",
+});
 const NO_MEMBER = refused("member_not_found", { message: "There is no such member.", fix: "List them with GET /v1/members." });
 
 function memberRefusal(refusal: OrganizationRefusal): Refused<"member_not_found" | "role_too_low" | "last_owner"> {
   switch (refusal.code) {
     case "last_owner":
       return refused("last_owner", {
-        message: "The last owner stays: an organization always has one.",
+        message: "The last owner stays: an organization always has one who can get in.",
         fix: "Transfer the ownership first, make somebody else an owner too, or delete the organization.",
       });
     case "role_too_low":

@@ -6,6 +6,8 @@
  * Invariant: once somebody owns it, somebody does until it is deleted. Two owners who leave at once
  * race for the subject's version; the second decides again on the history with the first gone.
  * Nobody gives, changes or takes away a role above their own; `by` null is the installation itself.
+ * Somebody suspended owns nothing that would let another owner go: `suspended` are members who get in nowhere. Who they
+ * are is not in this history; suspending is the operator's, refused for nobody, and taken back by the operator.
  *
  * An organization that was created before membership was recorded has no members in its history:
  * its first `add` (at boot, the local owner's) begins it.
@@ -29,6 +31,9 @@ export type Organization =
     };
 
 type By = PrincipalId | null;
+interface AmongSuspended {
+  readonly suspended: ReadonlySet<string>;
+}
 export type OrganizationCommand =
   | { readonly type: "create"; readonly organizationId: OrganizationId; readonly name: string }
   /** `only_first`: nothing when anybody was ever a member. */
@@ -40,11 +45,16 @@ export type OrganizationCommand =
       readonly onlyFirst?: boolean;
     }
   /** A provider vouched for them. Newcomers come in as `role`; who is in gets it when it is `isMapped` from the provider's word, never the last owner. */
-  | { readonly type: "sign_on"; readonly principalId: PrincipalId; readonly role: OrganizationRole | null; readonly isMapped: boolean }
-  | { readonly type: "set_role"; readonly principalId: PrincipalId; readonly role: OrganizationRole; readonly by: By }
-  | { readonly type: "remove"; readonly principalId: PrincipalId; readonly by: By }
-  | { readonly type: "leave"; readonly principalId: PrincipalId }
-  | { readonly type: "transfer"; readonly from: PrincipalId; readonly to: PrincipalId }
+  | (AmongSuspended & {
+      readonly type: "sign_on";
+      readonly principalId: PrincipalId;
+      readonly role: OrganizationRole | null;
+      readonly isMapped: boolean;
+    })
+  | (AmongSuspended & { readonly type: "set_role"; readonly principalId: PrincipalId; readonly role: OrganizationRole; readonly by: By })
+  | (AmongSuspended & { readonly type: "remove"; readonly principalId: PrincipalId; readonly by: By })
+  | (AmongSuspended & { readonly type: "leave"; readonly principalId: PrincipalId })
+  | (AmongSuspended & { readonly type: "transfer"; readonly from: PrincipalId; readonly to: PrincipalId })
   | { readonly type: "rename"; readonly name: string }
   | { readonly type: "delete"; readonly by: PrincipalId; readonly typedName: string };
 
@@ -55,6 +65,7 @@ export type OrganizationRefusal =
   | { code: "organization_not_found" }
   | { code: "member_not_found" }
   | { code: "last_owner" }
+  | { code: "person_suspended" }
   | { code: "role_too_low"; details: { needs: OrganizationRole } }
   | { code: "name_mismatch" };
 
@@ -124,7 +135,7 @@ function decideOpen(state: Open, command: OrganizationCommand): Decided {
       return remove(state, command);
     case "leave":
       if (!state.members.has(command.principalId)) return refuse({ code: "member_not_found" });
-      if (isLastOwner(state, command.principalId)) return refuse({ code: "last_owner" });
+      if (isLastOwner(state, command)) return refuse({ code: "last_owner" });
       return accept({ type: "member.left", data: { organization_id: state.id, principal_id: command.principalId } });
     case "transfer":
       return transfer(state, command);
@@ -150,39 +161,43 @@ function add(state: Open, { principalId, role, joinedBy, onlyFirst }: Extract<Or
   });
 }
 
-function signOn(state: Open, { principalId, role, isMapped }: Extract<OrganizationCommand, { type: "sign_on" }>): Decided {
+function signOn(state: Open, command: Extract<OrganizationCommand, { type: "sign_on" }>): Decided {
+  const { principalId, role, isMapped } = command;
   const from = state.members.get(principalId);
   if (from === undefined)
     return role === null
       ? refuse({ code: "member_not_found" })
       : add(state, { type: "add", principalId, role, joinedBy: "single_sign_on" });
-  if (role === null || !isMapped || role === from || isLastOwner(state, principalId)) return accept();
+  if (role === null || !isMapped || role === from || isLastOwner(state, command)) return accept();
   return accept({ type: "member.role_changed", data: { organization_id: state.id, principal_id: principalId, from, to: role } });
 }
 
-function setRole(state: Open, { principalId, role, by }: Extract<OrganizationCommand, { type: "set_role" }>): Decided {
+function setRole(state: Open, command: Extract<OrganizationCommand, { type: "set_role" }>): Decided {
+  const { principalId, role, by } = command;
   const from = state.members.get(principalId);
   if (from === undefined) return refuse({ code: "member_not_found" });
   const tooLow = above(state, by, from) ?? above(state, by, role);
   if (tooLow !== null) return tooLow;
   if (from === role) return accept();
-  if (isLastOwner(state, principalId)) return refuse({ code: "last_owner" });
+  if (isLastOwner(state, command)) return refuse({ code: "last_owner" });
   return accept({ type: "member.role_changed", data: { organization_id: state.id, principal_id: principalId, from, to: role } });
 }
 
-function remove(state: Open, { principalId, by }: Extract<OrganizationCommand, { type: "remove" }>): Decided {
+function remove(state: Open, command: Extract<OrganizationCommand, { type: "remove" }>): Decided {
+  const { principalId, by } = command;
   const role = state.members.get(principalId);
   if (role === undefined) return refuse({ code: "member_not_found" });
   const tooLow = above(state, by, role);
   if (tooLow !== null) return tooLow;
-  if (isLastOwner(state, principalId)) return refuse({ code: "last_owner" });
+  if (isLastOwner(state, command)) return refuse({ code: "last_owner" });
   return accept({ type: "member.removed", data: { organization_id: state.id, principal_id: principalId } });
 }
 
-function transfer(state: Open, { from, to }: Extract<OrganizationCommand, { type: "transfer" }>): Decided {
+function transfer(state: Open, { from, to, suspended }: Extract<OrganizationCommand, { type: "transfer" }>): Decided {
   if (state.members.get(from) !== "owner") return refuse({ code: "role_too_low", details: { needs: "owner" } });
   if (!state.members.has(to)) return refuse({ code: "member_not_found" });
   if (from === to) return accept();
+  if (suspended.has(to)) return refuse({ code: "person_suspended" });
   return accept({ type: "organization.ownership_transferred", data: { organization_id: state.id, from, to } });
 }
 
@@ -194,7 +209,7 @@ function above(state: Open, by: By, role: OrganizationRole): Decided | null {
   return refuse({ code: "role_too_low", details: { needs: hasRole(role, "admin") ? role : "admin" } });
 }
 
-function isLastOwner(state: Open, principalId: PrincipalId): boolean {
+function isLastOwner(state: Open, { principalId, suspended }: AmongSuspended & { readonly principalId: PrincipalId }): boolean {
   if (state.members.get(principalId) !== "owner") return false;
-  return [...state.members.values()].filter((role) => role === "owner").length === 1;
+  return ![...state.members].some(([id, role]) => role === "owner" && id !== principalId && !suspended.has(id));
 }

@@ -11,10 +11,12 @@ import type { Authenticator, Identification } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
 import type { Database, Deps, Module } from "../../module.ts";
+import { accountEnds, type Admission, createAdmission, type IsEnding } from "./admission.ts";
 import { changesProjection } from "./changes.projection.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
 export type { EndedBy, Held } from "./holding.ts";
 export type Hold = IdentityModule["hold"];
+export { accountEnds } from "./admission.ts";
 export { secretHash } from "./credentials.ts";
 export { securityRoute } from "./security.ts";
 import { createDepartures, type Departures } from "./departure.ts";
@@ -97,7 +99,11 @@ export interface IdentityModule extends Module, Authenticator {
    * Returns how to let go.
    */
   hold(held: Held, end: (by: EndedBy) => void): () => void;
-  /** Somebody who proved who they are comes in. `role` only when they are new there; they keep the one they have. */
+  /** What gives somebody a place in an organization goes through here, and what ends their account. */
+  readonly admission: Admission;
+  /** Whoever keeps accounts says whether one is ending. */
+  provideEndings(isEnding: IsEnding): void;
+  /** Within `admission.give`. Somebody who proved who they are comes in. `role` only when they are new there; they keep the one they have. */
   addMember(
     unit: Unit,
     of: {
@@ -116,7 +122,7 @@ export interface IdentityModule extends Module, Authenticator {
   loginEnded(of: EndedLogin): Promise<void>;
   /** Whoever keeps what a browser does as somebody else ends that with it. */
   provideOverlays(endWith: (loginId: string) => Promise<void>): void;
-  /** A provider vouched for them: a newcomer comes in with the role, who is in gets it if it is mapped. */
+  /** Within `admission.give`. A provider vouched for them: a newcomer comes in with the role, who is in gets it if it is mapped. */
   signOn(
     unit: Unit,
     of: {
@@ -125,8 +131,10 @@ export interface IdentityModule extends Module, Authenticator {
       readonly displayName: string;
       readonly role: OrganizationRole | null;
       readonly isMapped: boolean;
+      readonly suspended: ReadonlySet<string>;
     },
   ): Promise<void>;
+  suspendedMembers(organizationId: string): Promise<ReadonlySet<string>>;
   /** A sign-in that acts in one organization only, in whose log it is. */
   openConfined(of: {
     readonly organizationId: string;
@@ -169,6 +177,7 @@ interface EndedLogin {
 }
 
 export interface IdentityParts extends IdentityDeps {
+  readonly admission: Admission;
   readonly departures: Departures;
   readonly loginEnded: (of: EndedLogin) => Promise<void>;
   readonly logins: Logins;
@@ -178,6 +187,7 @@ export interface IdentityParts extends IdentityDeps {
   /** Ends what a person holds in one organization: cached identities, sockets. */
   readonly membershipEnded: (organizationId: string, principalId: string) => Promise<void>;
   readonly organizationEnded: (organizationId: string) => Promise<void>;
+  readonly suspendedMembers: (organizationId: string) => Promise<ReadonlySet<string>>;
   readonly displayNames: (organizationId: string, ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
@@ -193,6 +203,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   const credentials = createCredentials(deps);
   const logins = createLogins(deps);
   let capabilityHolds: CapabilityHolds | undefined;
+  let isEnding: IsEnding | undefined;
+  const admission = createAdmission({ ...deps, isEnding: async (id) => (await isEnding?.(id)) ?? false });
   let endOverlays: ((loginId: string) => Promise<void>) | undefined;
   const standings = createStandings({
     ...deps,
@@ -315,11 +327,14 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   }
 
   const directory = createDirectory(deps);
-  const departures = createDepartures({ ...deps, membershipEnded, revoked });
+  const { suspendedMembers } = directory;
+  const departures = createDepartures({ ...deps, membershipEnded, revoked, suspendedMembers });
   const following = createFollowing({ log, logger, credentials, holding, membershipEnded, revoked });
   const parts: IdentityParts = {
     ...deps,
+    admission,
     departures,
+    suspendedMembers,
     logins,
     revoked,
     loginEnded,
@@ -345,7 +360,8 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     ensurePrincipal,
 
     async registerPrincipal(of) {
-      await log.unit(bySystem(of.organizationId), (unit) => ensurePrincipal(unit, of));
+      const register = () => log.unit(bySystem(of.organizationId), (unit) => ensurePrincipal(unit, of));
+      await (of.role === undefined ? register() : admission.give(of.id, register, accountEnds));
       credentials.forgetPrincipal(of.id);
     },
 
@@ -378,6 +394,9 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     isInForce: (event) => isInForce(db, event),
     standing: standings.of,
 
+    admission,
+    provideEndings: (ends) => void (isEnding = ends),
+
     async addMember(unit, { organizationId, id, displayName, role, joinedBy }) {
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
       await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
@@ -399,13 +418,14 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     loginEnded,
     provideOverlays: (endWith) => void (endOverlays = endWith),
 
-    async signOn(unit, { organizationId, id, displayName, role, isMapped }) {
+    async signOn(unit, { organizationId, id, displayName, role, isMapped, suspended }) {
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
       const decision = await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
         type: "sign_on",
         principalId: id as PrincipalId,
         role,
         isMapped,
+        suspended,
       });
       if (!decision.ok) throw new Error(`a sign-in through a provider was refused: ${decision.refusal.code}`);
     },
