@@ -19,10 +19,11 @@ export const SESSION_COOKIE = "signalbox_session";
 export interface Identification {
   readonly credential: Credential;
   readonly principal: Caller["principal"];
-  /** The first is the default. Empty: somebody who is in none (yet). */
+  /** The first is the default, unless it `hasLost` the one that it acted in. Empty: somebody who is in none (yet). */
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
   /** Theirs too, but not by this way in. */
   readonly closed?: readonly string[];
+  readonly hasLost?: boolean;
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
   readonly impersonatedBy?: Caller["impersonatedBy"];
@@ -40,10 +41,12 @@ export type Denial =
   | "cross_site"
   | "organization_not_found"
   | "organization_required"
+  | "organization_lost"
   | { readonly denied: "single_sign_on_required"; readonly organizationId: string };
 
 /** Where a person acts who is in no organization, on routes that need none. Never one that exists. */
-const NOWHERE = { organizationId: "ws_none", role: "viewer" } as const;
+export const NO_ORGANIZATION = "ws_none";
+const NOWHERE = { organizationId: NO_ORGANIZATION, role: "viewer" } as const;
 
 export async function authenticate(
   authenticator: Authenticator,
@@ -73,8 +76,10 @@ export async function authenticate(
   const wanted = headers["x-workspace-id"];
   let membership: Identification["organizations"][number] | undefined;
   if (wanted !== undefined) membership = found.organizations.find((o) => o.organizationId === wanted);
-  else membership = found.organizations[0] ?? (request.needsNone === true ? NOWHERE : undefined);
+  else membership = (found.hasLost === true ? undefined : found.organizations[0]) ?? (request.needsNone === true ? NOWHERE : undefined);
   if (membership === undefined) {
+    // A page of the one that they were in must not go on in another without their knowing.
+    if (wanted === undefined && found.hasLost === true && found.organizations.length > 0) return "organization_lost";
     const closed = wanted === undefined ? found.closed?.[0] : found.closed?.find((id) => id === wanted);
     if (closed !== undefined) return { denied: "single_sign_on_required", organizationId: closed };
     return wanted === undefined ? "organization_required" : "organization_not_found";

@@ -285,6 +285,10 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
         throw new ShellRefused("not_found", "There is no such organization, or you are not in it.", {
           fix: "Correct or leave out x-workspace-id.",
         });
+      case "organization_lost":
+        throw new ShellRefused("organization_required", "You are no longer in the organization that you worked in.", {
+          fix: "Go on in another of yours: POST /v1/organizations/switch, or name it in x-workspace-id.",
+        });
       case "organization_required":
         throw new ShellRefused("organization_required", "You are signed in, and in no organization yet.", {
           fix: "Accept an invitation, or found an organization with POST /v1/organizations.",

@@ -1,4 +1,4 @@
-/* Signed in, and in no organization: come into one that invites you, or found one. */
+/* Signed in, and in no organization, or no longer in the one that they worked in: go on in another, come into one, or found one. */
 import { acceptInvitation, listMyInvitations } from "@signalbox/contract/invitations";
 import { createOrganization, switchOrganization } from "@signalbox/contract/organizations";
 import type { InvitationId, OrganizationId } from "@signalbox/contract/primitives";
@@ -10,6 +10,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { client } from "../data/api.ts";
 import { signOut } from "../offline/sign-out.ts";
+import { moveTo, organizationsQuery } from "../settings/organization-queries.ts";
 import { Threshold } from "./threshold.tsx";
 
 const enter = async (organization_id: OrganizationId): Promise<void> => {
@@ -34,11 +35,34 @@ export function Onboarding() {
     mutationFn: async (id: OrganizationId) =>
       enter((await client.call(joinOfferedOrganization, { params: { id }, body: {} })).organization_id),
   });
+  const own = useQuery(organizationsQuery);
+  const move = useMutation({ mutationFn: moveTo });
+  const theirs = own.data?.items ?? [];
   const invitations = data?.items ?? [];
   const offered = offers.data?.items ?? [];
   return (
-    <Threshold title="Where do you belong?">
-      <p className="text-ink-2">You are signed in, and in no organization yet.</p>
+    <Threshold title={theirs.length > 0 ? "Where do you go on?" : "Where do you belong?"}>
+      <p className="text-ink-2">
+        {theirs.length > 0
+          ? "You are no longer in the organization that you worked in: you left it, were removed, or it was closed. These are yours."
+          : "You are signed in, and in no organization."}
+      </p>
+      {theirs.length > 0 && (
+        <ul className="divide-y divide-line rounded-md border border-line">
+          {theirs.map(({ id, name, role }) => (
+            <li key={id} className="flex items-center gap-3 px-3 py-2">
+              <div className="min-w-0 flex-1">
+                <p className="clamp-1 font-medium">{name}</p>
+                <p className="text-sm text-ink-3">you are {role}</p>
+              </div>
+              <Button size="sm" look="solid" busy={move.isPending && move.variables === id} onClick={() => move.mutate(id)}>
+                Go on here
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {move.error !== null && <Trouble error={move.error} />}
       {invitations.length > 0 && (
         <ul className="divide-y divide-line rounded-md border border-line">
           {invitations.map(({ id, organization_name, role }) => (
@@ -75,7 +99,7 @@ export function Onboarding() {
         }}
       >
         <Field
-          label={invitations.length + offered.length > 0 ? "Or found one of your own" : "Found an organization"}
+          label={theirs.length + invitations.length + offered.length > 0 ? "Or found one of your own" : "Found an organization"}
           hint="You can invite others afterwards."
         >
           {(props) => (
@@ -94,7 +118,7 @@ export function Onboarding() {
         <div className="flex flex-wrap gap-2">
           <Button
             type="submit"
-            look={invitations.length + offered.length > 0 ? "plain" : "solid"}
+            look={theirs.length + invitations.length + offered.length > 0 ? "plain" : "solid"}
             busy={found.isPending}
             disabled={name.trim() === ""}
           >

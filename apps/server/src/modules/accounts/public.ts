@@ -12,7 +12,7 @@ import type { Tx } from "@signalbox/eventlog/log";
 import type { FastifyInstance } from "fastify";
 import type { Kysely } from "kysely";
 import { z } from "zod";
-import { SESSION_COOKIE } from "../../http/authenticate.ts";
+import { NO_ORGANIZATION, SESSION_COOKIE } from "../../http/authenticate.ts";
 import type { RequestContext } from "../../http/handle.ts";
 import type { Deps, Module } from "../../module.ts";
 import type { AuditModule } from "../audit/public.ts";
@@ -118,7 +118,7 @@ export function createAccounts(deps: AccountDeps): AccountsModule {
         logger,
         providers: deps.providers,
         mayRegister,
-        home: async (principalId) => (await identity.homeOf(principalId)) ?? "ws_none",
+        home: async (principalId) => (await identity.homeOf(principalId)) ?? NO_ORGANIZATION,
         opened: identity.loginOpened,
       }),
     ));

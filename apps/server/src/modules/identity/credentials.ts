@@ -11,6 +11,7 @@
 import { createHash } from "node:crypto";
 import type { OrganizationRole, PrincipalType } from "@signalbox/contract/primitives";
 import type { Scope } from "@signalbox/contract/route";
+import { NO_ORGANIZATION } from "../../http/authenticate.ts";
 import type { Tx } from "@signalbox/eventlog/log";
 import type { Clock } from "@signalbox/kernel/clock";
 
@@ -26,6 +27,8 @@ export interface Identified {
   readonly organizations: readonly { readonly organizationId: string; readonly role: OrganizationRole }[];
   /** Theirs too, but not by this way in: it wants its own provider. */
   readonly closed: readonly string[];
+  /** The one that it acted in is theirs no more, so none is meant that is not named. */
+  readonly hasLost: boolean;
   readonly impersonatedBy?: { readonly id: string; readonly untilMs: number } | undefined;
   /** Null: all that the role allows. */
   readonly scopes: readonly Scope[] | null;
@@ -48,6 +51,7 @@ interface Row {
   is_closed?: boolean;
   impersonated_by?: string | null;
   impersonated_until?: Date | null;
+  acts_in?: string;
 }
 
 export interface Found extends Identified {
@@ -103,6 +107,7 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
           organization_id === null || role === null || is_closed === true ? [] : [{ organizationId: organization_id, role }],
         ),
         closed: rows.flatMap(({ organization_id, is_closed }) => (organization_id !== null && is_closed === true ? [organization_id] : [])),
+        hasLost: row.acts_in !== undefined && row.acts_in !== NO_ORGANIZATION && !rows.some((one) => one.organization_id === row.acts_in),
         ...(row.impersonated_by == null
           ? {}
           : { impersonatedBy: { id: row.impersonated_by, untilMs: row.impersonated_until?.getTime() ?? 0 } }),

@@ -80,6 +80,18 @@ test("a removed member's token and cookie end at once, and their other organizat
   expect([(await as(person.token).get("/v1/me")).status, (await me(id)).status]).toEqual([200, 200]);
   expect((await as(token).delete(`/v1/members/${person.id}`)).status).toBe(200);
   expect([(await as(person.token).get("/v1/me")).status, (await me(id)).status]).toEqual([401, 404]);
+  // What their pages do next does not land in another of their organizations unasked.
+  const lost = await me();
+  expect([...code(lost), lost.body.error.message]).toEqual([
+    403,
+    "organization_required",
+    "You are no longer in the organization that you worked in.",
+  ]);
+  const headers = { cookie, origin: "http://localhost" };
+  expect(code(await c.call("POST", "/v1/rooms", { headers, body: { title: "Meant for the other" } }))).toEqual([403, "organization_required"]);
+  expect((await c.call("GET", "/v1/organizations", { headers })).body.items.map((o: { id: string }) => o.id)).toEqual(["ws_dev"]);
+  expect((await me("ws_dev")).body.organization.id).toBe("ws_dev");
+  expect((await c.call("POST", "/v1/organizations/switch", { headers, body: { organization_id: "ws_dev" } })).status).toBe(200);
   expect((await me()).body.organization.id).toBe("ws_dev");
   expect(code(await as(token).delete(`/v1/members/${person.id}`))).toEqual([404, "member_not_found"]);
 });
