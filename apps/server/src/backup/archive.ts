@@ -4,8 +4,12 @@
  *   database/<table>/<part>     rows as COPY writes them
  *   blobs/… keys/… …            files of the data directory
  *   manifest.json               last: what the others are, each with its sha256
+ *   ─── behind the tar          the manifest once more, in a frame that zstd and tar skip:
+ *                               magic, length, manifest, its length, "sbmanif1"
  *
- * Read twice on the way back: once to check every byte against the manifest, and only then to use it.
+ * What stands at the end is found without reading the rest, so that a backup that cannot be restored is refused at once.
+ * Then it is read twice: once to check every byte against the manifest, and only then to use it.
+ * Format 1 had no manifest at the end.
  */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
@@ -17,11 +21,11 @@ import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { extract, pack } from "tar-stream";
 import { z } from "zod";
 
-export const FORMAT = "signalbox-backup/1";
+const FORMAT = "signalbox-backup/2";
 const MANIFEST = "manifest.json";
 
 export const Manifest = z.object({
-  format: z.literal(FORMAT),
+  format: z.enum(["signalbox-backup/1", FORMAT]),
   version: z.string(),
   created_at: z.string(),
   /** Everything up to here is in it. */
@@ -104,7 +108,8 @@ export function writeArchive(output: string): ArchiveWriter {
       await put(MANIFEST, text);
       tar.finalize();
       await written;
-      const file = await open(draft, "r");
+      const file = await open(draft, "a");
+      await file.writeFile(endOf(text));
       await file.sync();
       await file.close();
       await rename(draft, output);
@@ -125,10 +130,56 @@ const NAME = /^(database\/[a-z0-9_]+\/\d{6}|(blobs|keys)(\/[0-9A-Za-z_.-]+)+|git
 /** Tables' parts and keys are small; content is not kept in memory. */
 type Visit = (entry: Entry, content: AsyncIterable<Buffer>) => Promise<void>;
 
+/** One of zstd's numbers for frames that decoders skip. */
+const SKIPPED = 0x184d2a5b;
+const END = Buffer.from("sbmanif1");
+
+function endOf(manifest: Buffer): Buffer {
+  const [head, length] = [Buffer.alloc(8), Buffer.alloc(4)];
+  head.writeUInt32LE(SKIPPED, 0);
+  head.writeUInt32LE(manifest.length + length.length + END.length, 4);
+  length.writeUInt32LE(manifest.length);
+  return Buffer.concat([head, manifest, length, END]);
+}
+
+/** The manifest at the end, and where the tar before it ends. Null: there is none (format 1, or not as it was written). */
+async function readEnd(file: string): Promise<{ readonly bytes: Buffer; readonly tarBytes: number } | null> {
+  const handle = await open(file, "r");
+  try {
+    const { size } = await handle.stat();
+    const tail = Buffer.alloc(4 + END.length);
+    if (size < 8 + tail.length) return null;
+    await handle.read(tail, 0, tail.length, size - tail.length);
+    const length = tail.readUInt32LE(0);
+    const tarBytes = size - tail.length - length - 8;
+    if (!tail.subarray(4).equals(END) || tarBytes < 0) return null;
+    const frame = Buffer.alloc(8 + length);
+    await handle.read(frame, 0, frame.length, tarBytes);
+    if (frame.readUInt32LE(0) !== SKIPPED || frame.readUInt32LE(4) !== length + tail.length) return null;
+    return { bytes: frame.subarray(8), tarBytes };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a backup says of itself, without reading it. Null: one that says so only when it was read. */
+export async function peekManifest(file: string): Promise<{ readonly manifest: Manifest; readonly digest: string } | null> {
+  const end = await readEnd(file);
+  return end === null ? null : manifestOf(end.bytes);
+}
+
+function manifestOf(bytes: Buffer): { readonly manifest: Manifest; readonly digest: string } {
+  const parsed = Manifest.safeParse(jsonOf(bytes));
+  if (!parsed.success)
+    throw new BackupError("The manifest is not one that this version can read.", "Restore with the version that made the backup.");
+  return { manifest: parsed.data, digest: createHash("sha256").update(bytes).digest("hex") };
+}
+
 /** Calls `visit` for everything but the manifest, in order, and returns what the manifest says. */
 async function read(file: string, visit: (name: string, content: AsyncIterable<Buffer>) => Promise<void>): Promise<Buffer> {
+  const end = await readEnd(file);
   const tar = extract();
-  const source = pipeline(createReadStream(file), createZstdDecompress(), tar);
+  const source = pipeline(createReadStream(file, end === null ? {} : { end: Math.max(0, end.tarBytes - 1) }), createZstdDecompress(), tar);
   source.catch(() => undefined); // told below
   let manifest: Buffer | null = null;
   try {
@@ -153,6 +204,8 @@ async function read(file: string, visit: (name: string, content: AsyncIterable<B
     throw new BackupError(`${file} cannot be read to its end: it is cut off, or not a backup.`, FIX, { cause: error });
   }
   if (manifest === null) throw new BackupError(`${file} has no manifest: it is cut off.`, FIX);
+  if (end === null ? manifestOf(manifest).manifest.format === FORMAT : !end.bytes.equals(manifest))
+    throw new BackupError(`${file} does not end with the manifest that is in it.`, FIX);
   return manifest;
 }
 const FIX = "Use another backup: this one is not as it was written.";
@@ -170,10 +223,8 @@ export async function checkArchive(file: string): Promise<{ readonly manifest: M
     if (found.has(name)) throw new BackupError(`${name} is in the backup twice.`, FIX);
     found.set(name, { size, sha256: hash.digest("hex") });
   });
-  const parsed = Manifest.safeParse(jsonOf(bytes));
-  if (!parsed.success)
-    throw new BackupError("The manifest is not one that this version can read.", "Restore with the version that made the backup.");
-  for (const { name, size, sha256 } of parsed.data.entries) {
+  const said = manifestOf(bytes);
+  for (const { name, size, sha256 } of said.manifest.entries) {
     const here = found.get(name);
     if (here === undefined) throw new BackupError(`${name} is missing from the backup.`, FIX);
     if (here.size !== size || here.sha256 !== sha256)
@@ -182,7 +233,7 @@ export async function checkArchive(file: string): Promise<{ readonly manifest: M
   }
   const [stray] = found.keys();
   if (stray !== undefined) throw new BackupError(`${stray} is in the backup, and its manifest does not name it.`, FIX);
-  return { manifest: parsed.data, digest: createHash("sha256").update(bytes).digest("hex") };
+  return said;
 }
 
 /** After `checkArchive`. */

@@ -256,8 +256,9 @@ test.each<[string, (bytes: Buffer) => Buffer, RegExp]>([
   ...[1, 3, 5, 7, 9].map((tenth): [string, (bytes: Buffer) => Buffer, RegExp] => [
     `a bit was flipped at ${tenth}/10`,
     flipped(tenth),
-    /cannot be read to its end|is not what was backed up|has no place in a backup|is not one that this version can read/,
+    /cannot be read to its end|is not what was backed up|has no place in a backup|is not one that this version can read|does not end with/,
   ]),
+  ["a bit was flipped in the last byte", flipped(9.999999), /does not end with the manifest/],
   ["the end was cut off", (bytes) => bytes.subarray(0, bytes.length >> 1), /cut off/],
   ["nothing is left", () => Buffer.from("hello"), /not a backup/],
 ])("a file of which %s is refused", async (_, change, says) => {
@@ -281,7 +282,8 @@ test(
     const says = async (of: ReadonlyMap<string, Buffer>): Promise<string> => {
       const tar = pack();
       for (const [name, bytes] of of) tar.entry({ name }, bytes);
-      tar.entry({ name: "manifest.json" }, JSON.stringify(manifest));
+      // As they were written before the manifest stood at the end too.
+      tar.entry({ name: "manifest.json" }, JSON.stringify({ ...manifest, format: "signalbox-backup/1" }));
       tar.finalize();
       await pipeline(tar, createZstdCompress(), createWriteStream(output));
       return checkArchive(output).then(
@@ -302,12 +304,52 @@ test(
   },
 );
 
+/** Whoever read it would find that it is damaged; what is refused before that says something else. */
+function spoil(of: string): void {
+  const bytes = readFileSync(of);
+  bytes.fill(0, 20, 60);
+  writeFileSync(of, bytes);
+}
+
+test("what cannot be restored is refused before the backup is read and before anything is written", { timeout: 60_000 }, async () => {
+  const spoiled = path.join(home, "spoiled.tar.zst");
+  writeFileSync(spoiled, readFileSync(file));
+  spoil(spoiled);
+  const said = async (of: string, ...argv: string[]): Promise<string> => {
+    const ran = run(BACKUP, ["restore", "--input", of, ...argv]);
+    expect(await ran.ended).toBe(1);
+    return ran.stderr();
+  };
+  const to = path.join(home, "nothing");
+  expect(await said(spoiled, "--data-dir", to)).toContain("cannot be read to its end");
+  expect(await said(spoiled, "--data-dir", dataDir)).toContain("is not empty");
+  expect(await said(spoiled, "--data-dir", to, "--expect", `sha256:${"0".repeat(64)}`)).toContain("This is another backup");
+  const huge = path.join(home, "huge.tar.zst");
+  const { manifest } = await checkArchive(file);
+  const writing = writeArchive(huge);
+  await writing.finish(manifest);
+  // The size is the manifest's word alone, so it can be more than any disk has.
+  const [tar, said2] = [readFileSync(huge), { ...manifest, entries: [{ name: "keys/a", size: 2 ** 52, sha256: "", mode: 0o600 }] }];
+  const text = Buffer.from(JSON.stringify(said2));
+  const [head, length] = [Buffer.alloc(8), Buffer.alloc(4)];
+  head.writeUInt32LE(0x184d2a5b, 0);
+  head.writeUInt32LE(text.length + 12, 4);
+  length.writeUInt32LE(text.length);
+  writeFileSync(huge, Buffer.concat([tar, head, text, length, Buffer.from("sbmanif1")]));
+  expect(await said(huge, "--data-dir", to)).toMatch(
+    /There is no room for it in .*nothing: it unpacks to 4194304\.00 GiB, and [0-9.]+ GiB are free/,
+  );
+  expect(existsSync(to)).toBe(false);
+});
+
 test("a backup of a newer version is refused", async () => {
   const { manifest } = await checkArchive(file);
   const output = path.join(home, "newer.tar.zst");
   const newer = writeArchive(output);
   const migrations = [...manifest.migrations, { set: "server", number: 9999, name: "9999-later.sql", hash: "0" }];
+  await newer.add("database/evt_events/000000", Buffer.from("never looked at"));
   await newer.finish({ ...manifest, version: "9.0.0", migrations });
+  spoil(output);
   const ran = run(BACKUP, ["restore", "--input", output, "--data-dir", path.join(home, "newer")]);
   expect(await ran.ended).toBe(1);
   expect(ran.stderr()).toContain("another version of Signalbox (9.0.0): it has server/9999-later.sql");

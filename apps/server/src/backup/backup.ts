@@ -2,8 +2,8 @@
  * Backup while the server runs, restore into what is empty.
  *
  *   backup    snapshot of the database ─► content, which is there before anything that names it ─► keys ─► manifest
- *   restore   check every byte ─► refuse what is not empty ─► mark ─► files ─► migrations of then ─► rows,
- *             checked, in one transaction ─► unmark
+ *   restore   refuse what cannot be: the target is not empty, or too small, another backup, a newer version
+ *             ─► check every byte ─► mark ─► files ─► migrations of then ─► rows, checked, in one transaction ─► unmark
  *
  * A restore that is killed leaves its mark (`restore.incomplete`): no server starts there, and the next
  * restore asks for an empty directory. Projections are made from the log by the next start.
@@ -12,13 +12,13 @@ import { connectionsOf, type ConnectionFor } from "@signalbox/eventlog/roles";
 import { filesOf, migrate } from "@signalbox/eventlog/migrate";
 import { type Blobs, keyOf, nameOf } from "@signalbox/providers/blob/port";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { chmod, mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, rm, stat, statfs } from "node:fs/promises";
 import path from "node:path";
 import { Client } from "pg";
 import { DataDirInUse, lockDataDir } from "../postgres/data-dir-lock.ts";
 import { runningEmbedded, startEmbeddedPostgres } from "../postgres/embedded.ts";
 import { MIGRATION_SETS } from "../postgres/schema.ts";
-import { BackupError, checkArchive, readArchive, writeArchive } from "./archive.ts";
+import { BackupError, checkArchive, type Manifest, peekManifest, readArchive, writeArchive } from "./archive.ts";
 import { isHalfRestored, MARK } from "./mark.ts";
 import { dumpDatabase, loadDatabase, refuseNewer } from "./database.ts";
 
@@ -27,6 +27,8 @@ export interface BackupOptions {
   readonly databaseUrl: string | undefined;
   /** Of the configuration: from where content is taken, or to where it is put. */
   readonly blobs: Blobs;
+  /** Content is not kept in the data directory. */
+  readonly blobsElsewhere: boolean;
   readonly version: string;
   readonly now: string;
   readonly progress: (text: string) => void;
@@ -94,12 +96,14 @@ export async function backup(output: string, options: BackupOptions): Promise<Ba
 export async function restore(file: string, options: BackupOptions & { readonly expect?: string | undefined }): Promise<BackupReport> {
   const dataDir = path.resolve(options.dataDir);
   if (!existsSync(file)) throw new BackupError(`${file} is not there.`, "Name the file that `signalbox backup` wrote.");
-  options.progress("checking every byte of the backup …");
-  const { manifest, digest } = await checkArchive(file);
-  if (options.expect !== undefined && options.expect.replace(/^sha256:/, "") !== digest)
-    throw new BackupError(`This is another backup: its digest is sha256:${digest}.`, "Restore the file whose digest you kept.");
-  refuseNewer(manifest, filesOf, MIGRATION_SETS);
   refuseUsed(dataDir);
+  if (options.databaseUrl !== undefined) await refuseUsedUrl(options.databaseUrl);
+  const peeked = await peekManifest(file);
+  if (peeked !== null) await refuse(peeked, dataDir, options);
+  options.progress("checking every byte of the backup …");
+  const checked = await checkArchive(file);
+  const { manifest, digest } = checked;
+  if (peeked === null) await refuse(checked, dataDir, options);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const postgres = await openTarget(options, dataDir);
   const client = new Client(postgres.connection("admin"));
@@ -137,6 +141,40 @@ export async function restore(file: string, options: BackupOptions & { readonly 
   } finally {
     await client.end().catch(() => undefined); // what went wrong first is what counts
     await postgres.close();
+  }
+}
+
+/** Before anything is read or written: what the backup says of itself is not for here. */
+async function refuse(
+  { manifest, digest }: { readonly manifest: Manifest; readonly digest: string },
+  dataDir: string,
+  { expect, databaseUrl, blobsElsewhere }: BackupOptions & { readonly expect?: string | undefined },
+): Promise<void> {
+  if (expect !== undefined && expect.replace(/^sha256:/, "") !== digest)
+    throw new BackupError(`This is another backup: its digest is sha256:${digest}.`, "Restore the file whose digest you kept.");
+  refuseNewer(manifest, filesOf, MIGRATION_SETS);
+  const here = manifest.entries.filter(
+    ({ name }) => !(databaseUrl !== undefined && name.startsWith("database/")) && !(blobsElsewhere && name.startsWith("blobs/")),
+  );
+  // Rows as text take about what they take as rows: with indexes and projections it will be more, never much less.
+  const needed = here.reduce((sum, { size }) => sum + size, 0);
+  const { bavail, bsize } = await statfs(nearest(dataDir));
+  if (bavail * bsize >= needed) return;
+  throw new BackupError(
+    `There is no room for it in ${dataDir}: it unpacks to ${gib(needed)}, and ${gib(bavail * bsize)} are free.`,
+    "Restore to a larger disk with --data-dir, or make room: about twice of that is used in the end.",
+  );
+}
+const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+const nearest = (directory: string): string => (existsSync(directory) ? directory : nearest(path.dirname(directory)));
+
+async function refuseUsedUrl(databaseUrl: string): Promise<void> {
+  const client = new Client(connectionsOf(databaseUrl)("admin"));
+  await client.connect();
+  try {
+    await refuseUsedDatabase(client);
+  } finally {
+    await client.end();
   }
 }
 

@@ -34,6 +34,7 @@ async function main(): Promise<void> {
     dataDir: config.dataDir,
     databaseUrl: config.databaseUrl,
     blobs: openBlobs(config),
+    blobsElsewhere: config.blobs !== "disk",
     version: VERSION,
     now: new Date().toISOString(),
     progress: (text: string) => void process.stderr.write(`${text}\n`),

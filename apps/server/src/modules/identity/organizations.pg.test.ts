@@ -88,7 +88,10 @@ test("a removed member's token and cookie end at once, and their other organizat
     "You are no longer in the organization that you worked in.",
   ]);
   const headers = { cookie, origin: "http://localhost" };
-  expect(code(await c.call("POST", "/v1/rooms", { headers, body: { title: "Meant for the other" } }))).toEqual([403, "organization_required"]);
+  expect(code(await c.call("POST", "/v1/rooms", { headers, body: { title: "Meant for the other" } }))).toEqual([
+    403,
+    "organization_required",
+  ]);
   expect((await c.call("GET", "/v1/organizations", { headers })).body.items.map((o: { id: string }) => o.id)).toEqual(["ws_dev"]);
   expect((await me("ws_dev")).body.organization.id).toBe("ws_dev");
   expect((await c.call("POST", "/v1/organizations/switch", { headers, body: { organization_id: "ws_dev" } })).status).toBe(200);
