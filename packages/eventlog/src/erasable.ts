@@ -22,6 +22,11 @@ export interface ErasableOptions {
   readonly bySubject?: Readonly<Record<string, string>> | undefined;
   /** Instead of deleting: statements on `$1` the organization and `$2` the subject's id, for rows that others count in. */
   readonly forget?: readonly string[] | undefined;
+  /**
+   * Of a subject of these kinds (`token` of `token:tok_…`) only its own events are read again, once these statements (on
+   * `$1` the organization and `$2` its id) took away what they made; of every other all, as by default. For what grows with the organization.
+   */
+  readonly ofKind?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Statements on the same, once the rows are made again: what events of other subjects took away stays away. */
   readonly after?: readonly string[] | undefined;
   /** Of these kinds of subjects (`room` of `room:room_…`) alone; others the projection sees to itself. Default: all. */
@@ -57,7 +62,8 @@ export function erasable<E extends DomainEvent>(projection: Projection<E>, optio
     if (target === null || !own.has(target.event.type)) return;
     const kind = target.subject.slice(0, target.subject.indexOf(":"));
     if (options.subjects !== undefined && !options.subjects.includes(kind)) return;
-    const of = isOfSubject(options) ? target : null;
+    const statements = options.ofKind?.[kind] ?? options.forget;
+    const of = statements !== undefined || options.bySubject !== undefined ? target : null;
     const events = await eventsOf(tx, inner, erasure, of);
     // Of the same batch, and so not in the tables of the log yet: a rebuild finds them there.
     const known = new Set(events.map((event) => event.eventId));
@@ -67,14 +73,13 @@ export function erasable<E extends DomainEvent>(projection: Projection<E>, optio
     );
     const erased = new Set([...before, erasure].filter(isErasure).map(targetIdOf));
     const all = [...events, ...fresh].map((event) => (erased.has(event.eventId) ? withoutData(event) : event));
-    await forget(tx, inner, options, target);
+    await forget(tx, inner, statements, options.bySubject, target);
     if (all.length > 0) await inner.project(tx, all);
     for (const text of options.after ?? []) await tx.query(text, [target.organizationId, target.subjectId]);
     if (target.importId !== undefined) await endImport(tx, options.imported, target.organizationId, target.importId);
   }
 }
 
-const isOfSubject = ({ bySubject, forget }: ErasableOptions): boolean => bySubject !== undefined || forget !== undefined;
 const targetIdOf = (r: Recorded): string => (r.event.data as { target_event_id?: string }).target_event_id ?? "";
 /** Those of an imported log erased nothing of ours: what they erased there came without its data. */
 const isErasure = (r: Recorded): boolean =>
@@ -112,11 +117,17 @@ async function eventsOf(tx: Tx, projection: Projection, erasure: Recorded, of: R
   });
 }
 
-async function forget(tx: Tx, projection: Projection, options: ErasableOptions, target: Recorded): Promise<void> {
-  if (options.forget !== undefined) {
-    for (const text of options.forget) await tx.query(text, [target.organizationId, target.subjectId]);
-  } else if (options.bySubject !== undefined) {
-    for (const [table, column] of Object.entries(options.bySubject))
+async function forget(
+  tx: Tx,
+  projection: Projection,
+  statements: readonly string[] | undefined,
+  bySubject: ErasableOptions["bySubject"],
+  target: Recorded,
+): Promise<void> {
+  if (statements !== undefined) {
+    for (const text of statements) await tx.query(text, [target.organizationId, target.subjectId]);
+  } else if (bySubject !== undefined) {
+    for (const [table, column] of Object.entries(bySubject))
       await tx.query(`delete from ${table} where organization_id = $1 and ${column} = $2`, [target.organizationId, target.subjectId]);
   } else {
     for (const table of projection.tables) await tx.query(`delete from ${table} where organization_id = $1`, [target.organizationId]);

@@ -22,7 +22,7 @@ const MOMENTS: readonly ("asked" | DeletionStep)[] = [
   "account",
   "names",
 ];
-const ROUNDS_EACH = 4;
+const ROUNDS_EACH = 2;
 let atDeletion: ((step: DeletionStep) => Promise<void>) | undefined;
 const database = databaseTest();
 vi.spyOn(process.stderr, "write").mockImplementation(() => true);

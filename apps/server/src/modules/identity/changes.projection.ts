@@ -74,6 +74,10 @@ function detailOf(type: string, data: Data): string | null {
   return data.name ?? data.method ?? data.provider ?? data.how ?? data.role ?? data.domain ?? data.issuer ?? data.ring ?? null;
 }
 
+const ROWS_OF_ONE = ["delete from proj_identity_changes where organization_id = $1 and ref = $2"];
+/** Ids that no other kind of subject has; a sign-in's, a year of them, are not read for a token's name. */
+export const CHANGES_OF_KIND = { token: ROWS_OF_ONE, invitation: ROWS_OF_ONE, capability: ROWS_OF_ONE } as const;
+
 export const changesProjection: Projection = {
   name: "identity_changes",
   types: TYPES,

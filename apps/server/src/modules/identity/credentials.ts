@@ -61,7 +61,7 @@ export interface Found extends Identified {
 
 export interface Credentials {
   find(kind: "token" | "session", secret: string): Promise<Found | null>;
-  forget(credentialId: string): void;
+  forget(credentialIds: ReadonlySet<string>): void;
   forgetOrganization(organizationId: string): void;
   /** Somebody came into another organization. */
   forgetPrincipal(principalId: string): void;
@@ -121,9 +121,9 @@ export function createCredentials({ anywhere, clock }: { anywhere: Tx; clock: Cl
       }
       return found;
     },
-    forget(credentialId) {
+    forget(credentialIds) {
       generation++;
-      for (const [key, { found }] of remembered) if (found.credential.id === credentialId) remembered.delete(key);
+      for (const [key, { found }] of remembered) if (credentialIds.has(found.credential.id)) remembered.delete(key);
     },
     forgetOrganization(organizationId) {
       generation++;

@@ -27,7 +27,7 @@ export interface Holding {
   /** `end` is called once at most. Returns how to let go. */
   hold(held: Held, end: (by: EndedBy) => void): () => void;
   /** In this process or another one: what was opened with it ends now. */
-  revoked(credentialId: string): void;
+  revoked(credentialIds: ReadonlySet<string>): void;
   /** Somebody's place in the organization may have changed. Rejects when that could not be asked. */
   recheck(organizationId: string): Promise<void>;
   isHolding(organizationId: string): boolean;
@@ -87,9 +87,9 @@ export function createHolding({
       });
       return letGo;
     },
-    revoked(credentialId) {
+    revoked(credentialIds) {
       for (const theirs of organizations.values())
-        for (const entry of theirs) if (entry.held.credentialId === credentialId) entry.end("revoked");
+        for (const entry of theirs) if (credentialIds.has(entry.held.credentialId)) entry.end("revoked");
     },
     async recheck(organizationId) {
       standings.forgetOrganization(organizationId);

@@ -73,7 +73,7 @@ export const identityProjection: Projection<IdentityEvent> = {
 /** Who wrote what stays, once their account is deleted; migration 0853 writes it into mails that wait. */
 const DELETED_PERSON = "Deleted person";
 /** Stands where a redaction took the text. */
-const ERASED = "[redacted]";
+export const ERASED = "[redacted]";
 const typeOf = (id: string): string => (id.startsWith("agt_") ? "agent" : id.startsWith("svc_") ? "service" : "user");
 
 function of<T extends IdentityEvent["type"]>(batch: readonly Recorded<IdentityEvent>[], type: T): Of<T>[] {

@@ -3,7 +3,7 @@ import type { OrganizationRole } from "@signalbox/contract/primitives";
 import type { DomainEvent, Projection, Recorded, Tx } from "@signalbox/eventlog/log";
 import { dueTo } from "@signalbox/eventlog/foreign";
 import { columns } from "./columns.ts";
-import { identityProjection } from "./identity.projection.ts";
+import { ERASED, identityProjection } from "./identity.projection.ts";
 
 type Event = Recorded<MembershipEvent>;
 
@@ -51,6 +51,19 @@ export const peopleProjection: Projection = {
     }
   },
 };
+
+/**
+ * What an erased registration or token leaves: a name for each and no more, whatever the size of the organization. A
+ * role that is no membership's (of before those were recorded) was the registration's.
+ */
+export const PEOPLE_OF_KIND = {
+  principal: [
+    `update proj_principals set display_name = '${ERASED}', role = case when member_version > 0 then role end,
+            type = case when id like 'agt\_%' then 'agent' when id like 'svc\_%' then 'service' else 'user' end
+      where organization_id = $1 and id = $2`,
+  ],
+  token: ["delete from proj_tokens where organization_id = $1 and id = $2"],
+} as const;
 
 async function roles(tx: Tx, batch: readonly Event[]): Promise<void> {
   interface Change {
@@ -117,7 +130,7 @@ async function teams(tx: Tx, batch: readonly Event[]): Promise<void> {
     if (event.type === "team.created")
       await tx.query("insert into proj_teams (organization_id, id, name, created_at) values ($1, $2, $3, $4) on conflict do nothing", [
         ...team,
-        event.data.name ?? "[redacted]",
+        event.data.name ?? ERASED,
         occurredAt,
       ]);
     else if (event.type === "team.renamed" && event.data.name !== undefined)

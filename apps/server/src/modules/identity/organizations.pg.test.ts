@@ -48,6 +48,12 @@ test("whoever founds an organization owns it, and a browser may act in both", as
   expect((await c.call("GET", "/v1/me", { token: c.owner, headers: { "x-workspace-id": made.body.id } })).status).toBe(404);
 });
 
+test("all of many who are let in at once come in", async () => {
+  const { id, token } = await c.organization();
+  await Promise.all(Array.from({ length: 20 }, () => c.person("member", { organizationId: id })));
+  expect((await members(token)).length).toBe(21);
+});
+
 test("of two owners who leave at once one stays", async () => {
   const { id, token, ownerId } = await c.organization();
   const second = await c.person("owner", { organizationId: id });
@@ -160,6 +166,23 @@ test("an organization is deleted after an export: its log stays, with a tombston
   expect(log.map(({ type }) => type)).toContain("organization.deleted");
   expect(log.at(-1)?.type).toBe("organization.deleted");
   expect(await c.server.identity.organizations()).not.toContain(id);
+});
+
+test("whoever was in an organization that is deleted stays signed in to their others", async () => {
+  const { id, token } = await c.organization();
+  const person = await c.person("member", { organizationId: id });
+  await c.server.identity.registerPrincipal({ organizationId: "ws_dev", id: person.id, type: "user", displayName: "Both", role: "viewer" });
+  const { code: link } = await c.server.identity.issueLoginCode(id, person.id);
+  const login = await c.call("POST", "/v1/auth/login", { body: { code: link } });
+  const cookie = String(login.headers["set-cookie"]).split(";")[0]!;
+  const { name, stream_seq } = (await as(token).get("/v1/organization")).body;
+  expect((await as(token).post("/v1/organization/delete", { name, exported_seq: stream_seq })).status).toBe(202);
+  await expect
+    .poll(() => database.rows("select 1 from idn_token_secrets where organization_id = $1", [id]), { timeout: 20_000 })
+    .toEqual([]);
+  const me = (headers: Record<string, string> = {}) => c.call("GET", "/v1/me", { headers: { cookie, ...headers } });
+  expect(code(await me())).toEqual([403, "organization_required"]);
+  expect((await me({ "x-workspace-id": "ws_dev" })).body.organization.id).toBe("ws_dev");
 });
 
 test("an organization from before membership was recorded keeps its owner, and begins to count only once", async () => {

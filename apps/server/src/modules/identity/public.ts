@@ -12,7 +12,7 @@ import type { RequestContext } from "../../http/handle.ts";
 import { ShellRefused } from "../../http/refusal.ts";
 import type { Database, Deps, Module } from "../../module.ts";
 import { accountEnds, type Admission, createAdmission, type IsEnding } from "./admission.ts";
-import { changesProjection } from "./changes.projection.ts";
+import { CHANGES_OF_KIND, changesProjection } from "./changes.projection.ts";
 import { createCredentials, type Found, secretHash } from "./credentials.ts";
 export type { EndedBy, Held } from "./holding.ts";
 export type Hold = IdentityModule["hold"];
@@ -25,7 +25,7 @@ import { createDirectory } from "./directory.ts";
 import { createFollowing } from "./following.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { isInForce } from "./in-force.ts";
-import { peopleProjection } from "./membership.projection.ts";
+import { PEOPLE_OF_KIND, peopleProjection } from "./membership.projection.ts";
 import { organization } from "./organization.ts";
 import { ERASE_JOB, foundIn, organizationRoutes } from "./organization-routes.ts";
 import { principal, type PrincipalCommand } from "./principal.ts";
@@ -213,11 +213,13 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
   const onHoldingError = (error: unknown): void => logger.warn({ err: error }, "whether something open still holds is not known");
   const holding = createHolding({ standings, clock, onError: onHoldingError });
 
-  function revoked(credentialId: string): void {
-    credentials.forget(credentialId);
-    standings.forget(credentialId);
-    holding.revoked(credentialId);
+  /** All at once: what is remembered is looked through for each call. */
+  function allRevoked(credentialIds: ReadonlySet<string>): void {
+    credentials.forget(credentialIds);
+    standings.forget(credentialIds);
+    holding.revoked(credentialIds);
   }
+  const revoked = (credentialId: string): void => allRevoked(new Set([credentialId]));
 
   /** Before its `token.created`: a secret whose token is not in the log admits nobody. */
   async function saveTokenSecret(organizationId: string, tokenId: string): Promise<string> {
@@ -240,7 +242,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
         : logins.slide(found.credential.id);
     // The request itself must not wait for this, nor fail with it.
     written.then(
-      () => credentials.forget(found.credential.id),
+      () => credentials.forget(new Set([found.credential.id])),
       (error: unknown) => logger.warn({ err: error }, "could not mark a credential as used"),
     );
   }
@@ -251,7 +253,11 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     return found;
   }
 
+  /** Loaded first, its turn is waited for: of many who come in at once none then fails for the others. */
+  const inTurn = (unit: Unit, id: string) => unit.load(organization, { type: "organization", id }, `organization:${id}`);
+
   async function ensurePrincipal(unit: Unit, { organizationId, id, type, displayName, role }: NewPrincipal): Promise<void> {
+    if (type === "user" && role !== undefined) await inTurn(unit, organizationId);
     const decision = await unit.decide(principal, { type: "organization", id: organizationId }, `principal:${id}`, {
       type: "register",
       id: id as PrincipalId,
@@ -290,7 +296,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
       organizationId,
       principalId,
     ]);
-    for (const { id } of [...rows, ...sessions.rows]) revoked(id);
+    allRevoked(new Set([...rows, ...sessions.rows].map(({ id }) => id)));
   }
 
   async function homeOf(principalId: string): Promise<string | null> {
@@ -347,7 +353,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
 
   return {
     routes: [...identityRoutes(parts), ...organizationRoutes(parts)],
-    projections: [erasable(peopleProjection), erasable(changesProjection)],
+    projections: [erasable(peopleProjection, { ofKind: PEOPLE_OF_KIND }), erasable(changesProjection, { ofKind: CHANGES_OF_KIND })],
     schemas: [path.join(import.meta.dirname, "schema.sql")],
     jobs: {
       async [ERASE_JOB]({ organizationId }) {
@@ -398,6 +404,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     provideEndings: (ends) => void (isEnding = ends),
 
     async addMember(unit, { organizationId, id, displayName, role, joinedBy }) {
+      await inTurn(unit, organizationId);
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
       await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
         type: "add",
@@ -419,6 +426,7 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     provideOverlays: (endWith) => void (endOverlays = endWith),
 
     async signOn(unit, { organizationId, id, displayName, role, isMapped, suspended }) {
+      await inTurn(unit, organizationId);
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
       const decision = await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
         type: "sign_on",

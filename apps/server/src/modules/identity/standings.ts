@@ -17,7 +17,7 @@ export type CapabilityHolds = (organizationId: string, id: string) => Promise<bo
 
 export interface Standings {
   of(who: Of): Promise<OrganizationRole | null>;
-  forget(credentialId: string): void;
+  forget(credentialIds: ReadonlySet<string>): void;
   /** Somebody's place in it may have changed. */
   forgetOrganization(organizationId: string): void;
 }
@@ -71,8 +71,8 @@ export function createStandings({
       role.catch(() => remembered.delete(key));
       return role;
     },
-    forget(credentialId) {
-      for (const [key, known] of remembered) if (known.who.credentialId === credentialId) remembered.delete(key);
+    forget(credentialIds) {
+      for (const [key, known] of remembered) if (credentialIds.has(known.who.credentialId)) remembered.delete(key);
     },
     forgetOrganization(organizationId) {
       for (const [key, known] of remembered) if (known.who.organizationId === organizationId) remembered.delete(key);
