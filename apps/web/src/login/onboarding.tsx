@@ -41,7 +41,7 @@ export function Onboarding() {
   const invitations = data?.items ?? [];
   const offered = offers.data?.items ?? [];
   return (
-    <Threshold title={theirs.length > 0 ? "Where do you go on?" : "Where do you belong?"}>
+    <Threshold title={theirs.length > 0 ? "Where do you want to continue?" : "Where do you belong?"}>
       <p className="text-ink-2">
         {theirs.length > 0
           ? "You are no longer in the organization that you worked in: you left it, were removed, or it was closed. These are yours."
@@ -53,10 +53,10 @@ export function Onboarding() {
             <li key={id} className="flex items-center gap-3 px-3 py-2">
               <div className="min-w-0 flex-1">
                 <p className="clamp-1 font-medium">{name}</p>
-                <p className="text-sm text-ink-3">you are {role}</p>
+                <p className="text-sm text-ink-3">as {role}</p>
               </div>
               <Button size="sm" look="solid" busy={move.isPending && move.variables === id} onClick={() => move.mutate(id)}>
-                Go on here
+                Continue here
               </Button>
             </li>
           ))}
