@@ -59,7 +59,7 @@ export const peopleProjection: Projection = {
 export const PEOPLE_OF_KIND = {
   principal: [
     `update proj_principals set display_name = '${ERASED}', role = case when member_version > 0 then role end,
-            type = case when id like 'agt\_%' then 'agent' when id like 'svc\_%' then 'service' else 'user' end
+            type = case when starts_with(id, 'agt_') then 'agent' when starts_with(id, 'svc_') then 'service' else 'user' end
       where organization_id = $1 and id = $2`,
   ],
   token: ["delete from proj_tokens where organization_id = $1 and id = $2"],
