@@ -244,9 +244,17 @@ export interface StoredRow {
 /**
  * Whoever reads pages by position joins `p.position > …` as well: an outer join does not carry the condition over, and
  * every page of a log that is read from its middle then begins at the first payload (100 events at position 40,000 took
- * 40,100 payloads).
+ * 40,100 payloads). With filters, or downwards: `EACH_PAYLOAD`.
  */
 export const STORED_COLUMNS = "e.position, e.seq, e.recorded_at, e.header, e.prev_hash, e.hash, p.data, e.import_id, e.organization_id";
+
+/**
+ * Behind `(select … from evt_events e … limit n) e`: the page first, then one look-up for each of its rows, whatever
+ * Postgres takes the tables for. Joined first and then cut off, 101 events before position 20,000 took 19,999 payloads
+ * of a log that was restored a moment ago and not analyzed yet. Archived events have none: `log.hydrate`.
+ */
+export const EACH_PAYLOAD =
+  "left join lateral (select of.data, of.salt from evt_payloads of where of.position = e.position offset 0) p on true";
 
 /**
  * For those who read a few columns of many events: select `VERSION_COLUMN as version`, and what they read is in

@@ -232,9 +232,10 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
     }
   }
 
-  async function stored(where: string, values: unknown[], name?: string): Promise<Recorded[]> {
+  /** `which` goes on with the condition of the join (`STORED_COLUMNS`). */
+  async function stored(which: string, values: unknown[], name?: string): Promise<Recorded[]> {
     const { rows } = await pool.query<StoredRow>({
-      text: `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p using (position) ${where}`,
+      text: `select ${STORED_COLUMNS} from public.evt_events e left join public.evt_payloads p on p.position = e.position ${which}`,
       values,
       ...(name === undefined ? {} : { name }),
     });
@@ -284,9 +285,9 @@ export async function createLog(options: LogOptions): Promise<PostgresLog> {
 
     readAll: ({ afterPosition, limit, types }) =>
       types === undefined
-        ? stored("where e.position > $1 order by e.position limit $2", [afterPosition, limit], "evt_read_all")
+        ? stored("and p.position > $1 where e.position > $1 order by e.position limit $2", [afterPosition, limit], "evt_read_all")
         : stored(
-            "where e.position > $1 and e.type = any($3) order by e.position limit $2",
+            "and p.position > $1 where e.position > $1 and e.type = any($3) order by e.position limit $2",
             [afterPosition, limit, types],
             "evt_read_types",
           ),

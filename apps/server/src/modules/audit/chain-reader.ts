@@ -1,6 +1,7 @@
 /* Reads stored events exactly as they were hashed, in pages, for verification and export. */
 import type { ChainedEvent } from "@signalbox/verify/chain";
 import { hashText } from "@signalbox/verify/primitives";
+import { EACH_PAYLOAD } from "@signalbox/eventlog/envelope";
 import type { EventLog } from "@signalbox/eventlog/log";
 import type { Database } from "../../module.ts";
 import { type Kysely, sql } from "kysely";
@@ -28,6 +29,7 @@ type Warm = Pick<EventLog, "hydrate">;
 const PAGE = 500;
 
 const columns = sql`e.position, e.stream_type, e.stream_id, e.seq, e.recorded_at, e.header, p.data, p.salt, e.prev_hash, e.hash, e.import_id`;
+const payloads = sql.raw(EACH_PAYLOAD);
 
 /** One stream, ascending by seq, after `afterSeq` (exclusive). */
 export async function* storedStream(
@@ -40,9 +42,9 @@ export async function* storedStream(
   for (let after = afterSeq; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e left join evt_payloads p using (position)
+      sql<Row>`select ${columns} from (select * from evt_events e
         where e.organization_id = ${organizationId} and e.stream_type = ${stream.type} and e.stream_id = ${stream.id} and e.seq > ${from}
-        order by e.seq limit ${PAGE}`.execute(tx),
+        order by e.seq limit ${PAGE}) e ${payloads} order by e.seq`.execute(tx),
     );
     for (const row of await log.hydrate(rows.rows)) yield storedEvent(row);
     if (rows.rows.length < PAGE) return;
@@ -55,9 +57,9 @@ export async function* storedLog(db: Database, log: Warm, organizationId: string
   for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e left join evt_payloads p on p.position = e.position and p.position > ${from}
+      sql<Row>`select ${columns} from (select * from evt_events e
         where e.organization_id = ${organizationId} and e.position > ${from} and e.position <= ${lastPosition} and e.import_id is null
-        order by e.position limit ${PAGE}`.execute(tx),
+        order by e.position limit ${PAGE}) e ${payloads} order by e.position`.execute(tx),
     );
     for (const row of await log.hydrate(rows.rows)) yield storedEvent(row);
     if (rows.rows.length < PAGE) return;
@@ -96,9 +98,9 @@ export async function* storedImport(db: Database, organizationId: string, import
   for (let after = 0; ;) {
     const from = after;
     const rows = await db.inOrganization(organizationId, (tx: Kysely<unknown>) =>
-      sql<Row>`select ${columns} from evt_events e left join evt_payloads p on p.position = e.position and p.position > ${from}
+      sql<Row>`select ${columns} from (select * from evt_events e
         where e.organization_id = ${organizationId} and e.import_id = ${importId} and e.position > ${from}
-        order by e.position limit ${PAGE}`.execute(tx),
+        order by e.position limit ${PAGE}) e ${payloads} order by e.position`.execute(tx),
     );
     for (const row of rows.rows) yield storedEvent(row);
     if (rows.rows.length < PAGE) return;

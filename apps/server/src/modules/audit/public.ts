@@ -15,7 +15,7 @@ import {
 } from "@signalbox/contract/log";
 import type { EventType } from "@signalbox/contract/events";
 import type { EventId } from "@signalbox/contract/primitives";
-import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
+import { EACH_PAYLOAD, recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
 import type { Origin, Projection, Recorded, StreamRef, StreamType } from "@signalbox/eventlog/log";
 import { type RebuildProgress, type RebuildReport, RebuildRunning } from "@signalbox/eventlog/rebuild";
 import type { JobOutcome } from "@signalbox/jobs/types";
@@ -312,10 +312,9 @@ export function createAudit(deps: AuditDeps): AuditModule {
     handle(listRedactions, async ({ query, caller }) => {
       const after = decodeCursor(query.cursor, z.tuple([z.int()]))?.[0] ?? Number.MAX_SAFE_INTEGER;
       const { rows } = await db.inOrganization(caller.organizationId, (tx: Kysely<unknown>) =>
-        sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from evt_events e join evt_payloads p using (position)
-          where e.organization_id = ${caller.organizationId} and e.type = 'event.redacted' and e.position < ${after} order by e.position desc limit ${query.limit + 1}`.execute(
-          tx,
-        ),
+        sql<StoredRow>`select ${sql.raw(STORED_COLUMNS)} from (
+            select * from evt_events e where e.organization_id = ${caller.organizationId} and e.type = 'event.redacted' and e.position < ${after}
+             order by e.position desc limit ${query.limit + 1}) e ${sql.raw(EACH_PAYLOAD)} order by e.position desc`.execute(tx),
       );
       return pageOf(
         rows,

@@ -1,7 +1,7 @@
 /* `/v1/events`: the log, filtered, as far as the caller's rooms reach. */
 import type { EventEnvelope } from "@signalbox/contract/envelope";
 import { getEvent, listEvents } from "@signalbox/contract/log";
-import { recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
+import { EACH_PAYLOAD, recordedOf, STORED_COLUMNS, type StoredRow } from "@signalbox/eventlog/envelope";
 import { sql, type RawBuilder } from "kysely";
 import { z } from "zod";
 import { envelopeOf } from "../../envelope.ts";
@@ -10,10 +10,14 @@ import { handle, refused, type BoundRoute, type Caller } from "../../http/handle
 import type { FeedParts } from "./public.ts";
 
 const COLUMNS = sql.raw(STORED_COLUMNS);
-/** Archived events have no payload here: `log.hydrate`. */
-const FROM = sql`evt_events e left join evt_payloads p using (position)`;
+const PAYLOADS = sql.raw(EACH_PAYLOAD);
 
-export function eventRoutes({ db, log, rooms, sessionRoom }: FeedParts): readonly BoundRoute[] {
+export function eventRoutes({
+  db,
+  log,
+  rooms,
+  sessionRoom,
+}: Pick<FeedParts, "db" | "log" | "rooms" | "sessionRoom">): readonly BoundRoute[] {
   /** Null: everything. Otherwise the streams of these rooms, and nothing of the organization's or the ledger's. */
   async function visible(caller: Caller): Promise<RawBuilder<unknown> | null> {
     const ids = await rooms.visibleRooms(caller);
@@ -48,7 +52,9 @@ export function eventRoutes({ db, log, rooms, sessionRoom }: FeedParts): readonl
       const filter = where.length === 0 ? sql`` : sql`where ${sql.join(where, sql` and `)}`;
       const order = inOneStream ? sql`e.seq` : sql`e.position desc`;
       const { rows } = await db.inOrganization(organizationId, (tx) =>
-        sql<StoredRow>`select ${COLUMNS} from ${FROM} ${filter} order by ${order} limit ${query.limit + 1}`.execute(tx),
+        sql<StoredRow>`select ${COLUMNS} from (select * from evt_events e ${filter} order by ${order} limit ${query.limit + 1}) e ${PAYLOADS} order by ${order}`.execute(
+          tx,
+        ),
       );
       if (
         rows.length === 0 &&
@@ -67,7 +73,7 @@ export function eventRoutes({ db, log, rooms, sessionRoom }: FeedParts): readonl
     handle(getEvent, async ({ caller, params }) => {
       const allowed = await visible(caller);
       const { rows } = await db.inOrganization(caller.organizationId, (tx) =>
-        sql<StoredRow>`select ${COLUMNS} from ${FROM} where e.event_id = ${params.id}::uuid ${allowed === null ? sql`` : sql`and ${allowed}`}`.execute(
+        sql<StoredRow>`select ${COLUMNS} from evt_events e ${PAYLOADS} where e.event_id = ${params.id}::uuid ${allowed === null ? sql`` : sql`and ${allowed}`}`.execute(
           tx,
         ),
       );
