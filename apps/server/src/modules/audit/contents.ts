@@ -115,7 +115,8 @@ export function createContents(deps: ContentsDeps) {
         `update content_watch w set named_at = f.position
            from (select p.organization_id, m.hash[1] as sha256, max(p.position) as position
                    from evt_payloads p join evt_events e using (position), regexp_matches(p.data, '${HASH_PATTERN}', 'g') as m (hash)
-                  where p.position > $1 and p.position <= $2 and p.data like '%sha256:%' and e.type <> all ($3)
+                  where p.position > $1 and p.position <= $2 and e.position > $1 and e.position <= $2 -- a join does not carry it over
+                    and p.data like '%sha256:%' and e.type <> all ($3)
                   group by 1, 2) f
           where w.organization_id = f.organization_id and w.sha256 = f.sha256 and w.named_at is null`,
         [to - STRETCH, to, TELL_ONLY],
@@ -139,7 +140,7 @@ export function createContents(deps: ContentsDeps) {
         `select 1 from content_holders where organization_id = $1 and sha256 = $2
          union all
          select 1 from evt_payloads p join evt_events e using (position)
-          where p.position > $3 and p.organization_id = $1 and p.data like $4 and e.type <> all ($5)`,
+          where p.position > $3 and e.position > $3 and p.organization_id = $1 and p.data like $4 and e.type <> all ($5)`,
         [organizationId, sha256, head, `%${sha256}%`, TELL_ONLY],
       );
       let size: number | null = null;
