@@ -8,7 +8,8 @@
  * give the root that was signed. With the heads the place of what is missing is named as well.
  */
 import { jsonObject } from "./chain.ts";
-import { verifyExport, type ExportReport } from "./export.ts";
+import type { ExportReport } from "./export-report.ts";
+import { verifyExport } from "./export.ts";
 import { TrustedKeys } from "./keys.ts";
 import { rootOf, type StreamHead } from "./merkle.ts";
 import { openNote, type VerifierKey } from "./note.ts";

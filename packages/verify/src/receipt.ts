@@ -6,7 +6,8 @@
  * A receipt says of itself which events it stands on; against an export of the run's session, whole
  * or by itself, it can be shown that they are those, and that the export was signed by the same key.
  */
-import { verifyExport, type ExportReport } from "./export.ts";
+import type { ExportReport } from "./export-report.ts";
+import { verifyExport } from "./export.ts";
 import { jsonObject } from "./chain.ts";
 import { TrustedKeys } from "./keys.ts";
 import { treeRoot } from "./merkle.ts";

@@ -1,4 +1,4 @@
-import type { ExportReport } from "@signalbox/verify/export";
+import type { ExportReport } from "@signalbox/verify/export-report";
 import { counted, printable } from "../terminal.ts";
 
 /** What a reader of a valid report should know besides: who signs by now, and what is no longer there. */

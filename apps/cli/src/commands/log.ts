@@ -9,7 +9,8 @@ import {
 } from "@signalbox/contract/log";
 import { deleteImport, type ImportView, importLog, listImports } from "@signalbox/contract/imports";
 import { type Envelope, verifyReceipt, verifyReceiptAgainst } from "@signalbox/verify/receipt";
-import { verifyExport, type ExportReport } from "@signalbox/verify/export";
+import { verifyExport } from "@signalbox/verify/export";
+import type { ExportReport } from "@signalbox/verify/export-report";
 import { linesOf, nodePrimitives, wholeLines } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import type { Command } from "commander";

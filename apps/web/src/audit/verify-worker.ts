@@ -3,7 +3,8 @@
  * In comes where the lines are, which keys are believed and what was kept; out go how far it is, and one report.
  */
 import { keptCheckpoints, verifyExportAgainst, type ConsistencyReport } from "@signalbox/verify/consistency";
-import { verifyExport, type ExportReport } from "@signalbox/verify/export";
+import { verifyExport } from "@signalbox/verify/export";
+import type { ExportReport } from "@signalbox/verify/export-report";
 import { parseKey } from "@signalbox/verify/note";
 import { webPrimitives } from "@signalbox/verify/web";
 

@@ -10,7 +10,8 @@ import { OrganizationId, Principal, Timestamp, Zone } from "@signalbox/contract/
 import type { ForeignEvent } from "@signalbox/eventlog/append-foreign";
 import type { StreamRef } from "@signalbox/eventlog/log";
 import { sha256 } from "@signalbox/kernel/canonical";
-import { verifyExport, type ExportReport } from "@signalbox/verify/export";
+import { verifyExport } from "@signalbox/verify/export";
+import type { ExportReport } from "@signalbox/verify/export-report";
 import { linesOf, nodePrimitives } from "@signalbox/verify/node";
 import { parseKey, type VerifierKey } from "@signalbox/verify/note";
 import { z } from "zod";
