@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { add, counter, counterSchema, COUNTER_PROJECTIONS, ORG, room, target } from "./fixtures.ts";
 import type { PostgresLog } from "./postgres-log.ts";
 import { applyProjectionSchemas } from "./projection-schema.ts";
-import { dropShadows, rebuild, RebuildRunning, type ProjectionSchema, type RebuildProgress } from "./rebuild.ts";
+import { dropShadows, rebuild, rebuildAll, RebuildRunning, type ProjectionSchema, type RebuildProgress } from "./rebuild.ts";
 
 const db = databaseTest();
 let log: PostgresLog;
@@ -46,6 +46,41 @@ test("drift is found and named, and the rebuild repairs it", async () => {
   expect(await live()).not.toEqual(before);
   await rebuild(owner, counterSchema);
   expect(await live()).toEqual(before);
+});
+
+test("on two connections every module's drift is found, each by one of them, in one snapshot", async () => {
+  const named = (name: string): ProjectionSchema => ({
+    name,
+    sql: counterSchema.sql.replaceAll("proj_counters", `proj_${name}`),
+    projections: counterSchema.projections.map((projection) => ({
+      ...projection,
+      name: `${name}.totals`,
+      tables: [`proj_${name}`],
+      project: (tx, batch) =>
+        projection.project({ ...tx, query: (text, values) => tx.query(text.replaceAll("proj_counters", `proj_${name}`), values) }, batch),
+    })),
+  });
+  const schemas = ["tally_a", "tally_b", "tally_c", "tally_d"].map(named);
+  await applyProjectionSchemas(db.connection, schemas);
+  for (const [i, { name }] of schemas.entries())
+    await db.rows(`delete from proj_${name} where id in (select id from proj_${name} order by id limit ${i})`);
+  const beside = new Client(db.connection("sb_owner"));
+  await beside.connect();
+  try {
+    const reports = await rebuildAll(owner, schemas, { beside });
+    expect(reports.map(({ name, drift }) => [name, drift.map((of) => of.onlyRebuilt)])).toEqual([
+      ["tally_a", []],
+      ["tally_b", [1]],
+      ["tally_c", [2]],
+      ["tally_d", [3]],
+    ]);
+    expect((await rebuildAll(owner, schemas, { beside, swap: false })).flatMap(({ drift }) => drift)).toEqual([]);
+    // Neither is left in a transaction.
+    for (const client of [owner, beside])
+      expect((await client.query("select transaction_timestamp() = statement_timestamp() as alone")).rows).toEqual([{ alone: true }]);
+  } finally {
+    await beside.end();
+  }
 });
 
 test("after a swap requests still see their own organization's rows only, and the live projection goes on", async () => {

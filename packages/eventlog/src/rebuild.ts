@@ -21,7 +21,7 @@ import type pg from "pg";
 import type { Hydrate } from "./archived.ts";
 import type { Projection } from "./log.ts";
 import { createReplay } from "./replay.ts";
-import { compare, type TableDrift } from "./table-drift.ts";
+import { columnsOf, compare, type TableDrift } from "./table-drift.ts";
 
 /** One module's `schema.sql` with the projections that write its tables. */
 export interface ProjectionSchema {
@@ -174,16 +174,33 @@ async function rebuildAlone(
     const isCompared = options.compare !== false;
     if (isCompared) {
       report("comparing", replay.count());
+      let snapshot = "";
       waitedMs = await gate.closed(async () => {
         await replay.upToHead();
         await client.query("begin isolation level repeatable read");
-        await client.query("select 1"); // the snapshot is taken here; the gate opens while it is looked at
+        // It is taken here; the gate opens while it is looked at.
+        snapshot = (await client.query<{ id: string }>("select pg_export_snapshot() as id")).rows[0]!.id;
       });
       await inTransaction(client, async () => {
-        for (const [i, { name, tables }] of made.entries()) {
-          report("comparing", replay.count(), { name, nth: i + 1, of: made.length });
-          drift.set(name, await compare(client, SHADOW, tables));
+        const columns = await columnsOf(
+          client,
+          made.flatMap(({ tables }) => tables),
+          ["public", SHADOW],
+        );
+        const left = made.entries();
+        async function compareLeft(one: pg.ClientBase): Promise<void> {
+          for (const [i, { name, tables }] of left) {
+            report("comparing", replay.count(), { name, nth: i + 1, of: made.length });
+            drift.set(name, await compare(one, SHADOW, tables, columns));
+          }
         }
+        const others = clients.slice(1).map(async (one) => {
+          await one.query(`begin isolation level repeatable read; set transaction snapshot '${snapshot}'`);
+          await inTransaction(one, () => compareLeft(one));
+        });
+        const compared = await Promise.allSettled([compareLeft(client), ...others]);
+        const failed = compared.find((result) => result.status === "rejected");
+        if (failed !== undefined) throw failed.reason;
       });
     }
     if (options.swap !== false) for (let round = 0; round < ROUNDS && (await replay.upToHead()) > TAIL; round++);

@@ -23,9 +23,14 @@ export interface OrganizationDrift {
   readonly keys: readonly string[];
 }
 
-export async function compare(client: pg.ClientBase, shadow: string, tables: readonly string[]): Promise<TableDrift[]> {
+/** `columns`: of these tables, or of more. */
+export async function compare(
+  client: pg.ClientBase,
+  shadow: string,
+  tables: readonly string[],
+  columns: readonly Column[],
+): Promise<TableDrift[]> {
   const drift: TableDrift[] = [];
-  const columns = await columnsOf(client, tables, ["public", shadow]);
   for (const table of tables) {
     const [live, rebuilt] = ["public", shadow].map((schema) => columns.filter((of) => of.schema === schema && of.table === table));
     if (live!.length === 0) continue; // new in this schema
@@ -65,7 +70,7 @@ interface Column {
 }
 
 /** By their names, and without those that the database makes of others (`generated`). */
-async function columnsOf(client: pg.ClientBase, tables: readonly string[], schemas: readonly string[]): Promise<readonly Column[]> {
+export async function columnsOf(client: pg.ClientBase, tables: readonly string[], schemas: readonly string[]): Promise<readonly Column[]> {
   const { rows } = await client.query<Column>(
     `select n.nspname::text as schema, c.relname::text as table, quote_ident(a.attname) as name,
             exists (select from pg_opclass o join pg_am m on m.oid = o.opcmethod
