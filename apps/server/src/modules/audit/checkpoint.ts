@@ -17,22 +17,39 @@ export type Checkpoint = z.infer<typeof CheckpointView>;
 /**
  * Signs what stands now. Returns the newest checkpoint when nothing was appended since. `pool`
  * connects as `sb_log`.
+ *
+ * One at a time for an organization, over all processes: of two who write the same pages the later could not serialize,
+ * and with another that signed on and on it gave up after five tries.
  */
 export async function checkpoint(pool: pg.Pool, keys: SigningKeys, organizationId: string, now: string): Promise<Checkpoint | null> {
-  for (let attempt = 1; ; attempt++) {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    // Of the session, not of the transaction: its snapshot must be taken behind the lock.
+    await client.query(`select pg_advisory_lock(${SIGNING}, hashtext($1))`, [organizationId]);
     try {
-      return await signNow(pool, keys, organizationId, now);
-    } catch (error) {
-      // Somebody else signed the same position meanwhile: look again, and theirs is there.
-      if ((error as { code?: unknown }).code !== SERIALIZATION_FAILURE || attempt === 5) throw error;
+      return await signNow(pool, client, keys, organizationId, now);
+    } finally {
+      await client.query(`select pg_advisory_unlock(${SIGNING}, hashtext($1))`, [organizationId]);
     }
+  } catch (error) {
+    // The connection may have the lock still, and gives it back when it is closed.
+    broken = error as Error;
+    throw error;
+  } finally {
+    client.release(broken);
   }
 }
 
-const SERIALIZATION_FAILURE = "40001";
+const SIGNING = 5927086;
 
-async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string, now: string): Promise<Checkpoint | null> {
-  const client = await pool.connect();
+async function signNow(
+  pool: pg.Pool,
+  client: pg.PoolClient,
+  keys: SigningKeys,
+  organizationId: string,
+  now: string,
+): Promise<Checkpoint | null> {
   try {
     // One snapshot for heads and position: an append between two reads would sign heads that the position does not cover.
     await client.query("begin isolation level repeatable read");
@@ -67,14 +84,12 @@ async function signNow(pool: pg.Pool, keys: SigningKeys, organizationId: string,
     // A connection that is gone has rolled back by itself; what went wrong first is what counts.
     await client.query("rollback").catch(() => undefined);
     throw error;
-  } finally {
-    client.release();
   }
 }
 
 /**
  * Writes what is not there yet. Which pages are, the database is asked each time: what a transaction wrote that was rolled
- * back would else be taken for kept. Of two who write the same one the later fails to serialize, and signs again.
+ * back would else be taken for kept.
  */
 async function keepPages(client: pg.ClientBase, organizationId: string, pages: readonly Page[]): Promise<void> {
   const { rows } = await client.query<{ n: string }>(

@@ -149,6 +149,14 @@ test("teams have members of the organization only, and lose those who leave it",
 test("an organization is deleted after an export: its log stays, with a tombstone, and nothing else does", async () => {
   const { id, token } = await c.organization();
   await as(token).patch("/v1/organization", { name: "Doomed" });
+  expect((await as(token).post("/v1/audit/checkpoints", {})).status).toBe(201);
+  const evidence = () =>
+    database.rows(
+      `select 'checkpoint' as what from audit_checkpoints where organization_id = $1
+       union all select 'page' from audit_head_pages where organization_id = $1`,
+      [id],
+    );
+  expect((await evidence()).map(({ what }) => what)).toEqual(["checkpoint", "page"]);
   const { stream_seq } = (await as(token).get("/v1/organization")).body;
   const remove = (body: object) => as(token).post("/v1/organization/delete", body);
   expect(code(await remove({ name: "doomed", exported_seq: stream_seq }))).toEqual([409, "name_mismatch"]);
@@ -162,6 +170,8 @@ test("an organization is deleted after an export: its log stays, with a tombston
   await expect
     .poll(() => database.rows("select 1 from idn_token_secrets where organization_id = $1", [id]), { timeout: 20_000 })
     .toEqual([]);
+  // Checkpoints go with the pages of heads that they name; the export has them.
+  expect(await evidence()).toEqual([]);
   const log = await database.rows<{ type: string }>("select type from evt_events where organization_id = $1 order by seq", [id]);
   expect(log.map(({ type }) => type)).toContain("organization.deleted");
   expect(log.at(-1)?.type).toBe("organization.deleted");
