@@ -45,7 +45,7 @@ afterAll(() => c.close());
 test("every table has an organization and a policy, but those that the documentation names", () => {
   const text = readFileSync(path.join(import.meta.dirname, "../../../../docs/security.md"), "utf8");
   const paragraph = /^Tables without an organization.*$/m.exec(text)?.[0] ?? "";
-  const named = [...paragraph.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  const named = [...paragraph.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
   const without = tables.filter((table) => !table.is_partition && !(table.has_organization && table.has_policy)).map(({ name }) => name);
   expect(without).toEqual(named.toSorted());
 });
