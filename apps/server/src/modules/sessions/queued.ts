@@ -7,7 +7,7 @@ import type { EventLog, Unit } from "@signalbox/eventlog/log";
 import { handle, refused, type BoundRoute, type RequestContext } from "../../http/handle.ts";
 import { message } from "../rooms/public.ts";
 import { run, type RunCommand } from "../runs/public.ts";
-import { firstLine, PROMPT_TITLE_CHARS } from "./commands.ts";
+import { firstLine, PROMPT_TITLE_CHARS } from "./prompting.ts";
 import type { SessionQueries, SessionRow } from "./queries.ts";
 
 export interface QueueDeps {
