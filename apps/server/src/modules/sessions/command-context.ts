@@ -54,7 +54,7 @@ export type Ended = "session_not_found" | "session_ended";
 export const KILLED = { message: "The kill switch is on: nothing may leave.", fix: "Ask an administrator to release it." };
 
 /** Where the session's events go. */
-export interface Place {
+interface Place {
   readonly stream: StreamRef;
   readonly subject: string;
   readonly origin: Origin;
