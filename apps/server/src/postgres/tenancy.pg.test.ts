@@ -47,7 +47,7 @@ test("every table has an organization and a policy, but those that the documenta
   const paragraph = /^Tables without an organization.*$/m.exec(text)?.[0] ?? "";
   const named = [...paragraph.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
   const without = tables.filter((table) => !table.is_partition && !(table.has_organization && table.has_policy)).map(({ name }) => name);
-  expect(without).toEqual(named.toSorted());
+  expect(new Set(without)).toEqual(new Set(named));
 });
 
 test("a part of a table is reached through the whole, whose policy holds", () => {
