@@ -205,7 +205,7 @@ async function read(file: string, visit: (name: string, content: AsyncIterable<B
   }
   if (manifest === null) throw new BackupError(`${file} has no manifest: it is cut off.`, FIX);
   if (end === null ? manifestOf(manifest).manifest.format === FORMAT : !end.bytes.equals(manifest))
-    throw new BackupError(`${file} does not end with the manifest that is in it.`, FIX);
+    throw new BackupError(`${file} does not end with the manifest that is in it: it is cut off, or was changed.`, FIX);
   return manifest;
 }
 const FIX = "Use another backup: this one is not as it was written.";
