@@ -26,6 +26,7 @@ import { sendBytes, uploads, wholeBody } from "./bytes.ts";
 import { authenticate, type Authenticator, isSameOrigin, lacking, SESSION_COOKIE } from "./authenticate.ts";
 import type { BoundRoute, BytesAnswer, Caller, PushStream, RawAnswer, Refused, RequestContext, StreamFrame } from "./handle.ts";
 import { outside } from "./confine.ts";
+import { denied } from "./denied.ts";
 import { reachedByImpersonation } from "./impersonated.ts";
 import { createHosts } from "./hosts.ts";
 import { type RateLimit, WINDOW_S } from "./limits.ts";
@@ -259,7 +260,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       // A stranger's page must not log a browser in (or anything else) either; programs send neither header.
       const { origin, "sec-fetch-site": site } = request.headers;
       if (route.method !== "GET" && (origin !== undefined || site !== undefined) && !isSameOrigin(request.headers, isOwnOrigin))
-        throw crossSite();
+        throw denied("cross_site");
       return null;
     }
     const caller = await authenticate(options.authenticator, {
@@ -269,47 +270,21 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
       isOwnOrigin,
       needsNone: route.access === "person" || route.access === "operator",
     });
-    if (typeof caller === "object" && "denied" in caller)
-      throw new ShellRefused("single_sign_on_required", "This organization lets its members in through its own provider only.", {
-        fix: "Sign in through it: the sign-in page finds it by your address.",
-        details: { organization_id: caller.organizationId },
-      });
-    switch (caller) {
-      case "unauthenticated":
-        throw new ShellRefused("unauthenticated", "No valid credential was given.", {
-          fix: "Send Authorization: Bearer <API token>, or log in with the printed link.",
-        });
-      case "cross_site":
-        throw crossSite();
-      case "organization_not_found":
-        throw new ShellRefused("not_found", "There is no such organization, or you are not in it.", {
-          fix: "Correct or leave out x-workspace-id.",
-        });
-      case "organization_lost":
-        throw new ShellRefused("organization_required", "You are no longer in the organization that you worked in.", {
-          fix: "Go on in another of yours: POST /v1/organizations/switch, or name it in x-workspace-id.",
-        });
-      case "organization_required":
-        throw new ShellRefused("organization_required", "You are signed in, and in no organization yet.", {
-          fix: "Accept an invitation, or found an organization with POST /v1/organizations.",
-        });
-      default: {
-        if (route.access === "operator") {
-          if (!(await operates(caller))) throw new ShellRefused("not_found", `There is no ${route.method} ${request.url.split("?")[0]}.`);
-          return caller;
-        }
-        if (caller.impersonatedBy !== undefined && !reachedByImpersonation(route))
-          throw new ShellRefused("forbidden", "Whoever acts as somebody else cannot do this for them.", {
-            fix: "Stop acting as them, or let them do it.",
-          });
-        const confined = caller.grant === undefined ? null : outside(route, caller.grant);
-        if (confined !== null) throw new ShellRefused("forbidden", confined.message, { fix: confined.fix });
-        if (route.access === "person") return caller;
-        const missing = lacking(caller, route.access);
-        if (missing !== null) throw new ShellRefused("forbidden", missing.message, { fix: missing.fix });
-        return caller;
-      }
+    if (typeof caller === "string" || "denied" in caller) throw denied(caller);
+    if (route.access === "operator") {
+      if (!(await operates(caller))) throw new ShellRefused("not_found", `There is no ${route.method} ${request.url.split("?")[0]}.`);
+      return caller;
     }
+    if (caller.impersonatedBy !== undefined && !reachedByImpersonation(route))
+      throw new ShellRefused("forbidden", "Whoever acts as somebody else cannot do this for them.", {
+        fix: "Stop acting as them, or let them do it.",
+      });
+    const confined = caller.grant === undefined ? null : outside(route, caller.grant);
+    if (confined !== null) throw new ShellRefused("forbidden", confined.message, { fix: confined.fix });
+    if (route.access === "person") return caller;
+    const missing = lacking(caller, route.access);
+    if (missing !== null) throw new ShellRefused("forbidden", missing.message, { fix: missing.fix });
+    return caller;
   }
 
   /** Counted once it is known who asks: what somebody without a credential may try is counted where they try it. */
@@ -466,11 +441,6 @@ const NOBODY: Caller = {
   role: "viewer",
   scopes: [],
 };
-
-const crossSite = (): ShellRefused =>
-  new ShellRefused("forbidden", "The request came from another site's page.", {
-    fix: "Act from this server's own pages, or use an API token.",
-  });
 
 const imported = (): ShellRefused =>
   new ShellRefused("session_imported", "This came with an imported log and is read-only.", {

@@ -1,6 +1,4 @@
 /* A person asks what is held about them, and deletes their account; real processes that die in between. */
-import { mkdtempSync, chmodSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { startScript } from "@signalbox/testkit/crash";
 import { databaseTest } from "@signalbox/testkit/database";
@@ -8,32 +6,20 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type Answer, type Composed, startComposed } from "../../composed.fixture.ts";
 import type { DeletionStep } from "./delete-account.ts";
 import { newSecurityKey } from "./passkey.fixture.ts";
+import { ORIGIN, startTwo, type TwoProcesses } from "./two-processes.fixture.ts";
 
-const ORIGIN = "http://localhost";
 const database = databaseTest();
 vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-let dataDir: string;
+let two: TwoProcesses;
 let c: Composed;
 /** Another process on the same database. */
 let other: Composed;
-const ENVIRONMENT = {
-  SIGNALBOX_SIGN_IN: "accounts",
-  SIGNALBOX_SIGN_UP: "open",
-  SIGNALBOX_OWNER_EMAIL: "owner@example.com",
-  SIGNALBOX_PUBLIC_URL: ORIGIN,
-};
 
 beforeAll(async () => {
-  dataDir = mkdtempSync(path.join(tmpdir(), "signalbox-deletion-"));
-  chmodSync(dataDir, 0o711);
-  c = await startComposed(database, { environment: ENVIRONMENT, dataDir });
-  other = await startComposed(database, { environment: ENVIRONMENT, dataDir });
+  two = await startTwo(database);
+  ({ c, other } = two);
 }, 120_000);
-afterAll(async () => {
-  await other.close();
-  await c.close();
-  rmSync(dataDir, { recursive: true, force: true });
-});
+afterAll(() => two.close());
 beforeEach(() => database.rows("delete from idn_attempts"));
 
 const post = (url: string, body: object, cookie = "", at = c): Promise<Answer> =>
@@ -278,7 +264,7 @@ test("whoever came in by a link has no account to delete, and where nobody has o
   const refusedHere = await post("/v1/account/delete", { confirm: "A admin" }, await byLink(c, guest.token));
   expect([refusedHere.status, refusedHere.body.error.code]).toEqual([404, "account_not_found"]);
 
-  const local = await startComposed(database, { environment: {}, dataDir });
+  const local = await startComposed(database, { environment: {}, dataDir: two.dataDir });
   try {
     const cookie = await byLink(local, local.owner);
     const refusedThere = await post("/v1/account/delete", { confirm: "owner@example.com" }, cookie, local);
@@ -415,8 +401,8 @@ test("killed behind any step, a deletion goes on where it was, and does nothing 
   const script = startScript(path.join(import.meta.dirname, "delete-account-crash.script.ts"), {
     args: [
       Object.fromEntries(roles.map((role) => [role, database.connection(role)])),
-      dataDir,
-      ENVIRONMENT,
+      two.dataDir,
+      two.environment,
       STEPS.map((step, i) => ({ step, email: people[i]!.email, cookie: people[i]!.cookie })),
     ],
   });

@@ -52,6 +52,28 @@ test("who is not invited gets no code, is told nothing, and makes no account", a
   expect(await database.rows("select 1 from auth_users where email = 'stranger@example.com'")).toEqual([]);
 });
 
+test("an invitation into an organization that is deleted while it is accepted lets nobody in, and nothing is written behind the end", async () => {
+  const { id, token } = await c.organization();
+  const email = "late@example.com";
+  const made = await invite(email, "member", token);
+  const cookie = await signIn(email);
+  const [guest] = await database.rows<{ id: string }>("select id from auth_users where email = $1", [email]);
+  const { name, stream_seq } = (await c.call("GET", "/v1/organization", { token })).body;
+  // Who accepts has found the invitation, and waits for the lock of their person.
+  const holder = await database.pool("admin").connect();
+  const lock = "(hashtextextended('person ' || $1, 0))";
+  await holder.query(`select pg_advisory_lock${lock}`, [guest!.id]);
+  const accepting = post(`/v1/invites/${made.body.id}/accept`, {}, { cookie });
+  const waiting = "select 1 from pg_stat_activity where wait_event = 'advisory' and datname = current_database()";
+  await expect.poll(async () => (await holder.query(waiting)).rowCount).toBe(1);
+  expect((await post("/v1/organization/delete", { name, exported_seq: stream_seq }, { token })).status).toBe(202);
+  await holder.query(`select pg_advisory_unlock${lock}`, [guest!.id]);
+  holder.release();
+  expect(code(await accepting)).toEqual([404, "not_found"]);
+  const last = "select type from evt_events where organization_id = $1 order by position desc limit 1";
+  expect(await database.rows(last, [id])).toEqual([{ type: "organization.deleted" }]);
+});
+
 test("an invitation lets its address in, with its role, once, also when it is accepted twice at the same time", async () => {
   console.mockClear();
   const made = await invite("Anna@Example.com", "approver");

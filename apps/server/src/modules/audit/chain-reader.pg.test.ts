@@ -1,18 +1,13 @@
 import type { PostgresLog } from "@signalbox/eventlog/postgres-log";
-import { accept, type Decider } from "@signalbox/kernel/decider";
 import { databaseTest } from "@signalbox/testkit/database";
 import { rowsRead } from "@signalbox/testkit/rows-read";
+import { saying } from "@signalbox/testkit/saying";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDatabase, type RequestDatabase } from "../../database.ts";
 import { storedLog, storedStream } from "./chain-reader.ts";
 
 const ORG = "ws_dev";
 const EACH = 1200;
-const saying: Decider<null, number, { readonly type: "message.created"; readonly data: object }, { code: never }> = {
-  initial: null,
-  decide: (_, count) => accept(...Array.from({ length: count }, (_, n) => ({ type: "message.created" as const, data: { n } }))),
-  evolve: () => null,
-};
 
 const database = databaseTest();
 let log: PostgresLog;

@@ -1,9 +1,9 @@
 import { getEvent, listEvents } from "@signalbox/contract/log";
 import type { PostgresLog } from "@signalbox/eventlog/postgres-log";
 import { systemClock } from "@signalbox/kernel/clock";
-import { accept, type Decider } from "@signalbox/kernel/decider";
 import { databaseTest } from "@signalbox/testkit/database";
 import { rowsRead } from "@signalbox/testkit/rows-read";
+import { saying } from "@signalbox/testkit/saying";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDatabase, type RequestDatabase } from "../../database.ts";
 import { eventRoutes } from "./events.ts";
@@ -12,12 +12,6 @@ const ORG = "ws_dev";
 const origin = { principal: { id: "usr_owner", type: "user" } } as const;
 const ROOMS = 10;
 const EACH = 300;
-
-const saying: Decider<null, number, { readonly type: "message.created"; readonly data: object }, { code: never }> = {
-  initial: null,
-  decide: (_, count) => accept(...Array.from({ length: count }, (_, n) => ({ type: "message.created" as const, data: { n } }))),
-  evolve: () => null,
-};
 
 const database = databaseTest();
 let log: PostgresLog;
@@ -36,12 +30,7 @@ interface Page {
   readonly next_cursor: string | null;
 }
 async function call<T>(route: { id: string }, input: { query?: object; params?: object }): Promise<T> {
-  const parts = {
-    db: requests,
-    log,
-    rooms: { visibleRooms: () => Promise.resolve(null) },
-    sessionRoom: () => Promise.resolve(null),
-  } as unknown as Parameters<typeof eventRoutes>[0];
+  const parts = { db: requests, log, rooms: { visibleRooms: () => Promise.resolve(null) }, sessionRoom: () => Promise.resolve(null) };
   const bound = eventRoutes(parts).find((candidate) => candidate.route.id === route.id)!;
   const answer = (await (bound.handler as (request: unknown) => Promise<unknown>)({
     ...input,

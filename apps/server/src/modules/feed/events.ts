@@ -17,7 +17,10 @@ export function eventRoutes({
   log,
   rooms,
   sessionRoom,
-}: Pick<FeedParts, "db" | "log" | "rooms" | "sessionRoom">): readonly BoundRoute[] {
+}: Pick<FeedParts, "db" | "sessionRoom"> & {
+  readonly log: Pick<FeedParts["log"], "hydrate">;
+  readonly rooms: Pick<FeedParts["rooms"], "visibleRooms">;
+}): readonly BoundRoute[] {
   /** Null: everything. Otherwise the streams of these rooms, and nothing of the organization's or the ledger's. */
   async function visible(caller: Caller): Promise<RawBuilder<unknown> | null> {
     const ids = await rooms.visibleRooms(caller);

@@ -56,10 +56,20 @@ const OPEN = {
   rename: "organization.renamed",
   delete_mistyped: "name_mismatch",
 } as const;
+/** Beside an admin who is suspended: the owner counts alone, whatever the other's role. */
+const BESIDE_SUSPENDED = {
+  transfer_to_suspended: "person_suspended",
+  owner_leaves_the_suspended: "last_owner",
+  demote_owner_beside_suspended: "last_owner",
+  owner_signs_on_beside_suspended: "",
+  suspended_is_removed: "member.removed",
+  suspended_leaves: "member.left",
+} as const;
 const MACHINE: Record<keyof typeof HISTORY, Row> = {
   none: { ...(Object.fromEntries(Object.keys(COMMAND).map((name) => [name, NOWHERE])) as Row), create: "organization.created" },
   created: {
     ...OPEN,
+    ...BESIDE_SUSPENDED,
     owner_signs_on_as_viewer: "member.added",
     owner_signs_on_by_default: "member.added",
     begin: "member.added",
@@ -82,6 +92,7 @@ const MACHINE: Record<keyof typeof HISTORY, Row> = {
   },
   alone: {
     ...OPEN,
+    ...BESIDE_SUSPENDED,
     owner_signs_on_as_viewer: "",
     owner_signs_on_by_default: "",
     begin: "",
@@ -104,6 +115,7 @@ const MACHINE: Record<keyof typeof HISTORY, Row> = {
   },
   staffed: {
     ...OPEN,
+    ...BESIDE_SUSPENDED,
     owner_signs_on_as_viewer: "",
     owner_signs_on_by_default: "",
     begin: "",
@@ -115,17 +127,12 @@ const MACHINE: Record<keyof typeof HISTORY, Row> = {
     owner_leaves: "last_owner",
     guest_leaves: "member_not_found",
     transfer: "organization.ownership_transferred",
-    transfer_to_suspended: "person_suspended",
-    owner_leaves_the_suspended: "last_owner",
-    demote_owner_beside_suspended: "last_owner",
-    owner_signs_on_beside_suspended: "",
-    suspended_is_removed: "member.removed",
-    suspended_leaves: "member.left",
     delete: "organization.deleted",
     delete_by_admin: "role_too_low",
   },
   shared: {
     ...OPEN,
+    ...BESIDE_SUSPENDED,
     owner_signs_on_as_viewer: "member.role_changed",
     owner_signs_on_by_default: "",
     begin: "",
@@ -137,12 +144,6 @@ const MACHINE: Record<keyof typeof HISTORY, Row> = {
     owner_leaves: "member.left",
     guest_leaves: "member_not_found",
     transfer: "organization.ownership_transferred",
-    transfer_to_suspended: "person_suspended",
-    owner_leaves_the_suspended: "last_owner",
-    demote_owner_beside_suspended: "last_owner",
-    owner_signs_on_beside_suspended: "",
-    suspended_is_removed: "member.removed",
-    suspended_leaves: "member.left",
     delete: "organization.deleted",
     delete_by_admin: "organization.deleted",
   },

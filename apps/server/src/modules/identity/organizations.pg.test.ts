@@ -74,13 +74,18 @@ test("two owners who demote each other at once leave one owner", async () => {
   expect(owners.length).toBe(1);
 });
 
-test("a removed member's token and cookie end at once, and their other organizations stay", async () => {
+/** Somebody in a new organization and in the installation's own, with a browser that acts in the new one. */
+async function inTwo() {
   const { id, token } = await c.organization();
   const person = await c.person("member", { organizationId: id });
   await c.server.identity.registerPrincipal({ organizationId: "ws_dev", id: person.id, type: "user", displayName: "Both", role: "viewer" });
   const { code: link } = await c.server.identity.issueLoginCode(id, person.id);
   const login = await c.call("POST", "/v1/auth/login", { body: { code: link } });
-  const cookie = String(login.headers["set-cookie"]).split(";")[0]!;
+  return { id, token, person, cookie: String(login.headers["set-cookie"]).split(";")[0]! };
+}
+
+test("a removed member's token and cookie end at once, and their other organizations stay", async () => {
+  const { id, token, person, cookie } = await inTwo();
   const me = (organization?: string) =>
     c.call("GET", "/v1/me", { headers: { cookie, ...(organization === undefined ? {} : { "x-workspace-id": organization }) } });
   expect([(await as(person.token).get("/v1/me")).status, (await me(id)).status]).toEqual([200, 200]);
@@ -179,12 +184,7 @@ test("an organization is deleted after an export: its log stays, with a tombston
 });
 
 test("whoever was in an organization that is deleted stays signed in to their others", async () => {
-  const { id, token } = await c.organization();
-  const person = await c.person("member", { organizationId: id });
-  await c.server.identity.registerPrincipal({ organizationId: "ws_dev", id: person.id, type: "user", displayName: "Both", role: "viewer" });
-  const { code: link } = await c.server.identity.issueLoginCode(id, person.id);
-  const login = await c.call("POST", "/v1/auth/login", { body: { code: link } });
-  const cookie = String(login.headers["set-cookie"]).split(";")[0]!;
+  const { id, token, cookie } = await inTwo();
   const { name, stream_seq } = (await as(token).get("/v1/organization")).body;
   expect((await as(token).post("/v1/organization/delete", { name, exported_seq: stream_seq })).status).toBe(202);
   await expect

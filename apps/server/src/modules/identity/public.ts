@@ -406,12 +406,14 @@ export function createIdentity(deps: IdentityDeps): IdentityModule {
     async addMember(unit, { organizationId, id, displayName, role, joinedBy }) {
       await inTurn(unit, organizationId);
       await ensurePrincipal(unit, { organizationId, id, type: "user", displayName });
-      await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
+      const decision = await unit.decide(organization, { type: "organization", id: organizationId }, `organization:${organizationId}`, {
         type: "add",
         principalId: id as PrincipalId,
         role,
         joinedBy,
       });
+      if (!decision.ok)
+        throw new ShellRefused("not_found", "This organization is no longer there.", { fix: "Come into another, or found one." });
     },
 
     homeOf,
